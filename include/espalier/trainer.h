@@ -1,0 +1,169 @@
+/* The settings of the built-in trainer: what one trial trains (DESIGN 8).
+ *
+ * A plain value. `esp_trainer_fields` describes every member once; the study file's reader, the
+ * wire codec, the config hash and the check of searched parameters are all driven by that table. */
+#ifndef ESPALIER_TRAINER_H
+#define ESPALIER_TRAINER_H
+
+#include <espalier/error.h>
+#include <espalier/limits.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum esp_objective {
+    ESP_OBJECTIVE_CAUSAL,
+    ESP_OBJECTIVE_MASKED,
+};
+
+enum esp_activation {
+    ESP_ACTIVATION_GELU,
+    ESP_ACTIVATION_GELU_TANH,
+};
+
+enum esp_schedule_type {
+    ESP_SCHEDULE_COSINE,
+    ESP_SCHEDULE_LINEAR,
+    ESP_SCHEDULE_WSD,
+    ESP_SCHEDULE_CONSTANT,
+    ESP_SCHEDULE_INVERSE_SQRT,
+};
+
+enum esp_optimizer {
+    ESP_OPTIMIZER_ADAMW,
+    ESP_OPTIMIZER_SGD,
+};
+
+enum esp_precision {
+    ESP_PRECISION_AUTO,
+    ESP_PRECISION_FP32,
+    ESP_PRECISION_TF32,
+    ESP_PRECISION_BF16,
+    ESP_PRECISION_FP16,
+};
+
+enum esp_recompute {
+    ESP_RECOMPUTE_NONE,
+    ESP_RECOMPUTE_GELU_NORM,
+    ESP_RECOMPUTE_BLOCK,
+};
+
+struct esp_trainer {
+    /* data: a text file, a glob, or token shards (nanoGPT, llm.c); absolute after reading a study */
+    char data[ESP_PATH_MAX];
+    char init_from[ESP_PATH_MAX]; /* weights to start from (checkpoint, safetensors, llm.c) or "" */
+
+    /* model: what changes shapes */
+    int64_t layers;
+    int64_t width;
+    int64_t heads;
+    int64_t context;    /* tokens in a sequence */
+    int64_t vocabulary; /* 0: from the data (256 for text) */
+    int64_t activation; /* enum esp_activation */
+    int64_t objective;  /* enum esp_objective */
+
+    /* the horizon and its schedule */
+    int64_t tokens;      /* every trial's horizon */
+    int64_t schedule;    /* enum esp_schedule_type */
+    double warmup;       /* share of all steps, linear from 0 */
+    double decay;        /* wsd: share of the steps after warm-up, linear to the floor */
+    double floor;        /* share of the peak learning rate */
+    int64_t optimizer;   /* enum esp_optimizer */
+    int64_t precision;   /* enum esp_precision */
+    int64_t recompute;   /* enum esp_recompute */
+    int64_t micro_batch; /* sequences per forward pass; 0: chosen by the memory plan */
+    int64_t report_every; /* tokens between validation losses; 0: a 25th of the horizon */
+    double checkpoint_seconds; /* save at a report when the last save is older than this */
+
+    /* what is usually searched */
+    double learning_rate;
+    int64_t batch_size; /* sequences per update */
+    double weight_decay;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double momentum; /* sgd */
+    double clip;     /* global gradient norm; 0: none */
+    double dropout;
+    int64_t seed;
+};
+
+enum esp_field_type {
+    ESP_FIELD_INTEGER,
+    ESP_FIELD_REAL,
+    ESP_FIELD_PATH, /* char[ESP_PATH_MAX] */
+    ESP_FIELD_ENUM, /* int64_t, `names` gives the words */
+};
+
+/* Bits of struct esp_field.flags. */
+#define ESP_FIELD_SEARCHABLE 1u /* may be a parameter of a study */
+#define ESP_FIELD_SHAPE 2u      /* changes shapes: another group of members */
+#define ESP_FIELD_REQUIRED 4u   /* no default (data, tokens) */
+
+struct esp_field {
+    const char *name; /* as in the study file, nested by dots: "model.layers", "schedule.type" */
+    enum esp_field_type type;
+    unsigned flags;
+    size_t offset; /* into struct esp_trainer */
+    double min, max; /* inclusive, for INTEGER and REAL */
+    double fallback; /* the default, or the index of the default word */
+    const char *const *names; /* ENUM: NULL-terminated words */
+    const char *help;
+};
+
+extern const struct esp_field esp_trainer_fields[];
+extern const size_t esp_trainer_field_count;
+
+/* One named value: how params and settings cross folders and the wire. Text is borrowed. */
+enum esp_value_type {
+    ESP_VALUE_REAL,
+    ESP_VALUE_INTEGER,
+    ESP_VALUE_BOOLEAN,
+    ESP_VALUE_TEXT,
+};
+
+struct esp_value {
+    enum esp_value_type type;
+    double real; /* REAL; also set for INTEGER and BOOLEAN (exact below 2^53) */
+    int64_t integer;
+    const char *text;
+};
+
+struct esp_setting {
+    const char *name;
+    struct esp_value value;
+};
+
+/* All defaults. */
+void esp_trainer_init(struct esp_trainer *trainer);
+
+/* The field called `name`, or NULL. "learning_rate" and the like have no prefix. Plain names of
+ * nested fields ("warmup", "floor") are accepted too, as DESIGN 8 lists them. */
+const struct esp_field *esp_trainer_field(const char *name);
+
+/* Sets one field from a value. -ENOENT: no such field (the error suggests the nearest);
+ * -EINVAL: wrong type, not finite, or out of [min, max]. The trainer is unchanged on failure. */
+int esp_trainer_set(struct esp_trainer *trainer,
+                    const char *name,
+                    const struct esp_value *value,
+                    struct esp_error *error);
+
+/* The value of one field; text points into the trainer or the table. */
+struct esp_value esp_trainer_get(const struct esp_trainer *trainer, const struct esp_field *field);
+
+/* What no single field shows: width divisible by heads, a horizon of at least one step, warm-up and
+ * decay that fit. Called on the trainer of a trial, after its params were set. -EINVAL. */
+int esp_trainer_validate(const struct esp_trainer *trainer, struct esp_error *error);
+
+/* steps = ⌊tokens / (batch·context)⌋, at least 0; and the horizon in tokens, steps·batch·context. */
+int64_t esp_trainer_steps(const struct esp_trainer *trainer);
+int64_t esp_trainer_horizon_tokens(const struct esp_trainer *trainer);
+
+/* A 64-bit hash (XXH3) over all fields that decide the numbers of a training run: everything but
+ * report_every, checkpoint_seconds and micro_batch. */
+uint64_t esp_trainer_hash(const struct esp_trainer *trainer);
+
+/* The key of a group of members that can share a process: a hash over what changes shapes,
+ * precision, optimizer, recompute and data. */
+uint64_t esp_trainer_group(const struct esp_trainer *trainer);
+
+#endif
