@@ -8,16 +8,17 @@
  *   any but EMPTY --leave--> EMPTY
  *
  * `esp_group_step` does one piece of work for every active member: a micro-step of training (a
- * batch of batch_size sequences may take several) or a part of a validation. Between two calls the
- * caller reads its messages, so that a process answers within one piece whatever the model's size.
+ * batch of batch_size sequences may take several) or a part of a validation. Between two calls
+ * the caller reads its messages, so that a process answers within one piece whatever the
+ * model's size.
  *
- * Report points of a member: step 0 before any training; then the first step whose tokens are at
- * or above each multiple of report_every (0: a 25th of the horizon in tokens as configured); the
- * step at which `until` is reached; the last step. No step is reported twice, and a resumed member
- * continues the series as if it had never stopped.
+ * Report points of a member: step 0 before any training; then the first step whose tokens are
+ * at or above each multiple of report_every (0: a 25th of the horizon in tokens as configured);
+ * the step at which `until` is reached; the last step. No step is reported twice, and a resumed
+ * member continues the series as if it had never stopped.
  *
- * What decides a member's numbers is its own trainer and nothing else: not the other members, not
- * its slot, not when they join or leave (a test holds this bit for bit). */
+ * What decides a member's numbers is its own trainer and nothing else: not the other members,
+ * not its slot, not when they join or leave (a test holds this bit for bit). */
 #ifndef ESPALIER_TRIAL_GROUP_H
 #define ESPALIER_TRIAL_GROUP_H
 
@@ -31,21 +32,23 @@ struct esp_group;
 
 /* One point of a member's curve. Losses are nats per token. */
 struct esp_group_point {
-    int64_t step;            /* updates done */
-    int64_t tokens;          /* step · batch_size · context */
-    double device_seconds;   /* this member's share since its first step, over all attempts */
-    double val_loss;         /* NaN when ESP_GROUP_NOT_FINITE */
-    double train_loss;       /* mean over the steps since the last report; NaN when there were none */
-    double grad_norm;        /* of the last step, before the clip; NaN at step 0 */
-    double learning_rate;    /* of the last step; that of the first one at step 0 */
-    double tokens_per_second; /* since the last report or the join, per device second; NaN at first */
+    int64_t step;          /* updates done */
+    int64_t tokens;        /* step · batch_size · context */
+    double device_seconds; /* this member's share since its first step, over all attempts */
+    double val_loss;       /* NaN when ESP_GROUP_NOT_FINITE */
+    double train_loss; /* mean over the steps since the last report; NaN when there were none */
+    double grad_norm;  /* of the last step, before the clip; NaN at step 0 */
+    double learning_rate;     /* of the last step; that of the first one at step 0 */
+    double tokens_per_second; /* since the last report or the join, per device second; NaN at
+                                 first */
 };
 
 /* Bits of `what`. */
-#define ESP_GROUP_REPORT 1u     /* `point` is new: send it */
-#define ESP_GROUP_UNTIL 2u      /* reached its `until` and is HELD (not set at the horizon) */
-#define ESP_GROUP_HORIZON 4u    /* did its last step and is ENDED */
-#define ESP_GROUP_NOT_FINITE 8u /* a loss or gradient is NaN or infinite; ENDED; always with REPORT */
+#define ESP_GROUP_REPORT 1u  /* `point` is new: send it */
+#define ESP_GROUP_UNTIL 2u   /* reached its `until` and is HELD (not set at the horizon) */
+#define ESP_GROUP_HORIZON 4u /* did its last step and is ENDED */
+#define ESP_GROUP_NOT_FINITE                                                                   \
+    8u /* a loss or gradient is NaN or infinite; ENDED; always with REPORT */
 
 struct esp_group_event {
     int slot;
@@ -60,16 +63,17 @@ enum esp_group_state {
     ESP_GROUP_ENDED,
 };
 
-/* How many members of `trainer`'s shape one process can host on this device, from a dry run of the
- * memory plan, at least 1 and at most ESP_MEMBERS_MAX. On a CPU members run one after another, so
- * that more than one brings nothing: 1. */
+/* How many members of `trainer`'s shape one process can host on this device, from a dry run of
+ * the memory plan, at least 1 and at most ESP_MEMBERS_MAX. On a CPU members run one after
+ * another, so that more than one brings nothing: 1. */
 int esp_group_capacity(const struct esp_kernels *kernels, const struct esp_trainer *trainer);
 
 /* Makes an empty group for members with the shapes, precision, optimizer and data of `trainer`
- * (esp_trainer_group), opens the data and allocates everything that training needs. `trainer` is
- * copied; `kernels` is borrowed. No member is joined by this. 1 ≤ capacity ≤ ESP_MEMBERS_MAX.
- * -EINVAL: the data is missing, too short, mixed, or does not fit the vocabulary, or the settings
- * contradict each other; -ENOMEM: the error says the bytes needed. *group is set on success only. */
+ * (esp_trainer_group), opens the data and allocates everything that training needs. `trainer`
+ * is copied; `kernels` is borrowed. No member is joined by this. 1 ≤ capacity ≤
+ * ESP_MEMBERS_MAX. -EINVAL: the data is missing, too short, mixed, or does not fit the
+ * vocabulary, or the settings contradict each other; -ENOMEM: the error says the bytes needed.
+ * *group is set on success only. */
 int esp_group_create(const struct esp_kernels *kernels,
                      const struct esp_trainer *trainer,
                      int capacity,
@@ -82,33 +86,35 @@ void esp_group_destroy(struct esp_group *group);
 /* Puts a member into an EMPTY slot, fresh or from the checkpoint at `resume` (NULL: fresh). Its
  * `until` is the horizon. Failures leave the slot EMPTY and the others untouched:
  * -EINVAL: other shapes than the group's, or the checkpoint belongs to other settings or data;
- * -EBADMSG: the checkpoint is truncated or damaged (the error names the tensor): an older one may
- * do; -EPROTONOSUPPORT: it was written by a newer version; -ENOENT and other errno of open. */
+ * -EBADMSG: the checkpoint is truncated or damaged (the error names the tensor): an older one
+ * may do; -EPROTONOSUPPORT: it was written by a newer version; -ENOENT and other errno of open.
+ */
 int esp_group_join(struct esp_group *group,
                    int slot,
                    const struct esp_trainer *trainer,
                    const char *resume,
                    struct esp_error *error);
 
-/* Trains the member on until its first step with tokens ≥ `tokens`, at most its horizon; 0 or less
- * means the horizon. A HELD member becomes ACTIVE when that lies ahead. When the member is already
- * there, the next step call emits ESP_GROUP_UNTIL (and REPORT unless that step was reported). */
+/* Trains the member on until its first step with tokens ≥ `tokens`, at most its horizon; 0 or
+ * less means the horizon. A HELD member becomes ACTIVE when that lies ahead. When the member is
+ * already there, the next step call emits ESP_GROUP_UNTIL (and REPORT unless that step was
+ * reported). */
 void esp_group_until(struct esp_group *group, int slot, int64_t tokens);
 
-/* One piece of work for all active members. Writes at most `esp_group_slots` events, one per slot,
- * and their number. Returns 0, or 1 when no member is active (nothing was done: wait for messages).
- * -EIO and the like: the device failed and the group can only be destroyed. */
+/* One piece of work for all active members. Writes at most `esp_group_slots` events, one per
+ * slot, and their number. Returns 0, or 1 when no member is active (nothing was done: wait for
+ * messages). -EIO and the like: the device failed and the group can only be destroyed. */
 int esp_group_step(struct esp_group *group,
                    struct esp_group_event *events,
                    int *event_count,
                    struct esp_error *error);
 
-/* Writes the member's checkpoint to `path`, whose directory must exist: temp file, fsync, rename,
- * fsync of the directory. It holds the member as of its last completed step (a batch half gathered
- * is gathered anew after resuming, with the same numbers), so it may be called between any two step
- * calls, in every state but EMPTY. `bytes` and `hash` (XXH3 of the file) are for Saved.
- * -ENOSPC and other errno: nothing is left behind, an older file at `path` is unharmed, and the
- * member is as before. */
+/* Writes the member's checkpoint to `path`, whose directory must exist: temp file, fsync,
+ * rename, fsync of the directory. It holds the member as of its last completed step (a batch
+ * half gathered is gathered anew after resuming, with the same numbers), so it may be called
+ * between any two step calls, in every state but EMPTY. `bytes` and `hash` (XXH3 of the file)
+ * are for Saved. -ENOSPC and other errno: nothing is left behind, an older file at `path` is
+ * unharmed, and the member is as before. */
 int esp_group_save(struct esp_group *group,
                    int slot,
                    const char *path,
@@ -126,7 +132,8 @@ int esp_group_active(const struct esp_group *group); /* ACTIVE members, or one s
 enum esp_group_state esp_group_state(const struct esp_group *group, int slot);
 const struct esp_trainer *esp_group_trainer(const struct esp_group *group, int slot);
 struct esp_group_point esp_group_point(const struct esp_group *group, int slot);
-int64_t esp_group_horizon(const struct esp_group *group, int slot); /* tokens at the last step */
+int64_t esp_group_horizon(const struct esp_group *group,
+                          int slot); /* tokens at the last step */
 bool esp_group_accepts(const struct esp_group *group, const struct esp_trainer *trainer);
 
 #endif
