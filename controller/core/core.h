@@ -1,16 +1,17 @@
-/* The decision core (DESIGN 2, 3): a study's state as a fold of events, and what follows from it.
+/* The decision core (DESIGN 2, 3): a study's state as a fold of events, and what follows from
+ * it.
  *
- * Pure: no clock, I/O, threads, global state, libc randomness or text formatting. One core serves
- * `espalier run`, the simulator and resuming.
+ * Pure: no clock, I/O, threads, global state, libc randomness or text formatting. One core
+ * serves `espalier run`, the simulator and resuming.
  *
  *   live:    step(input, now) → events (already folded into the core) and effects
  *            the caller appends the events, commits, and only then performs the effects;
  *            when the commit fails it drops the effects and rebuilds the core from the ledger
  *   resume:  apply(event) for every recorded event and report in seq order, then step(START)
  *
- * Durable state is what `apply` folds. Volatile state (who is connected, deadlines, what was sent to
- * whom) is made anew after a start; effects that are still outstanding are sent again when their peer
- * says Hello. */
+ * Durable state is what `apply` folds. Volatile state (who is connected, deadlines, what was
+ * sent to whom) is made anew after a start; effects that are still outstanding are sent again
+ * when their peer says Hello. */
 #ifndef ESPALIER_CORE_CORE_H
 #define ESPALIER_CORE_CORE_H
 
@@ -53,8 +54,9 @@ struct esp_effect {
     int exit_code;
 };
 
-/* What one or more steps brought, in order. Reused: reset keeps the memory. Strings and arrays that
- * events and effects point to live in it (or in the core, or the study), until the next reset. */
+/* What one or more steps brought, in order. Reused: reset keeps the memory. Strings and arrays
+ * that events and effects point to live in it (or in the core, or the study), until the next
+ * reset. */
 struct esp_outcome {
     struct esp_event *events;
     size_t event_count, event_capacity;
@@ -68,24 +70,28 @@ void esp_outcome_reset(struct esp_outcome *outcome);
 void esp_outcome_release(struct esp_outcome *outcome);
 
 struct esp_core_options {
-    uint64_t nonce;        /* the study's, random, kept in the ledger */
-    int64_t workers;       /* --workers; 0: the study's, or what the agents offer */
-    int64_t heartbeat_ms, lease_ms, margin_ms, grace_ms, quarantine_ms, answer_ms; /* 0: limits.h */
+    uint64_t nonce;  /* the study's, random, kept in the ledger */
+    int64_t workers; /* --workers; 0: the study's, or what the agents offer */
+    int64_t heartbeat_ms, lease_ms, margin_ms, grace_ms, quarantine_ms,
+        answer_ms; /* 0: limits.h */
 };
 
-/* -ENOTSUP or -EINVAL with words when the study's method or scheduler cannot be had. The study must
- * outlive the core. */
+/* -ENOTSUP or -EINVAL with words when the study's method or scheduler cannot be had. The study
+ * must outlive the core. */
 int esp_core_create(const struct esp_study *study,
                     const struct esp_core_options *options,
                     struct esp_core **out,
                     struct esp_error *error);
 void esp_core_destroy(struct esp_core *core);
 
-/* Folds one recorded event. -EPROTO when it contradicts the state: the ledger is not one of ours. */
-int esp_core_apply(struct esp_core *core, const struct esp_event *event, struct esp_error *error);
+/* Folds one recorded event. -EPROTO when it contradicts the state: the ledger is not one of
+ * ours. */
+int esp_core_apply(struct esp_core *core,
+                   const struct esp_event *event,
+                   struct esp_error *error);
 
-/* Takes one input at monotonic `now_ms`; appends to `outcome`. Several steps may share an outcome
- * that is committed as one batch. Never fails for what peers say; -ENOMEM only. */
+/* Takes one input at monotonic `now_ms`; appends to `outcome`. Several steps may share an
+ * outcome that is committed as one batch. Never fails for what peers say; -ENOMEM only. */
 int esp_core_step(struct esp_core *core,
                   const struct esp_input *input,
                   int64_t now_ms,
@@ -108,7 +114,7 @@ struct esp_trial_view {
     int64_t step, tokens; /* of the last recorded report; -1: none */
     double value;         /* there, as the study's metric */
     double device_seconds;
-    int64_t spent_tokens; /* all attempts, retrained ones included */
+    int64_t spent_tokens;      /* all attempts, retrained ones included */
     int64_t checkpoint_tokens; /* -1: none */
     const double *values;
 };
@@ -132,7 +138,8 @@ struct esp_core_totals {
 
 struct esp_core_totals esp_core_totals(const struct esp_core *core);
 
-/* A hash of the durable state: live state equals replayed state (tests, and resume in debug). */
+/* A hash of the durable state: live state equals replayed state (tests, and resume in debug).
+ */
 uint64_t esp_core_digest(const struct esp_core *core);
 
 #endif

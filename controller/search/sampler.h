@@ -1,8 +1,9 @@
 /* A sampler proposes the parameters of new trials (DESIGN 7).
  *
- * Pure: its state is a fold of what it was told, its randomness counter-based and keyed by (study
- * seed, trial). `propose` changes nothing; the trial counts once `created` was told. All calls get
- * finite or NaN losses where smaller is better (the caller negates a metric to be maximised). */
+ * Pure: its state is a fold of what it was told, its randomness counter-based and keyed by
+ * (study seed, trial). `propose` changes nothing; the trial counts once `created` was told. All
+ * calls get finite or NaN losses where smaller is better (the caller negates a metric to be
+ * maximised). */
 #ifndef ESPALIER_SEARCH_SAMPLER_H
 #define ESPALIER_SEARCH_SAMPLER_H
 
@@ -29,8 +30,8 @@ struct esp_sampler_ops {
     /* A recorded loss at `tokens`. */
     void (*observed)(void *self, uint32_t trial, int64_t tokens, double loss);
     void (*ended)(void *self, uint32_t trial, enum esp_trial_end end);
-    /* The drawn values for `trial`, which will be the next. 0, or ESP_SAMPLER_EXHAUSTED when there
-     * is nothing left to propose (grid), or a negative errno. */
+    /* The drawn values for `trial`, which will be the next. 0, or ESP_SAMPLER_EXHAUSTED when
+     * there is nothing left to propose (grid), or a negative errno. */
     int (*propose)(const void *self, uint32_t trial, double *values, struct esp_reason *reason);
     /* Optional: a refit that is due, as numbers to be recorded and then told back by `fitted`.
      * Returns how many of `capacity` numbers were written; 0: none is due. */
@@ -47,14 +48,17 @@ extern const struct esp_sampler_ops esp_sampler_sobol;
 extern const struct esp_sampler_ops esp_sampler_tpe;
 extern const struct esp_sampler_ops esp_sampler_bayes;
 
-/* Creates the sampler that the study asks for. -ENOTSUP names a method that is not built, -EINVAL a
- * space it cannot search. The study must outlive it. */
+/* Creates the sampler that the study asks for. -ENOTSUP names a method that is not built,
+ * -EINVAL a space it cannot search. The study must outlive it. */
 int esp_sampler_create(const struct esp_study *study,
                        struct esp_sampler **out,
                        struct esp_error *error);
 void esp_sampler_destroy(struct esp_sampler *sampler);
 void esp_sampler_created(struct esp_sampler *sampler, uint32_t trial, const double *values);
-void esp_sampler_observed(struct esp_sampler *sampler, uint32_t trial, int64_t tokens, double loss);
+void esp_sampler_observed(struct esp_sampler *sampler,
+                          uint32_t trial,
+                          int64_t tokens,
+                          double loss);
 void esp_sampler_ended(struct esp_sampler *sampler, uint32_t trial, enum esp_trial_end end);
 int esp_sampler_propose(const struct esp_sampler *sampler,
                         uint32_t trial,

@@ -1,10 +1,10 @@
-/* A scheduler answers two questions (DESIGN 7): a slot is free, start a new trial or continue which
- * paused one, until where? And: a report came, continue until where, pause, or prune?
+/* A scheduler answers two questions (DESIGN 7): a slot is free, start a new trial or continue
+ * which paused one, until where? And: a report came, continue until where, pause, or prune?
  *
- * Pure: its state is a fold of what it was told. The two questions change nothing; a verdict counts
- * once `decided` was told of it. Losses are smaller-is-better; NaN and infinities may be asked about
- * and are worse than everything. A decision's cost does not grow with the number of trials beyond a
- * logarithm. Fidelity is tokens seen. */
+ * Pure: its state is a fold of what it was told. The two questions change nothing; a verdict
+ * counts once `decided` was told of it. Losses are smaller-is-better; NaN and infinities may be
+ * asked about and are worse than everything. A decision's cost does not grow with the number of
+ * trials beyond a logarithm. Fidelity is tokens seen. */
 #ifndef ESPALIER_STOP_SCHEDULER_H
 #define ESPALIER_STOP_SCHEDULER_H
 
@@ -15,9 +15,9 @@ struct esp_scheduler;
 
 /* What the core knows when a slot is free. */
 struct esp_slot_view {
-    bool may_create;    /* run_cap, budget and sampler allow a new trial */
+    bool may_create;     /* run_cap, budget and sampler allow a new trial */
     uint32_t next_trial; /* its number */
-    uint32_t live;      /* trials assigned, running, pausing or stopping now */
+    uint32_t live;       /* trials assigned, running, pausing or stopping now */
 };
 
 struct esp_scheduler_ops {
@@ -27,12 +27,14 @@ struct esp_scheduler_ops {
     /* A trial exists; `horizon` is its last step in tokens. Told in trial order. */
     void (*created)(void *self, uint32_t trial, int64_t horizon, const double *values);
     /* A recorded loss; tokens grow within a trial. `device_seconds` is cumulative. */
-    void (*observed)(void *self, uint32_t trial, int64_t tokens, double loss, double device_seconds);
+    void (*observed)(
+        void *self, uint32_t trial, int64_t tokens, double loss, double device_seconds);
     /* A verdict was recorded (also the user's and the core's own: pause, stop, restart). */
     void (*decided)(void *self, const struct esp_verdict *verdict);
     /* The trial now waits, saved (PAUSED); `held` ones must not be named by `slot`. */
     void (*paused)(void *self, uint32_t trial, bool held);
-    /* The trial has left the search for good, or for now (the user may bring it back: `returned`). */
+    /* The trial has left the search for good, or for now (the user may bring it back:
+     * `returned`). */
     void (*ended)(void *self, uint32_t trial, enum esp_cause cause);
     void (*returned)(void *self, uint32_t trial);
     /* A slot is free: START, CONTINUE a paused trial, END the study, or NONE (wait). */
@@ -52,13 +54,16 @@ extern const struct esp_scheduler_ops esp_scheduler_none;
 extern const struct esp_scheduler_ops esp_scheduler_asha;
 extern const struct esp_scheduler_ops esp_scheduler_median;
 
-/* Creates the scheduler that the study asks for (ESP_SCHEDULER_DEFAULT: the default of the day).
- * -ENOTSUP names a type that is not built. The study must outlive it. */
+/* Creates the scheduler that the study asks for (ESP_SCHEDULER_DEFAULT: the default of the
+ * day). -ENOTSUP names a type that is not built. The study must outlive it. */
 int esp_scheduler_create(const struct esp_study *study,
                          struct esp_scheduler **out,
                          struct esp_error *error);
 void esp_scheduler_destroy(struct esp_scheduler *scheduler);
-void esp_scheduler_created(struct esp_scheduler *s, uint32_t trial, int64_t horizon, const double *values);
+void esp_scheduler_created(struct esp_scheduler *s,
+                           uint32_t trial,
+                           int64_t horizon,
+                           const double *values);
 void esp_scheduler_observed(struct esp_scheduler *s,
                             uint32_t trial,
                             int64_t tokens,
@@ -68,8 +73,10 @@ void esp_scheduler_decided(struct esp_scheduler *s, const struct esp_verdict *ve
 void esp_scheduler_paused(struct esp_scheduler *s, uint32_t trial, bool held);
 void esp_scheduler_ended(struct esp_scheduler *s, uint32_t trial, enum esp_cause cause);
 void esp_scheduler_returned(struct esp_scheduler *s, uint32_t trial);
-struct esp_verdict esp_scheduler_slot(const struct esp_scheduler *s, const struct esp_slot_view *view);
-struct esp_verdict esp_scheduler_report(const struct esp_scheduler *s, uint32_t trial, bool waiting);
+struct esp_verdict esp_scheduler_slot(const struct esp_scheduler *s,
+                                      const struct esp_slot_view *view);
+struct esp_verdict
+esp_scheduler_report(const struct esp_scheduler *s, uint32_t trial, bool waiting);
 struct esp_verdict esp_scheduler_discard(const struct esp_scheduler *s);
 
 #endif

@@ -1,7 +1,8 @@
 /* Words for a person, carried beside a negative errno.
  *
- * Every fallible function returns 0 or a negative errno and takes a nullable `struct esp_error *`
- * last. The error holds one or more lines: what is wrong, where (file, line, value), what to do. */
+ * Every fallible function returns 0 or a negative errno and takes a nullable `struct esp_error
+ * *` last. The error holds one or more lines: what is wrong, where (file, line, value), what to
+ * do. */
 #ifndef ESPALIER_ERROR_H
 #define ESPALIER_ERROR_H
 
@@ -15,12 +16,10 @@ struct esp_error {
     char text[ESP_ERROR_TEXT_MAX];
 };
 
-/* Writes the words and returns `code`, so that a caller can `return esp_error_set(e, -EINVAL, …)`.
- * `error` may be NULL. Text that is too long is cut. */
-__attribute__((format(printf, 3, 4))) static inline int esp_error_set(struct esp_error *error,
-                                                                      int code,
-                                                                      const char *format,
-                                                                      ...)
+/* Writes the words and returns `code`, so that a caller can `return esp_error_set(e, -EINVAL,
+ * …)`. `error` may be NULL. Text that is too long is cut. */
+__attribute__((format(printf, 3, 4))) static inline int
+esp_error_set(struct esp_error *error, int code, const char *format, ...)
 {
     if (error) {
         va_list args;

@@ -1,8 +1,8 @@
 /* The facts of a study: what the core records, the ledger keeps, and resuming folds again.
  *
- * One struct with a kind; which members a kind uses is said at the kind. `seq` orders events and
- * report rows together, without gaps, from 1. Strings are borrowed until the outcome that carries
- * the event is reset, or, while loading, until the callback returns. */
+ * One struct with a kind; which members a kind uses is said at the kind. `seq` orders events
+ * and report rows together, without gaps, from 1. Strings are borrowed until the outcome that
+ * carries the event is reset, or, while loading, until the callback returns. */
 #ifndef ESPALIER_EVENT_H
 #define ESPALIER_EVENT_H
 
@@ -39,8 +39,8 @@ enum esp_trigger {
     ESP_TRIGGER_GRANT,
     ESP_TRIGGER_STARTED,
     ESP_TRIGGER_NO_ANSWER,
-    ESP_TRIGGER_PAUSE,       /* the scheduler's verdict, or an interrupt */
-    ESP_TRIGGER_HOLD,        /* the user pauses: only the user continues it */
+    ESP_TRIGGER_PAUSE, /* the scheduler's verdict, or an interrupt */
+    ESP_TRIGGER_HOLD,  /* the user pauses: only the user continues it */
     ESP_TRIGGER_PRUNE,
     ESP_TRIGGER_DIVERGED,
     ESP_TRIGGER_HORIZON,
@@ -48,22 +48,23 @@ enum esp_trigger {
     ESP_TRIGGER_CONTINUE,    /* the scheduler's choice */
     ESP_TRIGGER_RESUME,      /* the user continues it */
     ESP_TRIGGER_DISCARD,
-    ESP_TRIGGER_STOP,        /* the user stops it */
-    ESP_TRIGGER_ERROR,       /* the trainer reports one */
-    ESP_TRIGGER_LOST,        /* process died, lease lapsed */
+    ESP_TRIGGER_STOP,  /* the user stops it */
+    ESP_TRIGGER_ERROR, /* the trainer reports one */
+    ESP_TRIGGER_LOST,  /* process died, lease lapsed */
     ESP_TRIGGER_GRACE_OVER,
-    ESP_TRIGGER_RELEASED,    /* Released, exit confirmed, or for lost: lease and margin over */
+    ESP_TRIGGER_RELEASED, /* Released, exit confirmed, or for lost: lease and margin over */
     ESP_TRIGGER_COUNT
 };
 
-/* The rule behind a verdict: numbers and names, no prose (controller/cli writes the sentences). */
+/* The rule behind a verdict: numbers and names, no prose (controller/cli writes the sentences).
+ */
 enum esp_rule {
     ESP_RULE_NONE,
-    ESP_RULE_HORIZON,     /* nothing to decide: trained to the end */
-    ESP_RULE_NEW,         /* a new trial was the best use of a free slot */
+    ESP_RULE_HORIZON, /* nothing to decide: trained to the end */
+    ESP_RULE_NEW,     /* a new trial was the best use of a free slot */
     ESP_RULE_ASHA_PROMOTE,
-    ESP_RULE_ASHA_WAIT,   /* at its rung, not (yet) in the top 1/eta */
-    ESP_RULE_ASHA_STOP,   /* stopping form */
+    ESP_RULE_ASHA_WAIT, /* at its rung, not (yet) in the top 1/eta */
+    ESP_RULE_ASHA_STOP, /* stopping form */
     ESP_RULE_MEDIAN,
     ESP_RULE_PERCENTILE,
     ESP_RULE_HALVING,
@@ -73,12 +74,12 @@ enum esp_rule {
     ESP_RULE_CUT,
     ESP_RULE_PATIENCE,
     ESP_RULE_THRESHOLD,
-    ESP_RULE_TARGET,      /* metric.target reached: the study ends */
+    ESP_RULE_TARGET, /* metric.target reached: the study ends */
     ESP_RULE_FREEZE_THAW,
-    ESP_RULE_CALIBRATED,  /* discarding under the stated risk */
+    ESP_RULE_CALIBRATED, /* discarding under the stated risk */
     ESP_RULE_DIVERGED,
     ESP_RULE_INTERRUPT,
-    ESP_RULE_RESTART,     /* continued because the study was picked up again */
+    ESP_RULE_RESTART, /* continued because the study was picked up again */
     ESP_RULE_STUDY_END,
     ESP_RULE_USER,
     ESP_RULE_BUDGET,
@@ -90,15 +91,16 @@ enum esp_rule {
 /* NaN and -1 stand for "does not apply". */
 struct esp_reason {
     enum esp_rule rule;
-    int32_t rung;      /* 0 is the lowest */
-    int64_t at;        /* tokens at which values were compared */
-    int32_t rank;      /* 1 is the best, among `of` */
+    int32_t rung; /* 0 is the lowest */
+    int64_t at;   /* tokens at which values were compared */
+    int32_t rank; /* 1 is the best, among `of` */
     int32_t of;
-    double value;      /* this trial's */
-    double threshold;  /* what it was held against */
-    double expected;   /* expected improvement, or predicted loss at the horizon */
-    double cost;       /* remaining cost it was weighed with */
-    int32_t rivals[ESP_RIVALS_MAX]; /* trials it was compared with, the nearest first; -1: none */
+    double value;     /* this trial's */
+    double threshold; /* what it was held against */
+    double expected;  /* expected improvement, or predicted loss at the horizon */
+    double cost;      /* remaining cost it was weighed with */
+    int32_t
+        rivals[ESP_RIVALS_MAX]; /* trials it was compared with, the nearest first; -1: none */
 };
 
 enum esp_verdict_action {
@@ -106,9 +108,9 @@ enum esp_verdict_action {
     ESP_VERDICT_CONTINUE, /* until `until` */
     ESP_VERDICT_PAUSE,
     ESP_VERDICT_PRUNE,
-    ESP_VERDICT_START,    /* a new trial, until `until` */
-    ESP_VERDICT_DISCARD,  /* a paused trial is given up */
-    ESP_VERDICT_END,      /* the whole study is done */
+    ESP_VERDICT_START,   /* a new trial, until `until` */
+    ESP_VERDICT_DISCARD, /* a paused trial is given up */
+    ESP_VERDICT_END,     /* the whole study is done */
 };
 
 struct esp_verdict {
@@ -127,15 +129,16 @@ enum esp_study_state {
 
 enum esp_event_kind {
     ESP_EVENT_NONE,
-    ESP_EVENT_OPENED,     /* a controller started: number = incarnation, text = version */
-    ESP_EVENT_ENDED,      /* number = enum esp_study_state, extra = exit code */
-    ESP_EVENT_CHANGED,    /* text = setting's name ("run_cap", …), real = new value */
-    ESP_EVENT_CREATED,    /* trial, values[], number = horizon tokens, verdict.reason; extra = seed */
-    ESP_EVENT_VERDICT,    /* verdict */
-    ESP_EVENT_MOVED,      /* trial, attempt, trigger, from, to, cause; GRANT: process, number = until,
-                             extra = tokens resumed from (-1: start); text = words, if any */
-    ESP_EVENT_STARTED_AT, /* trial, attempt, number = tokens it stands at, extra = its own horizon;
-                             flag = can_save; text = why it fell back, or NULL */
+    ESP_EVENT_OPENED,  /* a controller started: number = incarnation, text = version */
+    ESP_EVENT_ENDED,   /* number = enum esp_study_state, extra = exit code */
+    ESP_EVENT_CHANGED, /* text = setting's name ("run_cap", …), real = new value */
+    ESP_EVENT_CREATED, /* trial, values[], number = horizon tokens, verdict.reason; extra = seed
+                        */
+    ESP_EVENT_VERDICT, /* verdict */
+    ESP_EVENT_MOVED,   /* trial, attempt, trigger, from, to, cause; GRANT: process, number =
+                          until,   extra = tokens resumed from (-1: start); text = words, if any */
+    ESP_EVENT_STARTED_AT, /* trial, attempt, number = tokens it stands at, extra = its own
+                             horizon; flag = can_save; text = why it fell back, or NULL */
     ESP_EVENT_REPORT,     /* trial, attempt, point; flag = waiting */
     ESP_EVENT_SAVED,      /* trial, attempt, saved */
     ESP_EVENT_DROPPED,    /* trial, number = checkpoint id (the SAVED event's seq) */
@@ -143,12 +146,13 @@ enum esp_event_kind {
     ESP_EVENT_FAILED,     /* trial, attempt, number = code, text = words (also a failed save) */
     ESP_EVENT_AGENT,      /* process = agent id, number = slots, text = host, text2 = device */
     ESP_EVENT_SPAWNED,    /* process = key, number = agent id, extra = slot */
-    ESP_EVENT_EXITED,     /* process = key, number = status, extra = signal, flag = asked, text = tail */
-    ESP_EVENT_COMMAND,    /* number = id, extra = verb, trial (-1), code, text = answer */
-    ESP_EVENT_NOTE,       /* trial (-1: study), text */
-    ESP_EVENT_PROTOCOL,   /* trial, attempt, trigger, from: a pair that is not in the table;
-                             process; text names a malformed message's fault */
-    ESP_EVENT_FIT,        /* values[]: a sampler's or scheduler's refit, number = which */
+    ESP_EVENT_EXITED,   /* process = key, number = status, extra = signal, flag = asked, text =
+                           tail */
+    ESP_EVENT_COMMAND,  /* number = id, extra = verb, trial (-1), code, text = answer */
+    ESP_EVENT_NOTE,     /* trial (-1: study), text */
+    ESP_EVENT_PROTOCOL, /* trial, attempt, trigger, from: a pair that is not in the table;
+                           process; text names a malformed message's fault */
+    ESP_EVENT_FIT,      /* values[]: a sampler's or scheduler's refit, number = which */
     ESP_EVENT_KIND_COUNT
 };
 
@@ -156,7 +160,7 @@ struct esp_event {
     uint64_t seq;
     int64_t time_ms; /* wall clock, Unix epoch; for people, never for decisions */
     enum esp_event_kind kind;
-    int64_t trial;   /* -1: none */
+    int64_t trial; /* -1: none */
     uint32_t attempt;
     uint64_t sequence; /* of the attempt's message that caused it; 0: none */
     uint64_t process;

@@ -14,7 +14,8 @@
 /* A text value of a parameter or setting, with the NUL. */
 #define ESP_TEXT_MAX 1024
 
-/* Searched and constant parameters in one study. The largest published sweeps search about 30. */
+/* Searched and constant parameters in one study. The largest published sweeps search about 30.
+ */
 #define ESP_PARAMS_MAX 64
 
 /* Values of one categorical parameter. */
@@ -46,8 +47,8 @@
 #define ESP_PROCESSES_MAX 4096
 #define ESP_AGENTS_MAX 256
 
-/* Reports and saves a trial process keeps until they are acknowledged; at one report a second this
- * is an hour without a controller, far beyond a lease. When full, training waits. */
+/* Reports and saves a trial process keeps until they are acknowledged; at one report a second
+ * this is an hour without a controller, far beyond a lease. When full, training waits. */
 #define ESP_UNACKED_MAX 4096
 
 /* Attempts of a trial in a row that brought no new report, before it is FAILED (DESIGN 3). */
@@ -63,15 +64,15 @@
 #define ESP_COMMIT_WAIT_MS 5
 #define ESP_COMMIT_REPORTS_MAX 256
 
-/* Liveness, milliseconds. A peer speaks at least every heartbeat. A trial process that hears nothing
- * for a lease saves and exits; the controller waits lease + margin before it gives the trial to
- * another, so that at most one unfenced attempt trains. */
+/* Liveness, milliseconds. A peer speaks at least every heartbeat. A trial process that hears
+ * nothing for a lease saves and exits; the controller waits lease + margin before it gives the
+ * trial to another, so that at most one unfenced attempt trains. */
 #define ESP_HEARTBEAT_MS 2000
 #define ESP_LEASE_MS 30000
 #define ESP_LEASE_MARGIN_MS 5000
 
-/* Stopping a process: SIGTERM, then grace for a checkpoint, then SIGKILL; what is still there after
- * a quarantine time blocks its slot. */
+/* Stopping a process: SIGTERM, then grace for a checkpoint, then SIGKILL; what is still there
+ * after a quarantine time blocks its slot. */
 #define ESP_GRACE_MS 30000
 #define ESP_QUARANTINE_MS 60000
 

@@ -1,11 +1,11 @@
 /* Messages between controller, agents, trial processes and clients (DESIGN 4), as plain values.
  *
  * proto/codec turns them into protobuf and back; net and client carry them; the core reads and
- * writes them. Delivery is at least once, the effect exactly once: everything that may be repeated
- * carries a key (attempt and sequence, directive number, process key, command id).
+ * writes them. Delivery is at least once, the effect exactly once: everything that may be
+ * repeated carries a key (attempt and sequence, directive number, process key, command id).
  *
- * Pointers are borrowed: of a decoded message they live in the decoder's arena until it is reset, of
- * a message from the core until the outcome is reset. */
+ * Pointers are borrowed: of a decoded message they live in the decoder's arena until it is
+ * reset, of a message from the core until the outcome is reset. */
 #ifndef ESPALIER_MESSAGE_H
 #define ESPALIER_MESSAGE_H
 
@@ -57,8 +57,8 @@ enum esp_message_kind {
     ESP_MESSAGE_KIND_COUNT
 };
 
-/* An attempt that a trial process holds, told in its Hello. `acked` is the highest sequence number
- * it has seen acknowledged; what came later it keeps and sends again. */
+/* An attempt that a trial process holds, told in its Hello. `acked` is the highest sequence
+ * number it has seen acknowledged; what came later it keeps and sends again. */
 struct esp_held {
     uint32_t trial;
     uint32_t attempt;
@@ -69,11 +69,11 @@ struct esp_held {
 struct esp_hello {
     enum esp_role role;
     uint32_t protocol;
-    uint64_t key;        /* agent id or process key; 0 for clients */
-    uint64_t study;      /* the study's nonce; 0 for clients. Another study's peer is refused */
+    uint64_t key;   /* agent id or process key; 0 for clients */
+    uint64_t study; /* the study's nonce; 0 for clients. Another study's peer is refused */
     int64_t pid;
     const char *host;
-    const char *device;  /* "cpu", "cuda: NVIDIA H200", … */
+    const char *device; /* "cpu", "cuda: NVIDIA H200", … */
     const char *version;
     uint32_t slots;      /* AGENT: trial processes it may run side by side */
     uint64_t *processes; /* AGENT: keys of the processes that live there now */
@@ -117,11 +117,11 @@ struct esp_assign {
     struct esp_setting *params; /* what was drawn */
     uint32_t param_count;
     const struct esp_trainer *trainer; /* built-in trainer; NULL for a program */
-    const char *resume;      /* checkpoint path relative to DIR, or NULL: from the start */
+    const char *resume; /* checkpoint path relative to DIR, or NULL: from the start */
     uint64_t resume_hash;
     int64_t resume_tokens;
-    uint64_t seed;           /* used when the study does not search or set `seed` */
-    int64_t horizon;         /* tokens */
+    uint64_t seed;                  /* used when the study does not search or set `seed` */
+    int64_t horizon;                /* tokens */
     struct esp_directive directive; /* number 0 of this attempt: CONTINUE until */
 };
 
@@ -140,9 +140,10 @@ struct esp_measure {
 struct esp_point {
     int64_t step;
     int64_t tokens;
-    double device_seconds; /* of this trial, cumulative over attempts as the trainer counts it */
-    double value;          /* the study's metric; may be NaN or infinite: diverged */
-    double train_loss;     /* NaN: none */
+    double
+        device_seconds; /* of this trial, cumulative over attempts as the trainer counts it */
+    double value;       /* the study's metric; may be NaN or infinite: diverged */
+    double train_loss;  /* NaN: none */
     const struct esp_measure *measures;
     uint32_t measure_count;
 };
@@ -150,16 +151,17 @@ struct esp_point {
 struct esp_started {
     struct esp_attempt_key at;
     bool can_save;
-    int64_t tokens;   /* where it stands after resuming */
-    int64_t horizon;  /* tokens at the last step of this trial: ≤ the study's */
-    const char *fell_back; /* NULL, or why the named checkpoint was not used (damaged, missing) */
+    int64_t tokens;  /* where it stands after resuming */
+    int64_t horizon; /* tokens at the last step of this trial: ≤ the study's */
+    const char
+        *fell_back; /* NULL, or why the named checkpoint was not used (damaged, missing) */
 };
 
 struct esp_report {
     struct esp_attempt_key at;
     const struct esp_point *points;
     uint32_t point_count;
-    bool waiting; /* `until` is reached: it waits for a directive */
+    bool waiting;       /* `until` is reached: it waits for a directive */
     uint32_t directive; /* the highest directive number it has obeyed */
 };
 
@@ -175,8 +177,8 @@ struct esp_saved {
 
 struct esp_failed {
     struct esp_attempt_key at;
-    int32_t code;      /* negative errno */
-    bool save_failed;  /* a directive to save could not be obeyed; the attempt lives on */
+    int32_t code;     /* negative errno */
+    bool save_failed; /* a directive to save could not be obeyed; the attempt lives on */
     const char *words;
 };
 
@@ -215,10 +217,10 @@ struct esp_kill {
 
 struct esp_exited {
     uint64_t key;
-    int32_t status;    /* exit status, or -1 */
-    int32_t signal;    /* or 0 */
-    bool asked;        /* a Kill of ours caused it */
-    const char *tail;  /* last lines of its log */
+    int32_t status;   /* exit status, or -1 */
+    int32_t signal;   /* or 0 */
+    bool asked;       /* a Kill of ours caused it */
+    const char *tail; /* last lines of its log */
 };
 
 struct esp_drain {
@@ -231,8 +233,8 @@ enum esp_verb {
     ESP_VERB_PAUSE,
     ESP_VERB_CONTINUE,
     ESP_VERB_EXTEND,
-    ESP_VERB_ADD,       /* enqueue a trial with given params */
-    ESP_VERB_SET,       /* settings: run_cap, workers, budget.tokens, budget.hours, budget.usd */
+    ESP_VERB_ADD, /* enqueue a trial with given params */
+    ESP_VERB_SET, /* settings: run_cap, workers, budget.tokens, budget.hours, budget.usd */
     ESP_VERB_NOTE,
     ESP_VERB_INTERRUPT, /* as SIGINT: save, leave, resumable */
     ESP_VERB_PING,
@@ -250,7 +252,7 @@ struct esp_command {
 
 struct esp_reply {
     uint64_t id;
-    int32_t code; /* 0 or negative errno */
+    int32_t code;   /* 0 or negative errno */
     uint32_t trial; /* the trial the code is about, when it is about one */
     const char *text;
 };

@@ -1,8 +1,8 @@
 /* Counter-based randomness: Philox4x32-10 from Random123 (Salmon et al., SC 2011).
  *
  * A draw is a pure function of (seed, stream, purpose, counter); nothing is stored, so resuming
- * needs integers only. `stream` is a trial, a tensor or a member, `purpose` one of the constants
- * below, so that two uses never share numbers. */
+ * needs integers only. `stream` is a trial, a tensor or a member, `purpose` one of the
+ * constants below, so that two uses never share numbers. */
 #ifndef ESPALIER_RANDOM_H
 #define ESPALIER_RANDOM_H
 
@@ -25,10 +25,8 @@ struct esp_random_block {
 };
 
 /* 128 random bits for (seed, stream, purpose, counter); counter < 2^48. */
-static inline struct esp_random_block esp_random_at(uint64_t seed,
-                                                    uint64_t stream,
-                                                    enum esp_random_purpose purpose,
-                                                    uint64_t counter)
+static inline struct esp_random_block
+esp_random_at(uint64_t seed, uint64_t stream, enum esp_random_purpose purpose, uint64_t counter)
 {
     philox4x32_ctr_t c = {{(uint32_t)counter,
                            ((uint32_t)(counter >> 32) & 0xffffu) | ((uint32_t)purpose << 16),

@@ -8,7 +8,8 @@
 #include <espalier/trainer.h>
 #include <stdbool.h>
 
-/* facts: W&B's distributions. QUANTISED and INVERSE forms are flags, so that the table stays small. */
+/* facts: W&B's distributions. QUANTISED and INVERSE forms are flags, so that the table stays
+ * small. */
 enum esp_distribution {
     ESP_CONSTANT,
     ESP_CATEGORICAL,
@@ -27,11 +28,11 @@ enum esp_distribution {
 struct esp_param {
     char name[ESP_NAME_MAX]; /* nested ones joined by dots */
     enum esp_distribution distribution;
-    bool quantised;    /* q_…: round(X / q) · q */
-    bool integral;     /* values are integers (int_uniform; integer q) */
-    double min, max;   /* uniform kinds, as written */
-    double mu, sigma;  /* normal kinds */
-    double a, b;       /* beta */
+    bool quantised;   /* q_…: round(X / q) · q */
+    bool integral;    /* values are integers (int_uniform; integer q) */
+    double min, max;  /* uniform kinds, as written */
+    double mu, sigma; /* normal kinds */
+    double a, b;      /* beta */
     double q;
     struct esp_value *choices; /* CONSTANT: 1; CATEGORICAL: choice_count; text owned */
     double *probabilities;     /* CATEGORICAL_WEIGHTED, sum 1 */
@@ -82,26 +83,26 @@ enum esp_scheduler_type {
 struct esp_stopping {
     enum esp_scheduler_type type;
     double eta;
-    double min, max;      /* tokens: first and last rung; 0: horizon / eta^k, the horizon */
-    bool stopping_form;   /* asha: form: stopping instead of promotion */
-    double risk;          /* chance that the eventual best is ever discarded; 0: pause only */
+    double min, max;    /* tokens: first and last rung; 0: horizon / eta^k, the horizon */
+    bool stopping_form; /* asha: form: stopping instead of promotion */
+    double risk;        /* chance that the eventual best is ever discarded; 0: pause only */
     double min_iter, max_iter; /* W&B hyperband, in reports */
-    int s;                /* W&B hyperband's bands */
+    int s;                     /* W&B hyperband's bands */
     bool strict;
     int startup_trials;   /* median, percentile */
     double warmup_tokens; /* median, percentile, patience: nothing is stopped before */
     double percentile;
-    int patience;         /* reports without improvement */
+    int patience; /* reports without improvement */
     double min_delta;
-    double threshold;     /* threshold: stop a trial whose loss is above it at `at` tokens */
+    double threshold; /* threshold: stop a trial whose loss is above it at `at` tokens */
     double at;
     int line, column;
 };
 
 struct esp_budget {
-    double tokens;  /* 0: none */
-    double seconds; /* device seconds (hours × 3600); 0: none */
-    double usd;     /* 0: none; needs price_per_hour */
+    double tokens;         /* 0: none */
+    double seconds;        /* device seconds (hours × 3600); 0: none */
+    double usd;            /* 0: none; needs price_per_hour */
     double price_per_hour; /* usd per device-hour; 0: unknown */
 };
 
@@ -129,20 +130,22 @@ struct esp_study {
 
 void esp_study_release(struct esp_study *study);
 
-/* A drawn value: a double per parameter, for CONSTANT and CATEGORICAL the index of the choice. */
+/* A drawn value: a double per parameter, for CONSTANT and CATEGORICAL the index of the choice.
+ */
 
 /* The value a person would write for a drawn double; text points into the study. */
 struct esp_value esp_param_value(const struct esp_param *param, double drawn);
 
-/* From u in [0, 1) to a drawn value by the inverse distribution function (W&B's definitions). */
+/* From u in [0, 1) to a drawn value by the inverse distribution function (W&B's definitions).
+ */
 double esp_param_draw(const struct esp_param *param, double u);
 
-/* The inverse of `esp_param_draw`, to compare and to scale: in [0, 1]; for choices the middle of
- * the choice's share. */
+/* The inverse of `esp_param_draw`, to compare and to scale: in [0, 1]; for choices the middle
+ * of the choice's share. */
 double esp_param_unit(const struct esp_param *param, double drawn);
 
-/* Grid points of one parameter (W&B: categorical, constant, int_uniform, q_uniform), or 0 when the
- * distribution has no grid. Point i in [0, count) as a drawn value. */
+/* Grid points of one parameter (W&B: categorical, constant, int_uniform, q_uniform), or 0 when
+ * the distribution has no grid. Point i in [0, count) as a drawn value. */
 int64_t esp_param_grid_count(const struct esp_param *param);
 double esp_param_grid_point(const struct esp_param *param, int64_t index);
 

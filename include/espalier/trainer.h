@@ -1,7 +1,8 @@
 /* The settings of the built-in trainer: what one trial trains (DESIGN 8).
  *
  * A plain value. `esp_trainer_fields` describes every member once; the study file's reader, the
- * wire codec, the config hash and the check of searched parameters are all driven by that table. */
+ * wire codec, the config hash and the check of searched parameters are all driven by that
+ * table. */
 #ifndef ESPALIER_TRAINER_H
 #define ESPALIER_TRAINER_H
 
@@ -48,9 +49,11 @@ enum esp_recompute {
 };
 
 struct esp_trainer {
-    /* data: a text file, a glob, or token shards (nanoGPT, llm.c); absolute after reading a study */
+    /* data: a text file, a glob, or token shards (nanoGPT, llm.c); absolute after reading a
+     * study */
     char data[ESP_PATH_MAX];
-    char init_from[ESP_PATH_MAX]; /* weights to start from (checkpoint, safetensors, llm.c) or "" */
+    char init_from[ESP_PATH_MAX]; /* weights to start from (checkpoint, safetensors, llm.c) or
+                                     "" */
 
     /* model: what changes shapes */
     int64_t layers;
@@ -62,16 +65,16 @@ struct esp_trainer {
     int64_t objective;  /* enum esp_objective */
 
     /* the horizon and its schedule */
-    int64_t tokens;      /* every trial's horizon */
-    int64_t schedule;    /* enum esp_schedule_type */
-    double warmup;       /* share of all steps, linear from 0 */
-    double decay;        /* wsd: share of the steps after warm-up, linear to the floor */
-    double floor;        /* share of the peak learning rate */
-    int64_t optimizer;   /* enum esp_optimizer */
-    int64_t precision;   /* enum esp_precision */
-    int64_t recompute;   /* enum esp_recompute */
-    int64_t micro_batch; /* sequences per forward pass; 0: chosen by the memory plan */
-    int64_t report_every; /* tokens between validation losses; 0: a 25th of the horizon */
+    int64_t tokens;            /* every trial's horizon */
+    int64_t schedule;          /* enum esp_schedule_type */
+    double warmup;             /* share of all steps, linear from 0 */
+    double decay;              /* wsd: share of the steps after warm-up, linear to the floor */
+    double floor;              /* share of the peak learning rate */
+    int64_t optimizer;         /* enum esp_optimizer */
+    int64_t precision;         /* enum esp_precision */
+    int64_t recompute;         /* enum esp_recompute */
+    int64_t micro_batch;       /* sequences per forward pass; 0: chosen by the memory plan */
+    int64_t report_every;      /* tokens between validation losses; 0: a 25th of the horizon */
     double checkpoint_seconds; /* save at a report when the last save is older than this */
 
     /* what is usually searched */
@@ -100,12 +103,13 @@ enum esp_field_type {
 #define ESP_FIELD_REQUIRED 4u   /* no default (data, tokens) */
 
 struct esp_field {
-    const char *name; /* as in the study file, nested by dots: "model.layers", "schedule.type" */
+    const char
+        *name; /* as in the study file, nested by dots: "model.layers", "schedule.type" */
     enum esp_field_type type;
     unsigned flags;
-    size_t offset; /* into struct esp_trainer */
-    double min, max; /* inclusive, for INTEGER and REAL */
-    double fallback; /* the default, or the index of the default word */
+    size_t offset;            /* into struct esp_trainer */
+    double min, max;          /* inclusive, for INTEGER and REAL */
+    double fallback;          /* the default, or the index of the default word */
     const char *const *names; /* ENUM: NULL-terminated words */
     const char *help;
 };
@@ -141,25 +145,28 @@ void esp_trainer_init(struct esp_trainer *trainer);
 const struct esp_field *esp_trainer_field(const char *name);
 
 /* Sets one field from a value. -ENOENT: no such field (the error suggests the nearest);
- * -EINVAL: wrong type, not finite, or out of [min, max]. The trainer is unchanged on failure. */
+ * -EINVAL: wrong type, not finite, or out of [min, max]. The trainer is unchanged on failure.
+ */
 int esp_trainer_set(struct esp_trainer *trainer,
                     const char *name,
                     const struct esp_value *value,
                     struct esp_error *error);
 
 /* The value of one field; text points into the trainer or the table. */
-struct esp_value esp_trainer_get(const struct esp_trainer *trainer, const struct esp_field *field);
+struct esp_value esp_trainer_get(const struct esp_trainer *trainer,
+                                 const struct esp_field *field);
 
-/* What no single field shows: width divisible by heads, a horizon of at least one step, warm-up and
- * decay that fit. Called on the trainer of a trial, after its params were set. -EINVAL. */
+/* What no single field shows: width divisible by heads, a horizon of at least one step, warm-up
+ * and decay that fit. Called on the trainer of a trial, after its params were set. -EINVAL. */
 int esp_trainer_validate(const struct esp_trainer *trainer, struct esp_error *error);
 
-/* steps = ⌊tokens / (batch·context)⌋, at least 0; and the horizon in tokens, steps·batch·context. */
+/* steps = ⌊tokens / (batch·context)⌋, at least 0; and the horizon in tokens,
+ * steps·batch·context. */
 int64_t esp_trainer_steps(const struct esp_trainer *trainer);
 int64_t esp_trainer_horizon_tokens(const struct esp_trainer *trainer);
 
-/* A 64-bit hash (XXH3) over all fields that decide the numbers of a training run: everything but
- * report_every, checkpoint_seconds and micro_batch. */
+/* A 64-bit hash (XXH3) over all fields that decide the numbers of a training run: everything
+ * but report_every, checkpoint_seconds and micro_batch. */
 uint64_t esp_trainer_hash(const struct esp_trainer *trainer);
 
 /* The key of a group of members that can share a process: a hash over what changes shapes,
