@@ -41,6 +41,10 @@ static const char *plain_name(const struct esp_field *field)
 {
     const char *dot = strrchr(field->name, '.');
 
+    /* "type" alone says nothing: the schedule's plain name is "schedule". */
+    if (field->offset == offsetof(struct esp_trainer, schedule)) {
+        return "schedule";
+    }
     return dot ? dot + 1 : field->name;
 }
 
@@ -52,8 +56,7 @@ const struct esp_field *esp_trainer_field(const char *name)
             return field;
         }
     }
-    /* A searched schedule is written `schedule: {values: [cosine, wsd]}`. */
-    return strcmp(name, "schedule") == 0 ? esp_trainer_field("schedule.type") : NULL;
+    return NULL;
 }
 
 static int unknown_name(const char *name, struct esp_error *error)

@@ -1,0 +1,137 @@
+/* A study file read for one training: the trainer, and parameters that have one value each. */
+#include <espalier/config.h>
+
+#include <errno.h>
+#include <string.h>
+
+const char *const esp_config_keys[] = {
+    "name",       "description", "seed",    "method",    "prior",      "metric",
+    "metrics",    "program",     "command", "trainer",   "parameters", "run_cap",
+    "budget",     "workers",     "project", "entity",    "kind",       "early_terminate",
+    "controller", "apiVersion",  "job",     "image_uri", "scheduler",  NULL,
+};
+
+/* The node of the one value of a parameter, or NULL with a fault. */
+static const struct esp_yaml_node *
+find_value(struct esp_yaml *yaml, const char *name, const struct esp_yaml_node *node)
+{
+    const struct esp_yaml_node *value = esp_yaml_get(node, "value");
+    const struct esp_yaml_node *values = esp_yaml_get(node, "values");
+
+    if (esp_yaml_kind(node) == ESP_YAML_SCALAR) {
+        return node;
+    }
+    if (value && !values) {
+        return value;
+    }
+    if (values && !value && esp_yaml_kind(values) == ESP_YAML_SEQUENCE &&
+        esp_yaml_size(values) == 1) {
+        return esp_yaml_item(values, 0);
+    }
+    esp_yaml_fault(yaml,
+                   node,
+                   "%s has no single value; a training without a search takes {value: …}",
+                   name);
+    return NULL;
+}
+
+static void read_parameters(struct esp_yaml *yaml,
+                            const struct esp_yaml_node *node,
+                            const char *prefix,
+                            struct esp_trainer *out)
+{
+    if (esp_yaml_kind(node) != ESP_YAML_MAPPING) {
+        esp_yaml_fault(
+            yaml, node, "parameters must be a mapping, not %s", esp_yaml_kind_words(node));
+        return;
+    }
+    for (size_t i = 0; i < esp_yaml_size(node); i++) {
+        const struct esp_yaml_node *key = esp_yaml_key(node, i);
+        const struct esp_yaml_node *item = esp_yaml_item(node, i);
+        const struct esp_yaml_node *nested = esp_yaml_get(item, "parameters");
+        const struct esp_yaml_node *value;
+        char name[ESP_NAME_MAX];
+        struct esp_error error;
+
+        if ((size_t)snprintf(name,
+                             sizeof name,
+                             "%s%s%s",
+                             prefix,
+                             prefix[0] ? "." : "",
+                             esp_yaml_scalar(key)) >= sizeof name) {
+            esp_yaml_fault(yaml, key, "a name has at most %d bytes", ESP_NAME_MAX - 1);
+            continue;
+        }
+        if (nested) {
+            read_parameters(yaml, nested, name, out);
+            continue;
+        }
+        const struct esp_field *field = esp_trainer_field(name);
+        if (field && (field->flags & ESP_FIELD_SEARCHABLE) == 0) {
+            esp_yaml_fault(
+                yaml, key, "%s is no parameter; it stands in `trainer`", field->name);
+            continue;
+        }
+        value = find_value(yaml, name, item);
+        if (value) {
+            struct esp_value setting = esp_yaml_value(value);
+            if (esp_trainer_set(out, name, &setting, &error) < 0) {
+                esp_yaml_fault(yaml, field ? value : key, "%s", error.text);
+            }
+        }
+    }
+}
+
+static void read_root(struct esp_yaml *yaml, const char *base_dir, struct esp_trainer *out)
+{
+    const struct esp_yaml_node *root = esp_yaml_root(yaml);
+    const struct esp_yaml_node *trainer = esp_yaml_get(root, "trainer");
+    const struct esp_yaml_node *parameters = esp_yaml_get(root, "parameters");
+    struct esp_error error;
+
+    if (!root) {
+        return;
+    }
+    if (esp_yaml_kind(root) != ESP_YAML_MAPPING) {
+        esp_yaml_fault(yaml, root, "a study is a mapping, not %s", esp_yaml_kind_words(root));
+        return;
+    }
+    esp_yaml_check_keys(yaml, root, esp_config_keys, "");
+    if (!trainer) {
+        esp_yaml_fault(
+            yaml, root, "`trainer` is missing: it says what is trained on which data");
+        return;
+    }
+    esp_config_read_trainer(yaml, trainer, base_dir, out, NULL);
+    if (parameters) {
+        read_parameters(yaml, parameters, "", out);
+    }
+    if (esp_yaml_fault_count(yaml) == 0 && esp_trainer_validate(out, &error) < 0) {
+        esp_yaml_fault(yaml, trainer, "%s", error.text);
+    }
+}
+
+int esp_config_read(const char *path, struct esp_trainer *out, struct esp_error *error)
+{
+    char folder[ESP_PATH_MAX];
+    struct esp_yaml *yaml = NULL;
+    struct esp_trainer trainer;
+    int rc = esp_yaml_open_file(path, &yaml, error);
+
+    if (rc < 0) {
+        return rc;
+    }
+    rc = esp_config_folder(path, folder, error);
+    if (rc < 0) {
+        goto out;
+    }
+    read_root(yaml, folder, &trainer);
+    rc = esp_yaml_faults(yaml, error);
+    if (rc == 0) {
+        *out = trainer;
+    }
+
+out:
+    esp_yaml_destroy(yaml);
+    return rc;
+}

@@ -1,0 +1,106 @@
+/* A node as one line of JSON: how lists and mappings among a parameter's values are passed on.
+ */
+#include "yaml_tree.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void put_text(FILE *out, const char *text)
+{
+    fputc('"', out);
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '"' || c == '\\') {
+            fprintf(out, "\\%c", c);
+        } else if (c < 0x20) {
+            fprintf(out, "\\u%04x", c);
+        } else {
+            fputc(c, out);
+        }
+    }
+    fputc('"', out);
+}
+
+/* The fewest digits that read back as the same number. */
+static void put_real(FILE *out, double real)
+{
+    char digits[40];
+
+    for (int precision = 15; precision <= 17; precision++) {
+        snprintf(digits, sizeof digits, "%.*g", precision, real);
+        if (strtod(digits, NULL) == real) {
+            break;
+        }
+    }
+    fputs(digits, out);
+}
+
+static void put_scalar(FILE *out, const struct esp_yaml_node *node)
+{
+    struct esp_value value = esp_yaml_value(node);
+
+    if (esp_yaml_is_null(node)) {
+        fputs("null", out);
+        return;
+    }
+    switch (value.type) {
+    case ESP_VALUE_INTEGER:
+        fprintf(out, "%lld", (long long)value.integer);
+        break;
+    case ESP_VALUE_REAL:
+        /* JSON has neither infinity nor NaN. */
+        if (isfinite(value.real)) {
+            put_real(out, value.real);
+        } else {
+            put_text(out, node->text);
+        }
+        break;
+    case ESP_VALUE_BOOLEAN:
+        fputs(value.integer ? "true" : "false", out);
+        break;
+    case ESP_VALUE_TEXT:
+        put_text(out, node->text);
+        break;
+    }
+}
+
+/* At most ESP_YAML_DEPTH_MAX levels and ESP_YAML_NODES_MAX nodes: the tree was built so. */
+static void put(FILE *out, const struct esp_yaml_node *node)
+{
+    bool mapping = node->kind == ESP_YAML_MAPPING;
+
+    if (node->kind == ESP_YAML_SCALAR) {
+        put_scalar(out, node);
+        return;
+    }
+    fputc(mapping ? '{' : '[', out);
+    for (size_t i = 0; i < node->size; i++) {
+        fputs(i ? ", " : "", out);
+        if (mapping) {
+            put_text(out, node->keys[i]->text);
+            fputs(": ", out);
+        }
+        put(out, node->values[i]);
+    }
+    fputc(mapping ? '}' : ']', out);
+}
+
+char *esp_yaml_json(const struct esp_yaml_node *node)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    bool failed;
+
+    if (!out) {
+        return NULL;
+    }
+    put(out, node);
+    failed = ferror(out) != 0;
+    if (fclose(out) != 0 || failed) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
