@@ -1,0 +1,263 @@
+/* The distributions of parameters: from a uniform number to a value and back, and grids.
+ *
+ * As W&B defines them (facts: wandb/sweeps, HyperParameter.ppf): X is the inverse distribution
+ * function at u, a quantised kind rounds it to round(X / q)·q, halves to the even neighbour as
+ * numpy does, and does not clip it. The inverse kinds are uniform in log(1/X) and grow with u
+ * like the others. Bounds in logarithms are taken once, so that u = 0 gives min to the last
+ * bit. */
+#include <espalier/study.h>
+
+#include "quantile.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Kinds without bounds see u no closer to 0 and 1 than this: Sobol's first point is 0, and a
+ * draw must be finite. */
+#define U_MIN 0x1p-53
+
+/* Whole numbers are exact as doubles up to here. */
+#define WHOLE_MAX 0x1p53
+
+static double inner(double u)
+{
+    return fmin(fmax(u, U_MIN), 1 - U_MIN);
+}
+
+static double between(double low, double high, double u)
+{
+    return low + u * (high - low);
+}
+
+/* The bounds of log X, for the kinds that are uniform in it. */
+static void log_bounds(const struct esp_param *param, double *low, double *high)
+{
+    switch (param->distribution) {
+    case ESP_LOG_UNIFORM:
+        *low = param->min;
+        *high = param->max;
+        break;
+    case ESP_INV_LOG_UNIFORM:
+        *low = -param->max;
+        *high = -param->min;
+        break;
+    default:
+        *low = log(param->min);
+        *high = log(param->max);
+        break;
+    }
+}
+
+static double draw_log(const struct esp_param *param, double u)
+{
+    double low;
+    double high;
+
+    if (param->distribution == ESP_LOG_UNIFORM_VALUES ||
+        param->distribution == ESP_INV_LOG_UNIFORM_VALUES) {
+        /* exp(log x) is not always x. */
+        if (u <= 0 || u >= 1) {
+            return u <= 0 ? param->min : param->max;
+        }
+    }
+    log_bounds(param, &low, &high);
+    return exp(between(low, high, u));
+}
+
+static double draw_weighted(const struct esp_param *param, double u)
+{
+    double sum = 0;
+    int last = 0;
+
+    for (int i = 0; i < param->choice_count; i++) {
+        sum += param->probabilities[i];
+        if (param->probabilities[i] > 0) {
+            last = i;
+            if (u < sum) {
+                return i;
+            }
+        }
+    }
+    return last; /* the probabilities sum to 1 only within rounding */
+}
+
+static double draw_index(double count, double u)
+{
+    return fmin(floor(u * count), count - 1);
+}
+
+static double quantise(const struct esp_param *param, double x)
+{
+    return rint(x / param->q) * param->q;
+}
+
+static double draw_plain(const struct esp_param *param, double u)
+{
+    switch (param->distribution) {
+    case ESP_CONSTANT:
+        return 0;
+    case ESP_CATEGORICAL:
+        return draw_index(param->choice_count, u);
+    case ESP_CATEGORICAL_WEIGHTED:
+        return draw_weighted(param, u);
+    case ESP_INT_UNIFORM:
+        return param->min + draw_index(param->max - param->min + 1, u);
+    case ESP_UNIFORM:
+        return between(param->min, param->max, u);
+    case ESP_LOG_UNIFORM:
+    case ESP_LOG_UNIFORM_VALUES:
+    case ESP_INV_LOG_UNIFORM:
+    case ESP_INV_LOG_UNIFORM_VALUES:
+        return draw_log(param, u);
+    case ESP_NORMAL:
+        return param->mu + param->sigma * esp_normal_quantile(inner(u));
+    case ESP_LOG_NORMAL:
+        return exp(param->mu + param->sigma * esp_normal_quantile(inner(u)));
+    case ESP_BETA:
+        return esp_beta_quantile(inner(u), param->a, param->b);
+    }
+    return 0;
+}
+
+double esp_param_draw(const struct esp_param *param, double u)
+{
+    double x = draw_plain(param, fmin(fmax(u, 0), 1));
+
+    return (param->quantised ? quantise(param, x) : x) + 0.0; /* never -0 */
+}
+
+static double unit_weighted(const struct esp_param *param, double drawn)
+{
+    double sum = 0;
+
+    for (int i = 0; i < param->choice_count; i++) {
+        if (i == (int)drawn) {
+            return sum + param->probabilities[i] / 2;
+        }
+        sum += param->probabilities[i];
+    }
+    return 1;
+}
+
+static double unit_log(const struct esp_param *param, double drawn)
+{
+    double low;
+    double high;
+
+    log_bounds(param, &low, &high);
+    return drawn > 0 ? (log(drawn) - low) / (high - low) : 0;
+}
+
+static double unit_plain(const struct esp_param *param, double drawn)
+{
+    switch (param->distribution) {
+    case ESP_CONSTANT:
+        return 0.5;
+    case ESP_CATEGORICAL:
+        return (drawn + 0.5) / param->choice_count;
+    case ESP_CATEGORICAL_WEIGHTED:
+        return unit_weighted(param, drawn);
+    case ESP_INT_UNIFORM:
+        return (drawn - param->min + 0.5) / (param->max - param->min + 1);
+    case ESP_UNIFORM:
+        return (drawn - param->min) / (param->max - param->min);
+    case ESP_LOG_UNIFORM:
+    case ESP_LOG_UNIFORM_VALUES:
+    case ESP_INV_LOG_UNIFORM:
+    case ESP_INV_LOG_UNIFORM_VALUES:
+        return unit_log(param, drawn);
+    case ESP_NORMAL:
+        return esp_normal_cdf((drawn - param->mu) / param->sigma);
+    case ESP_LOG_NORMAL:
+        return drawn > 0 ? esp_normal_cdf((log(drawn) - param->mu) / param->sigma) : 0;
+    case ESP_BETA:
+        return esp_beta_cdf(drawn, param->a, param->b);
+    }
+    return 0;
+}
+
+double esp_param_unit(const struct esp_param *param, double drawn)
+{
+    return fmin(fmax(unit_plain(param, drawn), 0), 1);
+}
+
+struct esp_value esp_param_value(const struct esp_param *param, double drawn)
+{
+    struct esp_value value = {ESP_VALUE_REAL, drawn, 0, NULL};
+
+    switch (param->distribution) {
+    case ESP_CONSTANT:
+    case ESP_CATEGORICAL:
+    case ESP_CATEGORICAL_WEIGHTED: {
+        int index = (int)drawn;
+        index = index < 0 ? 0 : index;
+        return param->choices[index < param->choice_count ? index : param->choice_count - 1];
+    }
+    default:
+        /* A grid that starts between two whole numbers has none. */
+        if (param->integral && drawn == floor(drawn) && fabs(drawn) <= WHOLE_MAX) {
+            value.type = ESP_VALUE_INTEGER;
+            value.integer = (int64_t)drawn;
+        }
+        return value;
+    }
+}
+
+int64_t esp_param_grid_count(const struct esp_param *param)
+{
+    switch (param->distribution) {
+    case ESP_CONSTANT:
+        return 1;
+    case ESP_CATEGORICAL:
+        return param->choice_count;
+    case ESP_INT_UNIFORM:
+        return (int64_t)(param->max - param->min) + 1;
+    case ESP_UNIFORM: {
+        /* numpy.arange(min, max, q): max excluded. */
+        double count = ceil((param->max - param->min) / param->q);
+        return param->quantised && count < WHOLE_MAX ? (int64_t)count : 0;
+    }
+    default:
+        return 0;
+    }
+}
+
+double esp_param_grid_point(const struct esp_param *param, int64_t index)
+{
+    switch (param->distribution) {
+    case ESP_INT_UNIFORM:
+        return param->min + (double)index;
+    case ESP_UNIFORM:
+        return param->min + (double)index * param->q;
+    default:
+        return (double)index;
+    }
+}
+
+void esp_study_release(struct esp_study *study)
+{
+    if (!study) {
+        return;
+    }
+    for (int i = 0; i < study->param_count; i++) {
+        struct esp_param *param = &study->params[i];
+        for (int j = 0; j < param->choice_count && param->choices; j++) {
+            if (param->choices[j].type == ESP_VALUE_TEXT) {
+                free((char *)param->choices[j].text);
+            }
+        }
+        free(param->choices);
+        free(param->probabilities);
+        param->choices = NULL;
+        param->probabilities = NULL;
+        param->choice_count = 0;
+    }
+    for (char **word = study->command; word && *word; word++) {
+        free(*word);
+    }
+    free(study->command);
+    free(study->source);
+    study->command = NULL;
+    study->source = NULL;
+    study->param_count = 0;
+}
