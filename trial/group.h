@@ -27,8 +27,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct esp_data;
 struct esp_kernels;
 struct esp_group;
+struct esp_model;
 
 /* One point of a member's curve. Losses are nats per token. */
 struct esp_group_point {
@@ -134,6 +136,8 @@ const struct esp_trainer *esp_group_trainer(const struct esp_group *group, int s
 struct esp_group_point esp_group_point(const struct esp_group *group, int slot);
 int64_t esp_group_horizon(const struct esp_group *group,
                           int slot); /* tokens at the last step */
+const struct esp_data *esp_group_data(const struct esp_group *group);
+struct esp_model *esp_group_model(const struct esp_group *group);
 bool esp_group_accepts(const struct esp_group *group, const struct esp_trainer *trainer);
 
 #endif

@@ -1,0 +1,394 @@
+/* Claims of trial/checkpoint.h. */
+#include "scratch.h"
+
+#include <checkpoint.h>
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <xxhash.h>
+
+#include <cmocka.h>
+
+static struct scratch scratch;
+
+static int set_up(void **state)
+{
+    (void)state;
+    scratch = scratch_make();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    scratch_remove(&scratch);
+    return 0;
+}
+
+/* 77 floats leave a gap before the next tensor. */
+static const struct esp_checkpoint_tensor tensors[] = {
+    {"wte.weight", 2, {7, 11}},
+    {"h.0.ln_1.bias", 1, {13}},
+    {"m.wte.weight", 2, {7, 11}},
+};
+#define TENSORS 3
+
+static float value_of(int tensor, int64_t index)
+{
+    return (float)(tensor + 1) * 0.25f + (float)index * 1e-3f;
+}
+
+static int64_t count_of(int tensor)
+{
+    return tensors[tensor].shape[0] * (tensors[tensor].rank > 1 ? tensors[tensor].shape[1] : 1);
+}
+
+static int source(void *context, int index, float *values, struct esp_error *error)
+{
+    if (context && *(int *)context == index) {
+        return esp_error_set(error, -EIO, "the device is gone");
+    }
+    for (int64_t i = 0; i < count_of(index); i++) {
+        values[i] = value_of(index, i);
+    }
+    return 0;
+}
+
+static struct esp_checkpoint_state example(void)
+{
+    struct esp_checkpoint_state s = {
+        .step = 40,
+        .sample = 640,
+        .reported_step = 39,
+        .loss_count = 1024,
+        .loss_sum = 2345.678901234567,
+        .device_seconds = 0.1 + 0.2,
+        .val_loss = 2.5,
+        .train_loss = 2.25,
+        .grad_norm = 0.75,
+        .data_tokens = 123456,
+        .vocabulary = 256,
+    };
+    esp_trainer_init(&s.trainer);
+    snprintf(s.trainer.data, sizeof s.trainer.data, "/some/where/a text.txt");
+    s.trainer.tokens = 1000000;
+    s.trainer.learning_rate = 0.1 + 0.2; /* needs all its bits */
+    s.trainer.seed = 77;
+    s.trainer.schedule = ESP_SCHEDULE_WSD;
+    return s;
+}
+
+static const char *write_example(void)
+{
+    struct esp_checkpoint_state s = example();
+    struct esp_error error;
+    const char *path = scratch_path(&scratch, "c");
+    assert_int_equal(
+        esp_checkpoint_write(path, &s, tensors, TENSORS, source, NULL, NULL, NULL, &error), 0);
+    return path;
+}
+
+static void expect_refusal(const char *path, int code, const char *words)
+{
+    struct esp_checkpoint *c = NULL;
+    struct esp_error error = {"nothing said"};
+    assert_int_equal(esp_checkpoint_open(path, &c, &error), code);
+    assert_null(c);
+    if (!strstr(error.text, words)) {
+        fail_msg("'%s' does not say '%s'", error.text, words);
+    }
+}
+
+static void reads_back_what_was_written(void **state)
+{
+    (void)state;
+    struct esp_checkpoint_state s = example();
+    struct esp_checkpoint *c;
+    struct esp_error error;
+    int64_t bytes;
+    uint64_t hash;
+    const char *path = scratch_path(&scratch, "c");
+    assert_int_equal(
+        esp_checkpoint_write(path, &s, tensors, TENSORS, source, NULL, &bytes, &hash, &error),
+        0);
+    assert_int_equal(esp_checkpoint_open(path, &c, &error), 0);
+    const struct esp_checkpoint_state *r = esp_checkpoint_state(c);
+    assert_int_equal(esp_trainer_hash(&r->trainer), esp_trainer_hash(&s.trainer));
+    assert_string_equal(r->trainer.data, s.trainer.data);
+    assert_true(r->trainer.learning_rate == s.trainer.learning_rate);
+    assert_int_equal(r->trainer.schedule, ESP_SCHEDULE_WSD);
+    assert_int_equal(r->step, s.step);
+    assert_int_equal(r->sample, s.sample);
+    assert_int_equal(r->reported_step, s.reported_step);
+    assert_int_equal(r->loss_count, s.loss_count);
+    assert_true(r->loss_sum == s.loss_sum);
+    assert_true(r->device_seconds == s.device_seconds);
+    assert_true(r->val_loss == s.val_loss && r->train_loss == s.train_loss);
+    assert_true(r->grad_norm == s.grad_norm);
+    assert_int_equal(r->data_tokens, s.data_tokens);
+    assert_int_equal(r->vocabulary, s.vocabulary);
+    assert_int_equal(esp_checkpoint_bytes(c), bytes);
+    assert_int_equal(esp_checkpoint_hash(c), hash);
+    assert_int_equal(esp_checkpoint_tensors(c), TENSORS);
+    for (int t = 0; t < TENSORS; t++) {
+        float values[77] = {0};
+        assert_int_equal(esp_checkpoint_read(c, &tensors[t], values, &error), 0);
+        for (int64_t i = 0; i < count_of(t); i++) {
+            assert_true(values[i] == value_of(t, i));
+        }
+    }
+    esp_checkpoint_close(c);
+}
+
+static void a_flipped_bit_in_any_byte_is_noticed(void **state)
+{
+    (void)state;
+    size_t size;
+    uint8_t *bytes = scratch_read(write_example(), &size);
+    for (size_t i = 0; i < size; i++) {
+        struct esp_checkpoint *c = NULL;
+        bytes[i] ^= (uint8_t)(1u << (i % 8));
+        const char *path = scratch_write(&scratch, "flipped", bytes, size);
+        bytes[i] ^= (uint8_t)(1u << (i % 8));
+        int rc = esp_checkpoint_open(path, &c, NULL);
+        if (rc != -EBADMSG && rc != -EPROTONOSUPPORT) {
+            fail_msg("byte %zu of %zu: %d", i, size, rc);
+        }
+    }
+    free(bytes);
+}
+
+static void every_truncation_is_noticed(void **state)
+{
+    (void)state;
+    size_t size;
+    uint8_t *bytes = scratch_read(write_example(), &size);
+    for (size_t i = 0; i < size; i++) {
+        const char *path = scratch_write(&scratch, "short", bytes, i);
+        expect_refusal(path, -EBADMSG, "");
+    }
+    bytes[size] = 0;
+    expect_refusal(scratch_write(&scratch, "long", bytes, size + 1), -EBADMSG, "instead of");
+    free(bytes);
+}
+
+static void the_damaged_tensor_is_named(void **state)
+{
+    (void)state;
+    size_t size;
+    uint8_t *bytes = scratch_read(write_example(), &size);
+    bytes[size - 1] ^= 1;
+    expect_refusal(scratch_write(&scratch, "d", bytes, size), -EBADMSG, "m.wte.weight");
+    expect_refusal(scratch_write(&scratch, "d", bytes, size - 9), -EBADMSG, "m.wte.weight");
+    free(bytes);
+}
+
+static void other_files_and_newer_versions_are_refused(void **state)
+{
+    (void)state;
+    size_t size;
+    uint8_t *bytes = scratch_read(write_example(), &size);
+    bytes[8] = ESP_CHECKPOINT_VERSION + 1;
+    expect_refusal(scratch_write(&scratch, "n", bytes, size), -EPROTONOSUPPORT, "newer");
+    bytes[0] = 'e';
+    expect_refusal(
+        scratch_write(&scratch, "n", bytes, size), -EBADMSG, "no espalier checkpoint");
+    expect_refusal(scratch_path(&scratch, "missing"), -ENOENT, "missing");
+    expect_refusal(scratch.path, -EBADMSG, "regular file");
+    free(bytes);
+}
+
+/* A file made to deceive: a count in the header is changed and the checksum made right again.
+ */
+static void impossible_sizes_are_refused_behind_a_right_checksum(void **state)
+{
+    (void)state;
+    size_t size;
+    uint8_t *bytes = scratch_read(write_example(), &size);
+    uint32_t header_bytes;
+    memcpy(&header_bytes, bytes + 12, 4);
+    size_t end = header_bytes - 8;
+    size_t table = end - TENSORS * 152;
+    const size_t places[] = {24,
+                             32,
+                             40,
+                             48,
+                             112,
+                             116,
+                             table + 88,
+                             table + 92,
+                             table + 96,
+                             table + 104,
+                             table + 128,
+                             table + 136};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        for (int byte = 0; byte < 4; byte++) {
+            struct esp_checkpoint *c = NULL;
+            uint8_t was = bytes[places[i] + (size_t)byte];
+            bytes[places[i] + (size_t)byte] = 0xff;
+            uint64_t hash = XXH3_64bits(bytes, end);
+            memcpy(bytes + end, &hash, 8);
+            int rc = esp_checkpoint_open(scratch_write(&scratch, "d", bytes, size), &c, NULL);
+            assert_true(rc == 0 || rc == -EBADMSG || rc == -EPROTONOSUPPORT);
+            esp_checkpoint_close(c);
+            bytes[places[i] + (size_t)byte] = was;
+        }
+    }
+    free(bytes);
+}
+
+static void another_model_is_told_by_tensor_and_dimension(void **state)
+{
+    (void)state;
+    struct esp_checkpoint *c;
+    struct esp_error error;
+    float values[200];
+    assert_int_equal(esp_checkpoint_open(write_example(), &c, &error), 0);
+    struct esp_checkpoint_tensor other = {"wte.weight", 2, {7, 12}};
+    assert_int_equal(esp_checkpoint_read(c, &other, values, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "'wte.weight' has 11 in dimension 1, this model 12"));
+    other = (struct esp_checkpoint_tensor){"h.1.ln_1.bias", 1, {13}};
+    assert_int_equal(esp_checkpoint_read(c, &other, values, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "no tensor 'h.1.ln_1.bias'"));
+    esp_checkpoint_close(c);
+}
+
+static int count_files(void)
+{
+    int count = 0;
+    DIR *dir = opendir(scratch.path);
+    while (readdir(dir)) {
+        count++;
+    }
+    closedir(dir);
+    return count - 2;
+}
+
+static void a_full_disk_leaves_the_old_file_and_no_rest(void **state)
+{
+    (void)state;
+    struct esp_checkpoint_state s = example();
+    struct esp_checkpoint *c;
+    struct esp_error error;
+    const char *path = write_example();
+    struct rlimit old, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    struct stat whole;
+    assert_int_equal(stat(path, &whole), 0);
+    for (rlim_t limit = 0; limit < (rlim_t)whole.st_size; limit += 300) {
+        small = (struct rlimit){limit, old.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+        s.step = 50;
+        int rc =
+            esp_checkpoint_write(path, &s, tensors, TENSORS, source, NULL, NULL, NULL, &error);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+        assert_int_equal(rc, -EFBIG);
+        assert_non_null(strstr(error.text, "cannot write"));
+        assert_int_equal(count_files(), 1);
+        assert_int_equal(esp_checkpoint_open(path, &c, &error), 0);
+        assert_int_equal(esp_checkpoint_state(c)->step, 40);
+        esp_checkpoint_close(c);
+    }
+    signal(SIGXFSZ, handler);
+}
+
+static void a_failing_source_leaves_the_old_file_and_no_rest(void **state)
+{
+    (void)state;
+    struct esp_checkpoint_state s = example();
+    struct esp_error error;
+    const char *path = write_example();
+    for (int bad = 0; bad < TENSORS; bad++) {
+        assert_int_equal(
+            esp_checkpoint_write(path, &s, tensors, TENSORS, source, &bad, NULL, NULL, &error),
+            -EIO);
+        assert_string_equal(error.text, "the device is gone");
+        assert_int_equal(count_files(), 1);
+    }
+}
+
+static void a_missing_folder_is_an_error(void **state)
+{
+    (void)state;
+    struct esp_checkpoint_state s = example();
+    struct esp_error error;
+    assert_int_equal(esp_checkpoint_write(scratch_path(&scratch, "no/c"),
+                                          &s,
+                                          tensors,
+                                          TENSORS,
+                                          source,
+                                          NULL,
+                                          NULL,
+                                          NULL,
+                                          &error),
+                     -ENOENT);
+    assert_non_null(strstr(error.text, "no/c.tmp"));
+}
+
+static void only_equal_settings_fit(void **state)
+{
+    (void)state;
+    struct esp_checkpoint_state s = example();
+    struct esp_trainer t = s.trainer;
+    struct esp_error error;
+    assert_int_equal(esp_checkpoint_fits(&s, &t, &error), 0);
+    snprintf(t.data, sizeof t.data, "/else/where.txt");
+    t.report_every = 5;
+    t.micro_batch = 3;
+    t.checkpoint_seconds = 7;
+    assert_int_equal(esp_checkpoint_fits(&s, &t, &error), 0);
+    t.learning_rate = 0.25;
+    assert_int_equal(esp_checkpoint_fits(&s, &t, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "learning_rate 0.3, not 0.25"));
+    t = s.trainer;
+    t.schedule = ESP_SCHEDULE_LINEAR;
+    assert_int_equal(esp_checkpoint_fits(&s, &t, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "schedule.type wsd, not linear"));
+}
+
+static void only_a_flat_part_of_a_schedule_can_be_extended(void **state)
+{
+    (void)state;
+    struct esp_checkpoint_state s = example();
+    struct esp_trainer t = s.trainer;
+    int64_t steps = esp_trainer_steps(&t); /* 976 */
+    t.tokens *= 2;
+    s.step = 39; /* the longer warm-up takes 39.06 */
+    assert_int_equal(esp_checkpoint_fits(&s, &t, NULL), -EINVAL);
+    s.step = 40;
+    assert_int_equal(esp_checkpoint_fits(&s, &t, NULL), 0);
+    s.step = steps - 192; /* a fifth of the steps after warm-up is 191.3 */
+    assert_int_equal(esp_checkpoint_fits(&s, &t, NULL), 0);
+    s.step = steps - 191;
+    assert_int_equal(esp_checkpoint_fits(&s, &t, NULL), -EINVAL);
+    t.schedule = s.trainer.schedule = ESP_SCHEDULE_CONSTANT;
+    assert_int_equal(esp_checkpoint_fits(&s, &t, NULL), 0);
+    t.schedule = s.trainer.schedule = ESP_SCHEDULE_COSINE;
+    assert_int_equal(esp_checkpoint_fits(&s, &t, NULL), -EINVAL);
+}
+
+int main(void)
+{
+#define CLAIM(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        CLAIM(reads_back_what_was_written),
+        CLAIM(a_flipped_bit_in_any_byte_is_noticed),
+        CLAIM(every_truncation_is_noticed),
+        CLAIM(the_damaged_tensor_is_named),
+        CLAIM(other_files_and_newer_versions_are_refused),
+        CLAIM(impossible_sizes_are_refused_behind_a_right_checksum),
+        CLAIM(another_model_is_told_by_tensor_and_dimension),
+        CLAIM(a_full_disk_leaves_the_old_file_and_no_rest),
+        CLAIM(a_failing_source_leaves_the_old_file_and_no_rest),
+        CLAIM(a_missing_folder_is_an_error),
+        CLAIM(only_equal_settings_fit),
+        CLAIM(only_a_flat_part_of_a_schedule_can_be_extended),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

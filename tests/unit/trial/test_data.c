@@ -1,0 +1,424 @@
+/* Claims of trial/data.h. */
+#include "scratch.h"
+
+#include <data.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static struct scratch scratch;
+
+static int set_up(void **state)
+{
+    (void)state;
+    scratch = scratch_make();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    scratch_remove(&scratch);
+    return 0;
+}
+
+/* Text whose byte at position i tells i apart from its neighbours. */
+static uint8_t pattern_at(int64_t i)
+{
+    return (uint8_t)((i * 7 + i / 251) % 251);
+}
+
+static const char *write_pattern(const char *name, int64_t from, int64_t count)
+{
+    uint8_t *bytes = malloc((size_t)count + 1);
+    for (int64_t i = 0; i < count; i++) {
+        bytes[i] = pattern_at(from + i);
+    }
+    const char *path = scratch_write(&scratch, name, bytes, (size_t)count);
+    free(bytes);
+    return path;
+}
+
+static void expect_error(const char *pattern, int64_t vocabulary, int code, const char *words)
+{
+    struct esp_data *data = NULL;
+    struct esp_error error = {"nothing said"};
+    assert_int_equal(esp_data_open(pattern, vocabulary, 16, &data, &error), code);
+    assert_null(data);
+    if (!strstr(error.text, words)) {
+        fail_msg("'%s' does not say '%s'", error.text, words);
+    }
+}
+
+static void permutation_is_a_bijection_for_every_size(void **state)
+{
+    (void)state;
+    for (int64_t count = 1; count < 5000; count += count < 70 ? 1 : 611) {
+        bool *seen = calloc((size_t)count, sizeof *seen);
+        for (int64_t i = 0; i < count; i++) {
+            int64_t x = esp_data_permute(3, 1, count, i);
+            assert_in_range(x, 0, count - 1);
+            assert_false(seen[x]);
+            seen[x] = true;
+        }
+        free(seen);
+    }
+}
+
+static void permutation_depends_on_seed_and_epoch(void **state)
+{
+    (void)state;
+    int same_seed = 0, same_epoch = 0, in_place = 0;
+    for (int64_t i = 0; i < 1000; i++) {
+        int64_t x = esp_data_permute(1, 0, 1000, i);
+        same_seed += x == esp_data_permute(2, 0, 1000, i);
+        same_epoch += x == esp_data_permute(1, 1, 1000, i);
+        in_place += x == i;
+    }
+    /* Each has expectation 1; 12 has a chance below 1e-9. */
+    assert_in_range(same_seed, 0, 12);
+    assert_in_range(same_epoch, 0, 12);
+    assert_in_range(in_place, 0, 12);
+}
+
+static void permutation_spreads_evenly(void **state)
+{
+    (void)state;
+    /* The first 10,000 of a million fall on each tenth about 1,000 times (σ = 30). */
+    int tenth[10] = {0};
+    for (int64_t i = 0; i < 10000; i++) {
+        tenth[esp_data_permute(0, 0, 1000000, i) / 100000]++;
+    }
+    for (int t = 0; t < 10; t++) {
+        assert_in_range(tenth[t], 850, 1150);
+    }
+}
+
+static void text_is_bytes_split_nine_to_one(void **state)
+{
+    (void)state;
+    struct esp_data *data;
+    struct esp_error error;
+    int32_t inputs[16], targets[16];
+    const char *path = write_pattern("a.txt", 0, 1009);
+    assert_int_equal(esp_data_open(path, 0, 16, &data, &error), 0);
+    assert_int_equal(esp_data_kind(data), ESP_DATA_TEXT);
+    assert_int_equal(esp_data_tokens(data), 1009);
+    assert_int_equal(esp_data_vocabulary(data), 256);
+    assert_int_equal(esp_data_train_starts(data), 908 - 16);
+    for (int64_t start = 0; start + 16 < 1009; start++) {
+        assert_int_equal(esp_data_window(data, start, inputs, targets, &error), 0);
+        for (int i = 0; i < 16; i++) {
+            assert_int_equal(inputs[i], pattern_at(start + i));
+            assert_int_equal(targets[i], pattern_at(start + i + 1));
+        }
+    }
+    esp_data_close(data);
+}
+
+static void training_never_touches_the_last_tenth(void **state)
+{
+    (void)state;
+    struct esp_data *data;
+    const char *path = write_pattern("a.txt", 0, 1009);
+    assert_int_equal(esp_data_open(path, 0, 16, &data, NULL), 0);
+    int64_t starts = esp_data_train_starts(data), last = 0, first = starts;
+    for (int64_t i = 0; i < starts; i++) {
+        int64_t start = esp_data_train_start(data, 5, i);
+        last = start > last ? start : last;
+        first = start < first ? start : first;
+    }
+    assert_int_equal(first, 0);
+    assert_int_equal(last + 16, 907); /* the last token of the first ⌊9·1009/10⌋ = 908 */
+    esp_data_close(data);
+}
+
+static void next_epoch_has_another_order_of_the_same_windows(void **state)
+{
+    (void)state;
+    struct esp_data *data;
+    const char *path = write_pattern("a.txt", 0, 400);
+    assert_int_equal(esp_data_open(path, 0, 16, &data, NULL), 0);
+    int64_t starts = esp_data_train_starts(data), same = 0;
+    bool *seen = calloc((size_t)starts, sizeof *seen);
+    for (int64_t i = 0; i < starts; i++) {
+        int64_t start = esp_data_train_start(data, 5, starts + i);
+        assert_false(seen[start]);
+        seen[start] = true;
+        same += start == esp_data_train_start(data, 5, i);
+    }
+    assert_in_range(same, 0, 12);
+    free(seen);
+    esp_data_close(data);
+}
+
+static void validation_windows_follow_the_formula(void **state)
+{
+    (void)state;
+    struct esp_data *data;
+    const char *path = write_pattern("a.txt", 0, 50003);
+    assert_int_equal(esp_data_open(path, 0, 64, &data, NULL), 0);
+    int64_t train = 45002, n = 50003 - train; /* ⌊0.9 · 50003⌋ = 45002 */
+    assert_int_equal(esp_data_validation_windows(data), 256);
+    for (int64_t i = 0; i < 256; i++) {
+        assert_int_equal(esp_data_validation_start(data, i),
+                         train + (int64_t)((double)i * (double)(n - 64 - 1) / 255.0));
+    }
+    assert_int_equal(esp_data_validation_start(data, 255) + 64, 50002);
+    esp_data_close(data);
+}
+
+static void short_data_has_fewer_validation_windows(void **state)
+{
+    (void)state;
+    struct esp_data *data;
+    const char *path = write_pattern("a.txt", 0, 300);
+    assert_int_equal(esp_data_open(path, 0, 16, &data, NULL), 0);
+    assert_int_equal(esp_data_validation_windows(data), 14); /* 30 − 16 starts */
+    for (int64_t i = 0; i < 14; i++) {
+        assert_int_equal(esp_data_validation_start(data, i), 270 + i);
+    }
+    esp_data_close(data);
+    path = write_pattern("b.txt", 0, 161); /* the least for a context of 16 */
+    assert_int_equal(esp_data_open(path, 0, 16, &data, NULL), 0);
+    assert_int_equal(esp_data_validation_windows(data), 1);
+    assert_int_equal(esp_data_validation_start(data, 0) + 16, 160);
+    esp_data_close(data);
+}
+
+static void too_short_says_bytes_there_and_needed(void **state)
+{
+    (void)state;
+    const char *path = write_pattern("a.txt", 0, 160);
+    expect_error(path, 0, -EINVAL, "has 160 bytes");
+    expect_error(path, 0, -EINVAL, "at least 161");
+    path = write_pattern("empty.txt", 0, 0);
+    expect_error(path, 0, -EINVAL, "has 0 bytes");
+}
+
+static void glob_joins_files_in_order_of_their_names(void **state)
+{
+    (void)state;
+    struct esp_data *data;
+    struct esp_error error;
+    int32_t inputs[16], targets[16];
+    write_pattern("b.txt", 300, 200);
+    write_pattern("a.txt", 0, 300);
+    write_pattern("c0.txt", 500, 0);
+    write_pattern("d.txt", 500, 3);
+    write_pattern("e.txt", 503, 97);
+    write_pattern("e.skipped", 0, 50);
+    mkdir(scratch_path(&scratch, "z.txt"),
+          0700); /* folders among the matches are passed over */
+    assert_int_equal(esp_data_open(scratch_path(&scratch, "*.txt"), 0, 16, &data, &error), 0);
+    assert_int_equal(esp_data_tokens(data), 600);
+    assert_int_equal(esp_data_files(data), 5);
+    for (int64_t start = 0; start + 16 < 600; start++) {
+        assert_int_equal(esp_data_window(data, start, inputs, targets, &error), 0);
+        assert_int_equal(inputs[0], pattern_at(start));
+        assert_int_equal(targets[15], pattern_at(start + 16));
+    }
+    esp_data_close(data);
+}
+
+static void thousands_of_small_files_read_as_one(void **state)
+{
+    (void)state;
+    struct esp_data *data;
+    struct esp_error error;
+    int32_t inputs[16], targets[16];
+    int64_t position = 0;
+    for (int i = 0; i < 3000; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "f%04d.h", i);
+        write_pattern(name, position, i % 13);
+        position += i % 13;
+    }
+    assert_int_equal(esp_data_open(scratch_path(&scratch, "*.h"), 0, 16, &data, &error), 0);
+    assert_int_equal(esp_data_tokens(data), position);
+    for (int64_t start = 0; start + 16 < position; start += 7) {
+        assert_int_equal(esp_data_window(data, start, inputs, targets, &error), 0);
+        for (int i = 0; i < 16; i++) {
+            assert_int_equal(inputs[i], pattern_at(start + i));
+        }
+    }
+    esp_data_close(data);
+}
+
+static void two_stars_enter_all_folders(void **state)
+{
+    (void)state;
+    struct esp_data *data;
+    struct esp_error error;
+    mkdir(scratch_path(&scratch, "one"), 0700);
+    mkdir(scratch_path(&scratch, "one/two"), 0700);
+    mkdir(scratch_path(&scratch, "three"), 0700);
+    write_pattern("a.h", 0, 100);
+    write_pattern("one/b.h", 100, 100);
+    write_pattern("one/two/c.h", 200, 100);
+    write_pattern("three/d.c", 300, 100);
+    assert_int_equal(symlink("..", scratch_path(&scratch, "three/circle")), 0);
+    assert_int_equal(esp_data_open(scratch_path(&scratch, "**/*.h"), 0, 16, &data, &error), 0);
+    assert_int_equal(esp_data_files(data), 3);
+    assert_int_equal(esp_data_tokens(data), 300);
+    esp_data_close(data);
+    assert_int_equal(esp_data_open(scratch_path(&scratch, "**"), 0, 16, &data, &error), 0);
+    assert_int_equal(esp_data_files(data), 4);
+    esp_data_close(data);
+    assert_int_equal(esp_data_open(scratch_path(&scratch, "o*/**/*.?"), 0, 16, &data, &error),
+                     0);
+    assert_int_equal(esp_data_files(data), 2);
+    esp_data_close(data);
+}
+
+static void missing_files_and_folders_are_clear_errors(void **state)
+{
+    (void)state;
+    expect_error(scratch_path(&scratch, "none.txt"), 0, -ENOENT, "none.txt");
+    expect_error(scratch_path(&scratch, "*.none"), 0, -ENOENT, "no file matches");
+    expect_error(scratch_path(&scratch, "**/*.none"), 0, -ENOENT, "no file matches");
+    expect_error(scratch.path, 0, -EISDIR, "**/*.txt");
+    expect_error("", 0, -ENOENT, "no file is named");
+    expect_error("/dev/null", 0, -EINVAL, "not a regular file");
+}
+
+static void unreadable_file_is_named(void **state)
+{
+    (void)state;
+    write_pattern("a.txt", 0, 500);
+    const char *path = write_pattern("b.txt", 0, 500);
+    bool root = geteuid() == 0; /* who reads everything: be nobody for a moment */
+    assert_int_equal(chmod(scratch.path, 0755), 0);
+    assert_int_equal(chmod(path, 0), 0);
+    if (root) {
+        assert_int_equal(seteuid(65534), 0);
+    }
+    expect_error(scratch_path(&scratch, "*.txt"), 0, -EACCES, "b.txt");
+    if (root) {
+        assert_int_equal(seteuid(0), 0);
+    }
+}
+
+static const char *write_shard(const char *name, int32_t magic, int32_t version, int64_t count)
+{
+    int32_t header[256] = {magic, version, (int32_t)count};
+    size_t width = version == 7 ? 4 : 2;
+    size_t size = sizeof header + (size_t)count * width;
+    uint8_t *bytes = malloc(size);
+    memcpy(bytes, header, sizeof header);
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t id =
+            (uint32_t)(i * (version == 7 ? 611 : 97) % (version == 7 ? 128000 : 50000));
+        memcpy(bytes + sizeof header + (size_t)i * width, &id, width);
+    }
+    const char *path = scratch_write(&scratch, name, bytes, size);
+    free(bytes);
+    return path;
+}
+
+static void shards_of_llmc_are_read_by_their_headers(void **state)
+{
+    (void)state;
+    struct esp_data *data;
+    struct esp_error error;
+    int32_t inputs[16], targets[16];
+    const char *path = write_shard("a.bin", 20240520, 1, 1000);
+    assert_int_equal(esp_data_open(path, 0, 16, &data, &error), 0);
+    assert_int_equal(esp_data_kind(data), ESP_DATA_GPT2);
+    assert_int_equal(esp_data_vocabulary(data), 50257);
+    assert_int_equal(esp_data_tokens(data), 1000);
+    assert_int_equal(esp_data_window(data, 500, inputs, targets, &error), 0);
+    assert_int_equal(inputs[0], 500 * 97);
+    assert_int_equal(targets[15], 516 * 97 % 50000);
+    esp_data_close(data);
+
+    path = write_shard("b.bin", 20240801, 7, 1000);
+    assert_int_equal(esp_data_open(path, 0, 16, &data, &error), 0);
+    assert_int_equal(esp_data_kind(data), ESP_DATA_LLAMA3);
+    assert_int_equal(esp_data_vocabulary(data), 128256);
+    assert_int_equal(esp_data_window(data, 900, inputs, targets, &error), 0);
+    assert_int_equal(inputs[5], 905 * 611 % 128000);
+    esp_data_close(data);
+}
+
+static void nanogpt_shards_take_their_vocabulary_from_the_largest_id(void **state)
+{
+    (void)state;
+    struct esp_data *data;
+    uint16_t ids[400];
+    for (int i = 0; i < 400; i++) {
+        ids[i] = (uint16_t)(i % 65);
+    }
+    const char *path = scratch_write(&scratch, "train.bin", ids, sizeof ids);
+    assert_int_equal(esp_data_open(path, 0, 16, &data, NULL), 0);
+    assert_int_equal(esp_data_kind(data), ESP_DATA_NANOGPT);
+    assert_int_equal(esp_data_vocabulary(data), 65);
+    assert_int_equal(esp_data_tokens(data), 400);
+    esp_data_close(data);
+}
+
+static void ids_outside_the_vocabulary_are_refused(void **state)
+{
+    (void)state;
+    uint16_t ids[400] = {0};
+    ids[333] = 70;
+    const char *path = scratch_write(&scratch, "train.bin", ids, sizeof ids);
+    expect_error(path, 65, -EINVAL, "the id 70 at its token 333");
+    path = write_pattern("a.txt", 0, 400);
+    expect_error(path, 128, -EINVAL, "outside the vocabulary of 128");
+}
+
+static void truncated_shards_are_refused(void **state)
+{
+    (void)state;
+    struct stat s;
+    const char *path = write_shard("a.bin", 20240520, 1, 1000);
+    stat(path, &s);
+    assert_int_equal(truncate(path, s.st_size - 1), 0);
+    expect_error(path, 0, -EINVAL, "truncated");
+    assert_int_equal(truncate(path, s.st_size + 2), 0);
+    expect_error(path, 0, -EINVAL, "longer than it should be");
+    path = write_pattern("odd.bin", 0, 401);
+    expect_error(path, 0, -EINVAL, "not a whole number");
+}
+
+static void mixed_kinds_are_refused(void **state)
+{
+    (void)state;
+    write_shard("a.bin", 20240520, 1, 1000);
+    write_pattern("b.txt", 0, 400);
+    expect_error(scratch_path(&scratch, "?.*"), 0, -EINVAL, "mixed kinds");
+    write_shard("b.bin", 20240801, 7, 1000);
+    expect_error(scratch_path(&scratch, "*.bin"), 0, -EINVAL, "Llama-3");
+}
+
+int main(void)
+{
+#define CLAIM(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        CLAIM(permutation_is_a_bijection_for_every_size),
+        CLAIM(permutation_depends_on_seed_and_epoch),
+        CLAIM(permutation_spreads_evenly),
+        CLAIM(text_is_bytes_split_nine_to_one),
+        CLAIM(training_never_touches_the_last_tenth),
+        CLAIM(next_epoch_has_another_order_of_the_same_windows),
+        CLAIM(validation_windows_follow_the_formula),
+        CLAIM(short_data_has_fewer_validation_windows),
+        CLAIM(too_short_says_bytes_there_and_needed),
+        CLAIM(glob_joins_files_in_order_of_their_names),
+        CLAIM(thousands_of_small_files_read_as_one),
+        CLAIM(two_stars_enter_all_folders),
+        CLAIM(missing_files_and_folders_are_clear_errors),
+        CLAIM(unreadable_file_is_named),
+        CLAIM(shards_of_llmc_are_read_by_their_headers),
+        CLAIM(nanogpt_shards_take_their_vocabulary_from_the_largest_id),
+        CLAIM(ids_outside_the_vocabulary_are_refused),
+        CLAIM(truncated_shards_are_refused),
+        CLAIM(mixed_kinds_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

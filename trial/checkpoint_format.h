@@ -1,0 +1,87 @@
+/* What writing and reading a checkpoint share: the header's places and the settings' coding.
+ * The format itself is described in checkpoint.h. */
+#ifndef ESPALIER_TRIAL_CHECKPOINT_FORMAT_H
+#define ESPALIER_TRIAL_CHECKPOINT_FORMAT_H
+
+#include "checkpoint.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define CHECKPOINT_MAGIC "ESPALIER"
+#define CHECKPOINT_FIXED_BYTES 120
+#define CHECKPOINT_TENSOR_BYTES 152
+#define CHECKPOINT_ALIGNMENT 64
+#define CHECKPOINT_FLOAT32 1
+
+/* Settings: fewer than 64 fields, two of them paths. 64 × (8 + 128) + 2 × 4096 < 32 KiB. */
+#define CHECKPOINT_SETTINGS_MAX 64
+#define CHECKPOINT_SETTINGS_BYTES_MAX (32 * 1024)
+
+/* 120 + 32 KiB + 40,000 × 152 + 8 < 8 MiB. */
+#define CHECKPOINT_HEADER_MAX (8 * 1024 * 1024)
+
+_Static_assert(CHECKPOINT_FIXED_BYTES + CHECKPOINT_SETTINGS_BYTES_MAX +
+                       ESP_CHECKPOINT_TENSORS_MAX * CHECKPOINT_TENSOR_BYTES + 8 <=
+                   CHECKPOINT_HEADER_MAX,
+               "the largest header fits");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are stored as they lie");
+
+/* A tensor's row of the table. */
+struct checkpoint_row {
+    char name[ESP_CHECKPOINT_NAME_MAX];
+    uint32_t type;
+    uint32_t rank;
+    int64_t shape[4];
+    uint64_t offset;
+    uint64_t bytes;
+    uint64_t hash;
+};
+
+_Static_assert(sizeof(struct checkpoint_row) == CHECKPOINT_TENSOR_BYTES, "no padding in a row");
+
+/* The fixed part, as it lies in the file. */
+struct checkpoint_fixed {
+    char magic[8];
+    uint32_t version;
+    uint32_t header_bytes;
+    uint64_t config_hash;
+    int64_t step;
+    int64_t sample;
+    int64_t reported_step;
+    int64_t loss_count;
+    double loss_sum;
+    double device_seconds;
+    double val_loss;
+    double train_loss;
+    double grad_norm;
+    int64_t data_tokens;
+    int64_t vocabulary;
+    uint32_t setting_count;
+    uint32_t tensor_count;
+};
+
+_Static_assert(sizeof(struct checkpoint_fixed) == CHECKPOINT_FIXED_BYTES, "no padding in it");
+
+/* Writes all settings of `trainer` to `out` [CHECKPOINT_SETTINGS_BYTES_MAX]; returns the bytes.
+ */
+size_t esp_checkpoint_settings_encode(const struct esp_trainer *trainer,
+                                      uint8_t *out,
+                                      uint32_t *count);
+
+/* Reads `count` settings from `bytes`; `used` is what they took. -EBADMSG: not well formed;
+ * -EPROTONOSUPPORT: a setting this version does not know. */
+int esp_checkpoint_settings_decode(const uint8_t *in,
+                                   size_t bytes,
+                                   uint32_t count,
+                                   struct esp_trainer *trainer,
+                                   size_t *used,
+                                   struct esp_error *error);
+
+/* The first multiple of the alignment at or above `offset`. */
+static inline uint64_t esp_checkpoint_align(uint64_t offset)
+{
+    return (offset + CHECKPOINT_ALIGNMENT - 1) / CHECKPOINT_ALIGNMENT * CHECKPOINT_ALIGNMENT;
+}
+
+#endif

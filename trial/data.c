@@ -1,0 +1,513 @@
+/* Files are mapped, or copied into one block when there are more than ESP_DATA_MAPPED_MAX of
+ * them: a mapping costs a page and a kernel object each (vm.max_map_count is 65530), and
+ * thousands of small source files are a usual corpus.
+ *
+ * llm.c shards (facts: its dev/data): 256 little-endian int32 {magic, version, tokens, 0, …},
+ * then the tokens: 20240520 and 1: uint16 (GPT-2), 20240801 and 7: uint32 (Llama-3). A nanoGPT
+ * shard is bare uint16. Shards are known by their name's end, `.bin`; anything else is text. */
+#include "data.h"
+#include "data_files.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ESP_DATA_MAPPED_MAX 256
+
+/* Checked on opening; 64 Mi tokens take about 30 ms from the page cache. */
+#define ESP_DATA_SCAN_MAX (64LL << 20)
+
+#define LLMC_HEADER_BYTES 1024
+#define LLMC_GPT2_MAGIC 20240520
+#define LLMC_GPT2_VERSION 1
+#define LLMC_GPT2_VOCABULARY 50257
+#define LLMC_LLAMA3_MAGIC 20240801
+#define LLMC_LLAMA3_VERSION 7
+#define LLMC_LLAMA3_VOCABULARY 128256
+
+/* Text has no ids above this; 256 is what DESIGN 8 says. */
+#define TEXT_VOCABULARY 256
+
+static const char *const kind_names[] = {
+    [ESP_DATA_TEXT] = "text",
+    [ESP_DATA_NANOGPT] = "a nanoGPT shard (bare uint16)",
+    [ESP_DATA_GPT2] = "an llm.c GPT-2 shard",
+    [ESP_DATA_LLAMA3] = "an llm.c Llama-3 shard",
+};
+
+/* One file. Tokens begin at `tokens`, `position` of them come before it. */
+struct segment {
+    const uint8_t *tokens;
+    int64_t position;
+    int64_t count;
+    void *map; /* NULL: in `block`, or empty */
+    size_t map_bytes;
+};
+
+struct esp_data {
+    struct esp_data_files files;
+    struct segment *segments; /* [files.count] */
+    uint8_t *block;           /* when copied */
+    enum esp_data_kind kind;
+    int64_t vocabulary;
+    int64_t context;
+    int64_t tokens;
+    int64_t train_tokens;
+};
+
+static int64_t token_bytes(enum esp_data_kind kind)
+{
+    return kind == ESP_DATA_TEXT ? 1 : kind == ESP_DATA_LLAMA3 ? 4 : 2;
+}
+
+static int32_t load_token(enum esp_data_kind kind, const uint8_t *tokens, int64_t index)
+{
+    const uint8_t *p = tokens + index * token_bytes(kind);
+    switch (kind) {
+    case ESP_DATA_TEXT:
+        return p[0];
+    case ESP_DATA_NANOGPT:
+    case ESP_DATA_GPT2:
+        return p[0] | p[1] << 8;
+    case ESP_DATA_LLAMA3:
+        break;
+    }
+    uint32_t id = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    return id > INT32_MAX ? INT32_MAX : (int32_t)id;
+}
+
+static int read_fully(int fd, void *buffer, size_t bytes)
+{
+    uint8_t *at = buffer;
+    while (bytes > 0) {
+        ssize_t n = read(fd, at, bytes);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return -errno;
+        }
+        if (n == 0) {
+            return -EIO; /* the file shrank since its size was asked for */
+        }
+        at += n;
+        bytes -= (size_t)n;
+    }
+    return 0;
+}
+
+static bool is_shard(const char *path)
+{
+    size_t length = strlen(path);
+    return length >= 4 && strcmp(path + length - 4, ".bin") == 0;
+}
+
+/* The kind of a shard from its first words; `header_bytes` precede the tokens and `declared` is
+ * what the header says, −1 without one. */
+static enum esp_data_kind
+read_header(const uint8_t *bytes, int64_t size, int64_t *header_bytes, int64_t *declared)
+{
+    *header_bytes = 0;
+    *declared = -1;
+    if (size < 12) {
+        return ESP_DATA_NANOGPT;
+    }
+    int32_t words[3];
+    memcpy(words, bytes, sizeof words);
+    bool gpt2 = words[0] == LLMC_GPT2_MAGIC && words[1] == LLMC_GPT2_VERSION;
+    bool llama3 = words[0] == LLMC_LLAMA3_MAGIC && words[1] == LLMC_LLAMA3_VERSION;
+    if (!gpt2 && !llama3) {
+        return ESP_DATA_NANOGPT;
+    }
+    *header_bytes = LLMC_HEADER_BYTES;
+    *declared = words[2];
+    return gpt2 ? ESP_DATA_GPT2 : ESP_DATA_LLAMA3;
+}
+
+/* Finds kind and tokens of a file whose bytes lie at `bytes`. */
+static int describe(const char *path,
+                    const uint8_t *bytes,
+                    int64_t size,
+                    struct segment *segment,
+                    enum esp_data_kind *kind,
+                    struct esp_error *error)
+{
+    if (!is_shard(path)) {
+        *kind = ESP_DATA_TEXT;
+        segment->tokens = bytes;
+        segment->count = size;
+        return 0;
+    }
+    int64_t header_bytes, declared;
+    *kind = read_header(bytes, size, &header_bytes, &declared);
+    int64_t width = token_bytes(*kind);
+    if (declared < 0 && size % width != 0) {
+        return esp_error_set(error,
+                             -EINVAL,
+                             "data: '%s' has %" PRId64 " bytes, not a whole number of uint16 "
+                             "tokens: it is truncated or no token shard",
+                             path,
+                             size);
+    }
+    if (declared >= 0 && size != header_bytes + declared * width) {
+        return esp_error_set(
+            error,
+            -EINVAL,
+            "data: '%s' has %" PRId64 " bytes, but its header says %" PRId64
+            " tokens, which are %" PRId64 " bytes: it is %s; write it again",
+            path,
+            size,
+            declared,
+            header_bytes + declared * width,
+            size < header_bytes + declared * width ? "truncated" : "longer than it should be");
+    }
+    segment->tokens = bytes + header_bytes;
+    segment->count = declared < 0 ? size / width : declared;
+    return 0;
+}
+
+static int open_file(const char *path, int *fd, int64_t *size, struct esp_error *error)
+{
+    struct stat status;
+    int rc;
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0 || fstat(*fd, &status) != 0) {
+        rc = -errno;
+        if (*fd >= 0) {
+            close(*fd);
+        }
+        return esp_error_set(error, rc, "data: cannot open '%s': %s", path, strerror(-rc));
+    }
+    *size = status.st_size;
+    return 0;
+}
+
+static int map_file(struct segment *segment, int fd, int64_t size)
+{
+    if (size == 0) {
+        return 0;
+    }
+    void *map = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED) {
+        return -errno;
+    }
+    segment->map = map;
+    segment->map_bytes = (size_t)size;
+    return 0;
+}
+
+/* Brings the bytes of file `index` to memory: mapped, or at `*used` in the block, which grows
+ * geometrically and whose segments hold offsets until all are there (it may move). */
+static int load_file(struct esp_data *data,
+                     size_t index,
+                     size_t *used,
+                     size_t *room,
+                     int64_t *size,
+                     struct esp_error *error)
+{
+    const char *path = data->files.paths[index];
+    int fd;
+    int rc = open_file(path, &fd, size, error);
+    if (rc != 0) {
+        return rc;
+    }
+    if (data->files.count <= ESP_DATA_MAPPED_MAX) {
+        rc = map_file(&data->segments[index], fd, *size);
+    } else {
+        /* 4: uint32 tokens stay aligned, whatever the files' sizes. */
+        size_t need = *used + (((size_t)*size + 3) & ~(size_t)3);
+        if (need > *room) {
+            size_t grown = need > 2 * *room ? need : 2 * *room;
+            uint8_t *block = realloc(data->block, grown);
+            if (block) {
+                data->block = block;
+                *room = grown;
+            } else {
+                rc = -ENOMEM;
+            }
+        }
+        if (rc == 0) {
+            rc = read_fully(fd, data->block + *used, (size_t)*size);
+        }
+        if (rc == 0) {
+            *used = need;
+        }
+    }
+    close(fd);
+    return rc == 0 ? 0
+                   : esp_error_set(error,
+                                   rc,
+                                   "data: cannot read the %" PRId64 " bytes of '%s': %s",
+                                   *size,
+                                   path,
+                                   strerror(-rc));
+}
+
+static int load_all(struct esp_data *data, struct esp_error *error)
+{
+    size_t count = data->files.count, used = 0, room = 0;
+    int64_t *sizes = calloc(count, sizeof *sizes);
+    size_t *offsets = calloc(count, sizeof *offsets);
+    const char *first = NULL; /* the first file that is not empty decides the kind */
+    int rc = 0;
+    if (!sizes || !offsets) {
+        rc = esp_error_set(error, -ENOMEM, "data: no memory for %zu files", count);
+        goto out;
+    }
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        offsets[i] = used;
+        rc = load_file(data, i, &used, &room, &sizes[i], error);
+    }
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        struct segment *segment = &data->segments[i];
+        const char *path = data->files.paths[i];
+        enum esp_data_kind kind;
+        segment->position = data->tokens;
+        if (sizes[i] == 0) {
+            continue;
+        }
+        const uint8_t *bytes = segment->map ? segment->map : data->block + offsets[i];
+        rc = describe(path, bytes, sizes[i], segment, &kind, error);
+        if (rc == 0 && first && kind != data->kind) {
+            rc = esp_error_set(
+                error,
+                -EINVAL,
+                "data: mixed kinds: '%s' is %s, '%s' is %s; name files of one kind",
+                first,
+                kind_names[data->kind],
+                path,
+                kind_names[kind]);
+        } else if (rc == 0) {
+            first = first ? first : path;
+            data->kind = kind;
+            data->tokens += segment->count;
+        }
+    }
+out:
+    free(offsets);
+    free(sizes);
+    return rc;
+}
+
+static const struct segment *segment_at(const struct esp_data *data, int64_t position)
+{
+    size_t low = 0, high = data->files.count - 1;
+    while (low < high) { /* the last segment that begins at or before it */
+        size_t middle = (low + high + 1) / 2;
+        if (data->segments[middle].position <= position) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    return &data->segments[low];
+}
+
+static int refuse_id(const struct esp_data *data,
+                     const struct segment *segment,
+                     int64_t index,
+                     int32_t id,
+                     struct esp_error *error)
+{
+    return esp_error_set(error,
+                         -EINVAL,
+                         "data: '%s' holds the id %" PRId32 " at its token %" PRId64
+                         ", outside the vocabulary of %" PRId64 "; raise model.vocabulary",
+                         data->files.paths[segment - data->segments],
+                         id,
+                         index,
+                         data->vocabulary);
+}
+
+/* The vocabulary of the data when none is given; then ids are checked against it, as far as the
+ * kind leaves them a chance to be outside. */
+static int settle_vocabulary(struct esp_data *data, struct esp_error *error)
+{
+    bool derive = data->vocabulary == 0 && data->kind == ESP_DATA_NANOGPT;
+    if (data->vocabulary == 0 && !derive) {
+        data->vocabulary = data->kind == ESP_DATA_TEXT   ? TEXT_VOCABULARY
+                           : data->kind == ESP_DATA_GPT2 ? LLMC_GPT2_VOCABULARY
+                                                         : LLMC_LLAMA3_VOCABULARY;
+    }
+    if (data->kind == ESP_DATA_TEXT && data->vocabulary >= TEXT_VOCABULARY) {
+        return 0;
+    }
+    int64_t left = derive ? INT64_MAX : ESP_DATA_SCAN_MAX;
+    int32_t largest = 0;
+    for (size_t s = 0; s < data->files.count && left > 0; s++) {
+        const struct segment *segment = &data->segments[s];
+        int64_t count = segment->count < left ? segment->count : left;
+        for (int64_t i = 0; i < count; i++) {
+            int32_t id = load_token(data->kind, segment->tokens, i);
+            if (!derive && id >= data->vocabulary) {
+                return refuse_id(data, segment, i, id, error);
+            }
+            largest = id > largest ? id : largest;
+        }
+        left -= count;
+    }
+    if (derive) {
+        data->vocabulary = (int64_t)largest + 1;
+    }
+    return 0;
+}
+
+/* Both parts must hold one window: ⌈N / 10⌉ ≥ context + 1, so N ≥ 10 · context + 1. */
+static int
+check_length(const struct esp_data *data, const char *pattern, struct esp_error *error)
+{
+    int64_t needed = 10 * data->context + 1;
+    if (data->tokens >= needed && data->train_tokens > data->context) {
+        return 0;
+    }
+    int64_t width = token_bytes(data->kind);
+    return esp_error_set(error,
+                         -EINVAL,
+                         "data: '%s' is too short: it has %" PRId64
+                         " bytes of tokens (%zu file%s), "
+                         "but a context of %" PRId64 " needs at least %" PRId64
+                         "; name more data or lower model.context",
+                         pattern,
+                         data->tokens * width,
+                         data->files.count,
+                         data->files.count == 1 ? "" : "s",
+                         data->context,
+                         needed * width);
+}
+
+int esp_data_open(const char *pattern,
+                  int64_t vocabulary,
+                  int64_t context,
+                  struct esp_data **data,
+                  struct esp_error *error)
+{
+    assert(context > 0 && vocabulary >= 0);
+    struct esp_data *opened = calloc(1, sizeof *opened);
+    if (!opened) {
+        return esp_error_set(error, -ENOMEM, "data: no memory");
+    }
+    opened->context = context;
+    opened->vocabulary = vocabulary;
+    int rc = esp_data_files_find(pattern, &opened->files, error);
+    if (rc != 0) {
+        goto out;
+    }
+    opened->segments = calloc(opened->files.count, sizeof *opened->segments);
+    if (!opened->segments) {
+        rc =
+            esp_error_set(error, -ENOMEM, "data: no memory for %zu files", opened->files.count);
+        goto out;
+    }
+    rc = load_all(opened, error);
+    if (rc != 0) {
+        goto out;
+    }
+    opened->train_tokens = opened->tokens / 10 * 9 + opened->tokens % 10 * 9 / 10;
+    rc = check_length(opened, pattern, error);
+    if (rc == 0) {
+        rc = settle_vocabulary(opened, error);
+    }
+out:
+    if (rc != 0) {
+        esp_data_close(opened);
+        return rc;
+    }
+    *data = opened;
+    return 0;
+}
+
+void esp_data_close(struct esp_data *data)
+{
+    if (!data) {
+        return;
+    }
+    for (size_t i = 0; data->segments && i < data->files.count; i++) {
+        if (data->segments[i].map) {
+            munmap(data->segments[i].map, data->segments[i].map_bytes);
+        }
+    }
+    free(data->segments);
+    free(data->block);
+    esp_data_files_release(&data->files);
+    free(data);
+}
+
+enum esp_data_kind esp_data_kind(const struct esp_data *data)
+{
+    return data->kind;
+}
+
+int64_t esp_data_vocabulary(const struct esp_data *data)
+{
+    return data->vocabulary;
+}
+
+int64_t esp_data_tokens(const struct esp_data *data)
+{
+    return data->tokens;
+}
+
+int64_t esp_data_files(const struct esp_data *data)
+{
+    return (int64_t)data->files.count;
+}
+
+int64_t esp_data_train_starts(const struct esp_data *data)
+{
+    return data->train_tokens - data->context;
+}
+
+int64_t esp_data_train_start(const struct esp_data *data, uint64_t seed, int64_t index)
+{
+    assert(index >= 0);
+    int64_t starts = esp_data_train_starts(data);
+    return esp_data_permute(seed, (uint64_t)(index / starts), starts, index % starts);
+}
+
+int64_t esp_data_validation_windows(const struct esp_data *data)
+{
+    int64_t starts = data->tokens - data->train_tokens - data->context;
+    return starts < ESP_VALIDATION_WINDOWS ? starts : ESP_VALIDATION_WINDOWS;
+}
+
+int64_t esp_data_validation_start(const struct esp_data *data, int64_t index)
+{
+    int64_t windows = esp_data_validation_windows(data);
+    assert(index >= 0 && index < windows);
+    int64_t last = data->tokens - data->train_tokens - data->context - 1;
+    return data->train_tokens + (windows == 1 ? 0 : index * last / (windows - 1));
+}
+
+int esp_data_window(const struct esp_data *data,
+                    int64_t start,
+                    int32_t *inputs,
+                    int32_t *targets,
+                    struct esp_error *error)
+{
+    assert(start >= 0 && start + data->context < data->tokens);
+    const struct segment *segment = segment_at(data, start);
+    for (int64_t i = 0; i <= data->context; i++) {
+        while (start + i >= segment->position + segment->count) {
+            segment++; /* empty files hold no position */
+        }
+        int64_t index = start + i - segment->position;
+        int32_t id = load_token(data->kind, segment->tokens, index);
+        if (id >= data->vocabulary) {
+            return refuse_id(data, segment, index, id, error);
+        }
+        if (i < data->context) {
+            inputs[i] = id;
+        }
+        if (i > 0) {
+            targets[i - 1] = id;
+        }
+    }
+    return 0;
+}

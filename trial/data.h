@@ -1,0 +1,68 @@
+/* The corpus: tokens of one or many files as a single sequence, split into training and
+ * validation.
+ *
+ * The first ⌊9·N/10⌋ tokens train, the rest validates (DESIGN 8). A window is context + 1
+ * tokens: inputs are its first `context`, targets its last. Training sample i is the window
+ * whose start is the i-th of a permutation keyed by the seed, over all starts that leave room
+ * for a window; when all were seen, the next epoch has a permutation of its own. The order is
+ * thus a function of (data, context, seed, i) and the same for every batch size: common random
+ * numbers, and nothing but i to remember for resuming. */
+#ifndef ESPALIER_TRIAL_DATA_H
+#define ESPALIER_TRIAL_DATA_H
+
+#include <espalier/error.h>
+#include <stdint.h>
+
+/* Windows of a full validation; fewer when the data has fewer (DESIGN 8). */
+#define ESP_VALIDATION_WINDOWS 256
+
+struct esp_data;
+
+enum esp_data_kind {
+    ESP_DATA_TEXT,    /* bytes, vocabulary 256 */
+    ESP_DATA_NANOGPT, /* headerless uint16 */
+    ESP_DATA_GPT2,    /* llm.c, version 1: uint16 */
+    ESP_DATA_LLAMA3,  /* llm.c, version 7: uint32 */
+};
+
+/* Opens what `pattern` names: a file, or a glob in which `**` stands for any number of folders.
+ * Many files are joined in the order of their paths. `vocabulary` 0: taken from the data (text
+ * 256, GPT-2 50257, Llama-3 128256, nanoGPT its largest id + 1). Up to ESP_DATA_SCAN_MAX tokens
+ * are checked against the vocabulary here, the rest as they are read.
+ * -ENOENT: nothing matches; -EISDIR; -EACCES and other errno of open; -EINVAL: too short for
+ * the context, mixed kinds, a truncated file, an id outside the vocabulary. *data is set on
+ * success. */
+int esp_data_open(const char *pattern,
+                  int64_t vocabulary,
+                  int64_t context,
+                  struct esp_data **data,
+                  struct esp_error *error);
+void esp_data_close(struct esp_data *data);
+
+enum esp_data_kind esp_data_kind(const struct esp_data *data);
+int64_t esp_data_vocabulary(const struct esp_data *data);
+int64_t esp_data_tokens(const struct esp_data *data);
+int64_t esp_data_files(const struct esp_data *data);
+
+/* Training windows to choose from, and the start of sample `index` ≥ 0 (a token's position). */
+int64_t esp_data_train_starts(const struct esp_data *data);
+int64_t esp_data_train_start(const struct esp_data *data, uint64_t seed, int64_t index);
+
+/* Validation windows, and the start of window `index` as a position in the whole sequence. */
+int64_t esp_data_validation_windows(const struct esp_data *data);
+int64_t esp_data_validation_start(const struct esp_data *data, int64_t index);
+
+/* Copies the context + 1 tokens at `start`: inputs [context], targets [context].
+ * -EINVAL: an id outside the vocabulary (the error names file and position). */
+int esp_data_window(const struct esp_data *data,
+                    int64_t start,
+                    int32_t *inputs,
+                    int32_t *targets,
+                    struct esp_error *error);
+
+/* Feistel network over the smallest even power of two ≥ `count`, walked until it lands inside
+ * (Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002). A bijection of
+ * [0, count) for every (seed, epoch). */
+int64_t esp_data_permute(uint64_t seed, uint64_t epoch, int64_t count, int64_t index);
+
+#endif

@@ -1,0 +1,243 @@
+/* Finds files by glob(3). glob has no `**`, so a pattern "A" "**" "B" becomes: every folder
+ * that "A" matches, every folder below it (symbolic links are not followed: they may form
+ * circles), and in each of them the pattern "B", which may hold further `**`. */
+#include "data_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <espalier/limits.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct finder {
+    struct esp_data_files *files;
+    size_t room;
+    const char *pattern;
+    struct esp_error *error;
+};
+
+static int collect(struct finder *f, const char *path)
+{
+    if (f->files->count == ESP_DATA_FILES_MAX) {
+        return esp_error_set(f->error,
+                             -E2BIG,
+                             "data: '%s' matches more than %d files; join them into fewer",
+                             f->pattern,
+                             ESP_DATA_FILES_MAX);
+    }
+    if (f->files->count == f->room) {
+        size_t room = f->room ? 2 * f->room : 64;
+        char **paths = realloc(f->files->paths, room * sizeof *paths);
+        if (!paths) {
+            return esp_error_set(f->error, -ENOMEM, "data: no memory for %zu file names", room);
+        }
+        f->files->paths = paths;
+        f->room = room;
+    }
+    char *copy = strdup(path);
+    if (!copy) {
+        return esp_error_set(f->error, -ENOMEM, "data: no memory for file names");
+    }
+    f->files->paths[f->files->count++] = copy;
+    return 0;
+}
+
+static int find_plain(struct finder *f, const char *pattern)
+{
+    glob_t found;
+    int rc = glob(pattern, GLOB_NOSORT, NULL, &found);
+    if (rc == GLOB_NOMATCH) {
+        return 0;
+    }
+    if (rc != 0) {
+        return esp_error_set(f->error,
+                             rc == GLOB_NOSPACE ? -ENOMEM : -EIO,
+                             "data: cannot search for '%s'",
+                             pattern);
+    }
+    rc = 0;
+    for (size_t i = 0; i < found.gl_pathc && rc == 0; i++) {
+        struct stat status;
+        if (stat(found.gl_pathv[i], &status) == 0 && S_ISREG(status.st_mode)) {
+            rc = collect(f, found.gl_pathv[i]);
+        }
+    }
+    globfree(&found);
+    return rc;
+}
+
+static int join(struct finder *f, char out[ESP_PATH_MAX], const char *folder, const char *name)
+{
+    size_t length = strlen(folder);
+    bool slash = length > 0 && folder[length - 1] == '/';
+    int n = snprintf(out, ESP_PATH_MAX, "%s%s%s", folder, slash || !length ? "" : "/", name);
+    if (n < 0 || n >= ESP_PATH_MAX) {
+        return esp_error_set(
+            f->error, -ENAMETOOLONG, "data: a path below '%s' is too long", f->pattern);
+    }
+    return 0;
+}
+
+static int find(struct finder *f, const char *pattern, int depth);
+
+/* `rest` in `folder` and in all folders below it. */
+static int find_below(struct finder *f, const char *folder, const char *rest, int depth)
+{
+    char *path = malloc(ESP_PATH_MAX);
+    if (!path) {
+        return esp_error_set(f->error, -ENOMEM, "data: no memory to search '%s'", f->pattern);
+    }
+    DIR *dir = NULL;
+    int rc = join(f, path, folder, rest);
+    if (rc == 0) {
+        rc = find(f, path, depth + 1);
+    }
+    if (rc != 0 || depth >= ESP_DATA_DEPTH_MAX) {
+        goto out;
+    }
+    dir = opendir(*folder ? folder : ".");
+    if (!dir) {
+        goto out; /* as glob(3) does: what cannot be read holds no match */
+    }
+    for (struct dirent *entry; rc == 0 && (entry = readdir(dir));) {
+        struct stat status;
+        if (entry->d_name[0] == '.' ||
+            fstatat(dirfd(dir), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+            !S_ISDIR(status.st_mode)) {
+            continue;
+        }
+        rc = join(f, path, folder, entry->d_name);
+        if (rc == 0) {
+            rc = find_below(f, path, rest, depth + 1);
+        }
+    }
+out:
+    if (dir) {
+        closedir(dir);
+    }
+    free(path);
+    return rc;
+}
+
+/* The first path component that is exactly "**", or NULL. */
+static const char *find_stars(const char *pattern)
+{
+    for (const char *p = pattern; (p = strstr(p, "**")); p++) {
+        bool starts = p == pattern || p[-1] == '/';
+        if (starts && (p[2] == '/' || p[2] == '\0')) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static int find(struct finder *f, const char *pattern, int depth)
+{
+    const char *stars = find_stars(pattern);
+    if (!stars) {
+        return find_plain(f, pattern);
+    }
+    const char *rest = stars[2] == '/' ? stars + 3 : "*";
+    while (*rest == '/') {
+        rest++;
+    }
+    rest = *rest ? rest : "*";
+    if (stars == pattern) {
+        return find_below(f, "", rest, depth);
+    }
+    char *before = strndup(pattern, (size_t)(stars - pattern));
+    if (!before) {
+        return esp_error_set(f->error, -ENOMEM, "data: no memory to search '%s'", pattern);
+    }
+    glob_t found;
+    int rc = glob(before, GLOB_NOSORT | GLOB_ONLYDIR, NULL, &found);
+    free(before);
+    if (rc != 0) {
+        return rc == GLOB_NOSPACE
+                   ? esp_error_set(f->error, -ENOMEM, "data: no memory to search '%s'", pattern)
+                   : 0;
+    }
+    for (size_t i = 0; i < found.gl_pathc && rc == 0; i++) {
+        rc = find_below(f, found.gl_pathv[i], rest, depth);
+    }
+    globfree(&found);
+    return rc;
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void sort_and_unify(struct esp_data_files *files)
+{
+    if (files->count == 0) {
+        return;
+    }
+    qsort(files->paths, files->count, sizeof *files->paths, compare_paths);
+    size_t kept = 1;
+    for (size_t i = 1; i < files->count; i++) {
+        if (strcmp(files->paths[i], files->paths[kept - 1]) == 0) {
+            free(files->paths[i]);
+        } else {
+            files->paths[kept++] = files->paths[i];
+        }
+    }
+    files->count = kept;
+}
+
+int esp_data_files_find(const char *pattern,
+                        struct esp_data_files *files,
+                        struct esp_error *error)
+{
+    struct esp_data_files found = {0};
+    struct finder f = {.files = &found, .pattern = pattern, .error = error};
+    struct stat status;
+    int rc = 0;
+
+    if (*pattern == '\0') {
+        return esp_error_set(error, -ENOENT, "data: no file is named");
+    }
+    if (stat(pattern, &status) == 0) {
+        if (S_ISDIR(status.st_mode)) {
+            return esp_error_set(
+                error,
+                -EISDIR,
+                "data: '%s' is a folder; name its files, such as '%s/**/*.txt'",
+                pattern,
+                pattern);
+        }
+        if (!S_ISREG(status.st_mode)) {
+            return esp_error_set(error, -EINVAL, "data: '%s' is not a regular file", pattern);
+        }
+        rc = collect(&f, pattern);
+    } else if (strpbrk(pattern, "*?[")) {
+        rc = find(&f, pattern, 0);
+    } else {
+        rc = -errno;
+        return esp_error_set(error, rc, "data: cannot open '%s': %s", pattern, strerror(-rc));
+    }
+    sort_and_unify(&found);
+    if (rc == 0 && found.count == 0) {
+        rc = esp_error_set(error, -ENOENT, "data: no file matches '%s'", pattern);
+    }
+    if (rc != 0) {
+        esp_data_files_release(&found);
+        return rc;
+    }
+    *files = found;
+    return 0;
+}
+
+void esp_data_files_release(struct esp_data_files *files)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        free(files->paths[i]);
+    }
+    free(files->paths);
+    *files = (struct esp_data_files){0};
+}

@@ -1,0 +1,19 @@
+/* The learning rate of each step (DESIGN 8).
+ *
+ * With S steps, peak p, floor f·p, W = warmup·S and t = step + 1 ∈ 1 … S:
+ *   warm-up    t < W   p · t / W
+ *   cosine             f·p + (p − f·p) · (1 + cos(π (t − W) / (S − W))) / 2
+ *   linear             p + (f·p − p) · (t − W) / (S − W)
+ *   wsd                p until D = decay · (S − W) steps are left, then linear to f·p
+ *   constant           p
+ *   inverse-sqrt       max(f·p, p · √(max(W, 1) / t))
+ * The last step is thus at the floor exactly, and W need not be whole. */
+#ifndef ESPALIER_TRIAL_SCHEDULE_H
+#define ESPALIER_TRIAL_SCHEDULE_H
+
+#include <espalier/trainer.h>
+
+/* The learning rate of the update that follows `step` updates, 0 ≤ step < esp_trainer_steps. */
+double esp_schedule_rate(const struct esp_trainer *trainer, int64_t step);
+
+#endif
