@@ -1,0 +1,110 @@
+"""Interrupted searches: signals, kill -9, and going on where they stood."""
+import os
+import signal
+
+from harness import check_complete, main, processes_of, query, reports, wait_for
+
+
+def values(directory):
+    return query(directory, "SELECT trial, step, value FROM report ORDER BY trial, step")
+
+
+def undisturbed(t, **changes):
+    run = t.directory("undisturbed")
+    t.run("run", t.study(**changes), "--dir", run)
+    return values(run)
+
+
+LONG = dict(tokens=120000, report_every=2000)
+
+
+def started(t, run, count=3, **changes):
+    process = t.start("run", t.study(**{**LONG, **changes}), "--dir", run)
+    wait_for(lambda: len(reports(run)) >= count or process.poll() is not None, "reports")
+    assert process.poll() is None, process.err.read_text()
+    return process
+
+
+def test_sigint_saves_and_resume_gives_what_an_undisturbed_run_gives(t):
+    expected = undisturbed(t, **LONG)
+    run = t.directory()
+    process = started(t, run, 5)
+    process.send_signal(signal.SIGINT)
+    t.finish(process, 5)
+    assert processes_of(run) == []
+    status = t.json("status", run)
+    assert status["state"] == "interrupted" and status["trials"]["running"] == 0, status
+    assert "resume" in process.err.read_text()
+    t.run("resume", run)
+    check_complete(t, run, 4)
+    assert values(run) == expected
+
+
+def test_sigterm_is_like_sigint_and_run_picks_up_too(t):
+    run = t.directory()
+    process = started(t, run)
+    process.send_signal(signal.SIGTERM)
+    t.finish(process, 5)
+    t.run("run", t.study(**LONG), "--dir", run)
+    check_complete(t, run, 4)
+
+
+def test_two_signals_end_now_and_it_is_still_resumable(t):
+    expected = undisturbed(t, **LONG)
+    run = t.directory()
+    process = started(t, run)
+    process.send_signal(signal.SIGINT)
+    wait_for(lambda: "again" in process.err.read_text() or process.poll() is not None, "the words")
+    process.send_signal(signal.SIGINT)
+    code = t.finish(process)
+    assert code in (130, 5), code
+    assert processes_of(run) == []
+    t.run("resume", run)
+    check_complete(t, run, 4)
+    assert values(run) == expected
+
+
+def test_the_same_processes_report_to_the_resumed_controller(t):
+    run = t.directory()
+    process = started(t, run, tokens=600000, report_every=4000)
+    before = processes_of(run, "trial")
+    agents = processes_of(run, "agent")
+    assert len(before) == 2 and len(agents) == 1, (before, agents)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    known = reports(run)
+    resumed = t.start("resume", run)
+    wait_for(lambda: len(reports(run)) >= len(known) + 4 or resumed.poll() is not None, "new reports")
+    assert processes_of(run, "trial") == before, "other processes train now"
+    assert processes_of(run, "agent") == agents
+    assert known.items() <= reports(run).items()
+    attempts = query(run, "SELECT DISTINCT attempt FROM report")
+    assert attempts == [(1,)], "adopted trials went on in their attempt: %s" % attempts
+    t.finish(resumed, 0)
+    check_complete(t, run, 4)
+
+
+def test_a_second_controller_is_refused(t):
+    run = t.directory()
+    process = started(t, run)
+    _, err = t.run("resume", run, expect=None)
+    assert str(process.pid) in err and "in use" in err, err
+    _, err = t.run("run", t.study(**LONG), "--dir", run, expect=None)
+    assert "in use" in err, err
+    t.finish(process, 0)
+    check_complete(t, run, 4)
+
+
+def test_an_orphaned_trial_process_leaves_after_its_lease(t):
+    run = t.directory()
+    process = t.start("run", t.study(tokens=40000000, report_every=4000), "--dir", run,
+                      env={**os.environ, "ESPALIER_LEASE_MS": "3000"})
+    wait_for(lambda: len(reports(run)) >= 2, "reports")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: not processes_of(run, "trial"), "trial processes to leave", 60)
+    wait_for(lambda: not processes_of(run, "agent"), "the agent to leave", 60)
+
+
+if __name__ == "__main__":
+    main(globals())

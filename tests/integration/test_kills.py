@@ -1,0 +1,96 @@
+"""kill -9 of every process at random moments, many times: nothing acknowledged is lost, no trial is
+counted twice, and the end is that of an undisturbed run. ESPALIER_KILLS says how often each."""
+import os
+import signal
+import time
+
+from harness import check_complete, main, processes_of, query, reports, wait_for
+
+KILLS = int(os.environ.get("ESPALIER_KILLS", "20"))
+STUDY = dict(tokens=400000, report_every=4000)
+
+
+def values(directory):
+    return query(directory, "SELECT trial, step, value FROM report ORDER BY trial, step")
+
+
+def kill_loop(t, kind):
+    """One study killed up to KILLS times; further studies until all kills have happened."""
+    expected = None
+    kills = studies = 0
+    while kills < KILLS:
+        run = t.directory("run%d" % studies)
+        studies += 1
+        study = t.study("study", **STUDY)
+        process = t.start("run", study, "--dir", run)
+        while kills < KILLS:
+            # At least one report between kills, so that the study gets on; then a random moment.
+            count = len(reports(run))
+            wait_for(lambda: len(reports(run)) > count or process.poll() is not None, "a report")
+            pause = t.random.random() ** 2 * 1.0
+            try:
+                process.wait(timeout=pause)
+            except Exception:  # still running, as wished
+                pass
+            if process.poll() is not None:
+                break
+            before = reports(run)
+            victims = processes_of(run, kind)
+            if not victims:
+                continue
+            try:
+                os.kill(t.random.choice(victims), signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            kills += 1
+            if kind == "run":
+                process.wait()
+                after = reports(run)
+                assert before.items() <= after.items(), "reports are gone after kill %d" % kills
+                process = t.start("resume", run)
+        t.finish(process, 0)
+        check_complete(t, run, 4)
+        if expected is None:
+            clean = t.directory("undisturbed")
+            t.run("run", study, "--dir", clean)
+            expected = values(clean)
+        assert values(run) == expected, "the curves differ from an undisturbed run's"
+        zombies = query(run, "SELECT trial FROM trial WHERE state NOT IN ('COMPLETE')")
+        assert zombies == [], zombies
+    print("  %d kills in %d studies" % (kills, studies), flush=True)
+
+
+def test_kills_of_the_controller(t):
+    kill_loop(t, "run")
+
+
+def test_kills_of_the_agent(t):
+    kill_loop(t, "agent")
+
+
+def test_kills_of_trial_processes(t):
+    kill_loop(t, "trial")
+
+
+def test_kill_of_everything_at_once(t):
+    run = t.directory()
+    process = t.start("run", t.study(**STUDY), "--dir", run)
+    for _ in range(3):
+        count = len(reports(run))
+        wait_for(lambda: len(reports(run)) >= count + 3 or process.poll() is not None, "reports")
+        before = reports(run)
+        for pid in processes_of(run):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        process.wait()
+        assert before.items() <= reports(run).items()
+        time.sleep(0)
+        process = t.start("resume", run)
+    t.finish(process, 0)
+    check_complete(t, run, 4)
+
+
+if __name__ == "__main__":
+    main(globals())

@@ -1,0 +1,114 @@
+"""A study from beginning to end, and what the verbs say about it."""
+import csv
+import io
+import json
+
+from harness import check_complete, main, processes_of, query
+
+
+def test_a_grid_trains_every_trial_to_its_horizon(t):
+    run = t.directory()
+    out, err = t.run("run", t.study(), "--dir", run)
+    status = check_complete(t, run, 4)
+    assert status["trials"]["complete"] == 4, status
+    assert status["best"]["params"].keys() == {"learning_rate", "batch_size"}, status
+    assert status["spent"]["tokens"] == status["full_cost"]["tokens"], status
+    assert "learning_rate" in out and "%" in out, out
+
+
+def test_asha_spends_less_than_the_full_cost(t):
+    run = t.directory()
+    t.run("run", t.study(method="random", run_cap=9, stopping="{type: asha, eta: 3, min: 2000}",
+                         learning_rate="{distribution: log_uniform_values, min: 1e-4, max: 1e-2}"),
+          "--dir", run)
+    status = check_complete(t, run, 9)
+    assert status["trials"]["pruned"] > 0 and status["trials"]["complete"] >= 1, status
+    assert status["spent"]["tokens"] < 0.8 * status["full_cost"]["tokens"], status
+
+
+def test_median_runs_to_the_end(t):
+    run = t.directory()
+    t.run("run", t.study(method="sobol", run_cap=8, stopping="{type: median}",
+                         learning_rate="{distribution: log_uniform_values, min: 1e-4, max: 1e-1}"),
+          "--dir", run)
+    check_complete(t, run, 8)
+
+
+def test_run_again_is_at_once_and_adds_nothing(t):
+    run, study = t.directory(), t.study()
+    t.run("run", study, "--dir", run)
+    before = query(run, "SELECT count(*), max(step) FROM report")
+    t.run("run", study, "--dir", run)
+    t.run("resume", run)
+    assert query(run, "SELECT count(*), max(step) FROM report") == before
+    check_complete(t, run, 4)
+
+
+def test_a_raised_run_cap_goes_on_where_it_stood(t):
+    run = t.directory()
+    t.run("run", t.study(run_cap=2), "--dir", run)
+    check_complete(t, run, 2)
+    t.run("run", t.study(run_cap=4), "--dir", run)
+    check_complete(t, run, 4)
+
+
+def test_another_search_in_the_same_folder_is_refused(t):
+    run = t.directory()
+    t.run("run", t.study(), "--dir", run)
+    _, err = t.run("run", t.study(learning_rate="{values: [1e-4, 1e-3]}"), "--dir", run, expect=2)
+    assert "learning_rate" in err and str(run) in err, err
+    check_complete(t, run, 4)
+
+
+def test_the_verbs_agree_with_each_other(t):
+    run = t.directory()
+    t.run("run", t.study(), "--dir", run)
+    rows = t.json("ls", run)
+    assert [row["trial"] for row in rows] == [0, 1, 2, 3], rows
+    assert set(rows[0]) == {"trial", "state", "attempts", "tokens", "value", "param.learning_rate",
+                            "param.batch_size"}, rows[0]
+    best = t.json("best", run)
+    assert [row["value"] for row in best] == sorted(row["value"] for row in rows), best
+    assert set(best[0]) == {"trial", "value", "tokens", "params"}, best[0]
+    status = t.json("status", run)
+    assert status["best"]["trial"] == best[0]["trial"], status
+    table = list(csv.DictReader(io.StringIO(t.run("export", run, "--format", "csv")[0])))
+    assert [row["trial"] for row in table] == ["0", "1", "2", "3"], table
+    assert float(table[0]["value"]) == rows[0]["value"], table
+    lines = t.run("export", run, "--format", "jsonl", "--curves")[0].splitlines()
+    points = [json.loads(line) for line in lines]
+    assert set(points[0]) == {"trial", "step", "tokens", "train_loss", "val_loss", "device_seconds"}
+    assert len(points) == query(run, "SELECT count(*) FROM report")[0][0]
+    for verb in ("show", "why"):
+        out, _ = t.run(verb, run, "0")
+        assert out.strip(), verb
+    out, _ = t.run("watch", run)
+    assert "learning_rate" in out, out
+
+
+def test_sample_writes_text_from_the_best_checkpoint(t):
+    run = t.directory()
+    t.run("run", t.study(), "--dir", run)
+    out, _ = t.run("sample", run, "--prompt", "int ", "--tokens", "80")
+    assert out.startswith("int ") and len(out) >= 60, out
+
+
+def test_no_process_is_left_and_stdout_holds_results_only(t):
+    run = t.directory()
+    out, err = t.run("run", t.study(), "--dir", run)
+    assert processes_of(run) == []
+    assert "\r" not in err, "a progress bar without a terminal"
+    assert "\x1b" not in out + err, "colours without a terminal"
+
+
+def test_the_same_study_gives_the_same_values_twice(t):
+    values = []
+    for name in ("first", "second"):
+        run = t.directory(name)
+        t.run("run", t.study(), "--dir", run)
+        values.append(query(run, "SELECT trial, step, value FROM report ORDER BY trial, step"))
+    assert values[0] == values[1]
+
+
+if __name__ == "__main__":
+    main(globals())
