@@ -41,7 +41,7 @@ void esp_study_words_release(struct esp_study_words *words);
 int esp_study_check_data(const struct esp_study *study, struct esp_error *error);
 
 /* 0 when both describe the same search: `b` may differ from `a` in run_cap, budget, workers,
- * description alone. -EINVAL names the key that differs, with both values. */
+ * description alone. -EINVAL names the first key that differs. */
 int esp_study_same_search(const struct esp_study *a,
                           const struct esp_study *b,
                           struct esp_error *error);

@@ -66,6 +66,10 @@ void esp_yaml_check_keys(struct esp_yaml *yaml,
                          const char *const *names,
                          const char *where);
 
+/* Whether a key of the mapping looks like `key` misspelt: then it is no second fault that `key`
+ * is missing. */
+bool esp_yaml_has_near(const struct esp_yaml_node *mapping, const char *key);
+
 /* 0 when there are none. -EINVAL otherwise: the error gets the faults in the order of the file,
  * as many as fit whole, and a count of the rest. */
 int esp_yaml_faults(struct esp_yaml *yaml, struct esp_error *error);

@@ -88,6 +88,17 @@ void esp_yaml_check_keys(struct esp_yaml *yaml,
     }
 }
 
+bool esp_yaml_has_near(const struct esp_yaml_node *mapping, const char *key)
+{
+    for (size_t i = 0; i < mapping->size && mapping->kind == ESP_YAML_MAPPING; i++) {
+        if (strcmp(mapping->keys[i]->text, key) != 0 &&
+            esp_suggest(mapping->keys[i]->text, &key, 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int esp_yaml_fault_count(const struct esp_yaml *yaml)
 {
     return yaml->fault_count + yaml->more_count;

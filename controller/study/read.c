@@ -1,0 +1,333 @@
+/* A study file's top level: one key after the other into struct esp_study, all faults
+ * collected. */
+#include "reader.h"
+
+#include <espalier/config.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Keys that steer a W&B server or its launcher. */
+static const char *const server_keys[] = {"project",
+                                          "entity",
+                                          "controller",
+                                          "apiVersion",
+                                          "kind",
+                                          "job",
+                                          "image_uri",
+                                          "scheduler",
+                                          NULL};
+
+void esp_reader_warn(struct reader *r, const char *format, ...)
+{
+    size_t used = strlen(r->warning);
+    va_list args;
+
+    if (used > 0 && used + 3 < sizeof r->warning) {
+        used += (size_t)snprintf(r->warning + used, sizeof r->warning - used, "; ");
+    }
+    va_start(args, format);
+    vsnprintf(r->warning + used, sizeof r->warning - used, format, args);
+    va_end(args);
+}
+
+static void warn_server_keys(struct reader *r)
+{
+    char keys[256] = "";
+    size_t used = 0;
+
+    for (size_t i = 0; server_keys[i]; i++) {
+        if (esp_yaml_get(r->root, server_keys[i])) {
+            used += (size_t)snprintf(
+                keys + used, sizeof keys - used, "%s%s", used ? ", " : "", server_keys[i]);
+        }
+    }
+    if (used > 0) {
+        esp_reader_warn(r, "without effect here, as they steer a W&B server: %s", keys);
+    }
+}
+
+/* The file's name without folder and ending, where the study names none. */
+static void name_from_file(struct reader *r)
+{
+    const char *file = esp_yaml_name(r->yaml);
+    const char *slash = strrchr(file, '/');
+    const char *base = slash ? slash + 1 : file;
+    const char *dot = strrchr(base, '.');
+    size_t length = dot && dot > base ? (size_t)(dot - base) : strlen(base);
+    size_t room = sizeof r->study->name - 1;
+
+    length = length < room ? length : room;
+    memcpy(r->study->name, base, length);
+    r->study->name[length] = '\0';
+    if (length == 0) {
+        snprintf(r->study->name, sizeof r->study->name, "study");
+    }
+}
+
+static void read_names(struct reader *r)
+{
+    const struct esp_yaml_node *name = esp_yaml_get(r->root, "name");
+    const struct esp_yaml_node *description = esp_yaml_get(r->root, "description");
+    struct esp_study *study = r->study;
+
+    if (!name) {
+        name_from_file(r);
+    } else if (esp_yaml_read_text(r->yaml, name, "name", study->name, sizeof study->name)) {
+        if (study->name[0] == '\0') {
+            esp_yaml_fault(r->yaml, name, "name is empty");
+        }
+        for (const char *c = study->name; *c; c++) {
+            if ((unsigned char)*c < 0x20) {
+                esp_yaml_fault(r->yaml, name, "name must be one line without tabs");
+                break;
+            }
+        }
+    }
+    if (description && !esp_yaml_is_null(description)) {
+        esp_yaml_read_text(
+            r->yaml, description, "description", study->description, sizeof study->description);
+    }
+}
+
+static void read_method(struct reader *r)
+{
+    static const char *const names[] = {"grid", "random", "sobol", "tpe", "bayes", NULL};
+    static const enum esp_method methods[] = {
+        ESP_METHOD_GRID, ESP_METHOD_RANDOM, ESP_METHOD_SOBOL, ESP_METHOD_TPE, ESP_METHOD_BAYES};
+    const struct esp_yaml_node *node = esp_yaml_get(r->root, "method");
+    int index;
+
+    if (!node) {
+        esp_yaml_fault(
+            r->yaml, r->root, "`method` is missing: grid, random, sobol, tpe or bayes");
+        return;
+    }
+    if (strcmp(esp_yaml_scalar(node), "custom") == 0) {
+        esp_yaml_fault(
+            r->yaml,
+            node,
+            "method custom needs a scheduler of a W&B server; here it is grid, random, "
+            "sobol, tpe or bayes");
+        return;
+    }
+    if (esp_yaml_read_word(r->yaml, node, "method", names, &index)) {
+        r->study->method = methods[index];
+    }
+}
+
+/* A whole number in [low, high], or `fallback`. */
+static int64_t read_count(struct reader *r,
+                          const struct esp_yaml_node *node,
+                          const char *what,
+                          int64_t low,
+                          int64_t high,
+                          int64_t fallback)
+{
+    int64_t count;
+
+    if (!node || !esp_yaml_read_integer(r->yaml, node, what, &count)) {
+        return fallback;
+    }
+    if (count < low || count > high) {
+        esp_yaml_fault(r->yaml,
+                       node,
+                       "%s must be in [%lld, %lld], not %lld",
+                       what,
+                       (long long)low,
+                       (long long)high,
+                       (long long)count);
+        return fallback;
+    }
+    return count;
+}
+
+static void read_counts(struct reader *r)
+{
+    const struct esp_yaml_node *workers = esp_yaml_get(r->root, "workers");
+    const struct esp_yaml_node *run_cap = esp_yaml_get(r->root, "run_cap");
+    const struct esp_yaml_node *seed = esp_yaml_get(r->root, "seed");
+
+    r->study->seed = (uint64_t)read_count(r, seed, "seed", 0, INT64_MAX, 0);
+    r->study->run_cap = read_count(r, run_cap, "run_cap", 1, ESP_TRIALS_MAX, 0);
+    if (workers && strcmp(esp_yaml_scalar(workers), "auto") != 0) {
+        r->study->workers =
+            read_count(r, workers, "workers (a number, or auto)", 1, ESP_PROCESSES_MAX, 0);
+    }
+}
+
+/* Who trains: exactly one of the built-in trainer and a program. */
+static void read_trainer(struct reader *r)
+{
+    const struct esp_yaml_node *trainer = esp_yaml_get(r->root, "trainer");
+    const struct esp_yaml_node *program = esp_yaml_get_key(r->root, "program");
+    const struct esp_yaml_node *command = esp_yaml_get_key(r->root, "command");
+
+    esp_trainer_init(&r->study->trainer);
+    if (trainer && (program || command)) {
+        esp_yaml_fault(r->yaml,
+                       program ? program : command,
+                       "`%s` and `trainer` exclude each other: a program of your own, or the "
+                       "built-in trainer",
+                       program ? "program" : "command");
+        return;
+    }
+    if (!trainer && !program && !command) {
+        esp_yaml_fault(r->yaml,
+                       r->root,
+                       "nothing to train: give `trainer` (the built-in one), or `program` or "
+                       "`command` of your own");
+        return;
+    }
+    r->study->builtin = trainer != NULL;
+    if (trainer) {
+        r->trainer = trainer;
+        esp_config_read_trainer(
+            r->yaml, trainer, r->base_dir, &r->study->trainer, r->trainer_nodes);
+    } else {
+        esp_read_command(r);
+    }
+}
+
+static void read_root(struct reader *r)
+{
+    if (esp_yaml_kind(r->root) != ESP_YAML_MAPPING) {
+        esp_yaml_fault(r->yaml,
+                       r->root,
+                       "a study is a mapping of keys like `method` and `parameters`, not %s",
+                       esp_yaml_kind_words(r->root));
+        return;
+    }
+    esp_yaml_check_keys(r->yaml, r->root, esp_config_keys, "");
+    read_names(r);
+    read_counts(r);
+    read_method(r);
+    read_trainer(r);
+    esp_read_parameters(r);
+    esp_read_metric(r);
+    esp_read_prior(r);
+    esp_read_stopping(r);
+    esp_read_budget(r);
+    warn_server_keys(r);
+    esp_check_study(r);
+}
+
+static int read_document(struct esp_yaml *yaml,
+                         const char *base_dir,
+                         struct esp_study **out,
+                         struct esp_study_words *words,
+                         struct esp_error *error)
+{
+    struct reader *r = calloc(1, sizeof *r);
+    struct esp_study *study = calloc(1, sizeof *study);
+    int rc = -ENOMEM;
+
+    if (!r || !study) {
+        goto out;
+    }
+    assert(esp_trainer_field_count <= READER_FIELDS_MAX);
+    r->yaml = yaml;
+    r->root = esp_yaml_root(yaml);
+    r->base_dir = base_dir;
+    r->study = study;
+    if (r->root) {
+        read_root(r);
+    }
+    study->source = strdup(esp_yaml_text(yaml));
+    if (!study->source || r->out_of_memory) {
+        goto out;
+    }
+    if (words) {
+        words->faults = esp_yaml_fault_count(yaml) ? esp_yaml_faults_text(yaml) : NULL;
+        words->warning = r->warning[0] ? strdup(r->warning) : NULL;
+    }
+    rc = esp_yaml_faults(yaml, error);
+
+out:
+    if (rc == -ENOMEM) {
+        esp_error_set(error, rc, "%s: out of memory", esp_yaml_name(yaml));
+    }
+    if (rc == 0) {
+        *out = study;
+    } else {
+        esp_study_destroy(study);
+    }
+    free(r);
+    return rc;
+}
+
+int esp_study_read_text(const char *text,
+                        const char *file_name,
+                        const char *base_dir,
+                        struct esp_study **out,
+                        struct esp_study_words *words,
+                        struct esp_error *error)
+{
+    struct esp_yaml *yaml = NULL;
+    int rc;
+
+    if (words) {
+        *words = (struct esp_study_words){NULL, NULL};
+    }
+    rc = esp_yaml_open_text(text, strlen(text), file_name, &yaml, error);
+    if (rc == 0) {
+        rc = read_document(yaml, base_dir, out, words, error);
+    }
+    esp_yaml_destroy(yaml);
+    return rc;
+}
+
+int esp_study_read_file(const char *path,
+                        struct esp_study **out,
+                        struct esp_study_words *words,
+                        struct esp_error *error)
+{
+    char folder[ESP_PATH_MAX];
+    struct esp_yaml *yaml = NULL;
+    int rc;
+
+    if (words) {
+        *words = (struct esp_study_words){NULL, NULL};
+    }
+    rc = esp_yaml_open_file(path, &yaml, error);
+    if (rc == 0) {
+        rc = esp_config_folder(path, folder, error);
+    }
+    if (rc == 0) {
+        rc = read_document(yaml, folder, out, words, error);
+    }
+    esp_yaml_destroy(yaml);
+    return rc;
+}
+
+void esp_study_destroy(struct esp_study *study)
+{
+    esp_study_release(study);
+    free(study);
+}
+
+void esp_study_words_release(struct esp_study_words *words)
+{
+    free(words->faults);
+    free(words->warning);
+    *words = (struct esp_study_words){NULL, NULL};
+}
+
+void esp_study_folder_name(const struct esp_study *study, char *out, size_t size)
+{
+    size_t length;
+
+    snprintf(out, size, "%s", study->name);
+    length = strlen(out);
+    for (size_t i = 0; i < length; i++) {
+        bool leading = i == 0 || out[i - 1] == '-';
+        if (out[i] == '/' || (leading && (out[i] == '.' || out[i] == ' '))) {
+            out[i] = '-';
+        }
+    }
+    for (size_t i = length; i > 0 && out[i - 1] == ' '; i--) {
+        out[i - 1] = '-';
+    }
+}

@@ -1,0 +1,136 @@
+/* The `parameters` section: a tree of names, whose leaves are distributions.
+ *
+ * The study keeps them sorted by name, as W&B's grid goes through them: the order in the file
+ * has no meaning. */
+#include "reader.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ^[A-Za-z_][A-Za-z0-9_.-]*$ */
+static bool is_name(const char *text)
+{
+    if (!isalpha((unsigned char)text[0]) && text[0] != '_') {
+        return false;
+    }
+    for (; *text; text++) {
+        if (!isalnum((unsigned char)*text) && !strchr("_.-", *text)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void drop(struct esp_param *param)
+{
+    for (int i = 0; i < param->choice_count; i++) {
+        if (param->choices[i].type == ESP_VALUE_TEXT) {
+            free((char *)param->choices[i].text);
+        }
+    }
+    free(param->choices);
+    free(param->probabilities);
+}
+
+static void
+insert(struct reader *r, const struct esp_param *param, const struct esp_yaml_node *node)
+{
+    struct esp_study *study = r->study;
+    int at = study->param_count;
+
+    while (at > 0 && strcmp(study->params[at - 1].name, param->name) > 0) {
+        study->params[at] = study->params[at - 1];
+        r->param_nodes[at] = r->param_nodes[at - 1];
+        at--;
+    }
+    study->params[at] = *param;
+    r->param_nodes[at] = node;
+    study->param_count++;
+}
+
+static const struct esp_param *find(const struct esp_study *study, const char *name)
+{
+    for (int i = 0; i < study->param_count; i++) {
+        if (strcmp(study->params[i].name, name) == 0) {
+            return &study->params[i];
+        }
+    }
+    return NULL;
+}
+
+static void read_one(struct reader *r,
+                     const char *name,
+                     const struct esp_yaml_node *key,
+                     const struct esp_yaml_node *node)
+{
+    struct esp_param param = {.line = esp_yaml_line(key), .column = esp_yaml_column(key)};
+    const struct esp_param *twin = find(r->study, name);
+
+    if (twin) {
+        esp_yaml_fault(r->yaml,
+                       key,
+                       "the parameter %s is given twice, first on line %d",
+                       name,
+                       twin->line);
+        return;
+    }
+    if (r->study->param_count == ESP_PARAMS_MAX) {
+        esp_yaml_fault(r->yaml, key, "more than %d parameters", ESP_PARAMS_MAX);
+        return;
+    }
+    snprintf(param.name, sizeof param.name, "%s", name);
+    if (esp_read_distribution(r, node, &param)) {
+        insert(r, &param, node);
+    } else {
+        drop(&param);
+    }
+}
+
+/* Recursion is bounded by the document's depth, and the visits by its weight. */
+static void read_level(struct reader *r, const struct esp_yaml_node *level, const char *prefix)
+{
+    if (esp_yaml_kind(level) != ESP_YAML_MAPPING || esp_yaml_size(level) == 0) {
+        esp_yaml_fault(
+            r->yaml,
+            level,
+            "`parameters` names nothing to search; write for example {learning_rate: "
+            "{distribution: log_uniform_values, min: 1e-4, max: 3e-2}}");
+        return;
+    }
+    for (size_t i = 0; i < esp_yaml_size(level); i++) {
+        const struct esp_yaml_node *key = esp_yaml_key(level, i);
+        const struct esp_yaml_node *node = esp_yaml_item(level, i);
+        const struct esp_yaml_node *nested = esp_yaml_get(node, "parameters");
+        char name[ESP_NAME_MAX];
+        int length = snprintf(
+            name, sizeof name, "%s%s%s", prefix, prefix[0] ? "." : "", esp_yaml_scalar(key));
+
+        if (length >= ESP_NAME_MAX) {
+            esp_yaml_fault(r->yaml, key, "a name has at most %d bytes", ESP_NAME_MAX - 1);
+        } else if (!is_name(esp_yaml_scalar(key))) {
+            esp_yaml_fault(r->yaml,
+                           key,
+                           "\"%.100s\" is no name of a parameter: letters, digits, _ . and - "
+                           "after a letter or _",
+                           esp_yaml_scalar(key));
+        } else if (nested) {
+            static const char *const only[] = {"parameters", NULL};
+            esp_yaml_check_keys(r->yaml, node, only, "beside nested parameters");
+            read_level(r, nested, name);
+        } else {
+            read_one(r, name, key, node);
+        }
+    }
+}
+
+void esp_read_parameters(struct reader *r)
+{
+    const struct esp_yaml_node *parameters = esp_yaml_get(r->root, "parameters");
+
+    if (!parameters) {
+        esp_yaml_fault(r->yaml, r->root, "`parameters` is missing: it says what is searched");
+        return;
+    }
+    read_level(r, parameters, "");
+}
