@@ -53,6 +53,7 @@ struct esp_scheduler_ops {
 extern const struct esp_scheduler_ops esp_scheduler_none;
 extern const struct esp_scheduler_ops esp_scheduler_asha;
 extern const struct esp_scheduler_ops esp_scheduler_median;
+extern const struct esp_scheduler_ops esp_scheduler_percentile;
 
 /* Creates the scheduler that the study asks for (ESP_SCHEDULER_DEFAULT: the default of the
  * day). -ENOTSUP names a type that is not built. The study must outlive it. */
@@ -78,5 +79,7 @@ struct esp_verdict esp_scheduler_slot(const struct esp_scheduler *s,
 struct esp_verdict
 esp_scheduler_report(const struct esp_scheduler *s, uint32_t trial, bool waiting);
 struct esp_verdict esp_scheduler_discard(const struct esp_scheduler *s);
+int esp_scheduler_refit(const struct esp_scheduler *s, double *numbers, int capacity);
+void esp_scheduler_fitted(struct esp_scheduler *s, const double *numbers, int count);
 
 #endif

@@ -1,0 +1,130 @@
+/* Which sampler a study asks for, and what holds for all of them: trials are told in order,
+ * proposals are finite, and a reason is always filled in. */
+#include "sampler.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+struct esp_sampler {
+    const struct esp_sampler_ops *ops;
+    void *self;
+    const struct esp_study *study;
+    uint32_t count;
+};
+
+/* By method; NULL: known, not built. */
+static const struct {
+    const char *name;
+    const struct esp_sampler_ops *ops;
+} samplers[] = {
+    [ESP_METHOD_GRID] = {"grid", &esp_sampler_grid},
+    [ESP_METHOD_RANDOM] = {"random", &esp_sampler_random},
+    [ESP_METHOD_SOBOL] = {"sobol", &esp_sampler_sobol},
+    [ESP_METHOD_TPE] = {"tpe", NULL},
+    [ESP_METHOD_BAYES] = {"bayes", NULL},
+};
+
+int esp_sampler_create(const struct esp_study *study,
+                       struct esp_sampler **out,
+                       struct esp_error *error)
+{
+    assert((size_t)study->method < sizeof samplers / sizeof *samplers);
+    assert(study->param_count >= 0 && study->param_count <= ESP_PARAMS_MAX);
+    const struct esp_sampler_ops *ops = samplers[study->method].ops;
+    if (!ops) {
+        return esp_error_set(error,
+                             -ENOTSUP,
+                             "method \"%s\" is not in this version; use sobol, random or grid",
+                             samplers[study->method].name);
+    }
+    struct esp_sampler *sampler = calloc(1, sizeof *sampler);
+    if (!sampler) {
+        return esp_error_set(error, -ENOMEM, "out of memory");
+    }
+    sampler->ops = ops;
+    sampler->study = study;
+    int rc = ops->create(study, &sampler->self, error);
+    if (rc < 0) {
+        free(sampler);
+        return rc;
+    }
+    *out = sampler;
+    return 0;
+}
+
+void esp_sampler_destroy(struct esp_sampler *sampler)
+{
+    if (sampler) {
+        sampler->ops->destroy(sampler->self);
+        free(sampler);
+    }
+}
+
+void esp_sampler_created(struct esp_sampler *sampler, uint32_t trial, const double *values)
+{
+    assert(trial == sampler->count);
+    sampler->count++;
+    if (sampler->ops->created) {
+        sampler->ops->created(sampler->self, trial, values);
+    }
+}
+
+void esp_sampler_observed(struct esp_sampler *sampler,
+                          uint32_t trial,
+                          int64_t tokens,
+                          double loss)
+{
+    assert(trial < sampler->count);
+    if (sampler->ops->observed) {
+        sampler->ops->observed(sampler->self, trial, tokens, loss);
+    }
+}
+
+void esp_sampler_ended(struct esp_sampler *sampler, uint32_t trial, enum esp_trial_end end)
+{
+    assert(trial < sampler->count);
+    if (sampler->ops->ended) {
+        sampler->ops->ended(sampler->self, trial, end);
+    }
+}
+
+int esp_sampler_propose(const struct esp_sampler *sampler,
+                        uint32_t trial,
+                        double *values,
+                        struct esp_reason *reason)
+{
+    assert(trial == sampler->count);
+    *reason = (struct esp_reason){
+        .rule = ESP_RULE_NEW,
+        .rung = -1,
+        .at = -1,
+        .rank = -1,
+        .of = -1,
+        .value = NAN,
+        .threshold = NAN,
+        .expected = NAN,
+        .cost = NAN,
+    };
+    for (int i = 0; i < ESP_RIVALS_MAX; i++) {
+        reason->rivals[i] = -1;
+    }
+    int rc = sampler->ops->propose(sampler->self, trial, values, reason);
+    for (int i = 0; rc == 0 && i < sampler->study->param_count; i++) {
+        assert(isfinite(values[i]));
+    }
+    return rc;
+}
+
+int esp_sampler_refit(const struct esp_sampler *sampler, double *numbers, int capacity)
+{
+    return sampler->ops->refit ? sampler->ops->refit(sampler->self, numbers, capacity) : 0;
+}
+
+void esp_sampler_fitted(struct esp_sampler *sampler, const double *numbers, int count)
+{
+    if (sampler->ops->fitted) {
+        sampler->ops->fitted(sampler->self, numbers, count);
+    }
+}

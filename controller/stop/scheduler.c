@@ -1,0 +1,170 @@
+/* Which scheduler a study asks for, and what holds for all of them: the search ends once
+ * metric.target has been reached, and answers name trials that exist. */
+#include "scheduler.h"
+
+#include "roster.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+struct esp_scheduler {
+    const struct esp_scheduler_ops *ops;
+    void *self;
+    uint32_t count;
+    bool has_target;
+    double target;  /* as a loss: smaller is better */
+    int64_t winner; /* the trial that reached it; -1: none yet */
+    double winning;
+    int64_t winning_tokens;
+};
+
+/* early_terminate.type, and what it means here; NULL: known, not built. */
+static const struct {
+    const char *name;
+    const struct esp_scheduler_ops *ops;
+} schedulers[] = {
+    [ESP_SCHEDULER_DEFAULT] = {"default", &esp_scheduler_asha},
+    [ESP_SCHEDULER_NONE] = {"none", &esp_scheduler_none},
+    [ESP_SCHEDULER_ASHA] = {"asha", &esp_scheduler_asha},
+    [ESP_SCHEDULER_MEDIAN] = {"median", &esp_scheduler_median},
+    [ESP_SCHEDULER_HYPERBAND] = {"hyperband", NULL},
+    [ESP_SCHEDULER_BOHB] = {"bohb", NULL},
+    [ESP_SCHEDULER_PASHA] = {"pasha", NULL},
+    [ESP_SCHEDULER_HALVING] = {"halving", NULL},
+    [ESP_SCHEDULER_CUT] = {"cut", NULL},
+    [ESP_SCHEDULER_PERCENTILE] = {"percentile", &esp_scheduler_percentile},
+    [ESP_SCHEDULER_PATIENCE] = {"patience", NULL},
+    [ESP_SCHEDULER_THRESHOLD] = {"threshold", NULL},
+    [ESP_SCHEDULER_WANDB_HYPERBAND] = {"wandb-hyperband", NULL},
+    [ESP_SCHEDULER_FREEZE_THAW] = {"freeze-thaw", NULL},
+};
+
+int esp_scheduler_create(const struct esp_study *study,
+                         struct esp_scheduler **out,
+                         struct esp_error *error)
+{
+    enum esp_scheduler_type type = study->stopping.type;
+    assert((size_t)type < sizeof schedulers / sizeof *schedulers);
+    if (type == ESP_SCHEDULER_DEFAULT && !study->builtin) {
+        type = ESP_SCHEDULER_NONE; /* whether a program saves and reports is not known */
+    }
+    const struct esp_scheduler_ops *ops = schedulers[type].ops;
+    if (!ops) {
+        return esp_error_set(error,
+                             -ENOTSUP,
+                             "line %d: early_terminate.type \"%s\" is not in this version; use "
+                             "asha, median, percentile or none",
+                             study->stopping.line,
+                             schedulers[type].name);
+    }
+    struct esp_scheduler *scheduler = calloc(1, sizeof *scheduler);
+    if (!scheduler) {
+        return esp_error_set(error, -ENOMEM, "out of memory");
+    }
+    scheduler->ops = ops;
+    scheduler->has_target = study->has_target;
+    scheduler->target = study->maximize ? -study->target : study->target;
+    scheduler->winner = -1;
+    int rc = ops->create(study, &scheduler->self, error);
+    if (rc < 0) {
+        free(scheduler);
+        return rc;
+    }
+    *out = scheduler;
+    return 0;
+}
+
+void esp_scheduler_destroy(struct esp_scheduler *scheduler)
+{
+    if (scheduler) {
+        scheduler->ops->destroy(scheduler->self);
+        free(scheduler);
+    }
+}
+
+void esp_scheduler_created(struct esp_scheduler *s,
+                           uint32_t trial,
+                           int64_t horizon,
+                           const double *values)
+{
+    assert(trial == s->count && horizon > 0);
+    s->count++;
+    s->ops->created(s->self, trial, horizon, values);
+}
+
+void esp_scheduler_observed(
+    struct esp_scheduler *s, uint32_t trial, int64_t tokens, double loss, double device_seconds)
+{
+    assert(trial < s->count);
+    if (s->has_target && s->winner < 0 && loss <= s->target) {
+        s->winner = trial;
+        s->winning = loss;
+        s->winning_tokens = tokens;
+    }
+    s->ops->observed(s->self, trial, tokens, loss, device_seconds);
+}
+
+void esp_scheduler_decided(struct esp_scheduler *s, const struct esp_verdict *verdict)
+{
+    s->ops->decided(s->self, verdict);
+}
+
+void esp_scheduler_paused(struct esp_scheduler *s, uint32_t trial, bool held)
+{
+    assert(trial < s->count);
+    s->ops->paused(s->self, trial, held);
+}
+
+void esp_scheduler_ended(struct esp_scheduler *s, uint32_t trial, enum esp_cause cause)
+{
+    assert(trial < s->count);
+    s->ops->ended(s->self, trial, cause);
+}
+
+void esp_scheduler_returned(struct esp_scheduler *s, uint32_t trial)
+{
+    assert(trial < s->count);
+    s->ops->returned(s->self, trial);
+}
+
+static struct esp_verdict target_reached(const struct esp_scheduler *s)
+{
+    struct esp_verdict verdict =
+        esp_verdict_make(ESP_VERDICT_END, s->winner, 0, ESP_RULE_TARGET);
+    verdict.reason.at = s->winning_tokens;
+    verdict.reason.value = s->winning;
+    verdict.reason.threshold = s->target;
+    return verdict;
+}
+
+struct esp_verdict esp_scheduler_slot(const struct esp_scheduler *s,
+                                      const struct esp_slot_view *view)
+{
+    return s->winner >= 0 ? target_reached(s) : s->ops->slot(s->self, view);
+}
+
+struct esp_verdict
+esp_scheduler_report(const struct esp_scheduler *s, uint32_t trial, bool waiting)
+{
+    assert(trial < s->count);
+    return s->winner >= 0 ? target_reached(s) : s->ops->report(s->self, trial, waiting);
+}
+
+struct esp_verdict esp_scheduler_discard(const struct esp_scheduler *s)
+{
+    return s->ops->discard ? s->ops->discard(s->self) : esp_verdict_none(ESP_RULE_NONE);
+}
+
+int esp_scheduler_refit(const struct esp_scheduler *s, double *numbers, int capacity)
+{
+    return s->ops->refit ? s->ops->refit(s->self, numbers, capacity) : 0;
+}
+
+void esp_scheduler_fitted(struct esp_scheduler *s, const double *numbers, int count)
+{
+    if (s->ops->fitted) {
+        s->ops->fitted(s->self, numbers, count);
+    }
+}

@@ -1,0 +1,202 @@
+#include "drive.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct esp_study *drive_study(enum esp_scheduler_type type, int64_t horizon)
+{
+    static struct esp_study study;
+    memset(&study, 0, sizeof study);
+    study.builtin = true;
+    study.trainer.tokens = horizon;
+    study.trainer.report_every = 1;
+    study.stopping.type = type;
+    return &study;
+}
+
+void drive_open(struct drive *drive, const struct esp_study *study)
+{
+    struct esp_error error;
+    memset(drive, 0, sizeof *drive);
+    drive->workers = 1;
+    drive->horizon = study->trainer.tokens;
+    if (esp_scheduler_create(study, &drive->scheduler, &error) < 0) {
+        fail_msg("%s", error.text);
+    }
+}
+
+void drive_close(struct drive *drive)
+{
+    esp_scheduler_destroy(drive->scheduler);
+}
+
+__attribute__((format(printf, 2, 3))) static void
+note(struct drive *drive, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    drive->log_size += (size_t)vsnprintf(
+        drive->log + drive->log_size, sizeof drive->log - drive->log_size, format, args);
+    va_end(args);
+    assert_true(drive->log_size < sizeof drive->log);
+}
+
+static void same(const struct esp_verdict *a, const struct esp_verdict *b)
+{
+    assert_int_equal(a->action, b->action);
+    assert_int_equal(a->trial, b->trial);
+    assert_int_equal(a->until, b->until);
+}
+
+static int64_t within(const struct drive *drive, int64_t until)
+{
+    return until < drive->horizon ? until : drive->horizon;
+}
+
+static void leave(struct drive *drive, uint32_t trial, int state, enum esp_cause cause)
+{
+    drive->trials[trial].state = state;
+    drive->live--;
+    esp_scheduler_ended(drive->scheduler, trial, cause);
+}
+
+/* Returns false when the scheduler has nothing for a slot now. */
+static bool fill(struct drive *drive)
+{
+    struct esp_slot_view view = {.may_create = drive->count < drive->run_cap,
+                                 .next_trial = drive->count,
+                                 .live = drive->live};
+    struct esp_verdict verdict = esp_scheduler_slot(drive->scheduler, &view);
+    struct esp_verdict again = esp_scheduler_slot(drive->scheduler, &view);
+    same(&verdict, &again);
+    if (verdict.action == ESP_VERDICT_NONE) {
+        assert_true(drive->live > 0); /* else the study would hang */
+        return false;
+    }
+    drive->last = verdict;
+    esp_scheduler_decided(drive->scheduler, &verdict);
+    if (verdict.action == ESP_VERDICT_END) {
+        note(drive, "END");
+        drive->ended = true;
+        return false;
+    }
+    uint32_t trial = (uint32_t)verdict.trial;
+    if (verdict.action == ESP_VERDICT_START) {
+        assert_int_equal(trial, drive->count);
+        assert_true(view.may_create);
+        drive->count++;
+        esp_scheduler_created(drive->scheduler, trial, drive->horizon, NULL);
+    } else {
+        assert_int_equal(verdict.action, ESP_VERDICT_CONTINUE);
+        assert_int_equal(drive->trials[trial].state, DRIVE_PAUSED);
+        assert_false(drive->trials[trial].held);
+    }
+    drive->trials[trial].state = DRIVE_LIVE;
+    drive->trials[trial].until = within(drive, verdict.until);
+    assert_true(drive->trials[trial].until > drive->trials[trial].tokens);
+    drive->live++;
+    note(drive,
+         "%c%u>%lld ",
+         verdict.action == ESP_VERDICT_START ? 'S' : 'C',
+         trial,
+         (long long)drive->trials[trial].until);
+    return true;
+}
+
+static void advance(struct drive *drive, uint32_t trial)
+{
+    struct drive_trial *t = &drive->trials[trial];
+    t->tokens++;
+    drive->spent++;
+    double loss = drive->loss(trial, t->tokens, drive->context);
+    esp_scheduler_observed(drive->scheduler, trial, t->tokens, loss, (double)t->tokens);
+    if (!isfinite(loss)) {
+        note(drive, "X%u ", trial);
+        leave(drive, trial, DRIVE_PRUNED, ESP_CAUSE_DIVERGED);
+        return;
+    }
+    bool waiting = t->tokens >= t->until;
+    struct esp_verdict verdict = esp_scheduler_report(drive->scheduler, trial, waiting);
+    struct esp_verdict again = esp_scheduler_report(drive->scheduler, trial, waiting);
+    same(&verdict, &again);
+    if (verdict.action != ESP_VERDICT_NONE) {
+        drive->last = verdict;
+        esp_scheduler_decided(drive->scheduler, &verdict);
+    }
+    if (t->tokens >= drive->horizon) {
+        note(drive, "=%u ", trial);
+        leave(drive, trial, DRIVE_COMPLETE, ESP_CAUSE_COMPLETE);
+        drive->ended = drive->ended || verdict.action == ESP_VERDICT_END;
+        return;
+    }
+    switch (verdict.action) {
+    case ESP_VERDICT_NONE:
+        assert_false(waiting);
+        break;
+    case ESP_VERDICT_CONTINUE:
+        t->until = within(drive, verdict.until);
+        assert_true(t->until > t->tokens);
+        note(drive, "C%u>%lld ", trial, (long long)t->until);
+        break;
+    case ESP_VERDICT_PAUSE:
+        note(drive, "P%u ", trial);
+        t->state = DRIVE_PAUSED;
+        drive->live--;
+        esp_scheduler_paused(drive->scheduler, trial, false);
+        break;
+    case ESP_VERDICT_PRUNE:
+        note(drive, "X%u ", trial);
+        leave(drive, trial, DRIVE_PRUNED, ESP_CAUSE_PRUNED);
+        break;
+    case ESP_VERDICT_END:
+        note(drive, "END");
+        drive->ended = true;
+        break;
+    default:
+        fail_msg("a report was answered with action %d", verdict.action);
+    }
+}
+
+void drive_run(struct drive *drive, int64_t limit)
+{
+    int64_t stop = limit > 0 ? drive->spent + limit : INT64_MAX;
+    while (!drive->ended && drive->spent < stop) {
+        while (!drive->ended && drive->live < drive->workers && fill(drive)) {
+        }
+        for (uint32_t i = 0; i < drive->count && !drive->ended && drive->spent < stop; i++) {
+            if (drive->trials[i].state == DRIVE_LIVE) {
+                advance(drive, i);
+            }
+        }
+        for (;;) {
+            struct esp_verdict verdict = esp_scheduler_discard(drive->scheduler);
+            if (verdict.action != ESP_VERDICT_DISCARD) {
+                break;
+            }
+            uint32_t trial = (uint32_t)verdict.trial;
+            assert_int_equal(drive->trials[trial].state, DRIVE_PAUSED);
+            esp_scheduler_decided(drive->scheduler, &verdict);
+            drive->trials[trial].state = DRIVE_PRUNED;
+            note(drive, "D%u ", trial);
+            esp_scheduler_ended(drive->scheduler, trial, ESP_CAUSE_PRUNED);
+        }
+    }
+}
+
+void drive_interrupt(struct drive *drive)
+{
+    for (uint32_t i = 0; i < drive->count; i++) {
+        if (drive->trials[i].state == DRIVE_LIVE) {
+            drive->trials[i].state = DRIVE_PAUSED;
+            drive->live--;
+            esp_scheduler_paused(drive->scheduler, i, false);
+        }
+    }
+}
