@@ -70,12 +70,23 @@ static int find_plain(struct finder *f, const char *pattern)
     return rc;
 }
 
-static int join(struct finder *f, char out[ESP_PATH_MAX], const char *folder, const char *name)
+/* FOLDER/name; with `literal` the folder's own wildcards are escaped, for use in a pattern. */
+static int join(struct finder *f,
+                char out[ESP_PATH_MAX],
+                const char *folder,
+                const char *name,
+                bool literal)
 {
-    size_t length = strlen(folder);
-    bool slash = length > 0 && folder[length - 1] == '/';
-    int n = snprintf(out, ESP_PATH_MAX, "%s%s%s", folder, slash || !length ? "" : "/", name);
-    if (n < 0 || n >= ESP_PATH_MAX) {
+    size_t at = 0;
+    for (const char *c = folder; *c && at < ESP_PATH_MAX - 2; c++) {
+        if (literal && strchr("*?[]\\", *c)) {
+            out[at++] = '\\';
+        }
+        out[at++] = *c;
+    }
+    bool slash = at > 0 && out[at - 1] != '/';
+    int n = snprintf(out + at, ESP_PATH_MAX - at, "%s%s", slash ? "/" : "", name);
+    if (n < 0 || (size_t)n >= ESP_PATH_MAX - at) {
         return esp_error_set(
             f->error, -ENAMETOOLONG, "data: a path below '%s' is too long", f->pattern);
     }
@@ -92,7 +103,7 @@ static int find_below(struct finder *f, const char *folder, const char *rest, in
         return esp_error_set(f->error, -ENOMEM, "data: no memory to search '%s'", f->pattern);
     }
     DIR *dir = NULL;
-    int rc = join(f, path, folder, rest);
+    int rc = join(f, path, folder, rest, true);
     if (rc == 0) {
         rc = find(f, path, depth + 1);
     }
@@ -110,7 +121,7 @@ static int find_below(struct finder *f, const char *folder, const char *rest, in
             !S_ISDIR(status.st_mode)) {
             continue;
         }
-        rc = join(f, path, folder, entry->d_name);
+        rc = join(f, path, folder, entry->d_name, false);
         if (rc == 0) {
             rc = find_below(f, path, rest, depth + 1);
         }

@@ -18,6 +18,7 @@ enum esp_random_purpose {
     ESP_RANDOM_DROPOUT = 6,
     ESP_RANDOM_MASK = 7,
     ESP_RANDOM_SIMULATION = 8,
+    ESP_RANDOM_TEXT = 9,
 };
 
 struct esp_random_block {

@@ -275,6 +275,20 @@ static void two_stars_enter_all_folders(void **state)
     esp_data_close(data);
 }
 
+static void two_stars_pass_through_folders_with_wildcards_in_their_names(void **state)
+{
+    (void)state;
+    struct esp_data *data;
+    struct esp_error error;
+    mkdir(scratch_path(&scratch, "a[1]"), 0700);
+    mkdir(scratch_path(&scratch, "a[1]/b*"), 0700);
+    write_pattern("a[1]/b*/c.h", 0, 200);
+    write_pattern("a[1]/d.h", 200, 100);
+    assert_int_equal(esp_data_open(scratch_path(&scratch, "**/*.h"), 0, 16, &data, &error), 0);
+    assert_int_equal(esp_data_tokens(data), 300);
+    esp_data_close(data);
+}
+
 static void missing_files_and_folders_are_clear_errors(void **state)
 {
     (void)state;
@@ -412,6 +426,7 @@ int main(void)
         CLAIM(glob_joins_files_in_order_of_their_names),
         CLAIM(thousands_of_small_files_read_as_one),
         CLAIM(two_stars_enter_all_folders),
+        CLAIM(two_stars_pass_through_folders_with_wildcards_in_their_names),
         CLAIM(missing_files_and_folders_are_clear_errors),
         CLAIM(unreadable_file_is_named),
         CLAIM(shards_of_llmc_are_read_by_their_headers),

@@ -1,0 +1,291 @@
+/* Members come and go. See group.h. */
+#include "batch.h"
+#include "group_private.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <espalier/kernels.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows of a micro-batch when none is asked for. On a CPU the activations of 1,024 rows of a
+ * small model stay in the second-level cache and the products are already at their full speed;
+ * a device wants more, as far as its memory goes. A function of the shapes alone, so that a
+ * trial's numbers do not depend on the batch size of whoever came first. */
+#define CPU_ROWS 1024
+#define DEVICE_ROWS 16384
+
+/* Share of the device's free memory that a plan may take: the rest is for the libraries. */
+#define MEMORY_SHARE 0.9
+
+static int choose_micro_batch(const struct esp_kernels *kernels,
+                              const struct esp_trainer *trainer)
+{
+    if (trainer->micro_batch > 0) {
+        return (int)trainer->micro_batch;
+    }
+    int64_t rows = kernels->host_memory ? CPU_ROWS : DEVICE_ROWS;
+    int64_t sequences = rows / trainer->context;
+    return (int)(sequences < 1 ? 1 : sequences);
+}
+
+int esp_group_capacity(const struct esp_kernels *kernels, const struct esp_trainer *trainer)
+{
+    size_t free_bytes, total_bytes;
+    if (kernels->host_memory || kernels->memory(kernels, &free_bytes, &total_bytes) != 0) {
+        return 1;
+    }
+    /* The data may bring a larger vocabulary than is known here; GPT-2's is the common one. */
+    struct esp_model_shape shape = esp_model_shape_of(trainer, 50257);
+    int micro_batch = choose_micro_batch(kernels, trainer);
+    int fits = 1;
+    while (fits < ESP_MEMBERS_MAX &&
+           (double)esp_model_plan(kernels, &shape, 2 * fits, micro_batch, true) <=
+               MEMORY_SHARE * (double)free_bytes) {
+        fits *= 2;
+    }
+    return fits;
+}
+
+static int check_precision(const struct esp_kernels *kernels,
+                           const struct esp_trainer *trainer,
+                           struct esp_error *error)
+{
+    bool half = kernels->activation_bytes == 2;
+    bool wants_half =
+        trainer->precision == ESP_PRECISION_BF16 || trainer->precision == ESP_PRECISION_FP16;
+    if (trainer->precision == ESP_PRECISION_AUTO || wants_half == half) {
+        return 0;
+    }
+    struct esp_value name = esp_trainer_get(trainer, esp_trainer_field("precision"));
+    return esp_error_set(error,
+                         -EINVAL,
+                         "precision %s is not what the device %s (%s) computes in; use auto",
+                         name.text,
+                         kernels->name,
+                         kernels->device);
+}
+
+/* Halves the micro-batch until the plan fits. */
+static int create_model(struct esp_group *group, struct esp_error *error)
+{
+    struct esp_model_shape shape = esp_model_shape_of(
+        &group->trainer, (int)esp_batch_vocabulary(group->data, group->trainer.objective));
+    int rc;
+    do {
+        rc = esp_model_create(group->kernels,
+                              &shape,
+                              group->slots,
+                              group->micro_batch,
+                              true,
+                              &group->model,
+                              error);
+        if (rc == -ENOMEM && group->micro_batch > 1) {
+            group->micro_batch /= 2;
+            continue;
+        }
+        return rc;
+    } while (true);
+}
+
+static int allocate(struct esp_group *group, struct esp_error *error)
+{
+    size_t slots = (size_t)group->slots;
+    size_t values = slots * (size_t)group->micro_batch * (size_t)group->context;
+    group->members = calloc(slots, sizeof *group->members);
+    group->inputs = calloc(slots, sizeof *group->inputs);
+    group->updates = calloc(slots, sizeof *group->updates);
+    group->losses = calloc(slots, sizeof *group->losses);
+    group->results = calloc(slots, sizeof *group->results);
+    group->tokens = calloc(values, sizeof *group->tokens);
+    group->targets = calloc(values, sizeof *group->targets);
+    if (!group->members || !group->inputs || !group->updates || !group->losses ||
+        !group->results || !group->tokens || !group->targets) {
+        return esp_error_set(error, -ENOMEM, "no memory for a batch of %zu tokens", values);
+    }
+    return 0;
+}
+
+int esp_group_create(const struct esp_kernels *kernels,
+                     const struct esp_trainer *trainer,
+                     int capacity,
+                     struct esp_group **group,
+                     struct esp_error *error)
+{
+    assert(capacity >= 1 && capacity <= ESP_MEMBERS_MAX);
+    int rc = esp_trainer_validate(trainer, error);
+    if (rc == 0) {
+        rc = check_precision(kernels, trainer, error);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    struct esp_group *created = calloc(1, sizeof *created);
+    if (!created) {
+        return esp_error_set(error, -ENOMEM, "no memory for a group");
+    }
+    created->kernels = kernels;
+    created->trainer = *trainer;
+    created->context = trainer->context;
+    created->slots = capacity;
+    created->micro_batch = choose_micro_batch(kernels, trainer);
+    rc = esp_data_open(
+        trainer->data, trainer->vocabulary, trainer->context, &created->data, error);
+    if (rc != 0) {
+        goto out;
+    }
+    created->windows = esp_data_validation_windows(created->data);
+    rc = create_model(created, error);
+    if (rc == 0) {
+        rc = allocate(created, error);
+    }
+out:
+    if (rc != 0) {
+        esp_group_destroy(created);
+        return rc;
+    }
+    *group = created;
+    return 0;
+}
+
+void esp_group_destroy(struct esp_group *group)
+{
+    if (!group) {
+        return;
+    }
+    free(group->targets);
+    free(group->tokens);
+    free(group->results);
+    free(group->losses);
+    free(group->updates);
+    free(group->inputs);
+    free(group->members);
+    esp_model_destroy(group->model);
+    esp_data_close(group->data);
+    free(group);
+}
+
+bool esp_group_accepts(const struct esp_group *group, const struct esp_trainer *trainer)
+{
+    return esp_trainer_group(&group->trainer) == esp_trainer_group(trainer);
+}
+
+static int check_member(const struct esp_group *group,
+                        const struct esp_trainer *trainer,
+                        struct esp_error *error)
+{
+    int rc = esp_trainer_validate(trainer, error);
+    if (rc == 0 && !esp_group_accepts(group, trainer)) {
+        rc = esp_error_set(
+            error,
+            -EINVAL,
+            "these settings change shapes, precision, optimizer or data: they need "
+            "a group of their own");
+    }
+    return rc;
+}
+
+int esp_group_join(struct esp_group *group,
+                   int slot,
+                   const struct esp_trainer *trainer,
+                   const char *resume,
+                   struct esp_error *error)
+{
+    assert(slot >= 0 && slot < group->slots && group->members[slot].state == ESP_GROUP_EMPTY);
+    int rc = check_member(group, trainer, error);
+    if (rc != 0) {
+        return rc;
+    }
+    struct member *member = &group->members[slot];
+    int64_t steps = esp_trainer_steps(trainer);
+    *member = (struct member){
+        .trainer = *trainer,
+        .steps = steps,
+        .step_tokens = trainer->batch_size * trainer->context,
+        .until = esp_trainer_horizon_tokens(trainer),
+        .reported_step = -1,
+        .val_loss = NAN,
+        .train_loss = NAN,
+        .grad_norm = NAN,
+        .tokens_per_second = NAN,
+    };
+    rc = esp_model_init_member(group->model, slot, (uint64_t)trainer->seed, error);
+    if (rc == 0 && resume) {
+        rc = esp_group_load(group, slot, resume, error);
+    } else if (rc == 0 && trainer->init_from[0]) {
+        rc = esp_group_load_weights(group, slot, trainer->init_from, error);
+    }
+    if (rc == 0) {
+        member->mark_tokens = esp_group_member_tokens(member);
+        member->mark_seconds = member->device_seconds;
+        member->state = ESP_GROUP_ACTIVE;
+    }
+    return rc;
+}
+
+void esp_group_until(struct esp_group *group, int slot, int64_t tokens)
+{
+    assert(slot >= 0 && slot < group->slots);
+    struct member *member = &group->members[slot];
+    if (member->state != ESP_GROUP_ACTIVE && member->state != ESP_GROUP_HELD) {
+        return;
+    }
+    int64_t horizon = member->steps * member->step_tokens;
+    member->until = tokens <= 0 || tokens > horizon ? horizon : tokens;
+    member->state = ESP_GROUP_ACTIVE; /* held again by the next step call when it is there */
+}
+
+void esp_group_leave(struct esp_group *group, int slot)
+{
+    assert(slot >= 0 && slot < group->slots);
+    struct member *member = &group->members[slot];
+    if (member->state == ESP_GROUP_EMPTY) {
+        return;
+    }
+    esp_model_zero_gradients(group->model, slot);
+    memset(member, 0, sizeof *member);
+    member->state = ESP_GROUP_EMPTY;
+}
+
+int esp_group_slots(const struct esp_group *group)
+{
+    return group->slots;
+}
+
+int esp_group_active(const struct esp_group *group)
+{
+    int active = 0;
+    for (int slot = 0; slot < group->slots; slot++) {
+        active += group->members[slot].state == ESP_GROUP_ACTIVE;
+    }
+    return active;
+}
+
+enum esp_group_state esp_group_state(const struct esp_group *group, int slot)
+{
+    assert(slot >= 0 && slot < group->slots);
+    return group->members[slot].state;
+}
+
+const struct esp_trainer *esp_group_trainer(const struct esp_group *group, int slot)
+{
+    assert(slot >= 0 && slot < group->slots);
+    return &group->members[slot].trainer;
+}
+
+int64_t esp_group_horizon(const struct esp_group *group, int slot)
+{
+    assert(slot >= 0 && slot < group->slots);
+    return group->members[slot].steps * group->members[slot].step_tokens;
+}
+
+const struct esp_data *esp_group_data(const struct esp_group *group)
+{
+    return group->data;
+}
+
+struct esp_model *esp_group_model(const struct esp_group *group)
+{
+    return group->model;
+}

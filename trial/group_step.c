@@ -1,0 +1,355 @@
+/* The work of a group: micro-steps, validation, report points. See group.h.
+ *
+ * A member's next piece of work follows from its integers alone:
+ *   its step must be reported and is not      a part of the validation, then the report
+ *   else `until` or the last step is reached  nothing: it is held, or ended
+ *   else                                      a micro-step; the last one of a batch updates */
+#include "batch.h"
+#include "group_private.h"
+#include "schedule.h"
+
+#include <assert.h>
+#include <math.h>
+#include <time.h>
+
+/* Reports over one horizon when report_every is 0. */
+#define REPORTS 25
+
+static double now_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int64_t report_every(const struct esp_trainer *trainer)
+{
+    int64_t every =
+        trainer->report_every > 0 ? trainer->report_every : trainer->tokens / REPORTS;
+    return every > 0 ? every : 1;
+}
+
+/* Whether the last step passed a multiple of report_every. */
+static bool passed_multiple(const struct member *member)
+{
+    int64_t every = report_every(&member->trainer);
+    int64_t tokens = esp_group_member_tokens(member);
+    return member->step > 0 && tokens / every > (tokens - member->step_tokens) / every;
+}
+
+static bool report_due(const struct member *member)
+{
+    return member->reported_step != member->step &&
+           (member->step == 0 || member->step == member->steps || passed_multiple(member) ||
+            esp_group_member_tokens(member) >= member->until);
+}
+
+struct esp_group_point esp_group_point(const struct esp_group *group, int slot)
+{
+    assert(slot >= 0 && slot < group->slots);
+    const struct member *member = &group->members[slot];
+    int64_t last = member->step > 0 ? member->step - 1 : 0;
+    return (struct esp_group_point){
+        .step = member->step,
+        .tokens = esp_group_member_tokens(member),
+        .device_seconds = member->device_seconds,
+        .val_loss = member->val_loss,
+        .train_loss = member->train_loss,
+        .grad_norm = member->grad_norm,
+        .learning_rate =
+            member->state == ESP_GROUP_EMPTY ? NAN : esp_schedule_rate(&member->trainer, last),
+        .tokens_per_second = member->tokens_per_second,
+    };
+}
+
+/* Closes a report: what was gathered since the last one becomes the point. */
+static void take_report(struct member *member, double val_loss)
+{
+    int64_t tokens = esp_group_member_tokens(member) - member->mark_tokens;
+    double seconds = member->device_seconds - member->mark_seconds;
+    member->val_loss = val_loss;
+    member->train_loss =
+        member->loss_count > 0 ? member->loss_sum / (double)member->loss_count : NAN;
+    member->tokens_per_second = tokens > 0 && seconds > 0 ? (double)tokens / seconds : NAN;
+    member->reported_step = member->step;
+    member->loss_sum = 0;
+    member->loss_count = 0;
+    member->mark_tokens += tokens;
+    member->mark_seconds += seconds;
+}
+
+/* The bits of a member that has reached a place to stop, and its new state. */
+static unsigned settle(struct member *member)
+{
+    if (member->step == member->steps) {
+        member->state = ESP_GROUP_ENDED;
+        return ESP_GROUP_HORIZON;
+    }
+    if (esp_group_member_tokens(member) >= member->until) {
+        member->state = ESP_GROUP_HELD;
+        return ESP_GROUP_UNTIL;
+    }
+    return 0;
+}
+
+/* Events of one step call, one per slot at most. */
+struct events {
+    struct esp_group *group;
+    struct esp_group_event *list;
+    int count;
+};
+
+static void emit(struct events *events, int slot, unsigned what)
+{
+    events->list[events->count++] = (struct esp_group_event){
+        .slot = slot, .what = what, .point = esp_group_point(events->group, slot)};
+}
+
+static void end_not_finite(struct events *events, int slot)
+{
+    struct member *member = &events->group->members[slot];
+    take_report(member, NAN);
+    member->state = ESP_GROUP_ENDED;
+    emit(events, slot, ESP_GROUP_REPORT | ESP_GROUP_NOT_FINITE);
+}
+
+/* Sets up slot's input from its rows of the host buffers; `first` and `count` are samples or
+ * windows. */
+static int gather(struct esp_group *group,
+                  int slot,
+                  bool validation,
+                  int64_t first,
+                  int64_t count,
+                  struct esp_error *error)
+{
+    const struct member *member = &group->members[slot];
+    size_t offset = (size_t)slot * (size_t)group->micro_batch * (size_t)group->context;
+    uint64_t seed = (uint64_t)member->trainer.seed;
+    group->inputs[slot] = (struct esp_model_input){
+        .active = true,
+        .sequences = (int)count,
+        .tokens = group->tokens + offset,
+        .targets = group->targets + offset,
+        .dropout = validation ? 0 : member->trainer.dropout,
+        .seed = seed,
+        .step = (uint64_t)member->step,
+        .first_sequence = validation ? 0 : member->gathered,
+    };
+    return validation ? esp_batch_validation(group->data,
+                                             group->trainer.objective,
+                                             group->context,
+                                             first,
+                                             count,
+                                             group->tokens + offset,
+                                             group->targets + offset,
+                                             error)
+                      : esp_batch_train(group->data,
+                                        group->trainer.objective,
+                                        group->context,
+                                        seed,
+                                        first,
+                                        count,
+                                        group->tokens + offset,
+                                        group->targets + offset,
+                                        error);
+}
+
+static int64_t at_most(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void finish_validation(struct events *events, int slot)
+{
+    struct member *member = &events->group->members[slot];
+    double loss = member->validation.sum / (double)member->validation.count;
+    member->validating = false;
+    if (!isfinite(loss)) {
+        end_not_finite(events, slot);
+        return;
+    }
+    take_report(member, loss);
+    emit(events, slot, ESP_GROUP_REPORT | settle(member));
+}
+
+/* One micro-batch of windows for every validating member. */
+static int validate(struct esp_group *group, struct esp_error *error)
+{
+    bool any = false;
+    for (int slot = 0; slot < group->slots; slot++) {
+        struct member *member = &group->members[slot];
+        group->inputs[slot].active = false;
+        if (!member->validating) {
+            continue;
+        }
+        any = true;
+        int64_t count = at_most(group->micro_batch, group->windows - member->window);
+        int rc = gather(group, slot, true, member->window, count, error);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    if (!any) {
+        return 0;
+    }
+    int rc = esp_model_loss(group->model, group->inputs, group->losses, error);
+    for (int slot = 0; slot < group->slots && rc == 0; slot++) {
+        struct member *member = &group->members[slot];
+        if (member->validating) {
+            member->window += group->inputs[slot].sequences;
+            member->validation.sum += group->losses[slot].sum;
+            member->validation.count += group->losses[slot].count;
+        }
+    }
+    return rc;
+}
+
+static struct esp_model_update update_of(const struct member *member)
+{
+    const struct esp_trainer *trainer = &member->trainer;
+    return (struct esp_model_update){
+        .active = member->gathered == trainer->batch_size,
+        .updates = member->step + 1,
+        .learning_rate = esp_schedule_rate(trainer, member->step),
+        .beta1 = trainer->beta1,
+        .beta2 = trainer->beta2,
+        .epsilon = trainer->epsilon,
+        .momentum = trainer->momentum,
+        .weight_decay = trainer->weight_decay,
+        .clip = trainer->clip,
+    };
+}
+
+/* One micro-batch of gradients for every training member. */
+static int accumulate(struct esp_group *group, const bool *trains, struct esp_error *error)
+{
+    for (int slot = 0; slot < group->slots; slot++) {
+        struct member *member = &group->members[slot];
+        group->inputs[slot].active = false;
+        if (!trains[slot]) {
+            continue;
+        }
+        int64_t batch = member->trainer.batch_size;
+        int64_t count = at_most(group->micro_batch, batch - member->gathered);
+        int rc =
+            gather(group, slot, false, member->step * batch + member->gathered, count, error);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return esp_model_forward_backward(group->model, group->inputs, error);
+}
+
+/* Updates the members whose batch is complete and takes their results. */
+static int update(struct esp_group *group,
+                  const bool *trains,
+                  struct events *events,
+                  struct esp_error *error)
+{
+    bool any = false;
+    for (int slot = 0; slot < group->slots; slot++) {
+        struct member *member = &group->members[slot];
+        group->updates[slot] = (struct esp_model_update){0};
+        if (trains[slot]) {
+            member->gathered += group->inputs[slot].sequences;
+            group->updates[slot] = update_of(member);
+            any = any || group->updates[slot].active;
+        }
+    }
+    if (!any) {
+        return 0;
+    }
+    int rc = esp_model_update(group->model, group->updates, error);
+    if (rc == 0) {
+        rc = esp_model_results(group->model, group->results, error);
+    }
+    for (int slot = 0; slot < group->slots && rc == 0; slot++) {
+        struct member *member = &group->members[slot];
+        const struct esp_model_result *result = &group->results[slot];
+        if (!group->updates[slot].active) {
+            continue;
+        }
+        member->gathered = 0;
+        member->step++;
+        member->grad_norm = result->grad_norm;
+        member->loss_sum += result->loss_sum;
+        member->loss_count += result->count;
+        if (result->skipped > 0 || !isfinite(result->loss_sum) ||
+            !isfinite(result->grad_norm)) {
+            end_not_finite(events, slot);
+        }
+    }
+    return rc;
+}
+
+/* Sorts the active members by what they do next. Those that stand at a place to stop which is
+ * reported already (resumed there, or `until` was lowered) are told so at once. */
+static int plan(struct esp_group *group, bool *trains, struct events *events, bool *any_trains)
+{
+    int working = 0;
+    *any_trains = false;
+    for (int slot = 0; slot < group->slots; slot++) {
+        struct member *member = &group->members[slot];
+        trains[slot] = false;
+        if (member->state != ESP_GROUP_ACTIVE) {
+            continue;
+        }
+        if (!member->validating && report_due(member)) {
+            member->validating = true;
+            member->window = 0;
+            member->validation = (struct esp_model_loss){0};
+        }
+        if (!member->validating) {
+            unsigned what = settle(member);
+            if (what != 0) {
+                emit(events, slot, what);
+                continue;
+            }
+            trains[slot] = true;
+            *any_trains = true;
+        }
+        working++;
+    }
+    return working;
+}
+
+int esp_group_step(struct esp_group *group,
+                   struct esp_group_event *events,
+                   int *event_count,
+                   struct esp_error *error)
+{
+    struct events out = {.group = group, .list = events};
+    bool trains[ESP_MEMBERS_MAX], worked[ESP_MEMBERS_MAX], any_trains;
+    double start = now_seconds();
+
+    *event_count = 0;
+    int active = esp_group_active(group);
+    int working = plan(group, trains, &out, &any_trains);
+    for (int slot = 0; slot < group->slots; slot++) {
+        worked[slot] = trains[slot] || group->members[slot].validating;
+    }
+    int rc = validate(group, error);
+    if (rc == 0 && any_trains) {
+        rc = accumulate(group, trains, error);
+    }
+    /* The time so far is shared before reports are taken, so that a point holds its own cost.
+     */
+    double share = working > 0 ? (now_seconds() - start) / working : 0;
+    for (int slot = 0; slot < group->slots; slot++) {
+        group->members[slot].device_seconds += worked[slot] ? share : 0;
+    }
+    start = now_seconds();
+    if (rc == 0 && any_trains) {
+        rc = update(group, trains, &out, error);
+    }
+    share = working > 0 ? (now_seconds() - start) / working : 0;
+    for (int slot = 0; slot < group->slots; slot++) {
+        struct member *member = &group->members[slot];
+        member->device_seconds += worked[slot] ? share : 0;
+        if (rc == 0 && member->validating && member->window == group->windows) {
+            finish_validation(&out, slot);
+        }
+    }
+    *event_count = out.count;
+    return rc != 0 ? rc : active == 0 ? 1 : 0;
+}

@@ -1,0 +1,69 @@
+/* espalier-trial: the process that trains. One table of subcommands, each in its own file. */
+#include "commands.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    {"train", esp_command_train, "train what one or several files say, without a controller"},
+    {"bench", esp_command_bench, "measure training speed"},
+    {"sample", esp_command_sample, "write text from a checkpoint"},
+};
+
+static void print_usage(FILE *out)
+{
+    fputs("usage: espalier-trial COMMAND [ARGUMENTS]\n\ncommands:\n", out);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    }
+    fputs("\n'espalier-trial COMMAND --help' explains each.\n", out);
+}
+
+int esp_command_status(int code)
+{
+    switch (code) {
+    case -EINVAL:
+    case -ENOENT:
+    case -EISDIR:
+    case -ENOTDIR:
+    case -EACCES:
+    case -EBADMSG:
+    case -EPROTONOSUPPORT:
+    case -ENAMETOOLONG:
+    case -E2BIG:
+    case -ENODEV:
+    case -ENOTSUP:
+        return ESP_EXIT_USAGE;
+    default:
+        return ESP_EXIT_FAILURE;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stderr);
+        return ESP_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_usage(stdout);
+        return ESP_EXIT_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("espalier-trial " ESP_VERSION);
+        return ESP_EXIT_OK;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            return commands[i].run(argc - 1, argv + 1);
+        }
+    }
+    fprintf(stderr, "espalier-trial: there is no command '%s'\n\n", argv[1]);
+    print_usage(stderr);
+    return ESP_EXIT_USAGE;
+}
