@@ -1,0 +1,121 @@
+/* Bias and activation on rows that a product has just written, and the activation's gradient.
+ */
+#include "cpu.h"
+#include "vmath.h"
+
+ESP_INLINE vec activate(vec x, enum esp_kernel_activation activation)
+{
+    switch (activation) {
+    case ESP_KERNEL_GELU:
+        return vec_gelu(x);
+    case ESP_KERNEL_GELU_TANH:
+        return vec_gelu_tanh(x);
+    case ESP_KERNEL_LINEAR:
+        break;
+    }
+    return x;
+}
+
+ESP_INLINE vec slope(vec x, enum esp_kernel_activation activation)
+{
+    return activation == ESP_KERNEL_GELU ? vec_gelu_slope(x) : vec_gelu_tanh_slope(x);
+}
+
+/* One row; `activation` is a constant where this is inlined, so each form has its own loop. */
+ESP_INLINE void row_activation(const real *in,
+                               const real *bias,
+                               real *pre,
+                               real *out,
+                               int columns,
+                               enum esp_kernel_activation activation)
+{
+    int c = 0;
+    for (; c + LANES <= columns; c += LANES) {
+        vec x = vec_load(in + c);
+        x = bias ? x + vec_load(bias + c) : x;
+        if (pre) {
+            vec_store(pre + c, x);
+        }
+        vec_store(out + c, activate(x, activation));
+    }
+    if (c < columns) {
+        int rest = columns - c;
+        vec x = vec_load_part(in + c, rest, 0);
+        x = bias ? x + vec_load_part(bias + c, rest, 0) : x;
+        if (pre) {
+            vec_store_part(pre + c, x, rest);
+        }
+        vec_store_part(out + c, activate(x, activation), rest);
+    }
+}
+
+void ESP_CPU(bias_activation)(const real *in,
+                              const real *bias,
+                              real *pre,
+                              real *out,
+                              int64_t rows,
+                              int columns,
+                              enum esp_kernel_activation activation)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        const int64_t at = r * columns;
+        real *kept = pre ? pre + at : NULL;
+        switch (activation) {
+        case ESP_KERNEL_LINEAR:
+            row_activation(in + at, bias, kept, out + at, columns, ESP_KERNEL_LINEAR);
+            break;
+        case ESP_KERNEL_GELU:
+            row_activation(in + at, bias, kept, out + at, columns, ESP_KERNEL_GELU);
+            break;
+        case ESP_KERNEL_GELU_TANH:
+            row_activation(in + at, bias, kept, out + at, columns, ESP_KERNEL_GELU_TANH);
+            break;
+        }
+    }
+}
+
+ESP_INLINE void multiply_slope(real *grad,
+                               const real *pre,
+                               int64_t count,
+                               enum esp_kernel_activation activation)
+{
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        vec_store(grad + i, vec_load(grad + i) * slope(vec_load(pre + i), activation));
+    }
+    if (i < count) {
+        int rest = (int)(count - i);
+        vec g = vec_load_part(grad + i, rest, 0);
+        vec_store_part(grad + i, g * slope(vec_load_part(pre + i, rest, 0), activation), rest);
+    }
+}
+
+void ESP_CPU(activation_slope)(real *grad,
+                               const real *pre,
+                               int64_t count,
+                               enum esp_kernel_activation activation)
+{
+    if (activation == ESP_KERNEL_GELU) {
+        multiply_slope(grad, pre, count, ESP_KERNEL_GELU);
+    } else if (activation == ESP_KERNEL_GELU_TANH) {
+        multiply_slope(grad, pre, count, ESP_KERNEL_GELU_TANH);
+    }
+}
+
+void ESP_CPU(activation_forward)(const struct esp_kernels *kernels,
+                                 const struct esp_batch *batch,
+                                 const struct esp_activation_forward *op)
+{
+    (void)kernels;
+    FOR_ACTIVE(batch, k)
+    {
+        ESP_CPU(bias_activation)
+        (member_of(op->in, k),
+         NULL,
+         NULL,
+         member_of(op->out, k),
+         rows_of(batch, k),
+         op->width,
+         op->activation);
+    }
+}

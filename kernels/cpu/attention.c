@@ -1,0 +1,331 @@
+/* Attention by blocks of queries and keys (Dao et al. 2022, FlashAttention, algorithms 1 and
+ * 4): the scores of one block live in scratch, never the whole matrix. */
+#include "cpu.h"
+#include "gemm.h"
+#include "vmath.h"
+
+#include <math.h>
+
+/* One head of one sequence. Rows of q, k and v are `step` apart, of outputs `width`. */
+struct head {
+    const real *q, *k, *v;
+    const real *out, *grad_out; /* backward */
+    real *grad_q, *grad_k, *grad_v;
+    real *result; /* forward */
+    real *lse;
+    real *scores, *grad_scores; /* [ESP_CPU_QUERIES, ESP_CPU_KEYS] */
+    real *row;                  /* 3 · ESP_CPU_QUERIES */
+    int64_t step, width;
+    int depth; /* D */
+    int context;
+    bool causal;
+    real scale; /* 1/√D */
+};
+
+/* A block: queries first_query …, keys first_key …. */
+struct block {
+    int first_query, queries;
+    int first_key, keys;
+};
+
+/* Keys of the block that query i of the block may see; may be none. */
+ESP_INLINE int visible(const struct head *h, const struct block *b, int i)
+{
+    if (!h->causal) {
+        return b->keys;
+    }
+    int seen = b->first_query + i + 1 - b->first_key;
+    return seen < b->keys ? seen : b->keys;
+}
+
+ESP_INLINE struct matrix rows_at(const real *first, int64_t row, int64_t step, int transposed)
+{
+    return (struct matrix){.data = first + row * step, .step = step, .transposed = transposed};
+}
+
+/* scores = scale · q kᵀ of the block */
+static void block_scores(const struct head *h, const struct block *b)
+{
+    gemm(b->queries,
+         b->keys,
+         h->depth,
+         h->scale,
+         rows_at(h->q, b->first_query, h->step, 0),
+         rows_at(h->k, b->first_key, h->step, 1),
+         0,
+         h->scores,
+         ESP_CPU_KEYS);
+}
+
+ESP_INLINE real largest_of(const real *x, int count)
+{
+    vec largest = vec_set((real)-INFINITY);
+    int c = 0;
+    for (; c + LANES <= count; c += LANES) {
+        largest = vec_max(largest, vec_load(x + c));
+    }
+    if (c < count) {
+        largest = vec_max(largest, vec_load_part(x + c, count - c, (real)-INFINITY));
+    }
+    return vec_largest(largest);
+}
+
+/* x ← exp(x − shift) for the first `count`, 0 for the rest of `all`; returns the sum. */
+ESP_INLINE real exp_row(real *x, int count, int all, real shift)
+{
+    vec sum = {0};
+    int c = 0;
+    for (; c + LANES <= count; c += LANES) {
+        vec e = vec_exp(vec_load(x + c) - shift);
+        vec_store(x + c, e);
+        sum += e;
+    }
+    if (c < count) {
+        vec e = vec_exp(vec_load_part(x + c, count - c, (real)-INFINITY) - shift);
+        vec_store_part(x + c, e, count - c);
+        sum += e;
+        c = count;
+    }
+    memset(x + c, 0, (size_t)(all - c) * sizeof(real));
+    return vec_sum(sum);
+}
+
+/* One block of keys folded into the running maximum, sum and result of its queries. */
+static void forward_block(const struct head *h, const struct block *b, real *largest, real *sum)
+{
+    block_scores(h, b);
+    for (int i = 0; i < b->queries; i++) {
+        real *scores = h->scores + i * ESP_CPU_KEYS;
+        const int seen = visible(h, b, i);
+        if (seen <= 0) {
+            memset(scores, 0, (size_t)b->keys * sizeof(real));
+            continue;
+        }
+        const real here = largest_of(scores, seen);
+        const real before = largest[i];
+        const real now = before > here ? before : here;
+        const real part = exp_row(scores, seen, b->keys, now);
+        if (b->first_key == 0) {
+            sum[i] = part;
+        } else {
+            const real shrink = (real)exp((double)(before - now));
+            real *result = h->result + (b->first_query + i) * h->width;
+            sum[i] = sum[i] * shrink + part;
+            for (int d = 0; d < h->depth; d++) {
+                result[d] *= shrink;
+            }
+        }
+        largest[i] = now;
+    }
+    gemm(b->queries,
+         h->depth,
+         b->keys,
+         1,
+         (struct matrix){.data = h->scores, .step = ESP_CPU_KEYS},
+         rows_at(h->v, b->first_key, h->step, 0),
+         b->first_key == 0 ? 0 : 1,
+         h->result + b->first_query * h->width,
+         h->width);
+}
+
+/* Keys that the queries of a block can see. */
+ESP_INLINE int keys_of(const struct head *h, int first_query, int queries)
+{
+    return h->causal ? first_query + queries : h->context;
+}
+
+static void forward_head(const struct head *h)
+{
+    real *largest = h->row;
+    real *sum = h->row + ESP_CPU_QUERIES;
+    for (int q = 0; q < h->context; q += ESP_CPU_QUERIES) {
+        struct block b = {.first_query = q, .queries = ESP_CPU_QUERIES};
+        b.queries = h->context - q < b.queries ? h->context - q : b.queries;
+        const int keys = keys_of(h, q, b.queries);
+        for (int i = 0; i < b.queries; i++) {
+            largest[i] = (real)-INFINITY;
+        }
+        for (b.first_key = 0; b.first_key < keys; b.first_key += ESP_CPU_KEYS) {
+            b.keys = keys - b.first_key;
+            b.keys = b.keys < ESP_CPU_KEYS ? b.keys : ESP_CPU_KEYS;
+            forward_block(h, &b, largest, sum);
+        }
+        for (int i = 0; i < b.queries; i++) {
+            real *result = h->result + (q + i) * h->width;
+            const real inverse = 1 / sum[i];
+            for (int d = 0; d < h->depth; d++) {
+                result[d] *= inverse;
+            }
+            h->lse[q + i] = largest[i] + (real)log((double)sum[i]);
+        }
+    }
+}
+
+void ESP_CPU(attention_forward)(const struct esp_kernels *kernels,
+                                const struct esp_batch *batch,
+                                const struct esp_attention_forward *op)
+{
+    const struct esp_cpu_state *state = kernels->state;
+    const int depth = op->width / op->heads;
+    FOR_ACTIVE(batch, k)
+    {
+        const int sequences = (int)(rows_of(batch, k) / batch->context);
+        for (int i = 0; i < sequences * op->heads; i++) {
+            const int64_t row = (int64_t)(i / op->heads) * batch->context;
+            const int column = i % op->heads * depth;
+            const real *qkv = member_of(op->qkv, k) + row * 3 * op->width + column;
+            struct head h = {
+                .q = qkv,
+                .k = qkv + op->width,
+                .v = qkv + 2 * op->width,
+                .result = member_of(op->out, k) + row * op->width + column,
+                .lse = member_of(op->lse, k) + (int64_t)i * batch->context,
+                .scores = state->scratch,
+                .row = (real *)state->scratch + 2 * ESP_CPU_QUERIES * ESP_CPU_KEYS,
+                .step = 3 * (int64_t)op->width,
+                .width = op->width,
+                .depth = depth,
+                .context = batch->context,
+                .causal = op->causal,
+                .scale = (real)(1.0 / sqrt((double)depth)),
+            };
+            forward_head(&h);
+        }
+    }
+}
+
+/* scores ← P = exp(scores − lse), grad_scores ← P ⊙ (grad_scores − D) · scale, for one row. */
+ESP_INLINE void
+backward_row(real *scores, real *grads, int seen, int keys, real lse, real d, real scale)
+{
+    int c = 0;
+    for (; c + LANES <= seen; c += LANES) {
+        vec p = vec_exp(vec_load(scores + c) - lse);
+        vec_store(scores + c, p);
+        vec_store(grads + c, p * (vec_load(grads + c) - d) * scale);
+    }
+    if (c < seen) {
+        const int rest = seen - c;
+        vec p = vec_exp(vec_load_part(scores + c, rest, (real)-INFINITY) - lse);
+        vec_store_part(scores + c, p, rest);
+        vec_store_part(grads + c, p * (vec_load_part(grads + c, rest, 0) - d) * scale, rest);
+        c = seen;
+    }
+    memset(scores + c, 0, (size_t)(keys - c) * sizeof(real));
+    memset(grads + c, 0, (size_t)(keys - c) * sizeof(real));
+}
+
+static void
+backward_block(const struct head *h, const struct block *b, const real *dots, real keep)
+{
+    const struct matrix grad_out = rows_at(h->grad_out, b->first_query, h->width, 0);
+    const struct matrix p = {.data = h->scores, .step = ESP_CPU_KEYS, .transposed = 1};
+    const struct matrix s = {.data = h->grad_scores, .step = ESP_CPU_KEYS};
+    const struct matrix s_transposed = {
+        .data = h->grad_scores, .step = ESP_CPU_KEYS, .transposed = 1};
+    block_scores(h, b);
+    gemm(b->queries,
+         b->keys,
+         h->depth,
+         1,
+         grad_out,
+         rows_at(h->v, b->first_key, h->step, 1),
+         0,
+         h->grad_scores,
+         ESP_CPU_KEYS);
+    for (int i = 0; i < b->queries; i++) {
+        const int seen = visible(h, b, i);
+        const int at = i * ESP_CPU_KEYS;
+        backward_row(h->scores + at,
+                     h->grad_scores + at,
+                     seen > 0 ? seen : 0,
+                     b->keys,
+                     h->lse[b->first_query + i],
+                     dots[i],
+                     h->scale);
+    }
+    real *grad_q = h->grad_q + b->first_query * h->step;
+    real *grad_k = h->grad_k + b->first_key * h->step;
+    real *grad_v = h->grad_v + b->first_key * h->step;
+    const struct matrix q = rows_at(h->q, b->first_query, h->step, 0);
+    const struct matrix k = rows_at(h->k, b->first_key, h->step, 0);
+    const real keep_q = b->first_key == 0 ? 0 : 1;
+    gemm(b->queries, h->depth, b->keys, 1, s, k, keep_q, grad_q, h->step);
+    gemm(b->keys, h->depth, b->queries, 1, s_transposed, q, keep, grad_k, h->step);
+    gemm(b->keys, h->depth, b->queries, 1, p, grad_out, keep, grad_v, h->step);
+}
+
+ESP_INLINE real dot(const real *a, const real *b, int count)
+{
+    vec sum = {0};
+    int c = 0;
+    for (; c + LANES <= count; c += LANES) {
+        sum += vec_load(a + c) * vec_load(b + c);
+    }
+    if (c < count) {
+        sum += vec_load_part(a + c, count - c, 0) * vec_load_part(b + c, count - c, 0);
+    }
+    return vec_sum(sum);
+}
+
+/* From the last block of queries to the first: the last one sees every key, so its products
+ * overwrite the gradients of keys and values and the others add to them. */
+static void backward_head(const struct head *h)
+{
+    const int last = (h->context - 1) / ESP_CPU_QUERIES * ESP_CPU_QUERIES;
+    real *dots = h->row;
+    for (int q = last; q >= 0; q -= ESP_CPU_QUERIES) {
+        struct block b = {.first_query = q, .queries = ESP_CPU_QUERIES};
+        b.queries = h->context - q < b.queries ? h->context - q : b.queries;
+        for (int i = 0; i < b.queries; i++) {
+            const int64_t at = (q + i) * h->width;
+            dots[i] = dot(h->out + at, h->grad_out + at, h->depth);
+        }
+        const int keys = keys_of(h, q, b.queries);
+        for (b.first_key = 0; b.first_key < keys; b.first_key += ESP_CPU_KEYS) {
+            b.keys = keys - b.first_key;
+            b.keys = b.keys < ESP_CPU_KEYS ? b.keys : ESP_CPU_KEYS;
+            backward_block(h, &b, dots, q == last ? 0 : 1);
+        }
+    }
+}
+
+void ESP_CPU(attention_backward)(const struct esp_kernels *kernels,
+                                 const struct esp_batch *batch,
+                                 const struct esp_attention_backward *op)
+{
+    const struct esp_cpu_state *state = kernels->state;
+    const int depth = op->width / op->heads;
+    FOR_ACTIVE(batch, k)
+    {
+        const int sequences = (int)(rows_of(batch, k) / batch->context);
+        for (int i = 0; i < sequences * op->heads; i++) {
+            const int64_t row = (int64_t)(i / op->heads) * batch->context;
+            const int column = i % op->heads * depth;
+            const real *qkv = member_of(op->qkv, k) + row * 3 * op->width + column;
+            real *grad = member_of(op->grad_qkv, k) + row * 3 * op->width + column;
+            real *scratch = state->scratch;
+            struct head h = {
+                .q = qkv,
+                .k = qkv + op->width,
+                .v = qkv + 2 * op->width,
+                .out = member_of(op->out, k) + row * op->width + column,
+                .grad_out = member_of(op->grad_out, k) + row * op->width + column,
+                .grad_q = grad,
+                .grad_k = grad + op->width,
+                .grad_v = grad + 2 * op->width,
+                .lse = member_of(op->lse, k) + (int64_t)i * batch->context,
+                .scores = scratch,
+                .grad_scores = scratch + ESP_CPU_QUERIES * ESP_CPU_KEYS,
+                .row = scratch + 2 * ESP_CPU_QUERIES * ESP_CPU_KEYS,
+                .step = 3 * (int64_t)op->width,
+                .width = op->width,
+                .depth = depth,
+                .context = batch->context,
+                .causal = op->causal,
+                .scale = (real)(1.0 / sqrt((double)depth)),
+            };
+            backward_head(&h);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+/* Opens the CPU backend at the best level that the processor has, and its memory. */
+#include "levels.h"
+#include "state.h"
+
+#include <assert.h>
+#include <cblas.h>
+#include <cpuid.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One AVX-512 register, one cache line. */
+#define ALIGNMENT 64
+
+struct cpu_backend {
+    struct esp_kernels kernels;
+    struct esp_cpu_state state;
+};
+
+static void *allocate(const struct esp_kernels *kernels, size_t bytes)
+{
+    (void)kernels;
+    if (bytes > SIZE_MAX - ALIGNMENT) {
+        return NULL;
+    }
+    size_t whole = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    void *memory = aligned_alloc(ALIGNMENT, whole ? whole : ALIGNMENT);
+    if (memory) {
+        memset(memory, 0, whole);
+    }
+    return memory;
+}
+
+static void release(const struct esp_kernels *kernels, void *memory)
+{
+    (void)kernels;
+    free(memory);
+}
+
+static int memory(const struct esp_kernels *kernels, size_t *free_bytes, size_t *total_bytes)
+{
+    (void)kernels;
+    const long page = sysconf(_SC_PAGESIZE);
+    const long available = sysconf(_SC_AVPHYS_PAGES);
+    const long all = sysconf(_SC_PHYS_PAGES);
+    if (page <= 0 || available < 0 || all < 0) {
+        return -ENOSYS;
+    }
+    *free_bytes = (size_t)available * (size_t)page;
+    *total_bytes = (size_t)all * (size_t)page;
+    return 0;
+}
+
+static void zero(const struct esp_kernels *kernels, void *memory, size_t bytes)
+{
+    (void)kernels;
+    memset(memory, 0, bytes);
+}
+
+static void copy(const struct esp_kernels *kernels, void *to, const void *from, size_t bytes)
+{
+    (void)kernels;
+    memmove(to, from, bytes);
+}
+
+static int transfer(const struct esp_kernels *kernels, void *to, const void *from, size_t bytes)
+{
+    copy(kernels, to, from, bytes);
+    return 0;
+}
+
+static int synchronise(const struct esp_kernels *kernels, struct esp_error *error)
+{
+    (void)kernels;
+    (void)error;
+    return 0;
+}
+
+static void close_cpu(struct esp_kernels *kernels)
+{
+    struct cpu_backend *backend = (struct cpu_backend *)kernels;
+    free(backend->state.scratch);
+    free(backend);
+}
+
+/* The processor's own name from cpuid, leaves 0x80000002 … 4. */
+static void name_processor(char *name, size_t size)
+{
+    unsigned words[12] = {0};
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned *w = words + 4 * i;
+        if (!__get_cpuid(0x80000002u + i, &w[0], &w[1], &w[2], &w[3])) {
+            snprintf(name, size, "x86-64 processor");
+            return;
+        }
+    }
+    char text[sizeof words + 1] = {0};
+    memcpy(text, words, sizeof words);
+    snprintf(name, size, "%s", text + strspn(text, " "));
+}
+
+bool esp_cpu_level_supported(enum esp_cpu_level level)
+{
+    switch (level) {
+    case ESP_CPU_F32_V3:
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+               __builtin_cpu_supports("bmi2");
+    case ESP_CPU_F32_V4:
+        return esp_cpu_level_supported(ESP_CPU_F32_V3) && __builtin_cpu_supports("avx512f") &&
+               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    default:
+        return true;
+    }
+}
+
+int esp_kernels_open_cpu_level(enum esp_cpu_level level,
+                               struct esp_kernels **kernels,
+                               struct esp_error *error)
+{
+    static void (*const fill[])(struct esp_kernels *) = {
+        [ESP_CPU_F32_V1] = esp_cpu_fill_f32_v1,
+        [ESP_CPU_F32_V3] = esp_cpu_fill_f32_v3,
+        [ESP_CPU_F32_V4] = esp_cpu_fill_f32_v4,
+        [ESP_CPU_F64] = esp_cpu_fill_f64_v1,
+    };
+    assert(level < ESP_CPU_LEVEL_COUNT);
+    if (!esp_cpu_level_supported(level)) {
+        return esp_error_set(error, -ENOTSUP, "this processor lacks level %d", (int)level);
+    }
+    struct cpu_backend *backend = calloc(1, sizeof *backend);
+    if (!backend) {
+        return esp_error_set(error, -ENOMEM, "out of memory opening the CPU backend");
+    }
+    struct esp_kernels *k = &backend->kernels;
+    *k = (struct esp_kernels){
+        .version = ESP_KERNELS_VERSION,
+        .name = "cpu",
+        .alignment = ALIGNMENT,
+        .vocabulary_multiple = 1,
+        .host_memory = true,
+        .state = &backend->state,
+        .allocate = allocate,
+        .release = release,
+        .memory = memory,
+        .zero = zero,
+        .copy = copy,
+        .upload = transfer,
+        .download = transfer,
+        .synchronise = synchronise,
+        .close = close_cpu,
+    };
+    fill[level](k);
+    backend->state.scratch = allocate(k, ESP_CPU_SCRATCH * k->real_bytes);
+    if (!backend->state.scratch) {
+        free(backend);
+        return esp_error_set(error, -ENOMEM, "out of memory opening the CPU backend");
+    }
+    name_processor(k->device, sizeof k->device);
+    /* A BLAS with threads of its own would fight the other trial processes for the cores. */
+    openblas_set_num_threads(1);
+    *kernels = k;
+    return 0;
+}
+
+int esp_kernels_open_cpu(struct esp_kernels **kernels, struct esp_error *error)
+{
+    enum esp_cpu_level level = ESP_CPU_F32_V4;
+    while (!esp_cpu_level_supported(level)) {
+        level--;
+    }
+    return esp_kernels_open_cpu_level(level, kernels, error);
+}
+
+int esp_kernels_open_cpu_f64(struct esp_kernels **kernels, struct esp_error *error)
+{
+    return esp_kernels_open_cpu_level(ESP_CPU_F64, kernels, error);
+}

@@ -1,0 +1,127 @@
+/* The real type and the vector type that the CPU operations are written in.
+ *
+ * The sources of kernels/cpu are compiled several times (meson.build): in float for each level
+ * of the x86-64 instruction set, and once in double as the reference. ESP_REAL is the type,
+ * ESP_LEVEL the suffix of this build's symbols.
+ *
+ * Sums are kept in the lanes of one wide vector and added up in a fixed tree, so that they
+ * vectorise without -ffast-math and give the same bits on every run. GCC splits a vector that
+ * is wider than the machine's. */
+#ifndef ESP_CPU_REAL_H
+#define ESP_CPU_REAL_H
+
+#include <stdint.h>
+#include <string.h>
+
+#ifndef ESP_REAL
+#define ESP_REAL float
+#define ESP_REAL_IS_FLOAT 1
+#define ESP_LEVEL lint
+#endif
+
+typedef ESP_REAL real;
+
+#define ESP_CPU_JOIN2(a, b) a##_##b
+#define ESP_CPU_JOIN(a, b) ESP_CPU_JOIN2(a, b)
+/* The name of a function of this build: esp_cpu_norm_forward → esp_cpu_norm_forward_f32_v4. */
+#define ESP_CPU(name) ESP_CPU_JOIN(esp_cpu_##name, ESP_LEVEL)
+
+#define ESP_INLINE static inline __attribute__((always_inline))
+
+/* Lanes of a vector: 64 bytes, one AVX-512 register. */
+#define LANES ((int)(64 / sizeof(real)))
+
+typedef real vec __attribute__((vector_size(64)));
+/* The same without an alignment promise, for loads and stores; may_alias because activations of
+ * other types share buffers. */
+typedef real vec_loose __attribute__((vector_size(64), aligned(sizeof(real)), may_alias));
+
+#if ESP_REAL_IS_FLOAT
+typedef int32_t ivec __attribute__((vector_size(64)));
+#else
+typedef int64_t ivec __attribute__((vector_size(64)));
+#endif
+
+ESP_INLINE vec vec_load(const real *p)
+{
+    return *(const vec_loose *)p;
+}
+
+ESP_INLINE void vec_store(real *p, vec v)
+{
+    *(vec_loose *)p = v;
+}
+
+ESP_INLINE vec vec_set(real x)
+{
+    return x - (vec){0};
+}
+
+/* Lanes 0 … n−1 from memory, the others `fill`. */
+ESP_INLINE vec vec_load_part(const real *p, int n, real fill)
+{
+    real lane[64 / sizeof(real)];
+    for (int i = 0; i < LANES; i++) {
+        lane[i] = fill;
+    }
+    memcpy(lane, p, (size_t)n * sizeof(real));
+    return vec_load(lane);
+}
+
+ESP_INLINE void vec_store_part(real *p, vec v, int n)
+{
+    real lane[64 / sizeof(real)];
+    vec_store(lane, v);
+    memcpy(p, lane, (size_t)n * sizeof(real));
+}
+
+ESP_INLINE vec vec_select(ivec mask, vec yes, vec no)
+{
+    return (vec)(((ivec)yes & mask) | ((ivec)no & ~mask));
+}
+
+ESP_INLINE vec vec_max(vec a, vec b)
+{
+    return vec_select(a > b, a, b);
+}
+
+ESP_INLINE vec vec_min(vec a, vec b)
+{
+    return vec_select(a < b, a, b);
+}
+
+ESP_INLINE vec vec_abs(vec a)
+{
+#if ESP_REAL_IS_FLOAT
+    return (vec)((ivec)a & 0x7fffffff);
+#else
+    return (vec)((ivec)a & 0x7fffffffffffffffLL);
+#endif
+}
+
+/* A fixed tree: halves are folded onto each other. */
+ESP_INLINE real vec_sum(vec v)
+{
+    real lane[64 / sizeof(real)];
+    vec_store(lane, v);
+    for (int half = LANES / 2; half > 0; half /= 2) {
+        for (int i = 0; i < half; i++) {
+            lane[i] += lane[i + half];
+        }
+    }
+    return lane[0];
+}
+
+ESP_INLINE real vec_largest(vec v)
+{
+    real lane[64 / sizeof(real)];
+    vec_store(lane, v);
+    for (int half = LANES / 2; half > 0; half /= 2) {
+        for (int i = 0; i < half; i++) {
+            lane[i] = lane[i + half] > lane[i] ? lane[i + half] : lane[i];
+        }
+    }
+    return lane[0];
+}
+
+#endif

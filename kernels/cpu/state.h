@@ -1,0 +1,20 @@
+/* The CPU backend's own memory: scratch of fixed size, so that no operation allocates. */
+#ifndef ESP_CPU_STATE_H
+#define ESP_CPU_STATE_H
+
+#include <stddef.h>
+
+/* Attention works on blocks of 64 queries by 256 keys: scores and their gradient in double are
+ * 2 · 64 · 256 · 8 = 256 KiB, in float 128 KiB, within the second-level cache. Contexts up to
+ * 256 need one block of keys. */
+#define ESP_CPU_QUERIES 64
+#define ESP_CPU_KEYS 256
+
+/* Scores, gradients of scores, and three numbers for each query. */
+#define ESP_CPU_SCRATCH (2 * ESP_CPU_QUERIES * ESP_CPU_KEYS + 3 * ESP_CPU_QUERIES)
+
+struct esp_cpu_state {
+    void *scratch; /* ESP_CPU_SCRATCH reals */
+};
+
+#endif

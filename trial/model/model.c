@@ -1,0 +1,207 @@
+/* Making and unmaking a model, and what can be asked of it. */
+#include "internal.h"
+
+#include <errno.h>
+#include <espalier/limits.h>
+#include <stdlib.h>
+
+/* Elements of logits at a time: 1 MiB of floats, so that a small vocabulary's logits stay in
+ * the second-level cache; with a large vocabulary at least 512 rows, so that the product that
+ * adds to the table's gradient does 1024 operations for each 8 bytes it moves. */
+#define CHUNK_ELEMENTS (1 << 18)
+#define CHUNK_ROWS_MIN 512
+
+/* Rows of one micro-batch: a product's extent must fit BLAS's int, as must 4 · width. */
+#define ROWS_MAX (1 << 24)
+#define WIDTH_MAX (1 << 20)
+
+static int check_shape(const struct esp_model_shape *s,
+                       int members,
+                       int micro_batch,
+                       struct esp_error *error)
+{
+    if (s->layers < 1 || s->width < 1 || s->heads < 1 || s->context < 1 || s->vocabulary < 1) {
+        return esp_error_set(
+            error,
+            -EINVAL,
+            "the model's layers (%d), width (%d), heads (%d), context (%d) and "
+            "vocabulary (%d) must each be at least 1",
+            s->layers,
+            s->width,
+            s->heads,
+            s->context,
+            s->vocabulary);
+    }
+    if (s->width % s->heads != 0) {
+        return esp_error_set(
+            error,
+            -EINVAL,
+            "the model's width (%d) is not divisible by its heads (%d): choose "
+            "a multiple",
+            s->width,
+            s->heads);
+    }
+    if (members < 1 || members > ESP_MEMBERS_MAX) {
+        return esp_error_set(
+            error, -EINVAL, "%d members: 1 to %d are possible", members, ESP_MEMBERS_MAX);
+    }
+    if (micro_batch < 1 || s->width > WIDTH_MAX ||
+        (int64_t)micro_batch * s->context > ROWS_MAX) {
+        return esp_error_set(error,
+                             -EINVAL,
+                             "a micro-batch of %d sequences of %d tokens at width %d is beyond "
+                             "%d tokens or width %d",
+                             micro_batch,
+                             s->context,
+                             s->width,
+                             ROWS_MAX,
+                             WIDTH_MAX);
+    }
+    return 0;
+}
+
+/* The host's part: tables and sizes, laid out from nothing. */
+static int prepare(struct esp_model *model)
+{
+    const int multiple = model->kernels->vocabulary_multiple;
+    const int vocabulary = model->shape.vocabulary;
+    const int64_t rows = (int64_t)model->micro_batch * model->shape.context;
+    model->vocabulary_padded = (vocabulary + multiple - 1) / multiple * multiple;
+    model->chunk_rows = CHUNK_ELEMENTS / model->vocabulary_padded;
+    if (model->chunk_rows < CHUNK_ROWS_MIN) {
+        model->chunk_rows = CHUNK_ROWS_MIN;
+    }
+    model->chunk_rows = model->chunk_rows < rows ? model->chunk_rows : rows;
+    model->layers = calloc((size_t)model->shape.layers, sizeof *model->layers);
+    if (!model->layers || esp_model_table_fill(model)) {
+        return -ENOMEM;
+    }
+    esp_model_lay_out(model, NULL);
+    return 0;
+}
+
+static void release_host(struct esp_model *model)
+{
+    free(model->layers);
+    free(model->tensors);
+    free(model->control);
+    free(model->staging);
+}
+
+size_t esp_model_plan(const struct esp_kernels *kernels,
+                      const struct esp_model_shape *shape,
+                      int members,
+                      int micro_batch,
+                      bool training)
+{
+    struct esp_model model = {
+        .kernels = kernels,
+        .shape = *shape,
+        .members = members,
+        .micro_batch = micro_batch,
+        .training = training,
+    };
+    if (check_shape(shape, members, micro_batch, NULL)) {
+        return SIZE_MAX;
+    }
+    size_t bytes = prepare(&model) ? SIZE_MAX : model.plan.bytes;
+    release_host(&model);
+    return bytes;
+}
+
+int esp_model_create(const struct esp_kernels *kernels,
+                     const struct esp_model_shape *shape,
+                     int members,
+                     int micro_batch,
+                     bool training,
+                     struct esp_model **out,
+                     struct esp_error *error)
+{
+    struct esp_model *model = NULL;
+    int rc = check_shape(shape, members, micro_batch, error);
+    if (rc) {
+        return rc;
+    }
+    if (kernels->activation_bytes != kernels->real_bytes) {
+        return esp_error_set(error,
+                             -ENOTSUP,
+                             "backend %s computes in another type than it keeps parameters in",
+                             kernels->name);
+    }
+    const size_t rows = (size_t)micro_batch * (size_t)shape->context;
+    model = calloc(1, sizeof *model);
+    if (!model) {
+        rc = esp_error_set(error, -ENOMEM, "out of memory making a model");
+        goto out;
+    }
+    model->kernels = kernels;
+    model->shape = *shape;
+    model->members = members;
+    model->micro_batch = micro_batch;
+    model->training = training;
+    model->control = calloc((size_t)members, sizeof *model->control);
+    model->staging = calloc(rows, sizeof *model->staging);
+    if (!model->control || !model->staging || prepare(model)) {
+        rc = esp_error_set(error, -ENOMEM, "out of memory making a model");
+        goto out;
+    }
+    model->memory = kernels->allocate(kernels, model->plan.bytes);
+    if (!model->memory) {
+        rc = esp_error_set(error,
+                           -ENOMEM,
+                           "%s has no %zu bytes for %d members with a micro-batch of %d: lower "
+                           "trainer.micro_batch or the number of members",
+                           kernels->name,
+                           model->plan.bytes,
+                           members,
+                           micro_batch);
+        goto out;
+    }
+    esp_model_lay_out(model, model->memory);
+    *out = model;
+    model = NULL;
+out:
+    esp_model_destroy(model);
+    return rc;
+}
+
+void esp_model_destroy(struct esp_model *model)
+{
+    if (model) {
+        if (model->memory) {
+            model->kernels->release(model->kernels, model->memory);
+        }
+        release_host(model);
+        free(model);
+    }
+}
+
+const struct esp_model_shape *esp_model_shape(const struct esp_model *model)
+{
+    return &model->shape;
+}
+
+int esp_model_members(const struct esp_model *model)
+{
+    return model->members;
+}
+
+int esp_model_micro_batch(const struct esp_model *model)
+{
+    return model->micro_batch;
+}
+
+int64_t esp_model_count(const struct esp_model *model)
+{
+    return model->count;
+}
+
+int esp_model_tensor_count(const struct esp_model *model)
+{
+    return model->tensor_count;
+}
+
+const struct esp_model_tensor *esp_model_tensor(const struct esp_model *model, int index)
+{
+    return index >= 0 && index < model->tensor_count ? &model->tensors[index] : NULL;
+}

@@ -1,0 +1,144 @@
+/* The one allocation plan: every tensor's place, as a dry run for its size and then for real.
+ */
+#include "internal.h"
+
+struct planner {
+    uintptr_t base;
+    size_t at;
+    size_t alignment;
+    int members;
+};
+
+static void *take(struct planner *p, size_t bytes)
+{
+    void *place = (void *)(p->base + p->at);
+    p->at += (bytes + p->alignment - 1) / p->alignment * p->alignment;
+    return place;
+}
+
+/* A tensor of every member: `count` elements of `size` bytes each, members aligned. */
+static struct esp_view take_view(struct planner *p, int64_t count, size_t size)
+{
+    const int64_t step = (int64_t)(p->alignment / size);
+    const int64_t stride = (count + step - 1) / step * step;
+    return (struct esp_view){
+        .data = take(p, (size_t)stride * size * (size_t)p->members),
+        .stride = stride,
+    };
+}
+
+static void
+take_block(struct planner *p, const struct esp_model *model, struct layer *layer, bool kept)
+{
+    const int64_t rows = (int64_t)model->micro_batch * model->shape.context;
+    const int64_t width = model->shape.width;
+    const size_t a = model->kernels->activation_bytes, r = model->kernels->real_bytes;
+    layer->mean1 = take_view(p, rows, r);
+    layer->rstd1 = take_view(p, rows, r);
+    layer->qkv = take_view(p, rows * 3 * width, a);
+    layer->mixed = take_view(p, rows * width, a);
+    layer->lse = take_view(p, rows * model->shape.heads, r);
+    layer->middle = take_view(p, rows * width, a);
+    layer->mean2 = take_view(p, rows, r);
+    layer->rstd2 = take_view(p, rows, r);
+    if (kept) {
+        layer->pre = take_view(p, rows * 4 * width, a);
+    }
+}
+
+static void take_cheap(struct planner *p, const struct esp_model *model, struct layer *layer)
+{
+    const int64_t rows = (int64_t)model->micro_batch * model->shape.context;
+    const size_t a = model->kernels->activation_bytes;
+    layer->norm1 = take_view(p, rows * model->shape.width, a);
+    layer->norm2 = take_view(p, rows * model->shape.width, a);
+    layer->hidden = take_view(p, rows * 4 * model->shape.width, a);
+}
+
+/* What each layer keeps for the backward pass, by the kind of recomputation:
+ *
+ *   none         everything
+ *   gelu_norm    all but the norms' results and the activation's, which one buffer serves
+ *   block        only the stream that enters the block
+ *   (evaluation) nothing: the stream goes back and forth between two buffers */
+static void take_layers(struct planner *p, struct esp_model *model)
+{
+    const int64_t narrow =
+        (int64_t)model->micro_batch * model->shape.context * model->shape.width;
+    const size_t a = model->kernels->activation_bytes;
+    const enum esp_recompute recompute = model->shape.recompute;
+    const bool own_in = model->training;
+    const bool own_block = model->training && recompute != ESP_RECOMPUTE_BLOCK;
+    const bool own_cheap = model->training && recompute == ESP_RECOMPUTE_NONE;
+    for (int i = 0; i < model->shape.layers; i++) {
+        struct layer *layer = &model->layers[i];
+        *layer = i ? model->layers[0] : (struct layer){0};
+        if (own_in || i == 0) {
+            layer->in = take_view(p, narrow, a);
+        }
+        if (own_block || i == 0) {
+            take_block(p, model, layer, model->training);
+        }
+        if (own_cheap || i == 0) {
+            take_cheap(p, model, layer);
+        }
+    }
+    model->plan.last = model->training ? take_view(p, narrow, a) : model->layers[0].in;
+}
+
+static void take_gradients(struct planner *p, struct esp_model *model)
+{
+    const int64_t narrow =
+        (int64_t)model->micro_batch * model->shape.context * model->shape.width;
+    const size_t a = model->kernels->activation_bytes;
+    model->plan.grad_stream = take_view(p, narrow, a);
+    model->plan.grad_branch = take_view(p, narrow, a);
+    model->plan.grad_narrow = take_view(p, narrow, a);
+    model->plan.grad_wide = take_view(p, narrow * 4, a);
+}
+
+static void take_slabs(struct planner *p, struct esp_model *model)
+{
+    const bool second = model->shape.optimizer == ESP_OPTIMIZER_ADAMW;
+    const bool there[SLABS] = {
+        [ESP_MODEL_PARAMETERS] = true,
+        [ESP_MODEL_MOMENT1] = model->training,
+        [ESP_MODEL_MOMENT2] = model->training && second,
+        [ESP_MODEL_GRADIENTS] = model->training,
+    };
+    for (int i = 0; i < SLABS; i++) {
+        model->plan.slab[i] = (struct esp_view){0};
+        if (there[i]) {
+            model->plan.slab[i] = take_view(p, model->slab_count, model->kernels->real_bytes);
+        }
+    }
+}
+
+void esp_model_lay_out(struct esp_model *model, void *base)
+{
+    const size_t members = (size_t)model->members;
+    const int64_t rows = (int64_t)model->micro_batch * model->shape.context;
+    const size_t a = model->kernels->activation_bytes, r = model->kernels->real_bytes;
+    struct planner p = {.base = (uintptr_t)base,
+                        .alignment = model->kernels->alignment,
+                        .members = model->members};
+    struct plan *plan = &model->plan;
+    plan->control = take(&p, members * sizeof *plan->control);
+    plan->train_loss = take(&p, members * sizeof *plan->train_loss);
+    plan->eval_loss = take(&p, members * sizeof *plan->eval_loss);
+    plan->result = take(&p, members * sizeof *plan->result);
+    plan->scratch = take(&p, members * ESP_OPTIMIZE_SCRATCH * sizeof *plan->scratch);
+    plan->tokens = take_view(&p, rows, sizeof(int32_t));
+    plan->targets = take_view(&p, rows, sizeof(int32_t));
+    take_slabs(&p, model);
+    take_layers(&p, model);
+    plan->branch = take_view(&p, rows * model->shape.width, a);
+    plan->final = take_view(&p, rows * model->shape.width, a);
+    plan->final_mean = take_view(&p, rows, r);
+    plan->final_rstd = take_view(&p, rows, r);
+    plan->logits = take_view(&p, model->chunk_rows * model->vocabulary_padded, a);
+    if (model->training) {
+        take_gradients(&p, model);
+    }
+    plan->bytes = p.at;
+}

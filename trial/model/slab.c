@@ -1,0 +1,252 @@
+/* A member's slabs from outside: fresh weights, reading and writing for checkpoints. */
+#include "internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <espalier/random.h>
+#include <math.h>
+#include <string.h>
+
+/* Elements converted at a time: 32 KiB of doubles on the stack. Even, so that pairs of normal
+ * draws are not split. */
+#define PART 4096
+
+/* GPT-2's deviation of fresh weights (Radford et al. 2019, section 2.3; nanoGPT). */
+#define INIT_DEVIATION 0.02
+
+static void *slab_address(const struct esp_model *model,
+                          int member,
+                          enum esp_model_slab slab,
+                          int64_t element)
+{
+    const struct esp_view view = model->plan.slab[slab];
+    const int64_t at = member * view.stride + element;
+    return (char *)view.data + (size_t)at * model->kernels->real_bytes;
+}
+
+static int put_part(struct esp_model *model,
+                    int member,
+                    enum esp_model_slab slab,
+                    int64_t element,
+                    const double *in,
+                    int64_t count)
+{
+    const struct esp_kernels *k = model->kernels;
+    void *place = slab_address(model, member, slab, element);
+    assert(count <= PART);
+    if (k->real_bytes == sizeof(double)) {
+        return k->upload(k, place, in, (size_t)count * sizeof(double));
+    }
+    float narrow[PART];
+    for (int64_t i = 0; i < count; i++) {
+        narrow[i] = (float)in[i];
+    }
+    return k->upload(k, place, narrow, (size_t)count * sizeof(float));
+}
+
+static int get_part(struct esp_model *model,
+                    int member,
+                    enum esp_model_slab slab,
+                    int64_t element,
+                    double *out,
+                    int64_t count)
+{
+    const struct esp_kernels *k = model->kernels;
+    const void *place = slab_address(model, member, slab, element);
+    assert(count <= PART);
+    if (k->real_bytes == sizeof(double)) {
+        return k->download(k, out, place, (size_t)count * sizeof(double));
+    }
+    float narrow[PART];
+    int rc = k->download(k, narrow, place, (size_t)count * sizeof(float));
+    for (int64_t i = 0; !rc && i < count; i++) {
+        out[i] = narrow[i];
+    }
+    return rc;
+}
+
+/* Two standard normal draws from one block of bits (Box & Muller 1958). */
+static void normal_pair(struct esp_random_block block, double pair[2])
+{
+    const double u = 1 - esp_random_unit(block.word[0], block.word[1]);
+    const double v = esp_random_unit(block.word[2], block.word[3]);
+    const double radius = sqrt(-2 * log(u));
+    pair[0] = radius * cos(6.28318530717958647692 * v);
+    pair[1] = radius * sin(6.28318530717958647692 * v);
+}
+
+/* Elements first … first + count − 1 of a fresh tensor. */
+static void fresh_part(const struct esp_model *model,
+                       int tensor,
+                       uint64_t seed,
+                       int64_t first,
+                       int64_t count,
+                       double *out)
+{
+    const struct esp_model_tensor *t = &model->tensors[tensor];
+    if (t->rank == 1) {
+        const bool weight = strstr(t->name, "ln_") && strstr(t->name, ".weight");
+        for (int64_t i = 0; i < count; i++) {
+            out[i] = weight ? 1 : 0;
+        }
+        return;
+    }
+    const bool into_stream = strstr(t->name, ".c_proj.") != NULL;
+    const double deviation =
+        into_stream ? INIT_DEVIATION / sqrt(2.0 * model->shape.layers) : INIT_DEVIATION;
+    assert(first % 2 == 0);
+    for (int64_t i = 0; i < count; i += 2) {
+        double pair[2];
+        const uint64_t counter = (uint64_t)(first + i) / 2;
+        normal_pair(esp_random_at(seed, (uint64_t)tensor, ESP_RANDOM_INIT, counter), pair);
+        out[i] = pair[0] * deviation;
+        if (i + 1 < count) {
+            out[i + 1] = pair[1] * deviation;
+        }
+    }
+}
+
+static void zero_slab(struct esp_model *model, int member, enum esp_model_slab slab)
+{
+    const struct esp_kernels *k = model->kernels;
+    if (model->plan.slab[slab].data) {
+        k->zero(
+            k, slab_address(model, member, slab, 0), (size_t)model->slab_count * k->real_bytes);
+    }
+}
+
+int esp_model_init_member(struct esp_model *model,
+                          int member,
+                          uint64_t seed,
+                          struct esp_error *error)
+{
+    const struct esp_kernels *k = model->kernels;
+    double part[PART];
+    int rc = 0;
+    assert(member >= 0 && member < model->members);
+    for (int slab = 0; slab < SLABS; slab++) {
+        zero_slab(model, member, (enum esp_model_slab)slab);
+    }
+    for (int i = 0; i < model->tensor_count && !rc; i++) {
+        const struct esp_model_tensor *t = &model->tensors[i];
+        for (int64_t at = 0; at < t->count && !rc; at += PART) {
+            const int64_t some = t->count - at < PART ? t->count - at : PART;
+            fresh_part(model, i, seed, at, some, part);
+            rc = put_part(model, member, ESP_MODEL_PARAMETERS, t->slab_offset + at, part, some);
+        }
+    }
+    esp_model_zero_gradients(model, member);
+    k->zero(k, model->plan.result + member, sizeof *model->plan.result);
+    return rc ? esp_error_set(error, rc, "backend %s failed to take fresh weights", k->name)
+              : 0;
+}
+
+void esp_model_zero_gradients(struct esp_model *model, int member)
+{
+    const struct esp_kernels *k = model->kernels;
+    assert(member >= 0 && member < model->members);
+    zero_slab(model, member, ESP_MODEL_GRADIENTS);
+    k->zero(k, model->plan.train_loss + member, sizeof *model->plan.train_loss);
+}
+
+/* One of the two is NULL: the other receives or gives all elements in packed order. */
+struct packed {
+    float *narrow;
+    double *wide;
+};
+
+static int read_slab(struct esp_model *model,
+                     int member,
+                     enum esp_model_slab slab,
+                     struct packed to,
+                     struct esp_error *error)
+{
+    double part[PART];
+    int rc = 0;
+    assert(member >= 0 && member < model->members);
+    if (!model->plan.slab[slab].data) {
+        return esp_error_set(error, -ENOENT, "this model has no slab %d", (int)slab);
+    }
+    for (int i = 0; i < model->tensor_count && !rc; i++) {
+        const struct esp_model_tensor *t = &model->tensors[i];
+        for (int64_t at = 0; at < t->count && !rc; at += PART) {
+            const int64_t some = t->count - at < PART ? t->count - at : PART;
+            rc = get_part(model, member, slab, t->slab_offset + at, part, some);
+            for (int64_t j = 0; !rc && j < some; j++) {
+                if (to.wide) {
+                    to.wide[t->offset + at + j] = part[j];
+                } else {
+                    to.narrow[t->offset + at + j] = (float)part[j];
+                }
+            }
+        }
+    }
+    return rc ? esp_error_set(
+                    error, rc, "backend %s failed to give a slab", model->kernels->name)
+              : 0;
+}
+
+static int write_slab(struct esp_model *model,
+                      int member,
+                      enum esp_model_slab slab,
+                      const float *narrow,
+                      const double *wide,
+                      struct esp_error *error)
+{
+    double part[PART];
+    int rc = 0;
+    assert(member >= 0 && member < model->members);
+    if (!model->plan.slab[slab].data) {
+        return esp_error_set(error, -ENOENT, "this model has no slab %d", (int)slab);
+    }
+    for (int i = 0; i < model->tensor_count && !rc; i++) {
+        const struct esp_model_tensor *t = &model->tensors[i];
+        for (int64_t at = 0; at < t->count && !rc; at += PART) {
+            const int64_t some = t->count - at < PART ? t->count - at : PART;
+            for (int64_t j = 0; j < some; j++) {
+                const int64_t from = t->offset + at + j;
+                part[j] = wide ? wide[from] : (double)narrow[from];
+            }
+            rc = put_part(model, member, slab, t->slab_offset + at, part, some);
+        }
+    }
+    return rc ? esp_error_set(
+                    error, rc, "backend %s failed to take a slab", model->kernels->name)
+              : 0;
+}
+
+int esp_model_read(struct esp_model *model,
+                   int member,
+                   enum esp_model_slab slab,
+                   float *out,
+                   struct esp_error *error)
+{
+    return read_slab(model, member, slab, (struct packed){.narrow = out}, error);
+}
+
+int esp_model_write(struct esp_model *model,
+                    int member,
+                    enum esp_model_slab slab,
+                    const float *in,
+                    struct esp_error *error)
+{
+    return write_slab(model, member, slab, in, NULL, error);
+}
+
+int esp_model_read_f64(struct esp_model *model,
+                       int member,
+                       enum esp_model_slab slab,
+                       double *out,
+                       struct esp_error *error)
+{
+    return read_slab(model, member, slab, (struct packed){.wide = out}, error);
+}
+
+int esp_model_write_f64(struct esp_model *model,
+                        int member,
+                        enum esp_model_slab slab,
+                        const double *in,
+                        struct esp_error *error)
+{
+    return write_slab(model, member, slab, NULL, in, error);
+}

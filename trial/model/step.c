@@ -1,0 +1,308 @@
+/* What the training loop calls: micro-batches, losses, updates, logits. */
+#include "internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+static int device_failed(const struct esp_model *model, int rc, struct esp_error *error)
+{
+    return rc ? esp_error_set(error, rc, "backend %s failed", model->kernels->name) : 0;
+}
+
+static int check_tokens(const struct esp_model *model,
+                        int member,
+                        const char *what,
+                        const int32_t *tokens,
+                        int64_t count,
+                        int32_t least,
+                        struct esp_error *error)
+{
+    for (int64_t i = 0; i < count; i++) {
+        if (tokens[i] < least || tokens[i] >= model->shape.vocabulary) {
+            return esp_error_set(error,
+                                 -EINVAL,
+                                 "member %d: %s %d at position %lld is outside the vocabulary "
+                                 "of %d: the data has larger ids than trainer.model.vocabulary",
+                                 member,
+                                 what,
+                                 (int)tokens[i],
+                                 (long long)i,
+                                 model->shape.vocabulary);
+        }
+    }
+    return 0;
+}
+
+static int check_inputs(const struct esp_model *model,
+                        const struct esp_model_input *inputs,
+                        struct esp_error *error)
+{
+    for (int m = 0; m < model->members; m++) {
+        const struct esp_model_input *in = &inputs[m];
+        if (!in->active) {
+            continue;
+        }
+        if (in->sequences < 1 || in->sequences > model->micro_batch) {
+            return esp_error_set(error,
+                                 -EINVAL,
+                                 "member %d: %d sequences in a micro-batch of %d",
+                                 m,
+                                 in->sequences,
+                                 model->micro_batch);
+        }
+        if (!(in->dropout >= 0 && in->dropout < 1)) {
+            return esp_error_set(
+                error, -EINVAL, "member %d: dropout %g is not in [0, 1)", m, in->dropout);
+        }
+        const int64_t count = (int64_t)in->sequences * model->shape.context;
+        int rc = check_tokens(model, m, "token", in->tokens, count, 0, error);
+        rc = rc ? rc : check_tokens(model, m, "target", in->targets, count, -1, error);
+        if (rc) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+/* Rows that the member does not use keep older tokens, which are valid, and count for nothing.
+ */
+static int upload_member(struct esp_model *model, int m, const struct esp_model_input *in)
+{
+    const struct esp_kernels *k = model->kernels;
+    const size_t rows = (size_t)model->micro_batch * (size_t)model->shape.context;
+    const size_t used = (size_t)in->sequences * (size_t)model->shape.context;
+    int32_t *tokens = (int32_t *)model->plan.tokens.data + m * model->plan.tokens.stride;
+    int32_t *targets = (int32_t *)model->plan.targets.data + m * model->plan.targets.stride;
+    memcpy(model->staging, in->targets, used * sizeof(int32_t));
+    for (size_t i = used; i < rows; i++) {
+        model->staging[i] = -1;
+    }
+    int rc = k->upload(k, targets, model->staging, rows * sizeof(int32_t));
+    return rc ? rc : k->upload(k, tokens, in->tokens, used * sizeof(int32_t));
+}
+
+static int upload_control(struct esp_model *model)
+{
+    const struct esp_kernels *k = model->kernels;
+    const size_t bytes = (size_t)model->members * sizeof *model->control;
+    return k->upload(k, model->plan.control, model->control, bytes);
+}
+
+static int
+upload_inputs(struct esp_model *model, const struct esp_model_input *inputs, bool dropout)
+{
+    int rc = 0;
+    for (int m = 0; m < model->members && !rc; m++) {
+        const struct esp_model_input *in = &inputs[m];
+        struct esp_control *control = &model->control[m];
+        *control = (struct esp_control){.loss_scale = 1};
+        if (in->active) {
+            control->active = 1;
+            control->sequences = in->sequences;
+            control->seed = in->seed;
+            control->step = in->step;
+            control->first_sequence = in->first_sequence;
+            control->dropout = dropout ? in->dropout : 0;
+            rc = upload_member(model, m, in);
+        }
+    }
+    return rc ? rc : upload_control(model);
+}
+
+static struct esp_batch batch_of(const struct esp_model *model)
+{
+    return (struct esp_batch){
+        .members = model->members,
+        .sequences = model->micro_batch,
+        .context = model->shape.context,
+        .control = model->plan.control,
+    };
+}
+
+int esp_model_forward_backward(struct esp_model *model,
+                               const struct esp_model_input *inputs,
+                               struct esp_error *error)
+{
+    assert(model->training);
+    bool dropout = false;
+    int rc = check_inputs(model, inputs, error);
+    if (rc) {
+        return rc;
+    }
+    for (int m = 0; m < model->members; m++) {
+        dropout = dropout || (inputs[m].active && inputs[m].dropout > 0);
+    }
+    rc = upload_inputs(model, inputs, true);
+    if (!rc) {
+        const struct esp_batch batch = batch_of(model);
+        esp_model_forward(model, &batch);
+        esp_model_head(model, &batch, model->plan.train_loss, true);
+        esp_model_backward(model, &batch, dropout);
+    }
+    return device_failed(model, rc, error);
+}
+
+int esp_model_loss(struct esp_model *model,
+                   const struct esp_model_input *inputs,
+                   struct esp_model_loss *losses,
+                   struct esp_error *error)
+{
+    const struct esp_kernels *k = model->kernels;
+    int rc = check_inputs(model, inputs, error);
+    if (rc) {
+        return rc;
+    }
+    rc = upload_inputs(model, inputs, false);
+    if (!rc) {
+        const struct esp_batch batch = batch_of(model);
+        k->zero(k, model->plan.eval_loss, (size_t)model->members * sizeof(struct esp_loss_sum));
+        esp_model_forward(model, &batch);
+        esp_model_head(model, &batch, model->plan.eval_loss, false);
+    }
+    for (int m = 0; m < model->members && !rc; m++) {
+        struct esp_loss_sum sum;
+        rc = k->download(k, &sum, model->plan.eval_loss + m, sizeof sum);
+        if (!rc) {
+            losses[m] = (struct esp_model_loss){.sum = sum.sum, .count = sum.count};
+        }
+    }
+    return device_failed(model, rc, error);
+}
+
+int esp_model_update(struct esp_model *model,
+                     const struct esp_model_update *updates,
+                     struct esp_error *error)
+{
+    const struct esp_kernels *k = model->kernels;
+    assert(model->training);
+    for (int m = 0; m < model->members; m++) {
+        const struct esp_model_update *u = &updates[m];
+        model->control[m] = (struct esp_control){.loss_scale = 1};
+        if (u->active) {
+            model->control[m] = (struct esp_control){
+                .active = 1,
+                .update = 1,
+                .loss_scale = 1,
+                .updates = u->updates,
+                .learning_rate = u->learning_rate,
+                .beta1 = u->beta1,
+                .beta2 = u->beta2,
+                .epsilon = u->epsilon,
+                .momentum = u->momentum,
+                .weight_decay = u->weight_decay,
+                .clip = u->clip,
+            };
+        }
+    }
+    int rc = upload_control(model);
+    if (!rc) {
+        const struct esp_batch batch = batch_of(model);
+        const struct esp_optimize op = {
+            .param = model->plan.slab[ESP_MODEL_PARAMETERS],
+            .grad = model->plan.slab[ESP_MODEL_GRADIENTS],
+            .m = model->plan.slab[ESP_MODEL_MOMENT1],
+            .v = model->plan.slab[ESP_MODEL_MOMENT2],
+            .loss = model->plan.train_loss,
+            .result = model->plan.result,
+            .scratch = model->plan.scratch,
+            .count = model->slab_count,
+            .decayed = model->decayed,
+        };
+        if (model->shape.optimizer == ESP_OPTIMIZER_ADAMW) {
+            k->adamw(k, &batch, &op);
+        } else {
+            k->sgd(k, &batch, &op);
+        }
+    }
+    return device_failed(model, rc, error);
+}
+
+int esp_model_results(struct esp_model *model,
+                      struct esp_model_result *results,
+                      struct esp_error *error)
+{
+    const struct esp_kernels *k = model->kernels;
+    int rc = k->synchronise(k, error);
+    if (rc) {
+        return rc;
+    }
+    for (int m = 0; m < model->members && !rc; m++) {
+        struct esp_update_result r;
+        rc = k->download(k, &r, model->plan.result + m, sizeof r);
+        if (!rc) {
+            results[m] = (struct esp_model_result){
+                .loss_sum = r.loss_sum,
+                .count = r.count,
+                .grad_norm = r.grad_norm,
+                .updates = r.updates,
+                .skipped = r.skipped,
+            };
+        }
+    }
+    if (!rc) {
+        const size_t bytes = (size_t)model->members * sizeof(struct esp_update_result);
+        k->zero(k, model->plan.result, bytes);
+    }
+    return device_failed(model, rc, error);
+}
+
+int esp_model_logits(struct esp_model *model,
+                     int member,
+                     const int32_t *tokens,
+                     int count,
+                     float *out,
+                     struct esp_error *error)
+{
+    const struct esp_kernels *k = model->kernels;
+    assert(member >= 0 && member < model->members);
+    if (count < 1 || count > model->shape.context) {
+        return esp_error_set(error,
+                             -EINVAL,
+                             "%d tokens: 1 to %d (the context) are possible",
+                             count,
+                             model->shape.context);
+    }
+    int rc = check_tokens(model, member, "token", tokens, count, 0, error);
+    if (rc) {
+        return rc;
+    }
+    memset(model->control, 0, (size_t)model->members * sizeof *model->control);
+    model->control[member].active = 1;
+    model->control[member].sequences = 1;
+    model->control[member].loss_scale = 1;
+    int32_t *place = (int32_t *)model->plan.tokens.data + member * model->plan.tokens.stride;
+    rc = k->upload(k, place, tokens, (size_t)count * sizeof(int32_t));
+    rc = rc ? rc : upload_control(model);
+    if (rc) {
+        return device_failed(model, rc, error);
+    }
+    const struct esp_batch batch = {.members = model->members,
+                                    .sequences = 1,
+                                    .context = count,
+                                    .control = model->plan.control};
+    esp_model_forward(model, &batch);
+    k->linear_forward(k,
+                      &batch,
+                      &(struct esp_linear_forward){
+                          .in = model->plan.final,
+                          .weight = esp_model_view(model, ESP_MODEL_PARAMETERS, TOKEN_TABLE),
+                          .out = model->plan.logits,
+                          .rows = {.first = count - 1, .count = 1},
+                          .width_in = model->shape.width,
+                          .width_out = model->vocabulary_padded,
+                          .transposed = true,
+                          .out_packed = true});
+    const char *logits = (const char *)model->plan.logits.data +
+                         (size_t)(member * model->plan.logits.stride) * k->activation_bytes;
+    for (int v = 0; v < model->shape.vocabulary && !rc; v++) {
+        double wide;
+        if (k->activation_bytes == sizeof(float)) {
+            rc = k->download(k, out, logits, (size_t)model->shape.vocabulary * sizeof(float));
+            break;
+        }
+        rc = k->download(k, &wide, logits + (size_t)v * sizeof wide, sizeof wide);
+        out[v] = (float)wide;
+    }
+    return device_failed(model, rc, error);
+}
