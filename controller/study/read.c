@@ -101,8 +101,10 @@ static void read_method(struct reader *r)
     int index;
 
     if (!node) {
-        esp_yaml_fault(
-            r->yaml, r->root, "`method` is missing: grid, random, sobol, tpe or bayes");
+        if (!esp_yaml_has_near(r->root, "method")) {
+            esp_yaml_fault(
+                r->yaml, r->root, "`method` is missing: grid, random, sobol, tpe or bayes");
+        }
         return;
     }
     if (strcmp(esp_yaml_scalar(node), "custom") == 0) {
@@ -172,6 +174,11 @@ static void read_trainer(struct reader *r)
                        "`%s` and `trainer` exclude each other: a program of your own, or the "
                        "built-in trainer",
                        program ? "program" : "command");
+        return;
+    }
+    if (!trainer && !program && !command &&
+        (esp_yaml_has_near(r->root, "trainer") || esp_yaml_has_near(r->root, "program") ||
+         esp_yaml_has_near(r->root, "command"))) {
         return;
     }
     if (!trainer && !program && !command) {

@@ -239,7 +239,7 @@ void esp_read_prior(struct reader *r)
         read_center_prior(r, node);
     } else if (esp_yaml_read_word(r->yaml, node, "prior", words, &index)) {
         prior->kind = index == 0 ? ESP_PRIOR_STEP_LAW : ESP_PRIOR_NONE;
-        if (index == 0 && !study->builtin) {
+        if (index == 0 && study->command) {
             esp_yaml_fault(r->yaml,
                            node,
                            "the step law knows the built-in trainer alone; give {center: …}");

@@ -129,7 +129,10 @@ void esp_read_parameters(struct reader *r)
     const struct esp_yaml_node *parameters = esp_yaml_get(r->root, "parameters");
 
     if (!parameters) {
-        esp_yaml_fault(r->yaml, r->root, "`parameters` is missing: it says what is searched");
+        if (!esp_yaml_has_near(r->root, "parameters")) {
+            esp_yaml_fault(
+                r->yaml, r->root, "`parameters` is missing: it says what is searched");
+        }
         return;
     }
     read_level(r, parameters, "");

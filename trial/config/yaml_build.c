@@ -250,12 +250,19 @@ static bool is_text_tag(struct fy_event *event)
 static int take_scalar(struct builder *b, struct fy_event *event, size_t offset)
 {
     struct fy_token *token = event->scalar.value;
-    struct esp_yaml_node *node = new_node(b, ESP_YAML_SCALAR, offset);
+    enum fy_scalar_style style = token ? fy_token_scalar_style(token) : FYSS_PLAIN;
+    struct esp_yaml_node *node;
 
+    /* libfyaml's mark of a quoted scalar stands behind the quote. */
+    if (offset > 0 && (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) &&
+        strchr("'\"", b->yaml->text[offset - 1])) {
+        offset--;
+    }
+    node = new_node(b, ESP_YAML_SCALAR, offset);
     if (!node) {
         return b->ended ? 0 : -ENOMEM;
     }
-    node->plain = (!token || fy_token_scalar_style(token) == FYSS_PLAIN) && !is_text_tag(event);
+    node->plain = style == FYSS_PLAIN && !is_text_tag(event);
     if (copy_text(b, token, &node->text, &node->text_length) < 0 ||
         note_anchor(b, event->scalar.anchor, node, false) < 0) {
         return -ENOMEM;
