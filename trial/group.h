@@ -13,7 +13,7 @@
  * model's size.
  *
  * Report points of a member: step 0 before any training; then the first step whose tokens are
- * at or above each multiple of report_every (0: a 25th of the horizon in tokens as configured);
+ * at or above each multiple of report_every (0: a 25th of the tokens at the last step);
  * the step at which `until` is reached; the last step. No step is reported twice, and a resumed
  * member continues the series as if it had never stopped.
  *

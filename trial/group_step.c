@@ -22,19 +22,20 @@ static double now_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int64_t report_every(const struct esp_trainer *trainer)
+/* Reports that fall due up to `step`: one for each multiple of report_every, or for each 25th
+ * of the horizon. Products stay below 2^63: steps · 25 < 2^53 · 25. */
+static int64_t reports_by(const struct member *member, int64_t step)
 {
-    int64_t every =
-        trainer->report_every > 0 ? trainer->report_every : trainer->tokens / REPORTS;
-    return every > 0 ? every : 1;
+    return member->trainer.report_every > 0
+               ? step * member->step_tokens / member->trainer.report_every
+               : step * REPORTS / member->steps;
 }
 
-/* Whether the last step passed a multiple of report_every. */
+/* Whether the last step passed a report point. */
 static bool passed_multiple(const struct member *member)
 {
-    int64_t every = report_every(&member->trainer);
-    int64_t tokens = esp_group_member_tokens(member);
-    return member->step > 0 && tokens / every > (tokens - member->step_tokens) / every;
+    return member->step > 0 &&
+           reports_by(member, member->step) > reports_by(member, member->step - 1);
 }
 
 static bool report_due(const struct member *member)
