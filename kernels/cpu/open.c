@@ -19,26 +19,6 @@ struct cpu_backend {
     struct esp_cpu_state state;
 };
 
-static void *allocate(const struct esp_kernels *kernels, size_t bytes)
-{
-    (void)kernels;
-    if (bytes > SIZE_MAX - ALIGNMENT) {
-        return NULL;
-    }
-    size_t whole = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    void *memory = aligned_alloc(ALIGNMENT, whole ? whole : ALIGNMENT);
-    if (memory) {
-        memset(memory, 0, whole);
-    }
-    return memory;
-}
-
-static void release(const struct esp_kernels *kernels, void *memory)
-{
-    (void)kernels;
-    free(memory);
-}
-
 static int memory(const struct esp_kernels *kernels, size_t *free_bytes, size_t *total_bytes)
 {
     (void)kernels;
@@ -51,6 +31,29 @@ static int memory(const struct esp_kernels *kernels, size_t *free_bytes, size_t 
     *free_bytes = (size_t)available * (size_t)page;
     *total_bytes = (size_t)all * (size_t)page;
     return 0;
+}
+
+/* More than the machine has is refused at once, rather than granted on paper and ended by the
+ * kernel later. */
+static void *allocate(const struct esp_kernels *kernels, size_t bytes)
+{
+    size_t available = 0, all = SIZE_MAX;
+    memory(kernels, &available, &all);
+    if (bytes > all || bytes > SIZE_MAX - ALIGNMENT) {
+        return NULL;
+    }
+    size_t whole = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    void *place = aligned_alloc(ALIGNMENT, whole ? whole : ALIGNMENT);
+    if (place) {
+        memset(place, 0, whole);
+    }
+    return place;
+}
+
+static void release(const struct esp_kernels *kernels, void *memory)
+{
+    (void)kernels;
+    free(memory);
 }
 
 static void zero(const struct esp_kernels *kernels, void *memory, size_t bytes)
