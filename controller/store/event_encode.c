@@ -1,0 +1,323 @@
+/* Events to JSON. */
+#include "database.h"
+#include "event_text.h"
+#include "fields.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool reserve(struct esp_text *text, size_t more)
+{
+    size_t need = text->length + more + 1;
+    if (text->failed) {
+        return false;
+    }
+    if (need > text->capacity) {
+        size_t capacity = need < 512 ? 512 : need * 2;
+        char *data = realloc(text->data, capacity);
+        if (!data) {
+            text->failed = true;
+            return false;
+        }
+        text->data = data;
+        text->capacity = capacity;
+    }
+    return true;
+}
+
+static void put(struct esp_text *text, const char *bytes, size_t count)
+{
+    if (reserve(text, count)) {
+        memcpy(text->data + text->length, bytes, count);
+        text->length += count;
+        text->data[text->length] = '\0';
+    }
+}
+
+void esp_text_release(struct esp_text *text)
+{
+    free(text->data);
+    *text = (struct esp_text){0};
+}
+
+void esp_text_raw(struct esp_text *text, const char *string)
+{
+    put(text, string, strlen(string));
+}
+
+/* Bytes of the UTF-8 character at `s` (Unicode 15, table 3-7: no overlong forms, no
+ * surrogates), 0: not one. */
+static size_t utf8_length(const unsigned char *s)
+{
+    if (s[0] < 0x80) {
+        return 1;
+    }
+    size_t length = s[0] >= 0xc2 && s[0] <= 0xdf   ? 2
+                    : (s[0] & 0xf0) == 0xe0        ? 3
+                    : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
+                                                   : 0;
+    for (size_t i = 1; i < length; i++) {
+        if ((s[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) {
+        return 0;
+    }
+    return length;
+}
+
+bool esp_text_clean(struct esp_text *text, const char *string)
+{
+    const unsigned char *s = (const unsigned char *)string;
+    size_t length;
+    while (*s && (length = utf8_length(s)) > 0) {
+        s += length;
+    }
+    if (!*s) {
+        return false;
+    }
+    text->length = 0;
+    for (s = (const unsigned char *)string; *s; s += length ? length : 1) {
+        length = utf8_length(s);
+        put(text, length ? (const char *)s : "\xef\xbf\xbd", length ? length : 3);
+    }
+    return true;
+}
+
+void esp_text_quote(struct esp_text *text, const char *string)
+{
+    const unsigned char *s = (const unsigned char *)string;
+    put(text, "\"", 1);
+    while (*s) {
+        size_t length = utf8_length(s);
+        if (length == 0) {
+            put(text, "\xef\xbf\xbd", 3);
+            s++;
+        } else if (*s == '"' || *s == '\\') {
+            char escaped[2] = {'\\', (char)*s++};
+            put(text, escaped, 2);
+        } else if (*s < 0x20) {
+            char escaped[8];
+            snprintf(escaped, sizeof escaped, "\\u%04x", *s++);
+            put(text, escaped, 6);
+        } else {
+            put(text, (const char *)s, length);
+            s += length;
+        }
+    }
+    put(text, "\"", 1);
+}
+
+void esp_text_real(struct esp_text *text, double value)
+{
+    char digits[40];
+    if (isnan(value)) {
+        esp_text_raw(text, "\"NaN\"");
+        return;
+    }
+    if (isinf(value)) {
+        esp_text_raw(text, value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+        return;
+    }
+    /* 15 digits are enough for what people write, 17 for everything. */
+    snprintf(digits, sizeof digits, "%.15g", value);
+    if (strtod(digits, NULL) != value) {
+        snprintf(digits, sizeof digits, "%.17g", value);
+    }
+    esp_text_raw(text, digits);
+}
+
+static void put_integer(struct esp_text *text, int64_t value)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "%" PRId64, value);
+    esp_text_raw(text, digits);
+}
+
+static void put_word(struct esp_text *text, const struct esp_words *words, int64_t value)
+{
+    const char *word =
+        words && value >= 0 && value <= INT32_MAX ? words->name((int)value) : NULL;
+    if (word) {
+        esp_text_quote(text, word);
+    } else {
+        put_integer(text, value);
+    }
+}
+
+static void put_rivals(struct esp_text *text, const int32_t *rivals, int count)
+{
+    for (int i = 0; i < count; i++) {
+        esp_text_raw(text, i ? "," : "[");
+        put_integer(text, rivals[i]);
+    }
+    esp_text_raw(text, "]");
+}
+
+static void put_values(struct esp_text *text, const double *values, uint32_t count)
+{
+    esp_text_raw(text, "[");
+    for (uint32_t i = 0; i < count; i++) {
+        esp_text_raw(text, i ? "," : "");
+        esp_text_real(text, values[i]);
+    }
+    esp_text_raw(text, "]");
+}
+
+/* ["name",value,"name",value]: flat, like everything here. */
+static void put_measures(struct esp_text *text, const struct esp_point *point)
+{
+    esp_text_raw(text, "[");
+    for (uint32_t i = 0; i < point->measure_count; i++) {
+        esp_text_raw(text, i ? "," : "");
+        esp_text_quote(text, point->measures[i].name);
+        esp_text_raw(text, ",");
+        esp_text_real(text, point->measures[i].value);
+    }
+    esp_text_raw(text, "]");
+}
+
+static int rival_count(const int32_t *rivals)
+{
+    int count = ESP_RIVALS_MAX;
+    while (count > 0 && rivals[count - 1] == -1) {
+        count--;
+    }
+    return count;
+}
+
+int64_t esp_event_subject(const struct esp_event *event)
+{
+    return event->trial >= 0 || event->kind != ESP_EVENT_VERDICT ? event->trial
+                                                                 : event->verdict.trial;
+}
+
+static bool has_group(const struct esp_event *event, enum esp_group group)
+{
+    switch (group) {
+    case ESP_GROUP_PLAIN:
+        return true;
+    case ESP_GROUP_VERDICT:
+        return event->kind == ESP_EVENT_VERDICT || event->kind == ESP_EVENT_CREATED ||
+               event->verdict.action != ESP_VERDICT_NONE ||
+               event->verdict.reason.rule != ESP_RULE_NONE;
+    case ESP_GROUP_DIRECTIVE:
+        return event->kind == ESP_EVENT_DIRECTED || event->directive.number != 0;
+    case ESP_GROUP_POINT:
+        return event->kind == ESP_EVENT_REPORT;
+    case ESP_GROUP_SAVED:
+        return event->kind == ESP_EVENT_SAVED || event->saved.path;
+    }
+    return false;
+}
+
+/* Whether the member says nothing: its default. Reals compare as bits, so that -0 is kept. */
+static bool
+is_default(const struct esp_event *event, const struct esp_column *column, const void *member)
+{
+    static const double zero = 0.0;
+    switch (column->type) {
+    case ESP_COLUMN_BOOL:
+        return !*(const bool *)member;
+    case ESP_COLUMN_INT32:
+    case ESP_COLUMN_UINT32:
+    case ESP_COLUMN_ENUM:
+        return *(const int32_t *)member == (column->none ? -1 : 0);
+    case ESP_COLUMN_INT64:
+    case ESP_COLUMN_UINT64:
+    case ESP_COLUMN_KEY:
+        return *(const int64_t *)member == (column->none ? -1 : 0);
+    case ESP_COLUMN_REAL:
+        return column->none ? isnan(*(const double *)member)
+                            : memcmp(member, &zero, sizeof zero) == 0;
+    case ESP_COLUMN_TEXT:
+        return !*(const char *const *)member;
+    case ESP_COLUMN_RIVALS:
+        return rival_count(member) == 0;
+    case ESP_COLUMN_VALUES:
+        return event->value_count == 0;
+    case ESP_COLUMN_MEASURES:
+        return event->point.measure_count == 0;
+    }
+    return false;
+}
+
+static void put_member(struct esp_text *text,
+                       const struct esp_event *event,
+                       const struct esp_column *column,
+                       const struct esp_words *words,
+                       const void *member)
+{
+    char hex[ESP_HEX_MAX];
+    switch (column->type) {
+    case ESP_COLUMN_BOOL:
+        esp_text_raw(text, *(const bool *)member ? "true" : "false");
+        break;
+    case ESP_COLUMN_INT32:
+        put_integer(text, *(const int32_t *)member);
+        break;
+    case ESP_COLUMN_UINT32:
+        put_integer(text, *(const uint32_t *)member);
+        break;
+    case ESP_COLUMN_INT64:
+    case ESP_COLUMN_UINT64:
+        put_word(text, words, *(const int64_t *)member);
+        break;
+    case ESP_COLUMN_ENUM:
+        put_word(text, words, *(const int32_t *)member);
+        break;
+    case ESP_COLUMN_KEY:
+        esp_hex_write(*(const uint64_t *)member, hex);
+        esp_text_quote(text, hex);
+        break;
+    case ESP_COLUMN_REAL:
+        esp_text_real(text, *(const double *)member);
+        break;
+    case ESP_COLUMN_TEXT:
+        esp_text_quote(text, *(const char *const *)member);
+        break;
+    case ESP_COLUMN_RIVALS:
+        put_rivals(text, member, rival_count(member));
+        break;
+    case ESP_COLUMN_VALUES:
+        put_values(text, event->values, event->value_count);
+        break;
+    case ESP_COLUMN_MEASURES:
+        put_measures(text, &event->point);
+        break;
+    }
+}
+
+int esp_event_encode(const struct esp_event *event, struct esp_text *text)
+{
+    const char *separator = "{";
+    text->length = 0;
+    for (size_t i = 0; i < esp_column_count; i++) {
+        const struct esp_column *column = &esp_columns[i];
+        const struct esp_alias *alias = esp_column_alias(event->kind, i);
+        const void *member = (const char *)event + column->offset;
+        if (!has_group(event, column->group)) {
+            continue;
+        }
+        if (i == ESP_PLAIN_TRIAL) {
+            if (event->trial == esp_event_subject(event)) {
+                continue; /* the column has it */
+            }
+        } else if (is_default(event, column, member) &&
+                   ((!alias && !column->always) || column->type == ESP_COLUMN_TEXT)) {
+            continue;
+        }
+        esp_text_raw(text, separator);
+        esp_text_quote(text, alias ? alias->key : column->key);
+        esp_text_raw(text, ":");
+        put_member(
+            text, event, column, alias && alias->words ? alias->words : column->words, member);
+        separator = ",";
+    }
+    esp_text_raw(text, separator[0] == '{' ? "{}" : "}");
+    return text->failed ? -ENOMEM : 0;
+}

@@ -1,0 +1,506 @@
+/* What the tables hold as a function of the events: one function per kind.
+ *
+ * The rules that are not plain copies:
+ *   - A trial's step, tokens, value and train_loss are those of its furthest report row.
+ *   - spent_tokens and device_seconds add up what every report adds to where its attempt stood
+ *     before; an attempt starts at what STARTED_AT tells, and its seconds at those of the last
+ *     report up to there, because a checkpoint carries its trial's clock.
+ *   - `held` is set by the user's pause and cleared by whatever sends the trial on.
+ *   - A trial's checkpoint is its latest that was not dropped. */
+#include "internal.h"
+#include <errno.h>
+#include <espalier/plant.h>
+#include <math.h>
+#include <string.h>
+
+/* Sums stay within their columns whatever a trainer claims: seconds above these are not counted
+ * (30 million years), tokens count up to 2^56, so that a sum below 2^62 and one more fit. */
+#define SECONDS_MAX 1e15
+#define TOKENS_MAX ((int64_t)1 << 56)
+
+static int64_t clamp_tokens(int64_t tokens)
+{
+    return tokens < 0 ? 0 : tokens > TOKENS_MAX ? TOKENS_MAX : tokens;
+}
+
+static const char *const statements[ESP_SQL_COUNT] = {
+    [ESP_SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [ESP_SQL_COMMIT] = "COMMIT",
+    [ESP_SQL_EVENT] = "INSERT INTO event(" ESP_EVENT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?)",
+    [ESP_SQL_REPORT] = "INSERT INTO report(" ESP_REPORT_COLUMNS ") "
+                       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    [ESP_SQL_MEASURE] = "INSERT INTO measure(trial, step, metric, value, position) "
+                        "VALUES (?, ?, ?, ?, ?)",
+    [ESP_SQL_ADVANCE] =
+        "UPDATE trial SET "
+        "spent_tokens = min(spent_tokens + max(0, ?8 - at_tokens), 1 << 62), at_tokens = ?8, "
+        "device_seconds = device_seconds + max(0, coalesce(?3, at_seconds) - at_seconds), "
+        "at_seconds = coalesce(?3, at_seconds), "
+        "step = iif(?7, ?4, step), tokens = iif(?7, ?2, tokens), "
+        "value = iif(?7, ?5, value), train_loss = iif(?7, ?6, train_loss) "
+        "WHERE trial = ?1 AND (step IS NULL OR step < ?4 OR NOT ?7)",
+    [ESP_SQL_CREATED] = "INSERT INTO trial(trial, state, horizon, seed, created_ms) "
+                        "VALUES (?, 'QUEUED', ?, ?, ?) ON CONFLICT DO NOTHING",
+    [ESP_SQL_PARAM] = "INSERT INTO param(trial, position, name, value, type, drawn) "
+                      "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    [ESP_SQL_MOVED] = "UPDATE trial SET state = ?2, cause = ?3, attempts = max(attempts, ?4), "
+                      "held = coalesce(?5, held), process = coalesce(?6, process), "
+                      "until = coalesce(?7, until), started_ms = coalesce(started_ms, ?8), "
+                      "ended_ms = ?9, words = coalesce(?10, words) WHERE trial = ?1",
+    [ESP_SQL_ATTRIBUTE] =
+        "INSERT INTO trial_user_attributes(trial_id, \"key\", value_json) "
+        "VALUES (?1 + 1, 'espalier:state', '\"' || ?2 || '\"') "
+        "ON CONFLICT (trial_id, \"key\") DO UPDATE SET value_json = excluded.value_json",
+    [ESP_SQL_STARTED] =
+        "UPDATE trial SET attempts = max(attempts, ?2), at_tokens = min(max(?3, 0), 1 << 56), "
+        "horizon = iif(?4 > 0, ?4, horizon), "
+        "at_seconds = coalesce((SELECT device_seconds FROM report WHERE report.trial = ?1 "
+        "AND report.tokens <= ?3 AND report.device_seconds BETWEEN 0 AND 1e15 "
+        "ORDER BY report.step DESC LIMIT 1), 0) WHERE trial = ?1",
+    [ESP_SQL_UNTIL] = "UPDATE trial SET until = ?2 WHERE trial = ?1",
+    [ESP_SQL_FAILED] = "UPDATE trial SET words = ?2 WHERE trial = ?1",
+    [ESP_SQL_SAVED] = "INSERT INTO checkpoint(id, trial, attempt, step, tokens, bytes, hash, "
+                      "host, path, saved_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [ESP_SQL_LATEST] = "UPDATE trial SET checkpoint = (SELECT max(id) FROM checkpoint WHERE "
+                       "checkpoint.trial = ?1 AND dropped_ms IS NULL) WHERE trial = ?1",
+    [ESP_SQL_DROPPED] = "UPDATE checkpoint SET dropped_ms = ?2 WHERE id = ?1",
+    [ESP_SQL_WORKER] =
+        "INSERT INTO worker(key, role, agent, slot, host, device, since_ms) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (role, key) DO UPDATE SET "
+        "agent = excluded.agent, slot = excluded.slot, host = excluded.host, "
+        "device = excluded.device, since_ms = excluded.since_ms, exited_ms = NULL, "
+        "status = NULL, signal = NULL, asked = NULL, tail = NULL",
+    [ESP_SQL_GRANTED] = "UPDATE worker SET trial = ?2 WHERE role = 'trial' AND key = ?1",
+    [ESP_SQL_EXITED] =
+        "UPDATE worker SET exited_ms = ?2, status = ?3, signal = ?4, asked = ?5, "
+        "tail = ?6 WHERE role = 'trial' AND key = ?1",
+    [ESP_SQL_NOTE] = "INSERT INTO note(id, trial, time_ms, text) VALUES (?, ?, ?, ?)",
+};
+
+int esp_fold_prepare(struct esp_store *store)
+{
+    for (int i = 0; i < ESP_SQL_COUNT; i++) {
+        int rc = sqlite3_prepare_v3(
+            store->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &store->sql[i], NULL);
+        if (rc != SQLITE_OK) {
+            return rc;
+        }
+    }
+    return SQLITE_OK;
+}
+
+void esp_fold_release(struct esp_store *store)
+{
+    for (int i = 0; i < ESP_SQL_COUNT; i++) {
+        sqlite3_finalize(store->sql[i]);
+        store->sql[i] = NULL;
+    }
+}
+
+/* Text that we made, or that was checked. NULL binds NULL. */
+static void bind_text(sqlite3_stmt *s, int index, const char *text)
+{
+    sqlite3_bind_text(s, index, text, -1, SQLITE_STATIC);
+}
+
+/* Text of others: logs, notes, paths. When cleaning runs out of memory the text stays as it
+ * came: readers take any bytes. */
+static void bind_words(struct esp_store *store, sqlite3_stmt *s, int index, const char *text)
+{
+    if (text && esp_text_clean(&store->text, text) && !store->text.failed) {
+        sqlite3_bind_text(
+            s, index, store->text.data, (int)store->text.length, SQLITE_TRANSIENT);
+    } else {
+        bind_text(s, index, text);
+    }
+}
+
+static void bind_id(sqlite3_stmt *s, int index, int64_t id)
+{
+    if (id < 0) {
+        sqlite3_bind_null(s, index);
+    } else {
+        sqlite3_bind_int64(s, index, id);
+    }
+}
+
+static void bind_key(sqlite3_stmt *s, int index, uint64_t key)
+{
+    char hex[ESP_HEX_MAX];
+    esp_hex_write(key, hex);
+    sqlite3_bind_text(s, index, hex, -1, SQLITE_TRANSIENT);
+}
+
+/* Runs a bound statement. Bindings are cleared, so that none outlives what it points to. */
+static int run(sqlite3_stmt *s)
+{
+    int rc = sqlite3_step(s);
+    sqlite3_reset(s);
+    sqlite3_clear_bindings(s);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+static int insert_event(struct esp_store *store, const struct esp_event *event)
+{
+    sqlite3_stmt *s = store->sql[ESP_SQL_EVENT];
+    int code = esp_event_encode(event, &store->text);
+    if (code < 0) {
+        return code;
+    }
+    sqlite3_bind_int64(s, 1, (int64_t)event->seq);
+    sqlite3_bind_int64(s, 2, event->time_ms);
+    bind_text(s, 3, esp_event_kind_name(event->kind));
+    bind_id(s, 4, esp_event_subject(event));
+    sqlite3_bind_int64(s, 5, event->attempt);
+    sqlite3_bind_text(s, 6, store->text.data, (int)store->text.length, SQLITE_STATIC);
+    return run(s);
+}
+
+static bool measure_is_new(const struct esp_point *point, uint32_t index)
+{
+    for (uint32_t i = 0; i < index; i++) {
+        if (strcmp(point->measures[i].name, point->measures[index].name) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int insert_measures(struct esp_store *store, const struct esp_event *event)
+{
+    sqlite3_stmt *s = store->sql[ESP_SQL_MEASURE];
+    int rc = SQLITE_OK;
+    for (uint32_t i = 0; rc == SQLITE_OK && i < event->point.measure_count; i++) {
+        if (measure_is_new(&event->point, i)) {
+            sqlite3_bind_int64(s, 1, event->trial);
+            sqlite3_bind_int64(s, 2, event->point.step);
+            bind_words(store, s, 3, event->point.measures[i].name);
+            sqlite3_bind_double(s, 4, event->point.measures[i].value);
+            sqlite3_bind_int64(s, 5, i);
+            rc = run(s);
+        }
+    }
+    return rc;
+}
+
+/* `first`: the point became the step's row, and may be the trial's furthest. */
+static int advance(struct esp_store *store, const struct esp_event *event, bool first)
+{
+    const struct esp_point *point = &event->point;
+    sqlite3_stmt *s = store->sql[ESP_SQL_ADVANCE];
+    sqlite3_bind_int64(s, 1, event->trial);
+    sqlite3_bind_int64(s, 2, point->tokens);
+    if (point->device_seconds >= 0 && point->device_seconds <= SECONDS_MAX) {
+        sqlite3_bind_double(s, 3, point->device_seconds);
+    }
+    sqlite3_bind_int64(s, 4, point->step);
+    sqlite3_bind_double(s, 5, point->value); /* NaN binds NULL */
+    sqlite3_bind_double(s, 6, point->train_loss);
+    sqlite3_bind_int(s, 7, first);
+    sqlite3_bind_int64(s, 8, clamp_tokens(point->tokens));
+    int rc = run(s);
+    if (rc == SQLITE_OK && first && sqlite3_changes(store->db) == 0) {
+        return advance(store, event, false); /* a gap filled in behind the furthest */
+    }
+    return rc;
+}
+
+static int fold_report(struct esp_store *store, const struct esp_event *event)
+{
+    const struct esp_point *point = &event->point;
+    sqlite3_stmt *s = store->sql[ESP_SQL_REPORT];
+    uint32_t measures = 0;
+    for (uint32_t i = 0; i < point->measure_count; i++) {
+        measures += measure_is_new(point, i);
+    }
+    if (event->trial < 0 || event->trial >= ESP_TRIALS_MAX || point->step < 0) {
+        return -EINVAL;
+    }
+    sqlite3_bind_int64(s, 1, event->trial);
+    sqlite3_bind_int64(s, 2, point->step);
+    sqlite3_bind_int64(s, 3, (int64_t)event->seq);
+    sqlite3_bind_int64(s, 4, event->attempt);
+    sqlite3_bind_int64(s, 5, point->tokens);
+    sqlite3_bind_double(s, 6, point->device_seconds);
+    sqlite3_bind_double(s, 7, point->value);
+    sqlite3_bind_double(s, 8, point->train_loss);
+    sqlite3_bind_int64(s, 9, event->time_ms);
+    sqlite3_bind_int64(s, 10, (int64_t)event->sequence);
+    sqlite3_bind_int(s, 11, event->flag);
+    sqlite3_bind_int64(s, 12, measures);
+    int rc = run(s);
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
+    bool first = sqlite3_changes(store->db) == 1;
+    rc = first ? insert_measures(store, event) : insert_event(store, event);
+    if (rc == SQLITE_OK && !first && ESP_PLANT("store-report-replaced")) {
+        char sql[256];
+        snprintf(sql,
+                 sizeof sql,
+                 "UPDATE report SET value = %.17g, attempt = %u WHERE trial = %lld AND step = "
+                 "%lld",
+                 isfinite(point->value) ? point->value : 0,
+                 event->attempt,
+                 (long long)event->trial,
+                 (long long)point->step);
+        sqlite3_exec(store->db, sql, NULL, NULL, NULL);
+    }
+    return rc == SQLITE_OK ? advance(store, event, first) : rc;
+}
+
+static void bind_value(sqlite3_stmt *s, int index, const struct esp_value *value)
+{
+    static const char *const types[] = {[ESP_VALUE_REAL] = "real",
+                                        [ESP_VALUE_INTEGER] = "integer",
+                                        [ESP_VALUE_BOOLEAN] = "boolean",
+                                        [ESP_VALUE_TEXT] = "text"};
+    switch (value->type) {
+    case ESP_VALUE_REAL:
+        sqlite3_bind_double(s, index, value->real);
+        break;
+    case ESP_VALUE_INTEGER:
+    case ESP_VALUE_BOOLEAN:
+        sqlite3_bind_int64(s, index, value->integer);
+        break;
+    case ESP_VALUE_TEXT:
+        bind_text(s, index, value->text);
+        break;
+    }
+    bind_text(s, index + 1, types[value->type]);
+}
+
+static int set_attribute(struct esp_store *store, int64_t trial, enum esp_trial_state state)
+{
+    sqlite3_stmt *s = store->sql[ESP_SQL_ATTRIBUTE];
+    sqlite3_bind_int64(s, 1, trial);
+    bind_text(s, 2, esp_trial_state_name(state));
+    return run(s);
+}
+
+static int fold_created(struct esp_store *store, const struct esp_event *event)
+{
+    sqlite3_stmt *s = store->sql[ESP_SQL_CREATED];
+    sqlite3_bind_int64(s, 1, event->trial);
+    sqlite3_bind_int64(s, 2, event->number);
+    sqlite3_bind_int64(s, 3, event->extra);
+    sqlite3_bind_int64(s, 4, event->time_ms);
+    int rc = run(s);
+    s = store->sql[ESP_SQL_PARAM];
+    for (uint32_t i = 0; rc == SQLITE_OK && i < event->value_count; i++) {
+        const struct esp_param *param = &store->study->params[i];
+        struct esp_value value = esp_param_value(param, event->values[i]);
+        sqlite3_bind_int64(s, 1, event->trial);
+        sqlite3_bind_int64(s, 2, i);
+        bind_text(s, 3, param->name);
+        bind_value(s, 4, &value);
+        sqlite3_bind_double(s, 6, event->values[i]);
+        rc = run(s);
+    }
+    return rc == SQLITE_OK ? set_attribute(store, event->trial, ESP_TRIAL_QUEUED) : rc;
+}
+
+static int fold_granted(struct esp_store *store, const struct esp_event *event)
+{
+    sqlite3_stmt *s = store->sql[ESP_SQL_GRANTED];
+    bind_key(s, 1, event->process);
+    sqlite3_bind_int64(s, 2, event->trial);
+    return run(s);
+}
+
+static int fold_moved(struct esp_store *store, const struct esp_event *event)
+{
+    sqlite3_stmt *s = store->sql[ESP_SQL_MOVED];
+    bool granted = event->trigger == ESP_TRIGGER_GRANT;
+    bool ended = event->to >= ESP_TRIAL_COMPLETE;
+    sqlite3_bind_int64(s, 1, event->trial);
+    bind_text(s, 2, esp_trial_state_name(event->to));
+    bind_text(s, 3, esp_cause_name(event->cause));
+    sqlite3_bind_int64(s, 4, event->attempt);
+    if (event->trigger == ESP_TRIGGER_HOLD) {
+        sqlite3_bind_int(s, 5, 1);
+    } else if (granted || ended || event->trigger == ESP_TRIGGER_RESUME ||
+               event->trigger == ESP_TRIGGER_CONTINUE) {
+        sqlite3_bind_int(s, 5, 0);
+    }
+    if (granted) {
+        bind_key(s, 6, event->process);
+        sqlite3_bind_int64(s, 7, event->number);
+    }
+    if (event->to == ESP_TRIAL_RUNNING) {
+        sqlite3_bind_int64(s, 8, event->time_ms);
+    }
+    if (ended) {
+        sqlite3_bind_int64(s, 9, event->time_ms);
+    }
+    bind_words(store, s, 10, event->text);
+    int rc = run(s);
+    if (rc == SQLITE_OK) {
+        rc = set_attribute(store, event->trial, event->to);
+    }
+    return rc == SQLITE_OK && granted ? fold_granted(store, event) : rc;
+}
+
+static int fold_started(struct esp_store *store, const struct esp_event *event)
+{
+    sqlite3_stmt *s = store->sql[ESP_SQL_STARTED];
+    sqlite3_bind_int64(s, 1, event->trial);
+    sqlite3_bind_int64(s, 2, event->attempt);
+    sqlite3_bind_int64(s, 3, event->number);
+    sqlite3_bind_int64(s, 4, event->extra);
+    return run(s);
+}
+
+static int set_until(struct esp_store *store, int64_t trial, int64_t until)
+{
+    sqlite3_stmt *s = store->sql[ESP_SQL_UNTIL];
+    sqlite3_bind_int64(s, 1, trial);
+    sqlite3_bind_int64(s, 2, until);
+    return run(s);
+}
+
+static int set_latest_checkpoint(struct esp_store *store, int64_t trial)
+{
+    sqlite3_stmt *s = store->sql[ESP_SQL_LATEST];
+    sqlite3_bind_int64(s, 1, trial);
+    return run(s);
+}
+
+static int fold_saved(struct esp_store *store, const struct esp_event *event)
+{
+    const struct esp_saved *saved = &event->saved;
+    sqlite3_stmt *s = store->sql[ESP_SQL_SAVED];
+    if (ESP_PLANT("store-checkpoint-forgotten")) {
+        return SQLITE_OK;
+    }
+    sqlite3_bind_int64(s, 1, (int64_t)event->seq);
+    sqlite3_bind_int64(s, 2, event->trial);
+    sqlite3_bind_int64(s, 3, event->attempt);
+    sqlite3_bind_int64(s, 4, saved->step);
+    sqlite3_bind_int64(s, 5, saved->tokens);
+    sqlite3_bind_int64(s, 6, (int64_t)saved->bytes);
+    bind_key(s, 7, saved->hash);
+    bind_words(store, s, 8, saved->host);
+    bind_words(store, s, 9, saved->path);
+    sqlite3_bind_int64(s, 10, event->time_ms);
+    int rc = run(s);
+    return rc == SQLITE_OK ? set_latest_checkpoint(store, event->trial) : rc;
+}
+
+static int fold_dropped(struct esp_store *store, const struct esp_event *event)
+{
+    sqlite3_stmt *s = store->sql[ESP_SQL_DROPPED];
+    sqlite3_bind_int64(s, 1, event->number);
+    sqlite3_bind_int64(s, 2, event->time_ms);
+    int rc = run(s);
+    return rc == SQLITE_OK ? set_latest_checkpoint(store, event->trial) : rc;
+}
+
+static int fold_failed(struct esp_store *store, const struct esp_event *event)
+{
+    sqlite3_stmt *s = store->sql[ESP_SQL_FAILED];
+    sqlite3_bind_int64(s, 1, event->trial);
+    bind_words(store, s, 2, event->text);
+    return run(s);
+}
+
+static int fold_worker(struct esp_store *store, const struct esp_event *event)
+{
+    sqlite3_stmt *s = store->sql[ESP_SQL_WORKER];
+    bool agent = event->kind == ESP_EVENT_AGENT;
+    bind_key(s, 1, event->process);
+    bind_text(s, 2, agent ? "agent" : "trial");
+    if (agent) {
+        sqlite3_bind_int64(s, 4, event->number);
+        bind_words(store, s, 5, event->text);
+        bind_words(store, s, 6, event->text2);
+    } else {
+        bind_key(s, 3, (uint64_t)event->number);
+        sqlite3_bind_int64(s, 4, event->extra);
+    }
+    sqlite3_bind_int64(s, 7, event->time_ms);
+    return run(s);
+}
+
+static int fold_exited(struct esp_store *store, const struct esp_event *event)
+{
+    sqlite3_stmt *s = store->sql[ESP_SQL_EXITED];
+    bind_key(s, 1, event->process);
+    sqlite3_bind_int64(s, 2, event->time_ms);
+    sqlite3_bind_int64(s, 3, event->number);
+    sqlite3_bind_int64(s, 4, event->extra);
+    sqlite3_bind_int(s, 5, event->flag);
+    bind_words(store, s, 6, event->text);
+    return run(s);
+}
+
+static int fold_note(struct esp_store *store, const struct esp_event *event)
+{
+    sqlite3_stmt *s = store->sql[ESP_SQL_NOTE];
+    sqlite3_bind_int64(s, 1, (int64_t)event->seq);
+    bind_id(s, 2, event->trial);
+    sqlite3_bind_int64(s, 3, event->time_ms);
+    bind_words(store, s, 4, event->text ? event->text : "");
+    return run(s);
+}
+
+static int fold(struct esp_store *store, const struct esp_event *event)
+{
+    switch (event->kind) {
+    case ESP_EVENT_CREATED:
+        return fold_created(store, event);
+    case ESP_EVENT_VERDICT:
+        return event->verdict.action == ESP_VERDICT_CONTINUE
+                   ? set_until(store, esp_event_subject(event), event->verdict.until)
+                   : SQLITE_OK;
+    case ESP_EVENT_DIRECTED:
+        return event->directive.action == ESP_DIRECT_CONTINUE
+                   ? set_until(store, event->trial, event->directive.until)
+                   : SQLITE_OK;
+    case ESP_EVENT_MOVED:
+        return fold_moved(store, event);
+    case ESP_EVENT_STARTED_AT:
+        return fold_started(store, event);
+    case ESP_EVENT_SAVED:
+        return fold_saved(store, event);
+    case ESP_EVENT_DROPPED:
+        return fold_dropped(store, event);
+    case ESP_EVENT_FAILED:
+        return fold_failed(store, event);
+    case ESP_EVENT_AGENT:
+    case ESP_EVENT_SPAWNED:
+        return fold_worker(store, event);
+    case ESP_EVENT_EXITED:
+        return fold_exited(store, event);
+    case ESP_EVENT_NOTE:
+        return fold_note(store, event);
+    default:
+        return SQLITE_OK;
+    }
+}
+
+/* What the tables could not hold, or reading back would refuse. */
+static bool can_be_kept(const struct esp_store *store, const struct esp_event *event)
+{
+    switch (event->kind) {
+    case ESP_EVENT_CREATED:
+        return event->trial >= 0 && event->trial < ESP_TRIALS_MAX && store->study &&
+               event->value_count <= (uint32_t)store->study->param_count;
+    case ESP_EVENT_SAVED:
+        return event->saved.path && event->trial >= 0;
+    default:
+        return event->kind > ESP_EVENT_NONE && event->kind < ESP_EVENT_KIND_COUNT;
+    }
+}
+
+int esp_fold_event(struct esp_store *store, const struct esp_event *event)
+{
+    if (!can_be_kept(store, event)) {
+        return -EINVAL;
+    }
+    if (event->kind == ESP_EVENT_REPORT) {
+        return fold_report(store, event);
+    }
+    int rc = insert_event(store, event);
+    return rc == SQLITE_OK ? fold(store, event) : rc;
+}
