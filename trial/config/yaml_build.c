@@ -470,7 +470,7 @@ static int take_event(struct builder *b, struct fy_event *event)
     switch (event->type) {
     case FYET_DOCUMENT_START:
         if (b->document_count++ > 0) {
-            REFUSE(b, offset, "a second document begins after this; one file is one study");
+            REFUSE(b, offset, "a second document begins here; one file is one study");
         }
         return 0;
     case FYET_SCALAR:

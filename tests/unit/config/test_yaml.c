@@ -247,7 +247,7 @@ static void broken_texts_are_faults_with_a_place(void **state)
                  "f.yaml: the file is UTF-16");
     expect_fault("a: \x01", "f.yaml:1:4: the control character 0x01");
     expect_fault("a: \"x\\0y\"", "f.yaml:1:4: the escape \\0");
-    expect_fault("a: 1\n---\nb: 2\n", "f.yaml:1:4: a second document");
+    expect_fault("a: 1\n---\nb: 2\n", "f.yaml:2:1: a second document");
     expect_fault("[a, b]: 1\nc: 2", "f.yaml:1:1: a key must be a text, not a list");
     expect_fault("a: *b", "f.yaml:1:5: no anchor &b stands before this alias");
     expect_fault("a: &x [1, *x]", "f.yaml:1:12: the alias *x contains itself");
@@ -444,7 +444,7 @@ static void readers_insist_on_their_type(void **state)
     assert_non_null(strstr(error.text, "4:4: d must be true or false, not a list\n"));
     assert_non_null(strstr(error.text, "5:4: e must be a finite number, not nan\n"));
     assert_non_null(strstr(error.text, "f must be a text, not nothing\n"));
-    assert_non_null(strstr(error.text, "g must be one of up, down, not upp\n"));
+    assert_non_null(strstr(error.text, "g must be one of up, down, not upp; did you mean \"up\"?\n"));
     esp_yaml_destroy(yaml);
 }
 

@@ -1,0 +1,71 @@
+/* Any text as a study file: faults or a study, never a crash, and a study that keeps its word.
+ *
+ *     CC=clang-14 meson setup build-fuzz -Dfuzzers=true -Db_sanitize=address,undefined \
+ *         -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link
+ *     ninja -C build-fuzz tests/fuzz/study_fuzz
+ *     build-fuzz/tests/fuzz/study_fuzz -max_len=4096 CORPUS studies tests/fuzz/study */
+#include "study.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What every parameter of a sound study promises to the samplers. */
+static void try_param(const struct esp_param *param)
+{
+    double previous = -INFINITY;
+
+    for (int i = 0; i <= 16; i++) {
+        double drawn = esp_param_draw(param, i / 16.0);
+        double unit = esp_param_unit(param, drawn);
+        struct esp_value value = esp_param_value(param, drawn);
+        assert(isfinite(drawn) && drawn >= previous);
+        assert(unit >= 0 && unit <= 1);
+        assert(value.type == ESP_VALUE_TEXT ? value.text != NULL : isfinite(value.real));
+        previous = drawn;
+    }
+    int64_t count = esp_param_grid_count(param);
+    assert(count >= 0);
+    if (count > 0) {
+        esp_param_value(param, esp_param_grid_point(param, count - 1));
+    }
+}
+
+static void try_study(const struct esp_study *study)
+{
+    struct esp_study *again = NULL;
+    struct esp_error error = {""};
+
+    assert(study->param_count >= 1);
+    for (int i = 0; i < study->param_count; i++) {
+        try_param(&study->params[i]);
+    }
+    assert(esp_study_read_text(study->source, "f.yaml", "/base", &again, NULL, &error) == 0);
+    assert(esp_study_same_search(study, again, &error) == 0);
+    esp_study_destroy(again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *text = malloc(size + 1);
+    struct esp_study *study = NULL;
+    struct esp_study_words words;
+    struct esp_error error = {""};
+    int rc;
+
+    memcpy(text, data, size);
+    text[size] = '\0';
+    rc = esp_study_read_text(text, "f.yaml", "/base", &study, &words, &error);
+    assert((rc == 0) == (study != NULL));
+    assert(rc == 0 || error.text[0] != '\0');
+    if (study) {
+        try_study(study);
+    }
+    esp_study_words_release(&words);
+    esp_study_destroy(study);
+    free(text);
+    return 0;
+}
