@@ -59,7 +59,9 @@ struct esp_prior {
     bool given; /* the file names a prior */
     /* CENTER: per parameter (index into params) the centre, NaN where not given */
     double center[ESP_PARAMS_MAX];
-    double width; /* octaves, one σ; 0: the default */
+    double width;      /* octaves, one σ; 0: the default */
+    double parameters; /* non-embedding ones of the model; 0: as `trainer` says */
+    double shift; /* octaves that a STEP_LAW centre's learning rate is moved by (ablations) */
 };
 
 enum esp_scheduler_type {

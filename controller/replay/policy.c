@@ -1,0 +1,161 @@
+#include "policy.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const method_names[] = {
+    [ESP_METHOD_GRID] = "grid",
+    [ESP_METHOD_RANDOM] = "random",
+    [ESP_METHOD_SOBOL] = "sobol",
+    [ESP_METHOD_TPE] = "tpe",
+    [ESP_METHOD_BAYES] = "bayes",
+    NULL,
+};
+
+static const char *const scheduler_names[] = {
+    [ESP_SCHEDULER_DEFAULT] = "default",
+    [ESP_SCHEDULER_NONE] = "none",
+    [ESP_SCHEDULER_ASHA] = "asha",
+    [ESP_SCHEDULER_MEDIAN] = "median",
+    [ESP_SCHEDULER_HYPERBAND] = "hyperband",
+    [ESP_SCHEDULER_BOHB] = "bohb",
+    [ESP_SCHEDULER_PASHA] = "pasha",
+    [ESP_SCHEDULER_HALVING] = "halving",
+    [ESP_SCHEDULER_CUT] = "cut",
+    [ESP_SCHEDULER_PERCENTILE] = "percentile",
+    [ESP_SCHEDULER_PATIENCE] = "patience",
+    [ESP_SCHEDULER_THRESHOLD] = "threshold",
+    [ESP_SCHEDULER_WANDB_HYPERBAND] = "wandb-hyperband",
+    [ESP_SCHEDULER_FREEZE_THAW] = "freeze-thaw",
+    "asha-stopping",
+    NULL,
+};
+
+#define SCHEDULER_ASHA_STOPPING (ESP_SCHEDULER_FREEZE_THAW + 1)
+
+static int find(const char *const *names, const char *name)
+{
+    for (int i = 0; names[i]; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static int
+unknown(const char *what, const char *name, const char *const *names, struct esp_error *error)
+{
+    char list[512] = "";
+    for (int i = 0; names[i]; i++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", names[i]);
+    }
+    return esp_error_set(
+        error, -EINVAL, "unknown %s \"%.60s\"; there are %s", what, name, list);
+}
+
+int esp_policy_check(const struct esp_policy *policy, struct esp_error *error)
+{
+    if (find(method_names, policy->method) < 0) {
+        return unknown("method", policy->method, method_names, error);
+    }
+    if (find(scheduler_names, policy->scheduler) < 0) {
+        return unknown("scheduler", policy->scheduler, scheduler_names, error);
+    }
+    return 0;
+}
+
+/* NAME=VALUE,…,width=OCTAVES */
+static int read_center(const char *text,
+                       const struct esp_table *table,
+                       struct esp_study *study,
+                       struct esp_error *error)
+{
+    char copy[ESP_WORDS_MAX];
+    snprintf(copy, sizeof copy, "%s", text);
+    study->prior.kind = ESP_PRIOR_CENTER;
+    for (int i = 0; i < ESP_PARAMS_MAX; i++) {
+        study->prior.center[i] = NAN;
+    }
+    for (char *rest = copy; rest;) {
+        char *part = strsep(&rest, ","), *value = strchr(part, '='), *end;
+        if (!value) {
+            return esp_error_set(error,
+                                 -EINVAL,
+                                 "--prior: \"%.60s\" is neither step-law, none nor NAME=VALUE",
+                                 part);
+        }
+        *value++ = 0;
+        double number = strtod(value, &end);
+        if (end == value || *end || !(number > 0)) {
+            return esp_error_set(
+                error, -EINVAL, "--prior: %.60s is \"%.60s\", not above 0", part, value);
+        }
+        if (strcmp(part, "width") == 0) {
+            study->prior.width = number;
+            continue;
+        }
+        int at = 0;
+        while (at < table->param_count && strcmp(table->params[at].name, part) != 0) {
+            at++;
+        }
+        if (at == table->param_count) {
+            return esp_error_set(
+                error, -EINVAL, "--prior: the table has no parameter \"%.60s\"", part);
+        }
+        study->prior.center[at] =
+            table->params[at].scale == ESP_TABLE_LOG1M ? 1 - number : number;
+    }
+    return 0;
+}
+
+static int read_prior(const char *text,
+                      const struct esp_table *table,
+                      struct esp_study *study,
+                      struct esp_error *error)
+{
+    struct esp_prior *prior = &study->prior;
+    prior->given = strcmp(text, "default") != 0;
+    prior->kind = ESP_PRIOR_STEP_LAW;
+    if (!prior->given || strcmp(text, "step-law") == 0) {
+        return 0;
+    }
+    if (strcmp(text, "none") == 0) {
+        prior->kind = ESP_PRIOR_NONE;
+        return 0;
+    }
+    if (strncmp(text, "step-law", 8) == 0) {
+        char *end;
+        prior->shift = strtod(text + 8, &end);
+        if (end == text + 8 || *end || !(fabs(prior->shift) <= 64)) {
+            return esp_error_set(error,
+                                 -EINVAL,
+                                 "--prior: \"%.60s\": after step-law comes a shift in octaves, "
+                                 "as step-law+2",
+                                 text);
+        }
+        return 0;
+    }
+    return read_center(text, table, study, error);
+}
+
+int esp_policy_apply(const struct esp_policy *policy,
+                     const struct esp_table *table,
+                     struct esp_study *study,
+                     struct esp_error *error)
+{
+    int scheduler = find(scheduler_names, policy->scheduler);
+    study->method = (enum esp_method)find(method_names, policy->method);
+    study->stopping = (struct esp_stopping){
+        .type = scheduler == SCHEDULER_ASHA_STOPPING ? ESP_SCHEDULER_ASHA
+                                                     : (enum esp_scheduler_type)scheduler,
+        .stopping_form = scheduler == SCHEDULER_ASHA_STOPPING,
+        .eta = policy->eta,
+        .risk = isnan(policy->risk) ? 0 : policy->risk,
+        .percentile = NAN,
+    };
+    return read_prior(policy->prior, table, study, error);
+}

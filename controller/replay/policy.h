@@ -1,0 +1,25 @@
+/* Which search is replayed, in words, and what that means for a study. */
+#ifndef ESPALIER_REPLAY_POLICY_H
+#define ESPALIER_REPLAY_POLICY_H
+
+#include "table.h"
+
+struct esp_policy {
+    const char *method;
+    const char *scheduler;
+    const char *prior; /* "default": the method's own */
+    double eta;        /* 0: the scheduler's own */
+    double risk;       /* NaN: the scheduler's own */
+};
+
+/* -EINVAL for an unknown method or scheduler, with the nearest known one. */
+int esp_policy_check(const struct esp_policy *policy, struct esp_error *error);
+
+/* Sets the study's method, scheduler and prior. -EINVAL for a prior that cannot be read or
+ * names no parameter of the table. */
+int esp_policy_apply(const struct esp_policy *policy,
+                     const struct esp_table *table,
+                     struct esp_study *study,
+                     struct esp_error *error);
+
+#endif

@@ -1,0 +1,117 @@
+#include "summary.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const double esp_regret_budgets[ESP_REGRET_BUDGETS] = {1, 2, 5, 10, 20};
+static const double shares[] = {0.01, 0.0025, 0.001};
+
+static int by_number(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double esp_percentile_of(double *numbers, size_t count, double share)
+{
+    if (count == 0) {
+        return NAN;
+    }
+    qsort(numbers, count, sizeof *numbers, by_number);
+    size_t at = (size_t)ceil(share * (double)count);
+    return numbers[at > 0 ? at - 1 : 0];
+}
+
+double esp_median_of(double *numbers, int count)
+{
+    if (count == 0) {
+        return NAN;
+    }
+    qsort(numbers, (size_t)count, sizeof *numbers, by_number);
+    double low = numbers[(count - 1) / 2], high = numbers[count / 2];
+    return isinf(low) || isinf(high) ? high : 0.5 * (low + high);
+}
+
+int esp_replay_summary_init(struct esp_replay_summary *summary,
+                            const struct esp_table *table,
+                            int seeds)
+{
+    memset(summary, 0, sizeof *summary);
+    for (int i = 0; i < ESP_WITHIN_COUNT; i++) {
+        summary->cost[i] = calloc((size_t)seeds, sizeof(double));
+    }
+    for (int i = 0; i < ESP_REGRET_BUDGETS; i++) {
+        summary->regret[i] = calloc((size_t)seeds, sizeof(double));
+    }
+    summary->p50_us = calloc((size_t)seeds, sizeof(double));
+    summary->p99_us = calloc((size_t)seeds, sizeof(double));
+    if (!summary->p99_us) {
+        return -ENOMEM;
+    }
+    double best = esp_table_final(table, table->best);
+    for (int i = 0; i < 3; i++) {
+        summary->limit[i] = best + shares[i] * fabs(best);
+    }
+    summary->limit[ESP_WITHIN_RANK20] = esp_table_ranked(table, 20);
+    summary->worst = best;
+    for (uint32_t t = 0; t < table->trial_count; t++) {
+        double loss = esp_table_final(table, t);
+        if (isfinite(loss) && loss > summary->worst) {
+            summary->worst = loss;
+        }
+    }
+    return 0;
+}
+
+void esp_replay_summary_release(struct esp_replay_summary *summary)
+{
+    for (int i = 0; i < ESP_WITHIN_COUNT; i++) {
+        free(summary->cost[i]);
+    }
+    for (int i = 0; i < ESP_REGRET_BUDGETS; i++) {
+        free(summary->regret[i]);
+    }
+    free(summary->p50_us);
+    free(summary->p99_us);
+    memset(summary, 0, sizeof *summary);
+}
+
+/* From when on the returned trial stays within the limit; infinity: it does not at the end. */
+static double cost_to_stay(const struct esp_replay_result *result, double limit, double horizon)
+{
+    double cost = INFINITY;
+    for (size_t i = result->trace_count; i > 0; i--) {
+        if (!(result->trace[i - 1].returned <= limit)) {
+            break;
+        }
+        cost = (double)result->trace[i - 1].spent / horizon;
+    }
+    return cost;
+}
+
+void esp_replay_summary_add(struct esp_replay_summary *summary,
+                            const struct esp_table *table,
+                            const struct esp_replay_result *result)
+{
+    int seed = summary->seeds++;
+    double horizon = (double)table->horizon, best = esp_table_final(table, table->best);
+    for (int i = 0; i < ESP_WITHIN_COUNT; i++) {
+        summary->cost[i][seed] = cost_to_stay(result, summary->limit[i], horizon);
+    }
+    for (int b = 0; b < ESP_REGRET_BUDGETS; b++) {
+        double loss = summary->worst;
+        for (size_t i = 0; i < result->trace_count &&
+                           (double)result->trace[i].spent <= esp_regret_budgets[b] * horizon;
+             i++) {
+            loss = fmin(result->trace[i].returned, summary->worst);
+        }
+        summary->regret[b][seed] = loss - best;
+    }
+    summary->killed += result->best_killed;
+    summary->p50_us[seed] =
+        esp_percentile_of(result->decision_us, (size_t)result->decisions, 0.50);
+    summary->p99_us[seed] =
+        esp_percentile_of(result->decision_us, (size_t)result->decisions, 0.99);
+}

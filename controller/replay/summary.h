@@ -1,0 +1,43 @@
+/* What many seeds on one table say: cost to come within a share of the best and stay there, and
+ * regret at budgets. Costs are full trainings. Regret is the returned trial's last loss less
+ * the table's best; a diverged one, or none yet, counts as the worst finite loss of the table.
+ */
+#ifndef ESPALIER_REPLAY_SUMMARY_H
+#define ESPALIER_REPLAY_SUMMARY_H
+
+#include "run.h"
+
+enum {
+    ESP_WITHIN_1,      /* 1 % */
+    ESP_WITHIN_025,    /* 0.25 % */
+    ESP_WITHIN_01,     /* 0.1 % */
+    ESP_WITHIN_RANK20, /* at most the 20th best loss, for large tables */
+    ESP_WITHIN_COUNT
+};
+
+#define ESP_REGRET_BUDGETS 5
+extern const double esp_regret_budgets[ESP_REGRET_BUDGETS]; /* 1, 2, 5, 10, 20 */
+
+struct esp_replay_summary {
+    int seeds;
+    double *cost[ESP_WITHIN_COUNT]; /* per seed; infinity: not reached */
+    double *regret[ESP_REGRET_BUDGETS];
+    double *p50_us, *p99_us;
+    int killed;
+    double limit[ESP_WITHIN_COUNT]; /* the loss that counts as within */
+    double worst;                   /* the table's worst finite loss */
+};
+
+int esp_replay_summary_init(struct esp_replay_summary *summary,
+                            const struct esp_table *table,
+                            int seeds);
+void esp_replay_summary_release(struct esp_replay_summary *summary);
+void esp_replay_summary_add(struct esp_replay_summary *summary,
+                            const struct esp_table *table,
+                            const struct esp_replay_result *result);
+
+/* Sorts its numbers: the median (the lower of two middle ones is not preferred: their mean). */
+double esp_median_of(double *numbers, int count);
+double esp_percentile_of(double *numbers, size_t count, double share);
+
+#endif

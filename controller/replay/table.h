@@ -1,0 +1,77 @@
+/* A table of recorded trainings: NAME.yaml, NAME.trials.csv, NAME.curves.csv.
+ *
+ *   NAME.yaml          name, horizon, model {parameters, context}, schedule, metric,
+ *                      parameters {NAME: {scale: linear | log | log1m, min, max, values}}
+ *   NAME.trials.csv    trial and one column per parameter
+ *   NAME.curves.csv    trial,tokens,loss,seconds; ordered; seconds may be empty
+ *
+ * `scale` says in which space distances are taken and proposals are uniform: log(x), or
+ * log(1 - x) for log1m. Ranges that the file does not give come from the trials. */
+#ifndef ESPALIER_REPLAY_TABLE_H
+#define ESPALIER_REPLAY_TABLE_H
+
+#include <espalier/error.h>
+#include <espalier/limits.h>
+#include <espalier/study.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum esp_table_scale {
+    ESP_TABLE_LINEAR,
+    ESP_TABLE_LOG,
+    ESP_TABLE_LOG1M,
+};
+
+struct esp_table_param {
+    char name[ESP_NAME_MAX];
+    enum esp_table_scale scale;
+    double min, max;
+    struct esp_value *values; /* in the file's order; text owned; NULL: a range */
+    int value_count;
+};
+
+struct esp_table_point {
+    int64_t tokens;
+    double loss;
+    double seconds; /* NaN: not recorded */
+};
+
+struct esp_table {
+    char name[ESP_NAME_MAX];
+    char metric[ESP_NAME_MAX];
+    bool maximize;   /* losses are negated on reading */
+    int64_t horizon; /* a full training */
+    double model_parameters;
+    int64_t context;
+    int64_t schedule; /* enum esp_schedule_type; -1: not known */
+    int param_count;
+    struct esp_table_param params[ESP_PARAMS_MAX];
+    uint32_t trial_count;
+    double *drawn;   /* [trials, params]: as the study of `esp_table_study` draws them */
+    double *place;   /* [trials, params]: scaled to [0, 1] */
+    uint32_t *first; /* [trials + 1]: into points */
+    struct esp_table_point *points;
+    uint32_t best; /* the trial with the lowest last loss */
+};
+
+/* -EINVAL and the like name file, line and value. */
+int esp_table_read(const char *path, struct esp_table *table, struct esp_error *error);
+void esp_table_release(struct esp_table *table);
+
+/* The last recorded loss; infinity when the trial diverged. */
+double esp_table_final(const struct esp_table *table, uint32_t trial);
+/* The loss whose rank among the last ones is `rank` (from 1). */
+double esp_table_ranked(const struct esp_table *table, uint32_t rank);
+
+/* The trial nearest to drawn values that is not taken (a flag per trial); ties to the lower
+ * number; -1 when all are. */
+int64_t
+esp_table_nearest(const struct esp_table *table, const double *drawn, const bool *taken);
+
+/* The study that searches the table's ranges; release it with esp_study_release. A log1m
+ * parameter is drawn as 1 - x. Method, scheduler, seed and prior are left to the caller. */
+int esp_table_study(const struct esp_table *table,
+                    struct esp_study **out,
+                    struct esp_error *error);
+
+#endif
