@@ -1,6 +1,8 @@
-/* Files are mapped, or copied into one block when there are more than ESP_DATA_MAPPED_MAX of
- * them: a mapping costs a page and a kernel object each (vm.max_map_count is 65530), and
- * thousands of small source files are a usual corpus.
+/* A corpus up to ESP_DATA_COPIED_MAX bytes is copied into one block: it costs little, and a
+ * person who edits a text while trials train on it does them no harm. Larger ones are mapped,
+ * unless they are more than ESP_DATA_MAPPED_MAX files: a mapping costs a page and a kernel
+ * object each (vm.max_map_count is 65530), and thousands of small source files are a usual
+ * corpus.
  *
  * llm.c shards (facts: its dev/data): 256 little-endian int32 {magic, version, tokens, 0, …},
  * then the tokens: 20240520 and 1: uint16 (GPT-2), 20240801 and 7: uint32 (Llama-3). A nanoGPT
@@ -20,6 +22,9 @@
 #include <unistd.h>
 
 #define ESP_DATA_MAPPED_MAX 256
+
+/* 64 trial processes on one host hold 2 GiB. */
+#define ESP_DATA_COPIED_MAX (32LL << 20)
 
 /* Checked on opening; 64 Mi tokens take about 30 ms from the page cache. */
 #define ESP_DATA_SCAN_MAX (64LL << 20)
@@ -55,6 +60,7 @@ struct esp_data {
     struct esp_data_files files;
     struct segment *segments; /* [files.count] */
     uint8_t *block;           /* when copied */
+    bool copied;
     enum esp_data_kind kind;
     int64_t vocabulary;
     int64_t context;
@@ -218,7 +224,7 @@ static int load_file(struct esp_data *data,
     if (rc != 0) {
         return rc;
     }
-    if (data->files.count <= ESP_DATA_MAPPED_MAX) {
+    if (!data->copied) {
         rc = map_file(&data->segments[index], fd, *size);
     } else {
         /* 4: uint32 tokens stay aligned, whatever the files' sizes. */
@@ -250,6 +256,20 @@ static int load_file(struct esp_data *data,
                                    strerror(-rc));
 }
 
+/* A file that cannot be looked at is told when it is opened. */
+static bool wants_copy(const struct esp_data_files *files)
+{
+    struct stat status;
+    int64_t bytes = 0;
+    if (files->count > ESP_DATA_MAPPED_MAX) {
+        return true;
+    }
+    for (size_t i = 0; i < files->count; i++) {
+        bytes += stat(files->paths[i], &status) == 0 ? status.st_size : 0;
+    }
+    return bytes <= ESP_DATA_COPIED_MAX;
+}
+
 static int load_all(struct esp_data *data, struct esp_error *error)
 {
     size_t count = data->files.count, used = 0, room = 0;
@@ -261,6 +281,7 @@ static int load_all(struct esp_data *data, struct esp_error *error)
         rc = esp_error_set(error, -ENOMEM, "data: no memory for %zu files", count);
         goto out;
     }
+    data->copied = wants_copy(&data->files);
     for (size_t i = 0; i < count && rc == 0; i++) {
         offsets[i] = used;
         rc = load_file(data, i, &used, &room, &sizes[i], error);

@@ -375,6 +375,46 @@ static void nanogpt_shards_take_their_vocabulary_from_the_largest_id(void **stat
     esp_data_close(data);
 }
 
+static void large_shards_are_mapped_and_joined(void **state)
+{
+    (void)state;
+    struct esp_data *data;
+    struct esp_error error;
+    int32_t inputs[16], targets[16];
+    uint16_t ids[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    int64_t hole =
+        17 << 20; /* tokens of each file that are zero and take no room on the disk */
+    for (int i = 0; i < 2; i++) {
+        const char *path = scratch_write(&scratch, i ? "b.bin" : "a.bin", ids, 0);
+        int fd = open(path, O_WRONLY);
+        assert_int_equal(pwrite(fd, ids, sizeof ids, 2 * hole), sizeof ids);
+        close(fd);
+    }
+    assert_int_equal(esp_data_open(scratch_path(&scratch, "*.bin"), 0, 16, &data, &error), 0);
+    assert_int_equal(esp_data_tokens(data), 2 * (hole + 8));
+    assert_int_equal(esp_data_vocabulary(data), 9);
+    assert_int_equal(esp_data_window(data, hole + 2, inputs, targets, &error), 0);
+    for (int i = 0; i < 16; i++) {
+        assert_int_equal(inputs[i], i < 6 ? i + 3 : 0);
+        assert_int_equal(targets[i], i < 5 ? i + 4 : 0);
+    }
+    esp_data_close(data);
+}
+
+static void a_text_emptied_while_in_use_stays_as_it_was(void **state)
+{
+    (void)state;
+    struct esp_data *data;
+    struct esp_error error;
+    int32_t inputs[16], targets[16];
+    const char *path = write_pattern("a.txt", 0, 100000);
+    assert_int_equal(esp_data_open(path, 0, 16, &data, &error), 0);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(esp_data_window(data, 90000, inputs, targets, &error), 0);
+    assert_int_equal(inputs[15], pattern_at(90015));
+    esp_data_close(data);
+}
+
 static void ids_outside_the_vocabulary_are_refused(void **state)
 {
     (void)state;
@@ -431,6 +471,8 @@ int main(void)
         CLAIM(unreadable_file_is_named),
         CLAIM(shards_of_llmc_are_read_by_their_headers),
         CLAIM(nanogpt_shards_take_their_vocabulary_from_the_largest_id),
+        CLAIM(large_shards_are_mapped_and_joined),
+        CLAIM(a_text_emptied_while_in_use_stays_as_it_was),
         CLAIM(ids_outside_the_vocabulary_are_refused),
         CLAIM(truncated_shards_are_refused),
         CLAIM(mixed_kinds_are_refused),
