@@ -16,7 +16,8 @@
  *   report  one row per (trial, step): the first acknowledged value. A report for a step that
  *           has a row (a later attempt trained it again) is an event of kind 'report' instead,
  *           and changes nothing here. In REAL columns NULL stands for NaN, and -0 becomes 0;
- *           infinities are SQLite's own. `measures` counts the rows of `measure` that belong to it.
+ *           infinities are SQLite's own. `measures` counts the rows of `measure` that belong to
+ * it.
  *
  * The rest folds from those, in the same transaction (fold.c), so that plain SQL can ask:
  *
