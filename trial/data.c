@@ -2,13 +2,10 @@
  * person who edits a text while trials train on it does them no harm. Larger ones are mapped,
  * unless they are more than ESP_DATA_MAPPED_MAX files: a mapping costs a page and a kernel
  * object each (vm.max_map_count is 65530), and thousands of small source files are a usual
- * corpus.
- *
- * llm.c shards (facts: its dev/data): 256 little-endian int32 {magic, version, tokens, 0, …},
- * then the tokens: 20240520 and 1: uint16 (GPT-2), 20240801 and 7: uint32 (Llama-3). A nanoGPT
- * shard is bare uint16. Shards are known by their name's end, `.bin`; anything else is text. */
+ * corpus. */
 #include "data.h"
 #include "data_files.h"
+#include "data_shard.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -29,37 +26,10 @@
 /* Checked on opening; 64 Mi tokens take about 30 ms from the page cache. */
 #define ESP_DATA_SCAN_MAX (64LL << 20)
 
-#define LLMC_HEADER_BYTES 1024
-#define LLMC_GPT2_MAGIC 20240520
-#define LLMC_GPT2_VERSION 1
-#define LLMC_GPT2_VOCABULARY 50257
-#define LLMC_LLAMA3_MAGIC 20240801
-#define LLMC_LLAMA3_VERSION 7
-#define LLMC_LLAMA3_VOCABULARY 128256
-
-/* Text has no ids above this; 256 is what DESIGN 8 says. */
-#define TEXT_VOCABULARY 256
-
-static const char *const kind_names[] = {
-    [ESP_DATA_TEXT] = "text",
-    [ESP_DATA_NANOGPT] = "a nanoGPT shard (bare uint16)",
-    [ESP_DATA_GPT2] = "an llm.c GPT-2 shard",
-    [ESP_DATA_LLAMA3] = "an llm.c Llama-3 shard",
-};
-
-/* One file. Tokens begin at `tokens`, `position` of them come before it. */
-struct segment {
-    const uint8_t *tokens;
-    int64_t position;
-    int64_t count;
-    void *map; /* NULL: in `block`, or empty */
-    size_t map_bytes;
-};
-
 struct esp_data {
     struct esp_data_files files;
-    struct segment *segments; /* [files.count] */
-    uint8_t *block;           /* when copied */
+    struct esp_data_segment *segments; /* [files.count] */
+    uint8_t *block;                    /* when copied */
     bool copied;
     enum esp_data_kind kind;
     int64_t vocabulary;
@@ -67,27 +37,6 @@ struct esp_data {
     int64_t tokens;
     int64_t train_tokens;
 };
-
-static int64_t token_bytes(enum esp_data_kind kind)
-{
-    return kind == ESP_DATA_TEXT ? 1 : kind == ESP_DATA_LLAMA3 ? 4 : 2;
-}
-
-static int32_t load_token(enum esp_data_kind kind, const uint8_t *tokens, int64_t index)
-{
-    const uint8_t *p = tokens + index * token_bytes(kind);
-    switch (kind) {
-    case ESP_DATA_TEXT:
-        return p[0];
-    case ESP_DATA_NANOGPT:
-    case ESP_DATA_GPT2:
-        return p[0] | p[1] << 8;
-    case ESP_DATA_LLAMA3:
-        break;
-    }
-    uint32_t id = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-    return id > INT32_MAX ? INT32_MAX : (int32_t)id;
-}
 
 static int read_fully(int fd, void *buffer, size_t bytes)
 {
@@ -109,76 +58,6 @@ static int read_fully(int fd, void *buffer, size_t bytes)
     return 0;
 }
 
-static bool is_shard(const char *path)
-{
-    size_t length = strlen(path);
-    return length >= 4 && strcmp(path + length - 4, ".bin") == 0;
-}
-
-/* The kind of a shard from its first words; `header_bytes` precede the tokens and `declared` is
- * what the header says, −1 without one. */
-static enum esp_data_kind
-read_header(const uint8_t *bytes, int64_t size, int64_t *header_bytes, int64_t *declared)
-{
-    *header_bytes = 0;
-    *declared = -1;
-    if (size < 12) {
-        return ESP_DATA_NANOGPT;
-    }
-    int32_t words[3];
-    memcpy(words, bytes, sizeof words);
-    bool gpt2 = words[0] == LLMC_GPT2_MAGIC && words[1] == LLMC_GPT2_VERSION;
-    bool llama3 = words[0] == LLMC_LLAMA3_MAGIC && words[1] == LLMC_LLAMA3_VERSION;
-    if (!gpt2 && !llama3) {
-        return ESP_DATA_NANOGPT;
-    }
-    *header_bytes = LLMC_HEADER_BYTES;
-    *declared = words[2];
-    return gpt2 ? ESP_DATA_GPT2 : ESP_DATA_LLAMA3;
-}
-
-/* Finds kind and tokens of a file whose bytes lie at `bytes`. */
-static int describe(const char *path,
-                    const uint8_t *bytes,
-                    int64_t size,
-                    struct segment *segment,
-                    enum esp_data_kind *kind,
-                    struct esp_error *error)
-{
-    if (!is_shard(path)) {
-        *kind = ESP_DATA_TEXT;
-        segment->tokens = bytes;
-        segment->count = size;
-        return 0;
-    }
-    int64_t header_bytes, declared;
-    *kind = read_header(bytes, size, &header_bytes, &declared);
-    int64_t width = token_bytes(*kind);
-    if (declared < 0 && size % width != 0) {
-        return esp_error_set(error,
-                             -EINVAL,
-                             "data: '%s' has %" PRId64 " bytes, not a whole number of uint16 "
-                             "tokens: it is truncated or no token shard",
-                             path,
-                             size);
-    }
-    if (declared >= 0 && size != header_bytes + declared * width) {
-        return esp_error_set(
-            error,
-            -EINVAL,
-            "data: '%s' has %" PRId64 " bytes, but its header says %" PRId64
-            " tokens, which are %" PRId64 " bytes: it is %s; write it again",
-            path,
-            size,
-            declared,
-            header_bytes + declared * width,
-            size < header_bytes + declared * width ? "truncated" : "longer than it should be");
-    }
-    segment->tokens = bytes + header_bytes;
-    segment->count = declared < 0 ? size / width : declared;
-    return 0;
-}
-
 static int open_file(const char *path, int *fd, int64_t *size, struct esp_error *error)
 {
     struct stat status;
@@ -195,7 +74,7 @@ static int open_file(const char *path, int *fd, int64_t *size, struct esp_error 
     return 0;
 }
 
-static int map_file(struct segment *segment, int fd, int64_t size)
+static int map_file(struct esp_data_segment *segment, int fd, int64_t size)
 {
     if (size == 0) {
         return 0;
@@ -287,7 +166,7 @@ static int load_all(struct esp_data *data, struct esp_error *error)
         rc = load_file(data, i, &used, &room, &sizes[i], error);
     }
     for (size_t i = 0; i < count && rc == 0; i++) {
-        struct segment *segment = &data->segments[i];
+        struct esp_data_segment *segment = &data->segments[i];
         const char *path = data->files.paths[i];
         enum esp_data_kind kind;
         segment->position = data->tokens;
@@ -295,16 +174,16 @@ static int load_all(struct esp_data *data, struct esp_error *error)
             continue;
         }
         const uint8_t *bytes = segment->map ? segment->map : data->block + offsets[i];
-        rc = describe(path, bytes, sizes[i], segment, &kind, error);
+        rc = esp_data_describe(path, bytes, sizes[i], segment, &kind, error);
         if (rc == 0 && first && kind != data->kind) {
             rc = esp_error_set(
                 error,
                 -EINVAL,
                 "data: mixed kinds: '%s' is %s, '%s' is %s; name files of one kind",
                 first,
-                kind_names[data->kind],
+                esp_data_kind_name(data->kind),
                 path,
-                kind_names[kind]);
+                esp_data_kind_name(kind));
         } else if (rc == 0) {
             first = first ? first : path;
             data->kind = kind;
@@ -317,7 +196,7 @@ out:
     return rc;
 }
 
-static const struct segment *segment_at(const struct esp_data *data, int64_t position)
+static const struct esp_data_segment *segment_at(const struct esp_data *data, int64_t position)
 {
     size_t low = 0, high = data->files.count - 1;
     while (low < high) { /* the last segment that begins at or before it */
@@ -332,7 +211,7 @@ static const struct segment *segment_at(const struct esp_data *data, int64_t pos
 }
 
 static int refuse_id(const struct esp_data *data,
-                     const struct segment *segment,
+                     const struct esp_data_segment *segment,
                      int64_t index,
                      int32_t id,
                      struct esp_error *error)
@@ -353,20 +232,19 @@ static int settle_vocabulary(struct esp_data *data, struct esp_error *error)
 {
     bool derive = data->vocabulary == 0 && data->kind == ESP_DATA_NANOGPT;
     if (data->vocabulary == 0 && !derive) {
-        data->vocabulary = data->kind == ESP_DATA_TEXT   ? TEXT_VOCABULARY
-                           : data->kind == ESP_DATA_GPT2 ? LLMC_GPT2_VOCABULARY
-                                                         : LLMC_LLAMA3_VOCABULARY;
+        data->vocabulary = esp_data_kind_vocabulary(data->kind);
     }
-    if (data->kind == ESP_DATA_TEXT && data->vocabulary >= TEXT_VOCABULARY) {
+    if (data->kind == ESP_DATA_TEXT &&
+        data->vocabulary >= esp_data_kind_vocabulary(ESP_DATA_TEXT)) {
         return 0;
     }
     int64_t left = derive ? INT64_MAX : ESP_DATA_SCAN_MAX;
     int32_t largest = 0;
     for (size_t s = 0; s < data->files.count && left > 0; s++) {
-        const struct segment *segment = &data->segments[s];
+        const struct esp_data_segment *segment = &data->segments[s];
         int64_t count = segment->count < left ? segment->count : left;
         for (int64_t i = 0; i < count; i++) {
-            int32_t id = load_token(data->kind, segment->tokens, i);
+            int32_t id = esp_data_load_token(data->kind, segment->tokens, i);
             if (!derive && id >= data->vocabulary) {
                 return refuse_id(data, segment, i, id, error);
             }
@@ -388,7 +266,7 @@ check_length(const struct esp_data *data, const char *pattern, struct esp_error 
     if (data->tokens >= needed && data->train_tokens > data->context) {
         return 0;
     }
-    int64_t width = token_bytes(data->kind);
+    int64_t width = esp_data_token_bytes(data->kind);
     return esp_error_set(error,
                          -EINVAL,
                          "data: '%s' is too short: it has %" PRId64
@@ -513,13 +391,13 @@ int esp_data_window(const struct esp_data *data,
                     struct esp_error *error)
 {
     assert(start >= 0 && start + data->context < data->tokens);
-    const struct segment *segment = segment_at(data, start);
+    const struct esp_data_segment *segment = segment_at(data, start);
     for (int64_t i = 0; i <= data->context; i++) {
         while (start + i >= segment->position + segment->count) {
             segment++; /* empty files hold no position */
         }
         int64_t index = start + i - segment->position;
-        int32_t id = load_token(data->kind, segment->tokens, index);
+        int32_t id = esp_data_load_token(data->kind, segment->tokens, index);
         if (id >= data->vocabulary) {
             return refuse_id(data, segment, index, id, error);
         }
