@@ -1,0 +1,124 @@
+/* espalier run, espalier resume: the controller. */
+#include "../loop/loop.h"
+#include "../study/study.h"
+#include "commands.h"
+#include "ledger.h"
+#include "progress.h"
+#include "results.h"
+#include "source.h"
+
+#include <errno.h>
+#include <espalier/config.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Words that go with an exit code, where the results alone do not say it. */
+static void explain_code(int code, const char *dir)
+{
+    switch (code) {
+    case ESP_EXIT_NO_TRIAL:
+        fprintf(stderr, "espalier: no trial is usable; `espalier ls %s` lists them.\n", dir);
+        break;
+    case ESP_EXIT_BUDGET:
+        fprintf(stderr,
+                "espalier: the budget is spent. Raise it in the study file and run again to go "
+                "on.\n");
+        break;
+    case ESP_EXIT_PAUSED:
+    case ESP_EXIT_KILLED:
+        fprintf(stderr, "espalier: interrupted; go on with: espalier resume %s\n", dir);
+        break;
+    default:
+        break;
+    }
+}
+
+static void greet(const struct esp_session *session, const char *dir)
+{
+    struct esp_core_totals totals = esp_core_totals(session->core);
+    uint32_t trials = esp_core_trial_count(session->core);
+    if (session->created || trials == 0) {
+        fprintf(stderr, "espalier: %s begins in %s\n", session->study->name, dir);
+    } else {
+        fprintf(stderr,
+                "espalier: %s goes on in %s: %" PRIu32 " trials, %" PRIu32 " complete\n",
+                session->study->name,
+                dir,
+                trials,
+                totals.by_state[ESP_TRIAL_COMPLETE]);
+    }
+    fflush(stderr);
+}
+
+/* Takes the study (NULL: resume). */
+static int run_study(const struct esp_arguments *arguments,
+                     const char *dir,
+                     const char *file,
+                     struct esp_study *study,
+                     struct esp_error *error)
+{
+    struct esp_session session;
+    struct esp_progress progress;
+    char *base = malloc(ESP_PATH_MAX);
+    int code;
+    int rc = base ? 0 : esp_error_set(error, -ENOMEM, "out of memory.");
+    rc = rc == 0 && file ? esp_config_folder(file, base, error) : rc;
+    if (rc < 0) {
+        esp_study_destroy(study);
+        free(base);
+        return esp_exit_of(rc);
+    }
+    struct esp_session_options options = {
+        .dir = dir, .file = file, .base = base, .study = study, .workers = arguments->workers};
+    rc = esp_session_open(&options, &session, error);
+    free(base);
+    if (rc < 0) {
+        return esp_exit_of(rc);
+    }
+    greet(&session, dir);
+    esp_progress_init(&progress, session.study, dir);
+    struct esp_loop_options loop = {
+        .device = arguments->device,
+        .watcher = {&progress, esp_progress_look, esp_progress_say},
+    };
+    rc = esp_loop_run(&session, &loop, error);
+    esp_progress_clear(&progress);
+    esp_progress_release(&progress);
+    esp_session_close(&session);
+    if (rc < 0) {
+        return esp_exit_of(rc) == ESP_EXIT_USAGE ? ESP_EXIT_FAILURE : esp_exit_of(rc);
+    }
+    code = rc;
+    if (code != ESP_EXIT_KILLED) {
+        rc = esp_results_print(dir, error);
+        code = code == ESP_EXIT_DONE ? rc : code;
+    }
+    explain_code(code, dir);
+    return code;
+}
+
+int esp_cmd_run(const struct esp_arguments *arguments, struct esp_error *error)
+{
+    struct esp_study *study = NULL;
+    char name[ESP_NAME_MAX], dir[ESP_NAME_MAX + 8];
+    const char *file = arguments->operands[0];
+    int rc = esp_source_read(file, arguments->data, &study, error);
+    if (rc < 0) {
+        return ESP_EXIT_USAGE;
+    }
+    rc = esp_study_check_data(study, error);
+    if (rc < 0) {
+        esp_study_destroy(study);
+        return ESP_EXIT_USAGE;
+    }
+    esp_study_folder_name(study, name, sizeof name);
+    snprintf(dir, sizeof dir, "runs/%s", name);
+    return run_study(arguments, arguments->dir ? arguments->dir : dir, file, study, error);
+}
+
+int esp_cmd_resume(const struct esp_arguments *arguments, struct esp_error *error)
+{
+    return run_study(arguments, arguments->operands[0], NULL, NULL, error);
+}

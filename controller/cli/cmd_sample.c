@@ -1,0 +1,109 @@
+/* espalier sample: text from a trial's latest checkpoint, written by espalier-trial. */
+#include "../agent/launch.h"
+#include "commands.h"
+#include "ledger.h"
+#include "rows.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct found {
+    char path[ESP_PATH_MAX];
+    bool any;
+};
+
+/* The latest comes first. */
+static int take_first(void *context, const struct esp_reader_checkpoint *checkpoint)
+{
+    struct found *found = context;
+    if (!found->any) {
+        snprintf(found->path, sizeof found->path, "%s", checkpoint->saved.path);
+        found->any = true;
+    }
+    return 0;
+}
+
+/* The trial named, or the best one that has a checkpoint. */
+static int find_checkpoint(struct esp_ledger *ledger,
+                           const char *named,
+                           struct found *found,
+                           struct esp_error *error)
+{
+    struct esp_rows rows = {0};
+    int64_t trial = -1;
+    int rc;
+    if (named) {
+        rc = esp_arguments_trial(named, &trial, error);
+        rc = rc < 0 ? rc : esp_rows_one(ledger->reader, trial, &rows, error);
+        rc = rc < 0 ? rc
+                    : esp_reader_checkpoints(ledger->reader, trial, take_first, found, error);
+        if (rc == 0 && !found->any) {
+            rc = esp_error_set(error,
+                               -ENOENT,
+                               "trial #%lld has no checkpoint. `espalier best` names others.",
+                               (long long)trial);
+        }
+    } else {
+        rc = esp_rows_best(ledger->reader, 0, &rows, error);
+        for (size_t i = 0; rc == 0 && i < rows.count && !found->any; i++) {
+            rc = esp_reader_checkpoints(
+                ledger->reader, rows.trials[i].trial, take_first, found, error);
+        }
+        if (rc == 0 && !found->any) {
+            rc = esp_error_set(error, -ENOENT, "no trial has a checkpoint yet.");
+        }
+    }
+    esp_rows_release(&rows);
+    return rc;
+}
+
+int esp_cmd_sample(const struct esp_arguments *arguments, struct esp_error *error)
+{
+    struct esp_ledger ledger = {0};
+    struct found found = {0};
+    char program[ESP_PATH_MAX], path[2 * ESP_PATH_MAX], tokens[32], heat[40], seed[32];
+    const char *dir = arguments->operands[0];
+    int rc = esp_ledger_open(dir, &ledger, error);
+    rc = rc < 0 ? rc
+                : find_checkpoint(&ledger,
+                                  arguments->operand_count > 1 ? arguments->operands[1] : NULL,
+                                  &found,
+                                  error);
+    esp_ledger_close(&ledger);
+    if (rc < 0) {
+        return esp_exit_of(rc);
+    }
+    snprintf(path, sizeof path, "%s%s%s", found.path[0] == '/' ? "" : dir, "/", found.path);
+    rc = esp_launch_beside("espalier-trial", program, sizeof program);
+    if (rc < 0) {
+        esp_error_set(error, rc, "espalier-trial cannot be found: %s.", strerror(-rc));
+        return ESP_EXIT_FAILURE;
+    }
+    const char *argv[16] = {"espalier-trial", "sample", path, "--temperature", heat};
+    int count = 5;
+    snprintf(heat, sizeof heat, "%.17g", arguments->temperature);
+    if (arguments->prompt) {
+        argv[count++] = "--prompt";
+        argv[count++] = arguments->prompt;
+    }
+    if (arguments->tokens > 0) {
+        snprintf(tokens, sizeof tokens, "%lld", (long long)arguments->tokens);
+        argv[count++] = "--tokens";
+        argv[count++] = tokens;
+    }
+    if (arguments->seed >= 0) {
+        snprintf(seed, sizeof seed, "%lld", (long long)arguments->seed);
+        argv[count++] = "--seed";
+        argv[count++] = seed;
+    }
+    if (strcmp(arguments->device, "auto") != 0) {
+        argv[count++] = "--device";
+        argv[count++] = arguments->device;
+    }
+    argv[count] = NULL;
+    execv(program, (char *const *)argv);
+    esp_error_set(error, -errno, "%s: %s.", program, strerror(errno));
+    return ESP_EXIT_FAILURE;
+}

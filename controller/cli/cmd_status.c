@@ -1,0 +1,145 @@
+/* espalier status: how a search stands, in a few lines or as DESIGN 9's JSON. */
+#include "commands.h"
+#include "results.h"
+#include "term.h"
+
+#include <math.h>
+
+struct counts {
+    int64_t queued, running, paused, complete, pruned, failed, stopped;
+};
+
+static struct counts count_states(const struct esp_reader_totals *totals)
+{
+    const int64_t *by = totals->by_state;
+    return (struct counts){
+        .queued = by[ESP_TRIAL_QUEUED],
+        .running = by[ESP_TRIAL_ASSIGNED] + by[ESP_TRIAL_RUNNING] + by[ESP_TRIAL_PAUSING] +
+                   by[ESP_TRIAL_STOPPING],
+        .paused = by[ESP_TRIAL_PAUSED],
+        .complete = by[ESP_TRIAL_COMPLETE],
+        .pruned = by[ESP_TRIAL_PRUNED],
+        .failed = by[ESP_TRIAL_FAILED],
+        .stopped = by[ESP_TRIAL_STOPPED],
+    };
+}
+
+static void add_json(const struct esp_ledger *ledger,
+                     const struct esp_reader_totals *totals,
+                     const struct esp_rows *best,
+                     struct esp_text *out)
+{
+    struct counts n = count_states(totals);
+    esp_text_add(out, "{\"study\":");
+    esp_text_json_string(out, ledger->study->name);
+    esp_text_addf(out,
+                  ",\"state\":\"%s\",\"trials\":{\"queued\":%lld,\"running\":%lld,"
+                  "\"paused\":%lld,\"complete\":%lld,\"pruned\":%lld,\"failed\":%lld,"
+                  "\"stopped\":%lld},\"best\":",
+                  esp_study_state_name(ledger->state),
+                  (long long)n.queued,
+                  (long long)n.running,
+                  (long long)n.paused,
+                  (long long)n.complete,
+                  (long long)n.pruned,
+                  (long long)n.failed,
+                  (long long)n.stopped);
+    if (best->count > 0) {
+        esp_text_addf(out, "{\"trial\":%lld,\"value\":", (long long)best->trials[0].trial);
+        esp_text_json_real(out, best->trials[0].value);
+        esp_text_add(out, ",\"params\":");
+        esp_rows_params_json(&best->trials[0], out);
+        esp_text_add(out, "}");
+    } else {
+        esp_text_add(out, "null");
+    }
+    esp_text_addf(out,
+                  ",\"spent\":{\"tokens\":%lld,\"device_seconds\":",
+                  (long long)totals->spent_tokens);
+    esp_text_json_real(out, totals->device_seconds);
+    esp_text_add(out, ",\"usd\":");
+    esp_text_json_real(out, esp_ledger_usd(ledger, totals->device_seconds));
+    esp_text_addf(
+        out, "},\"full_cost\":{\"tokens\":%lld}}\n", (long long)totals->full_cost_tokens);
+}
+
+static void add_words(const char *dir,
+                      const struct esp_ledger *ledger,
+                      const struct esp_reader_totals *totals,
+                      const struct esp_rows *best,
+                      struct esp_text *out)
+{
+    struct counts n = count_states(totals);
+    esp_text_addf(out, "%s: %s", ledger->study->name, esp_study_state_name(ledger->state));
+    if (ledger->alive) {
+        esp_text_addf(out, " (controller: process %d)", (int)ledger->pid);
+    } else if (ledger->state == ESP_STUDY_INTERRUPTED) {
+        esp_text_addf(out, "; go on with: espalier resume %s", dir);
+    }
+    esp_text_addf(out, "\ntrials: %lld", (long long)totals->trials);
+    if (ledger->run_cap > 0) {
+        esp_text_addf(out, " of %lld", (long long)ledger->run_cap);
+    }
+    const struct {
+        const char *name;
+        int64_t count;
+    } parts[] = {{"queued", n.queued},
+                 {"running", n.running},
+                 {"paused", n.paused},
+                 {"complete", n.complete},
+                 {"pruned", n.pruned},
+                 {"failed", n.failed},
+                 {"stopped", n.stopped}};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (parts[i].count > 0) {
+            esp_text_addf(out, " · %lld %s", (long long)parts[i].count, parts[i].name);
+        }
+    }
+    esp_text_add(out, "\n");
+    if (best->count > 0) {
+        const struct esp_reader_trial *trial = &best->trials[0];
+        esp_text_addf(out,
+                      "best: %s %.5g (#%lld)",
+                      ledger->study->metric,
+                      trial->value,
+                      (long long)trial->trial);
+        for (uint32_t p = 0; p < trial->param_count; p++) {
+            esp_text_addf(out, "%s %s ", p ? "," : ":", trial->params[p].name);
+            esp_text_value(out, &trial->params[p].value);
+        }
+        esp_text_add(out, "\n");
+    }
+    esp_results_cost(ledger, totals, out);
+}
+
+int esp_cmd_status(const struct esp_arguments *arguments, struct esp_error *error)
+{
+    struct esp_ledger ledger = {0};
+    struct esp_rows best = {0};
+    struct esp_text out = {0};
+    struct esp_reader_totals totals;
+    const char *dir = arguments->operands[0];
+    int rc = esp_ledger_open(dir, &ledger, error), code;
+    if (rc < 0 || (rc = esp_reader_begin(ledger.reader, error)) < 0) {
+        code = esp_exit_of(rc);
+        goto out;
+    }
+    rc = esp_reader_totals(ledger.reader, &totals, error);
+    rc = rc < 0 ? rc : esp_rows_best(ledger.reader, 1, &best, error);
+    esp_reader_end(ledger.reader);
+    if (rc < 0) {
+        code = esp_exit_of(rc);
+        goto out;
+    }
+    if (arguments->json) {
+        add_json(&ledger, &totals, &best, &out);
+    } else {
+        add_words(dir, &ledger, &totals, &best, &out);
+    }
+    code = esp_print(&out, error);
+out:
+    esp_text_release(&out);
+    esp_rows_release(&best);
+    esp_ledger_close(&ledger);
+    return code;
+}

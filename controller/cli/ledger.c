@@ -1,0 +1,138 @@
+#include "ledger.h"
+
+#include "../study/study.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static int read_changes(struct esp_ledger *ledger, struct esp_error *error)
+{
+    double run_cap = (double)ledger->study->run_cap;
+    ledger->budget = ledger->study->budget;
+    double hours = NAN;
+    const struct {
+        const char *name;
+        double *place;
+    } settings[] = {
+        {"run_cap", &run_cap},
+        {"budget.tokens", &ledger->budget.tokens},
+        {"budget.hours", &hours},
+        {"budget.usd", &ledger->budget.usd},
+    };
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        int rc = esp_reader_changed(ledger->reader, settings[i].name, settings[i].place, error);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    if (!isnan(hours)) {
+        ledger->budget.seconds = hours * 3600;
+    }
+    ledger->run_cap = (int64_t)run_cap;
+    return 0;
+}
+
+static int look(struct esp_ledger *ledger, struct esp_error *error)
+{
+    struct esp_reader_study row;
+    int rc = esp_reader_study(ledger->reader, &row, error);
+    if (rc < 0) {
+        return rc;
+    }
+    if (!ledger->study) {
+        rc = esp_study_read_text(row.source,
+                                 row.file && row.file[0] ? row.file : "study",
+                                 row.base,
+                                 &ledger->study,
+                                 NULL,
+                                 error);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    ledger->maximize = row.maximize;
+    ledger->state = row.state;
+    ledger->alive = row.alive;
+    ledger->pid = row.pid;
+    ledger->opened_ms = row.opened_ms;
+    ledger->ended_ms = row.ended_ms;
+    ledger->exit_code = row.exit_code;
+    return read_changes(ledger, error);
+}
+
+int esp_ledger_open(const char *dir, struct esp_ledger *ledger, struct esp_error *error)
+{
+    *ledger = (struct esp_ledger){0};
+    int rc = esp_reader_open(dir, &ledger->reader, error);
+    if (rc == 0) {
+        rc = look(ledger, error);
+    }
+    if (rc < 0) {
+        esp_ledger_close(ledger);
+    }
+    return rc;
+}
+
+int esp_ledger_refresh(struct esp_ledger *ledger, struct esp_error *error)
+{
+    return look(ledger, error);
+}
+
+void esp_ledger_close(struct esp_ledger *ledger)
+{
+    esp_reader_close(ledger->reader);
+    esp_study_destroy(ledger->study);
+    *ledger = (struct esp_ledger){0};
+}
+
+double esp_ledger_usd(const struct esp_ledger *ledger, double device_seconds)
+{
+    double price = ledger->study->budget.price_per_hour;
+    return price > 0 ? device_seconds / 3600 * price : NAN;
+}
+
+int esp_exit_of(int code)
+{
+    switch (-code) {
+    case ENOENT:
+    case EINVAL:
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case ENOTDIR:
+    case ENAMETOOLONG:
+    case ENOTSUP:
+        return ESP_EXIT_USAGE;
+    default:
+        return ESP_EXIT_FAILURE;
+    }
+}
+
+int esp_print(const struct esp_text *text, struct esp_error *error)
+{
+    if (text->failed) {
+        esp_error_set(error, -ENOMEM, "out of memory.");
+        return ESP_EXIT_FAILURE;
+    }
+    if (text->size > 0 && fwrite(text->data, text->size, 1, stdout) != 1) {
+        goto failed;
+    }
+    if (fflush(stdout) == 0) {
+        return ESP_EXIT_DONE;
+    }
+failed:
+    if (errno != EPIPE) {
+        esp_error_set(error, -errno, "stdout: %s.", strerror(errno));
+    }
+    return ESP_EXIT_FAILURE;
+}
+
+int64_t esp_wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}

@@ -1,0 +1,43 @@
+/* A study's ledger as the reading verbs see it: opened, its study known, its sums taken. */
+#ifndef ESPALIER_CLI_LEDGER_H
+#define ESPALIER_CLI_LEDGER_H
+
+#include "../store/reader.h"
+#include "arguments.h"
+#include "text.h"
+
+#include <espalier/study.h>
+
+struct esp_ledger {
+    struct esp_reader *reader;
+    struct esp_study *study; /* as its file said when it began */
+    bool maximize;
+    enum esp_study_state state;
+    bool alive;
+    int exit_code; /* of a recorded end; -1: none */
+    pid_t pid;
+    int64_t opened_ms, ended_ms;
+    struct esp_budget budget; /* as changed */
+    int64_t run_cap;          /* as changed; 0: none */
+};
+
+int esp_ledger_open(const char *dir, struct esp_ledger *ledger, struct esp_error *error);
+void esp_ledger_close(struct esp_ledger *ledger);
+
+/* Looks again at what moves: state, alive, pid, settings. */
+int esp_ledger_refresh(struct esp_ledger *ledger, struct esp_error *error);
+
+/* What was spent in money; NaN when no price is known. */
+double esp_ledger_usd(const struct esp_ledger *ledger, double device_seconds);
+
+/* The exit code for a failed call on a DIR or a file: 2 for what is not there, not readable or
+ * not ours, 1 for what broke. */
+int esp_exit_of(int code);
+
+/* Writes all of a text to stdout. 0, or 1 with words when it cannot (a closed pipe is silent).
+ */
+int esp_print(const struct esp_text *text, struct esp_error *error);
+
+int64_t esp_wall_ms(void);
+
+#endif

@@ -1,0 +1,214 @@
+#include "plot.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Worse than the best by more than this many times the middle trial's distance is cut off. */
+#define OUTLIER_FACTOR 3.0
+
+static const char *const marks_utf8[ESP_PLOT_SERIES_MAX] = {
+    "●", "○", "◆", "◇", "■", "□", "▲", "△"};
+static const char *const marks_ascii[ESP_PLOT_SERIES_MAX] = {
+    "o", "x", "+", "*", "#", "@", "%", "&"};
+static const int colors[ESP_PLOT_SERIES_MAX] = {34, 32, 35, 33, 36, 31, 94, 92};
+
+struct frame {
+    double x_min, x_max, y_min, y_max;
+    /* per cell: 0 nothing, 1 dot, 2 arrow, 3 + series a mark */
+    unsigned char cells[ESP_PLOT_HEIGHT_MAX][ESP_PLOT_WIDTH_MAX];
+};
+
+static bool usable(const struct esp_plot *plot, const struct esp_plot_point *point)
+{
+    return isfinite(point->x) && isfinite(point->y) && (!plot->log_x || point->x > 0);
+}
+
+static double position(const struct esp_plot *plot, double x)
+{
+    return plot->log_x ? log10(x) : x;
+}
+
+static int compare_reals(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+    return left < right ? -1 : left > right;
+}
+
+/* The ranges that hold all points but outliers; false when there is nothing to draw. */
+static bool measure(const struct esp_plot *plot, struct frame *frame)
+{
+    double *values = calloc(plot->point_count ? plot->point_count : 1, sizeof *values);
+    size_t count = 0;
+    if (!values) {
+        return false;
+    }
+    for (size_t i = 0; i < plot->point_count; i++) {
+        const struct esp_plot_point *point = &plot->points[i];
+        if (!usable(plot, point)) {
+            continue;
+        }
+        double x = position(plot, point->x);
+        frame->x_min = count ? fmin(frame->x_min, x) : x;
+        frame->x_max = count ? fmax(frame->x_max, x) : x;
+        values[count++] = plot->maximize ? -point->y : point->y;
+    }
+    if (count >= 2) {
+        qsort(values, count, sizeof *values, compare_reals);
+        double best = values[0], middle = values[count / 2], worst = values[count - 1];
+        double cut = best + OUTLIER_FACTOR * (middle - best);
+        worst = middle > best && worst > cut ? cut : worst;
+        worst = worst > best ? worst : best + fmax(fabs(best), 1) * 1e-3;
+        frame->y_min = plot->maximize ? -worst : best;
+        frame->y_max = plot->maximize ? -best : worst;
+        if (frame->x_max <= frame->x_min) {
+            frame->x_min -= 0.5;
+            frame->x_max += 0.5;
+        }
+    }
+    free(values);
+    return count >= 2;
+}
+
+static int scale(double value, double min, double max, int cells)
+{
+    int cell = (int)lround((value - min) / (max - min) * (cells - 1));
+    return cell < 0 ? 0 : cell >= cells ? cells - 1 : cell;
+}
+
+static void draw_points(const struct esp_plot *plot, struct frame *frame)
+{
+    /* Finished trials first: what stands in a cell stays. */
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < plot->point_count; i++) {
+            const struct esp_plot_point *point = &plot->points[i];
+            if (!usable(plot, point) || point->finished != (pass == 0)) {
+                continue;
+            }
+            assert(point->series >= 0 && point->series < ESP_PLOT_SERIES_MAX);
+            int column =
+                scale(position(plot, point->x), frame->x_min, frame->x_max, plot->width);
+            int row =
+                plot->height - 1 - scale(point->y, frame->y_min, frame->y_max, plot->height);
+            bool out = plot->maximize ? point->y < frame->y_min : point->y > frame->y_max;
+            unsigned char *cell = &frame->cells[row][column];
+            if (*cell == 0) {
+                *cell = out ? 2 : point->finished ? (unsigned char)(3 + point->series) : 1;
+            }
+        }
+    }
+}
+
+static void add_mark(const struct esp_plot *plot, unsigned char cell, struct esp_text *out)
+{
+    if (cell == 0) {
+        esp_text_add(out, " ");
+    } else if (cell == 1) {
+        esp_text_add(out, plot->utf8 ? "·" : ".");
+    } else if (cell == 2) {
+        esp_text_add(out, plot->maximize ? (plot->utf8 ? "↓" : "v") : (plot->utf8 ? "↑" : "^"));
+    } else {
+        int series = cell - 3;
+        if (plot->color) {
+            esp_text_addf(out, "\033[%dm", colors[series]);
+        }
+        esp_text_add(out, plot->utf8 ? marks_utf8[series] : marks_ascii[series]);
+        if (plot->color) {
+            esp_text_add(out, "\033[0m");
+        }
+    }
+}
+
+static void
+add_rows(const struct esp_plot *plot, const struct frame *frame, struct esp_text *out)
+{
+    for (int row = 0; row < plot->height; row++) {
+        double share = 1.0 - (double)row / (plot->height - 1);
+        bool label = row == 0 || row == plot->height - 1 || row == plot->height / 2;
+        if (label) {
+            esp_text_addf(out,
+                          "%9.4g %s",
+                          frame->y_min + share * (frame->y_max - frame->y_min),
+                          plot->utf8 ? "┤" : "+");
+        } else {
+            esp_text_addf(out, "%9s %s", "", plot->utf8 ? "│" : "|");
+        }
+        int last = plot->width - 1;
+        while (last >= 0 && frame->cells[row][last] == 0) {
+            last--;
+        }
+        for (int column = 0; column <= last; column++) {
+            add_mark(plot, frame->cells[row][column], out);
+        }
+        esp_text_add(out, "\n");
+    }
+    esp_text_addf(out, "%9s %s", "", plot->utf8 ? "└" : "+");
+    for (int column = 0; column < plot->width; column++) {
+        esp_text_add(out, plot->utf8 ? "─" : "-");
+    }
+    esp_text_add(out, "\n");
+}
+
+static void
+add_x_axis(const struct esp_plot *plot, const struct frame *frame, struct esp_text *out)
+{
+    char left[32], right[32];
+    double from = plot->log_x ? pow(10, frame->x_min) : frame->x_min;
+    double to = plot->log_x ? pow(10, frame->x_max) : frame->x_max;
+    snprintf(left, sizeof left, "%.3g", from);
+    snprintf(right, sizeof right, "%.3g", to);
+    int room = plot->width - (int)strlen(left) - (int)strlen(right);
+    int name = esp_text_width(plot->x_name);
+    int before = (room - name) / 2;
+    before = before > 1 ? before : 1;
+    int after = room - name - before;
+    after = after > 1 ? after : 1;
+    esp_text_addf(
+        out, "%11s%s%*s%s%*s%s\n", "", left, before, "", plot->x_name, after, "", right);
+}
+
+void esp_plot_print(const struct esp_plot *plot, struct esp_text *out)
+{
+    assert(plot->width > 1 && plot->width <= ESP_PLOT_WIDTH_MAX);
+    assert(plot->height > 1 && plot->height <= ESP_PLOT_HEIGHT_MAX);
+    assert(plot->series_count >= 1 && plot->series_count <= ESP_PLOT_SERIES_MAX);
+    struct frame *frame = calloc(1, sizeof *frame);
+    if (!frame || !measure(plot, frame)) {
+        free(frame);
+        return;
+    }
+    draw_points(plot, frame);
+    bool dots = false, arrows = false;
+    for (int row = 0; row < plot->height; row++) {
+        for (int column = 0; column < plot->width; column++) {
+            dots |= frame->cells[row][column] == 1;
+            arrows |= frame->cells[row][column] == 2;
+        }
+    }
+    esp_text_addf(out, "%s\n", plot->y_name);
+    add_rows(plot, frame, out);
+    add_x_axis(plot, frame, out);
+    esp_text_addf(out, "%11s", "");
+    if (plot->series_name) {
+        esp_text_addf(out, "%s ", plot->series_name);
+        for (int i = 0; i < plot->series_count; i++) {
+            esp_text_add(out, " ");
+            add_mark(plot, (unsigned char)(3 + i), out);
+            esp_text_addf(out, " %s ", plot->series[i]);
+        }
+    }
+    if (dots) {
+        esp_text_addf(out, " %s stopped before the end", plot->utf8 ? "·" : ".");
+    }
+    if (arrows) {
+        esp_text_add(out, "  ");
+        add_mark(plot, 2, out);
+        esp_text_add(out, " off the scale");
+    }
+    while (out->size > 0 && out->data[out->size - 1] == ' ') {
+        out->data[--out->size] = '\0';
+    }
+    esp_text_add(out, "\n");
+    free(frame);
+}

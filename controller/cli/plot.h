@@ -1,0 +1,43 @@
+/* A small picture in characters: values against one setting, a mark per value of a second.
+ *
+ *   val_loss
+ *   2.61 ┤ ·                       ·
+ *        │   ○      ·          ●
+ *   2.21 ┤       ●  ○   ● ○
+ *        └──────────────────────────
+ *        3e-4     learning_rate   3e-2
+ *        batch_size  ● 4  ○ 8  · not trained to the end */
+#ifndef ESPALIER_CLI_PLOT_H
+#define ESPALIER_CLI_PLOT_H
+
+#include "text.h"
+
+#define ESP_PLOT_SERIES_MAX 8
+#define ESP_PLOT_WIDTH_MAX 200
+#define ESP_PLOT_HEIGHT_MAX 60
+
+struct esp_plot_point {
+    double x, y;
+    int series;    /* in [0, series_count) */
+    bool finished; /* unfinished ones are small dots under the others */
+};
+
+struct esp_plot {
+    const struct esp_plot_point *points;
+    size_t point_count;
+    const char *x_name, *y_name;
+    const char *series_name; /* NULL: one series without a name */
+    const char *series[ESP_PLOT_SERIES_MAX];
+    int series_count;
+    bool log_x;
+    bool maximize;     /* better is up: outliers are cut at the bottom, not at the top */
+    int width, height; /* of the field, in characters */
+    bool utf8, color;
+};
+
+/* Appends the picture; nothing when fewer than two points are finite. Points far worse than the
+ * rest are drawn at the edge as arrows, so that one diverged trial does not flatten the others.
+ */
+void esp_plot_print(const struct esp_plot *plot, struct esp_text *out);
+
+#endif

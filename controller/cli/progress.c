@@ -1,0 +1,175 @@
+#include "progress.h"
+
+#include "term.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Two drawings of the line are at least this far apart, and at most the second. */
+#define REDRAW_MS 100
+#define REFRESH_MS 1000
+/* No time is promised before so many trials have ended in this run. */
+#define ETA_TRIALS_MIN 3
+
+void esp_progress_init(struct esp_progress *progress,
+                       const struct esp_study *study,
+                       const char *dir)
+{
+    *progress = (struct esp_progress){
+        .study = study,
+        .dir = dir,
+        .terminal = esp_term_is(stderr),
+        .utf8 = esp_term_utf8(),
+        .first = true,
+    };
+}
+
+void esp_progress_release(struct esp_progress *progress)
+{
+    esp_text_release(&progress->line);
+}
+
+void esp_progress_clear(struct esp_progress *progress)
+{
+    if (progress->shown) {
+        fputs("\r\033[K", stderr);
+        fflush(stderr);
+        progress->shown = false;
+    }
+}
+
+void esp_progress_say(void *context, const char *words)
+{
+    struct esp_progress *progress = context;
+    esp_progress_clear(progress);
+    fprintf(stderr, "espalier: %s\n", words);
+    fflush(stderr);
+}
+
+static uint32_t running_of(const struct esp_core_totals *totals)
+{
+    const uint32_t *by = totals->by_state;
+    return by[ESP_TRIAL_ASSIGNED] + by[ESP_TRIAL_RUNNING] + by[ESP_TRIAL_PAUSING] +
+           by[ESP_TRIAL_STOPPING];
+}
+
+/* Trials that have been looked at: ended, or waiting at a rung. */
+static uint32_t done_of(const struct esp_core_totals *totals)
+{
+    const uint32_t *by = totals->by_state;
+    return by[ESP_TRIAL_PAUSED] + by[ESP_TRIAL_COMPLETE] + by[ESP_TRIAL_PRUNED] +
+           by[ESP_TRIAL_STOPPED] + by[ESP_TRIAL_FAILED];
+}
+
+void esp_progress_line(const struct esp_progress *progress,
+                       const struct esp_core_totals *totals,
+                       int64_t now_ms,
+                       struct esp_text *out)
+{
+    const char *dot = progress->utf8 ? " · " : " | ";
+    uint32_t done = done_of(totals);
+    if (totals->run_cap > 0) {
+        esp_text_addf(out, "%" PRIu32 "/%" PRId64, done, totals->run_cap);
+    } else {
+        esp_text_addf(out, "%" PRIu32 " done", done);
+    }
+    esp_text_addf(out, "%s%" PRIu32 " running", dot, running_of(totals));
+    if (totals->best_trial >= 0) {
+        esp_text_addf(
+            out, "%sbest %.4g (#%" PRId64 ")", dot, totals->best_value, totals->best_trial);
+    }
+    double price = progress->study->budget.price_per_hour;
+    if (price > 0) {
+        esp_text_addf(out, "%s$%.2f", dot, totals->device_seconds / 3600 * price);
+        if (totals->budget.usd > 0) {
+            esp_text_addf(out, "/%.6g", totals->budget.usd);
+        }
+    }
+    uint32_t fresh = done > progress->done_at_start ? done - progress->done_at_start : 0;
+    if (totals->run_cap > done && fresh >= ETA_TRIALS_MIN) {
+        double rate = (double)fresh / (double)(now_ms - progress->started_ms + 1);
+        esp_text_addf(out, "%sETA ", dot);
+        esp_text_seconds(out, (double)(totals->run_cap - done) / rate / 1000);
+    }
+}
+
+/* One line for what a person would want to hear of; nothing for the rest. */
+static void tell_event(struct esp_progress *progress,
+                       const struct esp_core *core,
+                       const struct esp_event *event)
+{
+    char words[ESP_WORDS_MAX];
+    if (event->kind == ESP_EVENT_EXITED && !event->flag &&
+        (event->number > 0 || event->extra)) {
+        snprintf(words,
+                 sizeof words,
+                 "trial process %" PRIu64 " ended unasked (%s %d); its log: %s/logs/%" PRIu64
+                 ".log",
+                 event->process,
+                 event->extra ? "signal" : "exit status",
+                 (int)(event->extra ? event->extra : event->number),
+                 progress->dir,
+                 event->process);
+        esp_progress_say(progress, words);
+        return;
+    }
+    if (event->kind != ESP_EVENT_MOVED) {
+        return;
+    }
+    struct esp_trial_view view = esp_core_trial(core, (uint32_t)event->trial);
+    if (event->to == ESP_TRIAL_COMPLETE) {
+        snprintf(words,
+                 sizeof words,
+                 "#%" PRId64 " complete: %s %.5g",
+                 event->trial,
+                 progress->study->metric,
+                 view.value);
+    } else if (event->to == ESP_TRIAL_FAILED) {
+        snprintf(words,
+                 sizeof words,
+                 "#%" PRId64 " failed; `espalier show %s %" PRId64 "` says why",
+                 event->trial,
+                 progress->dir,
+                 event->trial);
+    } else if (event->trigger == ESP_TRIGGER_DIVERGED) {
+        snprintf(words, sizeof words, "#%" PRId64 " diverged and is stopped", event->trial);
+    } else {
+        return;
+    }
+    esp_progress_say(progress, words);
+}
+
+int64_t esp_progress_look(void *context,
+                          const struct esp_core *core,
+                          const struct esp_event *events,
+                          size_t count,
+                          int64_t now_ms)
+{
+    struct esp_progress *progress = context;
+    struct esp_core_totals totals = esp_core_totals(core);
+    if (progress->first) {
+        progress->first = false;
+        progress->started_ms = now_ms;
+        progress->done_at_start = done_of(&totals);
+    }
+    for (size_t i = 0; i < count; i++) {
+        tell_event(progress, core, &events[i]);
+    }
+    if (!progress->terminal) {
+        return INT64_MAX;
+    }
+    if (progress->shown && now_ms - progress->drawn_ms < REDRAW_MS) {
+        return progress->drawn_ms + REDRAW_MS;
+    }
+    esp_text_clear(&progress->line);
+    esp_progress_line(progress, &totals, now_ms, &progress->line);
+    int width = esp_term_width(stderr);
+    if (esp_text_width(esp_text_get(&progress->line)) < width) {
+        fprintf(stderr, "\r%s\033[K", esp_text_get(&progress->line));
+        fflush(stderr);
+        progress->shown = true;
+    }
+    progress->drawn_ms = now_ms;
+    return now_ms + REFRESH_MS;
+}

@@ -1,0 +1,42 @@
+/* What a running search says on stderr: on a terminal one line that redraws, otherwise a line
+ * for each important happening. */
+#ifndef ESPALIER_CLI_PROGRESS_H
+#define ESPALIER_CLI_PROGRESS_H
+
+#include "../core/core.h"
+#include "text.h"
+
+struct esp_progress {
+    const struct esp_study *study;
+    const char *dir; /* as the person named it */
+    bool terminal, utf8;
+    int64_t started_ms, drawn_ms;
+    uint32_t done_at_start; /* trials that had ended when this run began */
+    bool first;
+    bool shown; /* a line stands on the terminal */
+    struct esp_text line;
+};
+
+void esp_progress_init(struct esp_progress *progress,
+                       const struct esp_study *study,
+                       const char *dir);
+void esp_progress_release(struct esp_progress *progress);
+
+/* For esp_loop_watcher; the context is the struct esp_progress. */
+int64_t esp_progress_look(void *context,
+                          const struct esp_core *core,
+                          const struct esp_event *events,
+                          size_t count,
+                          int64_t now_ms);
+void esp_progress_say(void *context, const char *words);
+
+/* Takes the line away, before something else is printed. */
+void esp_progress_clear(struct esp_progress *progress);
+
+/* "12/40 · 3 running · best 3.21 (#7) · $0.12 · ETA 2 min 5 s" */
+void esp_progress_line(const struct esp_progress *progress,
+                       const struct esp_core_totals *totals,
+                       int64_t now_ms,
+                       struct esp_text *out);
+
+#endif

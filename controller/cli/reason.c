@@ -1,0 +1,156 @@
+#include "reason.h"
+
+#include <math.h>
+
+static double shown(double loss, bool maximize)
+{
+    return maximize ? -loss : loss;
+}
+
+/* What each rule means, in a few words; the numbers follow. */
+static const char *rule_words(enum esp_rule rule)
+{
+    static const char *const words[ESP_RULE_COUNT] = {
+        [ESP_RULE_NONE] = "no rule",
+        [ESP_RULE_HORIZON] = "nothing to decide: it trains to its end",
+        [ESP_RULE_NEW] = "a new trial was the best use of a free slot",
+        [ESP_RULE_ASHA_PROMOTE] = "asha: among the best of its rung, so it goes on to the next",
+        [ESP_RULE_ASHA_WAIT] = "asha: not (yet) among the best of its rung, so it waits there",
+        [ESP_RULE_ASHA_STOP] = "asha, stopping form: not among the best of its rung",
+        [ESP_RULE_MEDIAN] = "median: worse than the middle of the others at the same point",
+        [ESP_RULE_PERCENTILE] = "percentile: worse than the wanted share of the others",
+        [ESP_RULE_HALVING] = "successive halving: not among the best of its rung",
+        [ESP_RULE_HYPERBAND] = "hyperband: not among the best of its bracket's rung",
+        [ESP_RULE_WANDB_HYPERBAND] = "W&B's hyperband: outside the best at this band",
+        [ESP_RULE_PASHA] = "pasha: the ranking at the top rungs is settled",
+        [ESP_RULE_CUT] = "cut: the share that is dropped at this point",
+        [ESP_RULE_PATIENCE] = "patience: no improvement for the allowed number of reports",
+        [ESP_RULE_THRESHOLD] = "threshold: beyond the allowed loss",
+        [ESP_RULE_TARGET] = "the target is reached: the search ends",
+        [ESP_RULE_FREEZE_THAW] = "freeze-thaw: weighed by expected improvement per cost",
+        [ESP_RULE_CALIBRATED] = "given up under the stated risk",
+        [ESP_RULE_DIVERGED] = "its loss diverged",
+        [ESP_RULE_INTERRUPT] = "the search was interrupted",
+        [ESP_RULE_RESTART] = "the search was picked up again",
+        [ESP_RULE_STUDY_END] = "the search has ended",
+        [ESP_RULE_USER] = "asked for by the user",
+        [ESP_RULE_BUDGET] = "the budget is spent",
+    };
+    return rule < ESP_RULE_COUNT && words[rule] ? words[rule] : "?";
+}
+
+static const char *action_words(enum esp_verdict_action action)
+{
+    switch (action) {
+    case ESP_VERDICT_NONE:
+        return "left as it is";
+    case ESP_VERDICT_CONTINUE:
+        return "continued";
+    case ESP_VERDICT_PAUSE:
+        return "paused";
+    case ESP_VERDICT_PRUNE:
+        return "pruned";
+    case ESP_VERDICT_START:
+        return "started";
+    case ESP_VERDICT_DISCARD:
+        return "given up";
+    case ESP_VERDICT_END:
+        return "ended the search";
+    }
+    return "?";
+}
+
+static void add_numbers(const struct esp_reason *reason,
+                        const char *metric,
+                        bool maximize,
+                        struct esp_text *out)
+{
+    if (!isnan(reason->value)) {
+        esp_text_addf(out, " %s %.5g", metric, shown(reason->value, maximize));
+        if (reason->at > 0) {
+            esp_text_add(out, " at ");
+            esp_text_count(out, (double)reason->at);
+            esp_text_add(out, " tokens");
+        }
+        if (reason->rank > 0 && reason->of > 0) {
+            esp_text_addf(out, " is rank %d of %d", (int)reason->rank, (int)reason->of);
+        } else if (reason->of > 0) {
+            esp_text_addf(out, ", compared with %d trials", (int)reason->of);
+        }
+        if (!isnan(reason->threshold)) {
+            esp_text_addf(out, "; the limit is %.5g", shown(reason->threshold, maximize));
+        }
+        esp_text_add(out, ".");
+    }
+    if (!isnan(reason->expected)) {
+        esp_text_addf(out, " Expected %.4g", reason->expected);
+        if (!isnan(reason->cost)) {
+            esp_text_addf(out, " for a remaining cost of %.4g", reason->cost);
+        }
+        esp_text_add(out, ".");
+    }
+    if (reason->rivals[0] >= 0) {
+        esp_text_add(out, " Nearest rivals:");
+        for (int i = 0; i < ESP_RIVALS_MAX && reason->rivals[i] >= 0; i++) {
+            esp_text_addf(out, "%s #%d", i ? "," : "", (int)reason->rivals[i]);
+        }
+        esp_text_add(out, ".");
+    }
+}
+
+void esp_reason_verdict(const struct esp_verdict *verdict,
+                        const char *metric,
+                        bool maximize,
+                        struct esp_text *out)
+{
+    const struct esp_reason *reason = &verdict->reason;
+    esp_text_add(out, action_words(verdict->action));
+    bool goes_on =
+        verdict->action == ESP_VERDICT_CONTINUE || verdict->action == ESP_VERDICT_START;
+    if (goes_on && verdict->until > 0) {
+        esp_text_add(out, " until ");
+        esp_text_count(out, (double)verdict->until);
+        esp_text_add(out, " tokens");
+    }
+    if (reason->rung >= 0) {
+        esp_text_addf(out, goes_on ? " (rung %d)" : " at rung %d", (int)reason->rung);
+    }
+    esp_text_addf(out, ": %s.", rule_words(reason->rule));
+    add_numbers(reason, metric, maximize, out);
+}
+
+static void add_real(struct esp_text *out, const char *name, double value)
+{
+    esp_text_addf(out, ",\"%s\":", name);
+    esp_text_json_real(out, value);
+}
+
+static void add_integer(struct esp_text *out, const char *name, int64_t value, bool known)
+{
+    if (known) {
+        esp_text_addf(out, ",\"%s\":%lld", name, (long long)value);
+    } else {
+        esp_text_addf(out, ",\"%s\":null", name);
+    }
+}
+
+void esp_reason_json(const struct esp_verdict *verdict, bool maximize, struct esp_text *out)
+{
+    const struct esp_reason *reason = &verdict->reason;
+    esp_text_addf(out, "{\"action\":\"%s\"", esp_verdict_action_name(verdict->action));
+    add_integer(out, "until", verdict->until, verdict->until > 0);
+    esp_text_addf(out, ",\"rule\":\"%s\"", esp_rule_name(reason->rule));
+    add_integer(out, "rung", reason->rung, reason->rung >= 0);
+    add_integer(out, "at", reason->at, reason->at > 0);
+    add_integer(out, "rank", reason->rank, reason->rank > 0);
+    add_integer(out, "of", reason->of, reason->of > 0);
+    add_real(out, "value", shown(reason->value, maximize));
+    add_real(out, "threshold", shown(reason->threshold, maximize));
+    add_real(out, "expected", reason->expected);
+    add_real(out, "cost", reason->cost);
+    esp_text_add(out, ",\"rivals\":[");
+    for (int i = 0; i < ESP_RIVALS_MAX && reason->rivals[i] >= 0; i++) {
+        esp_text_addf(out, "%s%d", i ? "," : "", (int)reason->rivals[i]);
+    }
+    esp_text_add(out, "]}");
+}

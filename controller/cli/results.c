@@ -1,0 +1,305 @@
+#include "results.h"
+
+#include "plot.h"
+#include "table.h"
+#include "term.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BEST_ROWS 10
+#define PLOT_WIDTH 64
+#define PLOT_HEIGHT 14
+
+static bool same_value(const struct esp_value *a, const struct esp_value *b)
+{
+    if (a->type == ESP_VALUE_TEXT || b->type == ESP_VALUE_TEXT) {
+        return a->type == b->type && strcmp(a->text, b->text) == 0;
+    }
+    return a->real == b->real;
+}
+
+/* Whether a setting is the same in all rows: then a column of it would say nothing. */
+static bool is_constant(const struct esp_ledger *ledger, int index)
+{
+    return ledger->study->params[index].distribution == ESP_CONSTANT;
+}
+
+void esp_results_table(const struct esp_ledger *ledger,
+                       const struct esp_rows *rows,
+                       int width,
+                       bool color,
+                       struct esp_text *out)
+{
+    struct esp_table table = {0};
+    const struct esp_study *study = ledger->study;
+    esp_table_column(&table, "trial", true);
+    esp_table_column(&table, study->metric, true);
+    for (int p = 0; p < study->param_count; p++) {
+        if (!is_constant(ledger, p)) {
+            esp_table_column(&table, study->params[p].name, true);
+        }
+    }
+    esp_table_column(&table, "tokens", true);
+    esp_table_column(&table, "state", false);
+    struct esp_text cell = {0};
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct esp_reader_trial *trial = &rows->trials[i];
+        esp_table_addf(&table, "#%lld", (long long)trial->trial);
+        if (isfinite(trial->value)) {
+            esp_table_addf(&table, "%.4f", trial->value);
+        } else {
+            esp_table_add(&table, "-");
+        }
+        for (int p = 0; p < study->param_count && p < (int)trial->param_count; p++) {
+            if (!is_constant(ledger, p)) {
+                esp_text_clear(&cell);
+                esp_text_value(&cell, &trial->params[p].value);
+                esp_table_add(&table, esp_text_get(&cell));
+            }
+        }
+        esp_text_clear(&cell);
+        esp_text_count(&cell, trial->tokens > 0 ? (double)trial->tokens : 0);
+        esp_table_add(&table, esp_text_get(&cell));
+        bool diverged = trial->cause == ESP_CAUSE_DIVERGED;
+        esp_table_addf(&table,
+                       "%s%s",
+                       esp_rows_state(trial->state),
+                       diverged      ? " (diverged)"
+                       : trial->held ? " (held)"
+                                     : "");
+    }
+    out->failed |= cell.failed || table.failed;
+    esp_table_print(&table, width, color, out);
+    esp_text_release(&cell);
+    esp_table_release(&table);
+}
+
+static bool is_log(const struct esp_param *param)
+{
+    return param->distribution == ESP_LOG_UNIFORM ||
+           param->distribution == ESP_LOG_UNIFORM_VALUES ||
+           param->distribution == ESP_INV_LOG_UNIFORM ||
+           param->distribution == ESP_INV_LOG_UNIFORM_VALUES ||
+           param->distribution == ESP_LOG_NORMAL;
+}
+
+/* How many different values a setting took, as far as `max`, and whether all are positive
+ * numbers. */
+static int count_values(const struct esp_rows *rows,
+                        int param,
+                        struct esp_value *values,
+                        int max,
+                        bool *numeric,
+                        bool *positive)
+{
+    int count = 0;
+    *numeric = *positive = true;
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct esp_value *value = &rows->trials[i].params[param].value;
+        bool known = false;
+        *numeric &= value->type == ESP_VALUE_REAL || value->type == ESP_VALUE_INTEGER;
+        *positive &= *numeric && value->real > 0;
+        for (int k = 0; k < count && !known; k++) {
+            known = same_value(&values[k], value);
+        }
+        if (!known && count < max) {
+            values[count++] = *value;
+        } else if (!known) {
+            count = max;
+        }
+    }
+    return count;
+}
+
+#define DISTINCT_MAX 64
+
+struct axes {
+    int x, series; /* -1: none */
+    bool log_x;
+    struct esp_value values[DISTINCT_MAX];
+    int value_count;
+};
+
+static int compare_values(const void *a, const void *b)
+{
+    const struct esp_value *left = a, *right = b;
+    if (left->type == ESP_VALUE_TEXT || right->type == ESP_VALUE_TEXT) {
+        return strcmp(left->text ? left->text : "", right->text ? right->text : "");
+    }
+    return left->real < right->real ? -1 : left->real > right->real;
+}
+
+/* x: the numeric setting with the finest scale, logarithmic ones first. series: another one
+ * with few values. */
+static void
+choose_axes(const struct esp_ledger *ledger, const struct esp_rows *rows, struct axes *axes)
+{
+    int finest = 1;
+    struct esp_value values[DISTINCT_MAX];
+    bool numeric, positive;
+    axes->x = axes->series = -1;
+    for (int p = 0; p < ledger->study->param_count; p++) {
+        int count = count_values(rows, p, values, DISTINCT_MAX, &numeric, &positive);
+        bool log_scale = positive && is_log(&ledger->study->params[p]);
+        int worth = count + (log_scale ? DISTINCT_MAX : 0);
+        if (numeric && count > 1 && worth > finest) {
+            finest = worth;
+            axes->x = p;
+            axes->log_x = log_scale;
+        }
+    }
+    if (axes->x >= 0 && !axes->log_x) {
+        /* A grid over decades reads better by its logarithm. */
+        double low = INFINITY, high = 0;
+        for (size_t i = 0; i < rows->count; i++) {
+            low = fmin(low, rows->trials[i].params[axes->x].value.real);
+            high = fmax(high, rows->trials[i].params[axes->x].value.real);
+        }
+        axes->log_x = low > 0 && high >= 10 * low;
+    }
+    for (int p = 0; p < ledger->study->param_count && axes->series < 0; p++) {
+        int count = count_values(rows, p, values, DISTINCT_MAX, &numeric, &positive);
+        if (p != axes->x && count > 1 && count <= ESP_PLOT_SERIES_MAX) {
+            axes->series = p;
+            axes->value_count = count;
+            memcpy(axes->values, values, sizeof values);
+            qsort(axes->values, (size_t)count, sizeof axes->values[0], compare_values);
+        }
+    }
+}
+
+static int series_of(const struct axes *axes, const struct esp_reader_trial *trial)
+{
+    for (int k = 0; axes->series >= 0 && k < axes->value_count; k++) {
+        if (same_value(&axes->values[k], &trial->params[axes->series].value)) {
+            return k;
+        }
+    }
+    return 0;
+}
+
+void esp_results_picture(const struct esp_ledger *ledger,
+                         const struct esp_rows *rows,
+                         int width,
+                         bool utf8,
+                         bool color,
+                         struct esp_text *out)
+{
+    struct axes axes = {0};
+    struct esp_text names[ESP_PLOT_SERIES_MAX] = {0};
+    struct esp_plot_point *points = calloc(rows->count + 1, sizeof *points);
+    choose_axes(ledger, rows, &axes);
+    if (!points || axes.x < 0) {
+        free(points);
+        return;
+    }
+    size_t finished = 0;
+    for (size_t i = 0; i < rows->count; i++) {
+        finished += rows->trials[i].finished;
+    }
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct esp_reader_trial *trial = &rows->trials[i];
+        points[i] = (struct esp_plot_point){
+            .x = trial->params[axes.x].value.real,
+            .y = trial->value,
+            .series = series_of(&axes, trial),
+            .finished = trial->finished || finished == 0,
+        };
+    }
+    struct esp_plot plot = {
+        .points = points,
+        .point_count = rows->count,
+        .x_name = ledger->study->params[axes.x].name,
+        .y_name = ledger->study->metric,
+        .series_name = axes.series >= 0 ? ledger->study->params[axes.series].name : NULL,
+        .series_count = axes.series >= 0 ? axes.value_count : 1,
+        .log_x = axes.log_x,
+        .maximize = ledger->maximize,
+        .width = width > 30 && width - 14 < PLOT_WIDTH ? width - 14 : PLOT_WIDTH,
+        .height = PLOT_HEIGHT,
+        .utf8 = utf8,
+        .color = color,
+    };
+    for (int k = 0; k < plot.series_count && axes.series >= 0; k++) {
+        esp_text_value(&names[k], &axes.values[k]);
+        plot.series[k] = esp_text_get(&names[k]);
+    }
+    esp_plot_print(&plot, out);
+    for (int k = 0; k < ESP_PLOT_SERIES_MAX; k++) {
+        esp_text_release(&names[k]);
+    }
+    free(points);
+}
+
+void esp_results_cost(const struct esp_ledger *ledger,
+                      const struct esp_reader_totals *totals,
+                      struct esp_text *out)
+{
+    double usd = esp_ledger_usd(ledger, totals->device_seconds);
+    esp_text_add(out, "cost: ");
+    esp_text_count(out, (double)totals->spent_tokens);
+    esp_text_add(out, " tokens, ");
+    esp_text_seconds(out, totals->device_seconds);
+    esp_text_add(out, " of device time");
+    if (!isnan(usd)) {
+        esp_text_addf(out, ", $%.2f", usd);
+    }
+    esp_text_add(out, "\n");
+    if (totals->full_cost_tokens > 0) {
+        double share = 1 - (double)totals->spent_tokens / (double)totals->full_cost_tokens;
+        esp_text_addf(out, "saved: %.0f %% of the ", 100 * share);
+        esp_text_count(out, (double)totals->full_cost_tokens);
+        esp_text_addf(out,
+                      " tokens that all %lld trials would have used to their horizon\n",
+                      (long long)totals->trials);
+    }
+}
+
+static void add_next_steps(const char *dir, const struct esp_rows *best, struct esp_text *out)
+{
+    long long trial = best->trials[0].trial;
+    esp_text_addf(out,
+                  "\nmore: espalier show %s %lld    espalier why %s %lld    "
+                  "espalier sample %s\n",
+                  dir,
+                  trial,
+                  dir,
+                  trial,
+                  dir);
+}
+
+int esp_results_print(const char *dir, struct esp_error *error)
+{
+    struct esp_ledger ledger = {0};
+    struct esp_rows best = {0}, all = {0};
+    struct esp_text out = {0};
+    struct esp_reader_totals totals;
+    int code = ESP_EXIT_FAILURE;
+    if (esp_ledger_open(dir, &ledger, error) < 0 ||
+        esp_reader_totals(ledger.reader, &totals, error) < 0 ||
+        esp_rows_best(ledger.reader, BEST_ROWS, &best, error) < 0 ||
+        esp_rows_load(ledger.reader, &all, error) < 0) {
+        goto out;
+    }
+    bool color = esp_term_color(stdout);
+    int width = esp_term_width(stdout);
+    if (best.count > 0) {
+        esp_results_table(&ledger, &best, width, color, &out);
+        esp_text_add(&out, "\n");
+        esp_results_picture(&ledger, &all, width, esp_term_utf8(), color, &out);
+        esp_text_add(&out, "\n");
+    }
+    esp_results_cost(&ledger, &totals, &out);
+    if (best.count > 0) {
+        add_next_steps(dir, &best, &out);
+    }
+    code = esp_print(&out, error);
+out:
+    esp_text_release(&out);
+    esp_rows_release(&all);
+    esp_rows_release(&best);
+    esp_ledger_close(&ledger);
+    return code;
+}

@@ -1,0 +1,31 @@
+/* What a search has found: the best trials, a picture, the cost and what was saved. */
+#ifndef ESPALIER_CLI_RESULTS_H
+#define ESPALIER_CLI_RESULTS_H
+
+#include "ledger.h"
+#include "rows.h"
+
+/* The table of trials: number, state, value, tokens, and the settings that differ. */
+void esp_results_table(const struct esp_ledger *ledger,
+                       const struct esp_rows *rows,
+                       int width,
+                       bool color,
+                       struct esp_text *out);
+
+/* Loss against the setting searched on the finest scale, a mark per value of a second one. */
+void esp_results_picture(const struct esp_ledger *ledger,
+                         const struct esp_rows *rows,
+                         int width,
+                         bool utf8,
+                         bool color,
+                         struct esp_text *out);
+
+/* "spent 4.9M tokens, 2 min 3 s of device time; saved 62 % of …". */
+void esp_results_cost(const struct esp_ledger *ledger,
+                      const struct esp_reader_totals *totals,
+                      struct esp_text *out);
+
+/* Everything, to stdout, as `run` ends with it. */
+int esp_results_print(const char *dir, struct esp_error *error);
+
+#endif

@@ -1,0 +1,119 @@
+#include "rows.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *copy_text(const char *text, bool *failed)
+{
+    if (!text) {
+        return NULL;
+    }
+    char *copy = strdup(text);
+    *failed |= !copy;
+    return copy;
+}
+
+static int add_row(void *context, const struct esp_reader_trial *trial)
+{
+    struct esp_rows *rows = context;
+    bool failed = false;
+    if (rows->count == rows->capacity) {
+        size_t capacity = rows->capacity ? 2 * rows->capacity : 64;
+        struct esp_reader_trial *trials = realloc(rows->trials, capacity * sizeof *trials);
+        if (!trials) {
+            return -ENOMEM;
+        }
+        rows->trials = trials;
+        rows->capacity = capacity;
+    }
+    struct esp_setting *params = calloc(trial->param_count + 1, sizeof *params);
+    if (!params) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < trial->param_count; i++) {
+        params[i] = trial->params[i];
+        params[i].name = copy_text(params[i].name, &failed);
+        params[i].value.text = params[i].value.type == ESP_VALUE_TEXT
+                                   ? copy_text(params[i].value.text, &failed)
+                                   : NULL;
+    }
+    struct esp_reader_trial *row = &rows->trials[rows->count++];
+    *row = *trial;
+    row->params = params;
+    row->words = copy_text(trial->words, &failed);
+    return failed ? -ENOMEM : 0;
+}
+
+int esp_rows_load(struct esp_reader *reader, struct esp_rows *rows, struct esp_error *error)
+{
+    return esp_reader_trials(reader, add_row, rows, error);
+}
+
+int esp_rows_best(struct esp_reader *reader,
+                  int64_t limit,
+                  struct esp_rows *rows,
+                  struct esp_error *error)
+{
+    return esp_reader_best(reader, limit, add_row, rows, error);
+}
+
+int esp_rows_one(struct esp_reader *reader,
+                 int64_t trial,
+                 struct esp_rows *rows,
+                 struct esp_error *error)
+{
+    return esp_reader_trial(reader, trial, add_row, rows, error);
+}
+
+void esp_rows_release(struct esp_rows *rows)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        for (uint32_t p = 0; p < rows->trials[i].param_count; p++) {
+            free((char *)rows->trials[i].params[p].name);
+            free((char *)rows->trials[i].params[p].value.text);
+        }
+        free((struct esp_setting *)rows->trials[i].params);
+        free((char *)rows->trials[i].words);
+    }
+    free(rows->trials);
+    *rows = (struct esp_rows){0};
+}
+
+const char *esp_rows_state(enum esp_trial_state state)
+{
+    switch (state) {
+    case ESP_TRIAL_QUEUED:
+        return "queued";
+    case ESP_TRIAL_ASSIGNED:
+    case ESP_TRIAL_RUNNING:
+    case ESP_TRIAL_PAUSING:
+    case ESP_TRIAL_STOPPING:
+        return "running";
+    case ESP_TRIAL_PAUSED:
+        return "paused";
+    case ESP_TRIAL_COMPLETE:
+        return "complete";
+    case ESP_TRIAL_PRUNED:
+        return "pruned";
+    case ESP_TRIAL_STOPPED:
+        return "stopped";
+    case ESP_TRIAL_FAILED:
+        return "failed";
+    case ESP_TRIAL_STATE_COUNT:
+        break;
+    }
+    return "?";
+}
+
+void esp_rows_params_json(const struct esp_reader_trial *trial, struct esp_text *out)
+{
+    esp_text_add(out, "{");
+    for (uint32_t i = 0; i < trial->param_count; i++) {
+        esp_text_add(out, i ? "," : "");
+        esp_text_json_string(out, trial->params[i].name);
+        esp_text_add(out, ":");
+        esp_text_json_value(out, &trial->params[i].value);
+    }
+    esp_text_add(out, "}");
+}

@@ -1,0 +1,32 @@
+/* Trials of a ledger as values that stay: the reader's rows live only inside its callbacks. */
+#ifndef ESPALIER_CLI_ROWS_H
+#define ESPALIER_CLI_ROWS_H
+
+#include "../store/reader.h"
+#include "text.h"
+
+struct esp_rows {
+    struct esp_reader_trial *trials; /* texts and params owned by the rows */
+    size_t count, capacity;
+};
+
+/* All trials by number, or the best first (limit 0: all of them). */
+int esp_rows_load(struct esp_reader *reader, struct esp_rows *rows, struct esp_error *error);
+int esp_rows_best(struct esp_reader *reader,
+                  int64_t limit,
+                  struct esp_rows *rows,
+                  struct esp_error *error);
+/* The one trial; -ENOENT. */
+int esp_rows_one(struct esp_reader *reader,
+                 int64_t trial,
+                 struct esp_rows *rows,
+                 struct esp_error *error);
+void esp_rows_release(struct esp_rows *rows);
+
+/* "running" and the like: the seven words of `status --json`; a held trial is "paused". */
+const char *esp_rows_state(enum esp_trial_state state);
+
+/* {"name":value,…} */
+void esp_rows_params_json(const struct esp_reader_trial *trial, struct esp_text *out);
+
+#endif

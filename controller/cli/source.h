@@ -1,0 +1,20 @@
+/* The study file as a verb wants it: read, its data replaced where the command line says so. */
+#ifndef ESPALIER_CLI_SOURCE_H
+#define ESPALIER_CLI_SOURCE_H
+
+#include <espalier/error.h>
+#include <espalier/study.h>
+
+/* Reads a study file, with `data` (nullable) in the place of trainer.data; the study's source
+ * text then has it too, so that the ledger tells what was trained on. Warnings and faults that
+ * do not fit into the error go to stderr. -EINVAL, -errno. */
+int esp_source_read(const char *path,
+                    const char *data,
+                    struct esp_study **out,
+                    struct esp_error *error);
+
+/* The text with the value of trainer.data replaced by `data`; the caller's to free. */
+int esp_source_replace_data(
+    const char *text, const char *name, const char *data, char **out, struct esp_error *error);
+
+#endif

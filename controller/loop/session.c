@@ -1,0 +1,229 @@
+#include "session.h"
+
+#include "../agent/files.h"
+#include "../agent/identity.h"
+#include "../study/study.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static int fold_event(void *context, const struct esp_event *event)
+{
+    return esp_core_apply(context, event, NULL);
+}
+
+/* Folds the ledger into a new core. */
+static int load_core(struct esp_session *session, struct esp_error *error)
+{
+    struct esp_core *core = NULL;
+    int rc = esp_core_create(session->study, &session->options, &core, error);
+    if (rc < 0) {
+        return rc;
+    }
+    struct esp_error inner = {{0}};
+    rc = esp_store_load(session->store, fold_event, core, &inner);
+    if (rc < 0) {
+        esp_core_destroy(core);
+        return esp_error_set(error,
+                             rc,
+                             "%s: the record cannot be picked up: %s",
+                             session->dir,
+                             inner.text[0] ? inner.text : strerror(-rc));
+    }
+    session->core = core;
+    return 0;
+}
+
+/* The study as the ledger's own text gives it, which is what the core decides by. */
+static int read_ledger_study(struct esp_session *session, struct esp_error *error)
+{
+    const char *file = esp_store_study_file(session->store);
+    return esp_study_read_text(esp_store_study_source(session->store),
+                               file && file[0] ? file : "study",
+                               esp_store_study_base(session->store),
+                               &session->study,
+                               NULL,
+                               error);
+}
+
+static int open_ledger(struct esp_session *session, struct esp_error *error)
+{
+    int rc = esp_store_open(session->dir, NULL, &session->store, error);
+    if (rc == 0 && !session->study) {
+        rc = read_ledger_study(session, error);
+    }
+    rc = rc < 0 ? rc : esp_store_bind(session->store, session->study, error);
+    if (rc == 0) {
+        session->options.nonce = esp_store_nonce(session->store);
+    }
+    return rc;
+}
+
+static void add_change(struct esp_session *session, const char *name, double value)
+{
+    assert(session->change_count < ESP_CHANGES_MAX);
+    session->changes[session->change_count++] = (struct esp_setting){
+        .name = name,
+        .value = {.type = ESP_VALUE_REAL, .real = value, .integer = (int64_t)value},
+    };
+}
+
+/* What the file asks for and the ledger, with its recorded changes, does not have. */
+static void find_changes(struct esp_session *session, const struct esp_study *file)
+{
+    struct esp_core_totals now = esp_core_totals(session->core);
+    if (file->run_cap != now.run_cap) {
+        add_change(session, "run_cap", (double)file->run_cap);
+    }
+    if (file->workers != session->study->workers) {
+        add_change(session, "workers", (double)file->workers);
+    }
+    if (file->budget.tokens != now.budget.tokens) {
+        add_change(session, "budget.tokens", file->budget.tokens);
+    }
+    if (file->budget.seconds != now.budget.seconds) {
+        add_change(session, "budget.hours", file->budget.seconds / 3600);
+    }
+    if (file->budget.usd != now.budget.usd) {
+        add_change(session, "budget.usd", file->budget.usd);
+    }
+}
+
+static int create_ledger(struct esp_session *session,
+                         const struct esp_session_options *options,
+                         struct esp_error *error)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct esp_store_origin origin = {
+        .file = options->file,
+        .base = options->base,
+        .nonce = esp_identity_random(),
+        .time_ms = now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000,
+    };
+    /* The core first: a study that it cannot serve leaves no ledger behind. */
+    struct esp_core *core = NULL;
+    session->options.nonce = origin.nonce;
+    int rc = esp_core_create(session->study, &session->options, &core, error);
+    esp_core_destroy(core);
+    if (rc < 0) {
+        return rc;
+    }
+    session->created = true;
+    return esp_store_create(
+        session->dir, session->study, &origin, NULL, &session->store, error);
+}
+
+static int open_existing(struct esp_session *session,
+                         const struct esp_session_options *options,
+                         struct esp_error *error)
+{
+    int rc = open_ledger(session, error);
+    if (rc < 0) {
+        return rc;
+    }
+    struct esp_error inner = {{0}};
+    if (options->study && esp_study_same_search(session->study, options->study, &inner) < 0) {
+        return esp_error_set(error,
+                             -EINVAL,
+                             "%s holds another search than %s: %s\nName another folder with "
+                             "--dir, or go on with the one there: espalier resume %s",
+                             options->dir,
+                             options->file,
+                             inner.text,
+                             options->dir);
+    }
+    rc = load_core(session, error);
+    if (rc == 0 && options->study) {
+        find_changes(session, options->study);
+    }
+    return rc;
+}
+
+static int make_dir(struct esp_session *session,
+                    const struct esp_session_options *options,
+                    struct esp_error *error)
+{
+    if (options->study) {
+        int rc = esp_files_make_dir(options->dir, error);
+        if (rc < 0) {
+            return rc;
+        }
+    } else if (!esp_store_exists(options->dir)) {
+        return esp_error_set(error,
+                             -ENOENT,
+                             "%s: holds no study. `espalier run STUDY.yaml` begins one.",
+                             options->dir);
+    }
+    char *path = realpath(options->dir, NULL);
+    if (!path) {
+        return esp_error_set(error, -errno, "%s: %s.", options->dir, strerror(errno));
+    }
+    int length = snprintf(session->dir, sizeof session->dir, "%s", path);
+    free(path);
+    return length < (int)sizeof session->dir
+               ? 0
+               : esp_error_set(error, -ENAMETOOLONG, "%s: is too long.", options->dir);
+}
+
+int esp_session_open(const struct esp_session_options *options,
+                     struct esp_session *session,
+                     struct esp_error *error)
+{
+    struct esp_study *file = options->study;
+    *session = (struct esp_session){.lock = -1, .options = {.workers = options->workers}};
+    int rc = make_dir(session, options, error);
+    rc = rc < 0 ? rc : esp_store_lock(session->dir, &session->lock, error);
+    if (rc < 0) {
+        goto out;
+    }
+    if (esp_store_exists(session->dir)) {
+        rc = open_existing(session, options, error);
+    } else if (!file) {
+        rc = esp_error_set(error, -ENOENT, "%s: holds no study.", options->dir);
+    } else {
+        session->study = file;
+        file = NULL;
+        rc = create_ledger(session, options, error);
+        rc = rc < 0 ? rc : load_core(session, error);
+    }
+out:
+    esp_study_destroy(file);
+    if (rc < 0) {
+        esp_session_close(session);
+    }
+    return rc;
+}
+
+void esp_session_close(struct esp_session *session)
+{
+    esp_core_destroy(session->core);
+    esp_store_close(session->store);
+    esp_study_destroy(session->study);
+    if (session->lock >= 0) {
+        close(session->lock);
+    }
+    *session = (struct esp_session){.lock = -1};
+}
+
+int esp_session_rebuild(struct esp_session *session, bool reopen, struct esp_error *error)
+{
+    esp_core_destroy(session->core);
+    session->core = NULL;
+    if (reopen) {
+        esp_store_close(session->store);
+        session->store = NULL;
+        int rc = open_ledger(session, error);
+        if (rc < 0) {
+            return rc;
+        }
+    } else {
+        esp_store_rollback(session->store);
+    }
+    return load_core(session, error);
+}

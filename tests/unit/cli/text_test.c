@@ -1,0 +1,138 @@
+/* JSON, CSV and numbers for people. */
+#include "../../../controller/cli/table.h"
+#include "../../../controller/cli/text.h"
+
+#include <locale.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void check_json(const char *string, const char *expected)
+{
+    struct esp_text text = {0};
+    esp_text_json_string(&text, string);
+    assert_string_equal(esp_text_get(&text), expected);
+    esp_text_release(&text);
+}
+
+static void json_strings_escape_any_bytes(void **state)
+{
+    (void)state;
+    check_json(NULL, "null");
+    check_json("", "\"\"");
+    check_json("a\"b\\c\n\t\r", "\"a\\\"b\\\\c\\n\\t\\r\"");
+    check_json("\x01\x1f\x7f", "\"\\u0001\\u001f\\u007f\"");
+    check_json("é€😀", "\"é€😀\"");
+    check_json("\xff\xc3", "\"\\ufffd\\ufffd\"");            /* no UTF-8; cut off */
+    check_json("\xc0\xaf", "\"\\ufffd\\ufffd\"");            /* overlong */
+    check_json("\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\""); /* a surrogate */
+}
+
+static void check_real(double value, const char *json, const char *csv)
+{
+    struct esp_text text = {0};
+    esp_text_json_real(&text, value);
+    assert_string_equal(esp_text_get(&text), json);
+    esp_text_clear(&text);
+    esp_text_csv_real(&text, value);
+    assert_string_equal(esp_text_get(&text), csv);
+    esp_text_release(&text);
+}
+
+static void reals_are_short_and_exact(void **state)
+{
+    (void)state;
+    check_real(0.1, "0.1", "0.1");
+    check_real(3e-4, "0.0003", "0.0003");
+    check_real(-0.0, "-0", "-0");
+    check_real(1e300, "1e+300", "1e+300");
+    check_real(0.1 + 0.2, "0.30000000000000004", "0.30000000000000004");
+    check_real(NAN, "null", "");
+    check_real(INFINITY, "null", "inf");
+    check_real(-INFINITY, "null", "-inf");
+    for (int i = 1; i < 2000; i++) {
+        double value = exp(i * 0.37 - 350) * 1.2345678901234567;
+        struct esp_text text = {0};
+        esp_text_json_real(&text, value);
+        assert_true(strtod(esp_text_get(&text), NULL) == value);
+        esp_text_release(&text);
+    }
+}
+
+static void check_csv(const char *string, const char *expected)
+{
+    struct esp_text text = {0};
+    esp_text_csv_string(&text, string);
+    assert_string_equal(esp_text_get(&text), expected);
+    esp_text_release(&text);
+}
+
+static void csv_fields_are_quoted_where_they_must(void **state)
+{
+    (void)state;
+    check_csv("plain text", "plain text");
+    check_csv("a,b", "\"a,b\"");
+    check_csv("say \"x\"", "\"say \"\"x\"\"\"");
+    check_csv("two\nlines", "\"two\nlines\"");
+    check_csv("", "");
+}
+
+static void check_words(void (*add)(struct esp_text *, double), double value, const char *words)
+{
+    struct esp_text text = {0};
+    add(&text, value);
+    assert_string_equal(esp_text_get(&text), words);
+    esp_text_release(&text);
+}
+
+static void counts_and_times_read_well(void **state)
+{
+    (void)state;
+    check_words(esp_text_count, 950, "950");
+    check_words(esp_text_count, 1250000, "1.25M");
+    check_words(esp_text_count, 999999, "1M");
+    check_words(esp_text_count, 14.4e9, "14.4G");
+    check_words(esp_text_seconds, 3.21, "3.2 s");
+    check_words(esp_text_seconds, 59.7, "1 min 0 s");
+    check_words(esp_text_seconds, 250, "4 min 10 s");
+    check_words(esp_text_seconds, 7500, "2 h 5 min");
+    check_words(esp_text_seconds, NAN, "?");
+}
+
+static void tables_align_and_drop_what_is_too_wide(void **state)
+{
+    (void)state;
+    struct esp_table table = {0};
+    struct esp_text text = {0};
+    esp_table_column(&table, "n", true);
+    esp_table_column(&table, "größe", false);
+    esp_table_column(&table, "c", false);
+    esp_table_add(&table, "100");
+    esp_table_add(&table, "ß");
+    esp_table_add(&table, "one\ntwo");
+    esp_table_print(&table, 0, false, &text);
+    assert_string_equal(esp_text_get(&text), "  n  größe  c\n100  ß      one two\n");
+    esp_text_clear(&text);
+    esp_table_print(&table, 11, false, &text);
+    assert_string_equal(esp_text_get(&text), "  n  größe\n100  ß\n");
+    esp_text_release(&text);
+    esp_table_release(&table);
+}
+
+int main(void)
+{
+    setlocale(LC_CTYPE, "C.UTF-8");
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(json_strings_escape_any_bytes),
+        cmocka_unit_test(reals_are_short_and_exact),
+        cmocka_unit_test(csv_fields_are_quoted_where_they_must),
+        cmocka_unit_test(counts_and_times_read_well),
+        cmocka_unit_test(tables_align_and_drop_what_is_too_wide),
+    };
+    return cmocka_run_group_tests_name("cli/text", tests, NULL, NULL);
+}
