@@ -1,11 +1,7 @@
-/* Products with the weights. The epilogue (bias, activation) follows each block of rows while
- * it is in the cache. */
+/* Products with the weights. The epilogue (bias, activation, its slope) follows each block of
+ * rows while it is in the cache. */
 #include "cpu.h"
-#include "gemm.h"
-
-/* Rows of one product: few enough for its result to stay in a second-level cache of 1 MiB
- * (256 · 1024 · 4), many enough for the BLAS, which packs the weights anew for every block. */
-#define ROWS_BLOCK 256
+#include "product.h"
 
 ESP_INLINE real *row_at(struct esp_view view, int k, int64_t row, int width)
 {
@@ -13,65 +9,59 @@ ESP_INLINE real *row_at(struct esp_view view, int k, int64_t row, int width)
     return first ? first + row * width : NULL;
 }
 
-static void forward(const struct esp_batch *batch, const struct esp_linear_forward *op, int k)
+/* What follows a block of rows; the addresses are those of the product's first row. */
+struct epilogue {
+    const real *bias;
+    real *pre;
+    real *out;
+    int width;
+    enum esp_kernel_activation activation;
+};
+
+static void add_bias(const void *context, int64_t row, int64_t rows)
 {
-    const int64_t rows = rows_within(batch, k, op->rows);
-    const real *bias = member_of(op->bias, k);
-    const struct matrix weight = {
-        .data = member_of(op->weight, k),
-        .step = op->transposed ? op->width_in : op->width_out,
-        .transposed = op->transposed,
-    };
-    const bool epilogue = bias || op->activation != ESP_KERNEL_LINEAR;
-    const int64_t block = epilogue ? ROWS_BLOCK : rows;
-    for (int64_t n = 0; n < rows; n += block) {
-        const int64_t some = rows - n < block ? rows - n : block;
-        const int64_t row = op->rows.first + n;
-        struct matrix in = {.data = row_at(op->in, k, row, op->width_in), .step = op->width_in};
-        real *out = row_at(op->out, k, op->out_packed ? n : row, op->width_out);
-        gemm(some, op->width_out, op->width_in, 1, in, weight, 0, out, op->width_out);
-        if (epilogue) {
-            real *pre = row_at(op->pre, k, row, op->width_out);
-            ESP_CPU(bias_activation)(out, bias, pre, out, some, op->width_out, op->activation);
-        }
-    }
+    const struct epilogue *e = context;
+    const int64_t at = row * e->width;
+    real *out = e->out + at;
+    real *pre = e->pre ? e->pre + at : NULL;
+    ESP_CPU(bias_activation)(out, e->bias, pre, out, rows, e->width, e->activation);
+}
+
+static void multiply_slope(const void *context, int64_t row, int64_t rows)
+{
+    const struct epilogue *e = context;
+    const int64_t at = row * e->width;
+    ESP_CPU(activation_slope)(e->out + at, e->pre + at, rows * e->width, e->activation);
 }
 
 void ESP_CPU(linear_forward)(const struct esp_kernels *kernels,
                              const struct esp_batch *batch,
                              const struct esp_linear_forward *op)
 {
-    (void)kernels;
     FOR_ACTIVE(batch, k)
     {
-        forward(batch, op, k);
-    }
-}
-
-static void
-backward_input(const struct esp_batch *batch, const struct esp_linear_backward_input *op, int k)
-{
-    const int64_t rows = rows_within(batch, k, op->rows);
-    const struct matrix weight = {
-        .data = member_of(op->weight, k),
-        .step = op->transposed ? op->width_in : op->width_out,
-        .transposed = !op->transposed,
-    };
-    const bool epilogue = op->activation != ESP_KERNEL_LINEAR;
-    const int64_t block = epilogue ? ROWS_BLOCK : rows;
-    for (int64_t n = 0; n < rows; n += block) {
-        const int64_t some = rows - n < block ? rows - n : block;
-        const int64_t row = op->rows.first + n;
-        struct matrix out = {
-            .data = row_at(op->grad_out, k, op->grad_packed ? n : row, op->width_out),
-            .step = op->width_out,
+        const int64_t first = op->rows.first;
+        const struct epilogue e = {
+            .bias = member_of(op->bias, k),
+            .pre = row_at(op->pre, k, first, op->width_out),
+            .out = row_at(op->out, k, op->out_packed ? 0 : first, op->width_out),
+            .width = op->width_out,
+            .activation = op->activation,
         };
-        real *in = row_at(op->grad_in, k, row, op->width_in);
-        gemm(some, op->width_in, op->width_out, 1, out, weight, 0, in, op->width_in);
-        if (epilogue) {
-            const real *pre = row_at(op->pre, k, row, op->width_in);
-            ESP_CPU(activation_slope)(in, pre, some * op->width_in, op->activation);
-        }
+        const struct product p = {
+            .m = rows_within(batch, k, op->rows),
+            .n = op->width_out,
+            .k = op->width_in,
+            .a = {.data = row_at(op->in, k, first, op->width_in), .step = op->width_in},
+            .b = {.data = member_of(op->weight, k),
+                  .step = op->transposed ? op->width_in : op->width_out,
+                  .transposed = op->transposed},
+            .c = e.out,
+            .c_step = op->width_out,
+            .after = e.bias || e.activation != ESP_KERNEL_LINEAR ? add_bias : NULL,
+            .context = &e,
+        };
+        ESP_CPU(multiply)(&p, kernels->state);
     }
 }
 
@@ -79,36 +69,30 @@ void ESP_CPU(linear_backward_input)(const struct esp_kernels *kernels,
                                     const struct esp_batch *batch,
                                     const struct esp_linear_backward_input *op)
 {
-    (void)kernels;
     FOR_ACTIVE(batch, k)
     {
-        backward_input(batch, op, k);
-    }
-}
-
-static void backward_weight(const struct esp_batch *batch,
-                            const struct esp_linear_backward_weight *op,
-                            int k)
-{
-    const int64_t rows = rows_within(batch, k, op->rows);
-    if (rows == 0) {
-        return;
-    }
-    const int64_t first = op->rows.first;
-    const real *in = row_at(op->in, k, first, op->width_in);
-    const real *out = row_at(op->grad_out, k, op->grad_packed ? 0 : first, op->width_out);
-    real *weight = member_of(op->grad_weight, k);
-    struct matrix left = {.data = in, .step = op->width_in, .transposed = 1};
-    struct matrix right = {.data = out, .step = op->width_out};
-    if (op->transposed) {
-        left = (struct matrix){.data = out, .step = op->width_out, .transposed = 1};
-        right = (struct matrix){.data = in, .step = op->width_in};
-        gemm(op->width_out, op->width_in, rows, 1, left, right, 1, weight, op->width_in);
-    } else {
-        gemm(op->width_in, op->width_out, rows, 1, left, right, 1, weight, op->width_out);
-    }
-    if (op->grad_bias.data) {
-        ESP_CPU(add_columns)(out, rows, op->width_out, member_of(op->grad_bias, k));
+        const int64_t first = op->rows.first;
+        const struct epilogue e = {
+            .pre = row_at(op->pre, k, first, op->width_in),
+            .out = row_at(op->grad_in, k, first, op->width_in),
+            .width = op->width_in,
+            .activation = op->activation,
+        };
+        const struct product p = {
+            .m = rows_within(batch, k, op->rows),
+            .n = op->width_in,
+            .k = op->width_out,
+            .a = {.data = row_at(op->grad_out, k, op->grad_packed ? 0 : first, op->width_out),
+                  .step = op->width_out},
+            .b = {.data = member_of(op->weight, k),
+                  .step = op->transposed ? op->width_in : op->width_out,
+                  .transposed = !op->transposed},
+            .c = e.out,
+            .c_step = op->width_in,
+            .after = e.activation != ESP_KERNEL_LINEAR ? multiply_slope : NULL,
+            .context = &e,
+        };
+        ESP_CPU(multiply)(&p, kernels->state);
     }
 }
 
@@ -116,9 +100,29 @@ void ESP_CPU(linear_backward_weight)(const struct esp_kernels *kernels,
                                      const struct esp_batch *batch,
                                      const struct esp_linear_backward_weight *op)
 {
-    (void)kernels;
     FOR_ACTIVE(batch, k)
     {
-        backward_weight(batch, op, k);
+        const int64_t first = op->rows.first;
+        const int64_t rows = rows_within(batch, k, op->rows);
+        const real *in = row_at(op->in, k, first, op->width_in);
+        const real *out = row_at(op->grad_out, k, op->grad_packed ? 0 : first, op->width_out);
+        struct product p = {
+            .m = op->transposed ? op->width_out : op->width_in,
+            .n = op->transposed ? op->width_in : op->width_out,
+            .k = rows,
+            .a = {.data = op->transposed ? out : in, .transposed = 1},
+            .b = {.data = op->transposed ? in : out},
+            .accumulate = 1,
+            .c = member_of(op->grad_weight, k),
+        };
+        p.a.step = p.m;
+        p.b.step = p.n;
+        p.c_step = p.n;
+        if (rows > 0) {
+            ESP_CPU(multiply)(&p, kernels->state);
+        }
+        if (op->grad_bias.data) {
+            ESP_CPU(add_columns)(out, rows, op->width_out, member_of(op->grad_bias, k));
+        }
     }
 }

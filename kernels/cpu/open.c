@@ -85,6 +85,8 @@ static void close_cpu(struct esp_kernels *kernels)
 {
     struct cpu_backend *backend = (struct cpu_backend *)kernels;
     free(backend->state.scratch);
+    free(backend->state.pack);
+    free(backend->state.left);
     free(backend);
 }
 
@@ -157,8 +159,12 @@ int esp_kernels_open_cpu_level(enum esp_cpu_level level,
     };
     fill[level](k);
     backend->state.scratch = allocate(k, ESP_CPU_SCRATCH * k->real_bytes);
-    if (!backend->state.scratch) {
-        free(backend);
+    backend->state.pack =
+        allocate(k, (size_t)ESP_CPU_PACK_DEPTH * ESP_CPU_PACK_COLUMNS * k->real_bytes);
+    backend->state.left =
+        allocate(k, (size_t)ESP_CPU_PACK_DEPTH * ESP_CPU_PACK_ROWS * k->real_bytes);
+    if (!backend->state.scratch || !backend->state.pack || !backend->state.left) {
+        close_cpu(k);
         return esp_error_set(error, -ENOMEM, "out of memory opening the CPU backend");
     }
     name_processor(k->device, sizeof k->device);

@@ -1,0 +1,335 @@
+/* Our own products where there is AVX-512, the BLAS elsewhere.
+ *
+ * The BLAS packs both operands on every call, which at the widths of small models costs a fifth
+ * of the time, and cannot hand over finished rows. Here (after Goto & van de Geijn 2008, with
+ * the left operand not packed, since 8 rows are 8 streams that the processor follows by
+ * itself):
+ *
+ *   for each block of ≤ NC columns and ≤ KC of the summed extent:   pack b, 16 columns a vector
+ *     for each block of MC rows:                                    a stays in the second level
+ *       for each panel of 48 columns:                               stays in the first level
+ *         for each 8 rows: 8 × 3 vectors of sums in registers
+ *
+ * An element's sum runs over k in order, in blocks of KC, whatever its row or column. */
+#include "product.h"
+#include "cpu.h"
+
+#if ESP_REAL_IS_FLOAT && defined(__AVX512F__)
+
+#define TILE_ROWS 8
+#define PANEL 3 /* vectors */
+#define PANEL_COLUMNS (PANEL * LANES)
+#define MC ESP_CPU_PACK_ROWS
+#define KC ESP_CPU_PACK_DEPTH
+#define NC ESP_CPU_PACK_COLUMNS
+
+_Static_assert(NC % PANEL_COLUMNS == 0, "whole panels");
+
+/* r becomes its transpose: four rounds of exchanges between rows that are s apart. */
+ESP_INLINE void transpose(vec r[LANES])
+{
+    const ivec lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#pragma GCC unroll 4
+    for (int s = 8; s > 0; s /= 2) {
+        const ivec high = (lane & s) != 0;
+        const ivec first = (high & (lane - s + LANES)) | (~high & lane);
+        const ivec second = (high & (lane + LANES)) | (~high & (lane + s));
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++) {
+            if (!(i & s)) {
+                vec a = r[i], b = r[i + s];
+                r[i] = __builtin_shuffle(a, b, first);
+                r[i + s] = __builtin_shuffle(a, b, second);
+            }
+        }
+    }
+}
+
+/* Packs `columns` (1 … 48) columns of b[first … first + depth) into rows of `vectors` vectors,
+ * filled up with zeros. */
+static void
+pack_rows(const real *b, int64_t step, int64_t depth, int columns, int vectors, real *to)
+{
+    for (int64_t k = 0; k < depth; k++) {
+        for (int v = 0; v < vectors; v++) {
+            const int left = columns - v * LANES;
+            const real *from = b + k * step + v * LANES;
+            vec x = left >= LANES ? vec_load(from) : vec_load_part(from, left, 0);
+            vec_store(to + (k * vectors + v) * LANES, x);
+        }
+    }
+}
+
+static void
+pack_transposed(const real *b, int64_t step, int64_t depth, int columns, int vectors, real *to)
+{
+    for (int v = 0; v < vectors; v++) {
+        const int left = columns - v * LANES;
+        for (int64_t k = 0; k < depth; k += LANES) {
+            const int some = depth - k < LANES ? (int)(depth - k) : LANES;
+            vec r[LANES];
+            for (int j = 0; j < LANES; j++) {
+                const real *from = b + (v * LANES + j) * step + k;
+                if (j >= left) {
+                    r[j] = (vec){0};
+                } else {
+                    r[j] = some == LANES ? vec_load(from) : vec_load_part(from, some, 0);
+                }
+            }
+            transpose(r);
+            for (int i = 0; i < some; i++) {
+                vec_store(to + ((k + i) * vectors + v) * LANES, r[i]);
+            }
+        }
+    }
+}
+
+/* One tile: `rows` rows by `vectors` vectors, both constants where this is inlined. Element (i,
+ * k) of a is a[i · row_step + k · k_step]. `last` columns of the last vector exist in c. */
+ESP_INLINE void tile(int rows,
+                     int vectors,
+                     const real *a,
+                     int64_t row_step,
+                     int64_t k_step,
+                     const real *b,
+                     int64_t depth,
+                     real *c,
+                     int64_t c_step,
+                     int last,
+                     int add)
+{
+    vec sum[TILE_ROWS][PANEL];
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 3
+        for (int v = 0; v < vectors; v++) {
+            sum[i][v] = (vec){0};
+        }
+    }
+    for (int64_t k = 0; k < depth; k++) {
+        vec right[PANEL];
+#pragma GCC unroll 3
+        for (int v = 0; v < vectors; v++) {
+            right[v] = vec_load(b + v * LANES);
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; i++) {
+            const vec left = vec_set(a[i * row_step]);
+#pragma GCC unroll 3
+            for (int v = 0; v < vectors; v++) {
+                sum[i][v] += left * right[v];
+            }
+        }
+        a += k_step;
+        b += vectors * LANES;
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 3
+        for (int v = 0; v < vectors; v++) {
+            real *to = c + i * c_step + v * LANES;
+            if (v == vectors - 1 && last < LANES) {
+                vec_store_part(
+                    to, add ? sum[i][v] + vec_load_part(to, last, 0) : sum[i][v], last);
+            } else {
+                vec_store(to, add ? sum[i][v] + vec_load(to) : sum[i][v]);
+            }
+        }
+    }
+}
+
+/* One packed panel against a block of rows. Element (i, k) of the left block is
+ * a[i · row_step + k], or a[i + k · MC] when row_step is 1. */
+struct strip {
+    const real *a;
+    int64_t row_step; /* 1: the copied block */
+    int64_t rows, depth;
+    const real *packed;
+    real *c;
+    int64_t c_step;
+    int last;
+    int add;
+};
+
+/* The two orders of the left operand have a step of 1, which the address computation of the
+ * inner loop is better off knowing. */
+#define TILE(rows_of_tile, vectors)                                                            \
+    do {                                                                                       \
+        const real *a = s->a + i * s->row_step;                                                \
+        real *c = s->c + i * s->c_step;                                                        \
+        if (s->row_step == 1) {                                                                \
+            tile(rows_of_tile,                                                                 \
+                 vectors,                                                                      \
+                 a,                                                                            \
+                 1,                                                                            \
+                 MC,                                                                           \
+                 s->packed,                                                                    \
+                 s->depth,                                                                     \
+                 c,                                                                            \
+                 s->c_step,                                                                    \
+                 s->last,                                                                      \
+                 s->add);                                                                      \
+        } else {                                                                               \
+            tile(rows_of_tile,                                                                 \
+                 vectors,                                                                      \
+                 a,                                                                            \
+                 s->row_step,                                                                  \
+                 1,                                                                            \
+                 s->packed,                                                                    \
+                 s->depth,                                                                     \
+                 c,                                                                            \
+                 s->c_step,                                                                    \
+                 s->last,                                                                      \
+                 s->add);                                                                      \
+        }                                                                                      \
+        i += rows_of_tile;                                                                     \
+    } while (0)
+
+#define STRIP(vectors)                                                                         \
+    static __attribute__((noinline)) void strip_##vectors(const struct strip *s)               \
+    {                                                                                          \
+        int64_t i = 0;                                                                         \
+        while (s->rows - i >= 8) {                                                             \
+            TILE(8, vectors);                                                                  \
+        }                                                                                      \
+        while (s->rows - i >= 4) {                                                             \
+            TILE(4, vectors);                                                                  \
+        }                                                                                      \
+        while (s->rows - i >= 1) {                                                             \
+            TILE(1, vectors);                                                                  \
+        }                                                                                      \
+    }
+
+STRIP(1)
+STRIP(2)
+STRIP(3)
+
+/* Vectors of the panel that begins at `column` of `columns`: 3 while there are more than 4
+ * left, so that the end is not a single one, whose sums are too few to hide the latency. */
+ESP_INLINE int panel_vectors(int64_t column, int64_t columns)
+{
+    const int64_t left = (columns - column + LANES - 1) / LANES;
+    if (left == 4) {
+        return 2;
+    }
+    return left < PANEL ? (int)left : PANEL;
+}
+
+/* What is packed at a time: columns first … of b, k … of the summed extent. */
+struct part {
+    int64_t k, depth;
+    int64_t first, columns;
+};
+
+static void pack(const struct product *p, const struct part *part, real *to)
+{
+    const int64_t depth = part->depth, step = p->b.step;
+    for (int64_t j = 0; j < part->columns;) {
+        const int vectors = panel_vectors(j, part->columns);
+        const int64_t left = part->columns - j, whole = vectors * LANES;
+        const int some = (int)(left < whole ? left : whole);
+        const int64_t column = part->first + j;
+        if (p->b.transposed) {
+            const real *b = p->b.data + column * step + part->k;
+            pack_transposed(b, step, depth, some, vectors, to + j * depth);
+        } else {
+            const real *b = p->b.data + part->k * step + column;
+            pack_rows(b, step, depth, some, vectors, to + j * depth);
+        }
+        j += whole;
+    }
+}
+
+/* A transposed left block lies in rows that are far apart, often by a power of two, which only
+ * a few sets of the cache would hold: it is copied, [depth, MC]. */
+static void copy_left(
+    const struct product *p, int64_t row, int64_t rows, int64_t k, int64_t depth, real *to)
+{
+    for (int64_t i = 0; i < depth; i++) {
+        const real *from = p->a.data + (k + i) * p->a.step + row;
+        memcpy(to + i * MC, from, (size_t)rows * sizeof(real));
+    }
+}
+
+/* Rows row … row + rows of c, against everything that is packed. */
+static void multiply_block(const struct product *p,
+                           const struct esp_cpu_state *state,
+                           const struct part *part,
+                           int64_t row,
+                           int64_t rows)
+{
+    struct strip s = {.rows = rows,
+                      .depth = part->depth,
+                      .c_step = p->c_step,
+                      .add = p->accumulate || part->k > 0};
+    if (p->a.transposed) {
+        copy_left(p, row, rows, part->k, part->depth, state->left);
+        s.a = state->left;
+        s.row_step = 1;
+    } else {
+        s.a = p->a.data + row * p->a.step + part->k;
+        s.row_step = p->a.step;
+    }
+    for (int64_t j = 0; j < part->columns;) {
+        const int vectors = panel_vectors(j, part->columns);
+        const int64_t left = part->columns - j - (vectors - 1) * LANES;
+        s.packed = (const real *)state->pack + j * part->depth;
+        s.c = p->c + row * p->c_step + part->first + j;
+        s.last = left < LANES ? (int)left : LANES;
+        (vectors == 3 ? strip_3 : vectors == 2 ? strip_2 : strip_1)(&s);
+        j += vectors * LANES;
+    }
+}
+
+void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *state)
+{
+    for (int64_t first = 0; first < p->n; first += NC) {
+        const int64_t columns = p->n - first < NC ? p->n - first : NC;
+        for (int64_t k = 0; k < p->k; k += KC) {
+            const int64_t depth = p->k - k < KC ? p->k - k : KC;
+            const struct part part = {
+                .k = k, .depth = depth, .first = first, .columns = columns};
+            const int done = first + columns == p->n && k + depth == p->k;
+            pack(p, &part, state->pack);
+            for (int64_t i = 0; i < p->m; i += MC) {
+                const int64_t rows = p->m - i < MC ? p->m - i : MC;
+                multiply_block(p, state, &part, i, rows);
+                if (done && p->after) {
+                    p->after(p->context, i, rows);
+                }
+            }
+        }
+    }
+}
+
+#else
+
+/* Rows of one product: few enough for its result to stay in a second-level cache of 1 MiB
+ * (256 · 1024 · 4), many enough for the BLAS, which packs the weights anew for every block. */
+#define ROWS_BLOCK 256
+
+void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *state)
+{
+    const int64_t block = p->after ? ROWS_BLOCK : p->m;
+    const int64_t row_step = p->a.transposed ? 1 : p->a.step;
+    (void)state;
+    for (int64_t i = 0; i < p->m; i += block) {
+        const int64_t rows = p->m - i < block ? p->m - i : block;
+        struct matrix a = p->a;
+        a.data += i * row_step;
+        gemm(rows,
+             p->n,
+             p->k,
+             1,
+             a,
+             p->b,
+             p->accumulate ? 1 : 0,
+             p->c + i * p->c_step,
+             p->c_step);
+        if (p->after) {
+            p->after(p->context, i, rows);
+        }
+    }
+}
+
+#endif
