@@ -11,6 +11,7 @@ static const char *const method_names[] = {
     [ESP_METHOD_SOBOL] = "sobol",
     [ESP_METHOD_TPE] = "tpe",
     [ESP_METHOD_BAYES] = "bayes",
+    "tpe-univariate",
     NULL,
 };
 
@@ -33,6 +34,7 @@ static const char *const scheduler_names[] = {
     NULL,
 };
 
+#define METHOD_TPE_UNIVARIATE (ESP_METHOD_BAYES + 1)
 #define SCHEDULER_ASHA_STOPPING (ESP_SCHEDULER_FREEZE_THAW + 1)
 
 static int find(const char *const *names, const char *name)
@@ -148,7 +150,9 @@ int esp_policy_apply(const struct esp_policy *policy,
                      struct esp_error *error)
 {
     int scheduler = find(scheduler_names, policy->scheduler);
-    study->method = (enum esp_method)find(method_names, policy->method);
+    int method = find(method_names, policy->method);
+    study->univariate = method == METHOD_TPE_UNIVARIATE;
+    study->method = study->univariate ? ESP_METHOD_TPE : (enum esp_method)method;
     study->stopping = (struct esp_stopping){
         .type = scheduler == SCHEDULER_ASHA_STOPPING ? ESP_SCHEDULER_ASHA
                                                      : (enum esp_scheduler_type)scheduler,

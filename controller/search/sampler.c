@@ -22,7 +22,7 @@ static const struct {
     [ESP_METHOD_GRID] = {"grid", &esp_sampler_grid},
     [ESP_METHOD_RANDOM] = {"random", &esp_sampler_random},
     [ESP_METHOD_SOBOL] = {"sobol", &esp_sampler_sobol},
-    [ESP_METHOD_TPE] = {"tpe", NULL},
+    [ESP_METHOD_TPE] = {"tpe", &esp_sampler_tpe},
     [ESP_METHOD_BAYES] = {"bayes", NULL},
 };
 
@@ -34,10 +34,11 @@ int esp_sampler_create(const struct esp_study *study,
     assert(study->param_count >= 0 && study->param_count <= ESP_PARAMS_MAX);
     const struct esp_sampler_ops *ops = samplers[study->method].ops;
     if (!ops) {
-        return esp_error_set(error,
-                             -ENOTSUP,
-                             "method \"%s\" is not in this version; use sobol, random or grid",
-                             samplers[study->method].name);
+        return esp_error_set(
+            error,
+            -ENOTSUP,
+            "method \"%s\" is not in this version; use tpe, sobol, random or grid",
+            samplers[study->method].name);
     }
     struct esp_sampler *sampler = calloc(1, sizeof *sampler);
     if (!sampler) {

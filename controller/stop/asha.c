@@ -14,6 +14,9 @@
  * trial of the highest rung is promoted, until one has. Trials that diverge before a rung are
  * counted there as the worst, so that a wide range of learning rates does not starve promotion.
  *
+ * PASHA (progressive) is the promotion form with a ceiling that rises by one rung whenever the
+ * order of the trials there is not the one they had a rung below.
+ *
  * A trial is in at most one of two lists: `candidates` of its rung (it waits there), or
  * `unfinished` of its goal (interrupted on the way; it is continued first). */
 #include "roster.h"
@@ -23,6 +26,11 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+
+/* The paper starts with r·eta² as its largest amount of training. */
+#define PASHA_FIRST_CEILING 2
+/* Top-rung trials whose order is looked at; more would make a report's cost grow. */
+#define PASHA_TOP_MAX 32
 
 enum listed {
     LISTED_NOWHERE,
@@ -35,6 +43,7 @@ struct climber {
     int goal;     /* where it was sent */
     int fresh;    /* the lowest rung that the last report reached; -1: none */
     double value; /* at `rung` */
+    double below; /* at the rung before it */
     enum listed listed;
     int listed_at;
 };
@@ -43,6 +52,7 @@ struct asha {
     struct esp_roster roster;
     struct esp_rungs rungs;
     bool stopping_form;
+    int ceiling;       /* PASHA: the highest rung that is promoted to now; else ESP_RUNGS_MAX */
     uint32_t complete; /* trials that have reached their horizon */
     struct climber *climbers;
     uint32_t capacity;
@@ -51,7 +61,8 @@ struct asha {
     struct esp_ranking unfinished[ESP_RUNGS_MAX]; /* waiting on the way to it, by number */
 };
 
-static int create(const struct esp_study *study, void **self, struct esp_error *error)
+static int
+create_with(const struct esp_study *study, void **self, int ceiling, struct esp_error *error)
 {
     struct asha *asha = calloc(1, sizeof *asha);
     if (!asha) {
@@ -62,7 +73,8 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
         free(asha);
         return rc;
     }
-    asha->stopping_form = study->stopping.stopping_form;
+    asha->stopping_form = study->stopping.stopping_form && ceiling == ESP_RUNGS_MAX;
+    asha->ceiling = ceiling;
     esp_roster_init(&asha->roster);
     for (int k = 0; k < ESP_RUNGS_MAX; k++) {
         esp_ranking_init(&asha->rung[k]);
@@ -71,6 +83,16 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
     }
     *self = asha;
     return 0;
+}
+
+static int create(const struct esp_study *study, void **self, struct esp_error *error)
+{
+    return create_with(study, self, ESP_RUNGS_MAX, error);
+}
+
+static int create_pasha(const struct esp_study *study, void **self, struct esp_error *error)
+{
+    return create_with(study, self, PASHA_FIRST_CEILING, error);
 }
 
 static void destroy(void *self)
@@ -145,11 +167,46 @@ static void climb(struct asha *asha, uint32_t trial, int rung, double loss)
         c->listed = LISTED_NOWHERE;
     }
     c->fresh = c->rung + 1;
+    c->below = c->rung >= 0 ? c->value : loss;
     while (c->rung < rung) {
         c->rung++;
         esp_ranking_insert(&asha->rung[c->rung], loss, trial);
     }
     c->value = isnan(loss) ? INFINITY : loss;
+}
+
+/* PASHA (Bohdal et al., ICLR 2023): the ranking is stable when the trials at the ceiling had
+ * the same order one rung below, but for ties: soft ranking, with as tie what differs below by
+ * no more than the spread within which neighbours changed places. */
+static bool ranking_unstable(const struct asha *asha)
+{
+    const struct esp_ranking *top = &asha->rung[asha->ceiling];
+    uint32_t count = esp_ranking_count(top);
+    count = count < PASHA_TOP_MAX ? count : PASHA_TOP_MAX;
+    if (count < 2) {
+        return false;
+    }
+    double here[PASHA_TOP_MAX], below[PASHA_TOP_MAX];
+    for (uint32_t i = 0; i < count; i++) {
+        struct esp_ranking_entry e = esp_ranking_at(top, i + 1);
+        here[i] = e.loss;
+        below[i] = asha->climbers[e.trial].below;
+    }
+    /* Noise: how far apart those are here that neighbour each other and have changed places. */
+    double noise = 0;
+    for (uint32_t i = 0; i + 1 < count; i++) {
+        if (below[i] > below[i + 1] && isfinite(here[i + 1])) {
+            noise = fmax(noise, here[i + 1] - here[i]);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t k = i + 1; k < count; k++) {
+            if (below[i] > below[k] && here[k] - here[i] > noise) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 static void
@@ -160,6 +217,10 @@ observed(void *self, uint32_t trial, int64_t tokens, double loss, double device_
     const struct esp_roster_trial *t = esp_roster_get(&asha->roster, trial);
     asha->climbers[trial].fresh = -1;
     climb(asha, trial, esp_rungs_reached(&asha->rungs, t->tokens, t->horizon), loss);
+    if (asha->climbers[trial].fresh >= 0 && asha->climbers[trial].rung == asha->ceiling &&
+        asha->ceiling < asha->rungs.count - 1 && ranking_unstable(asha)) {
+        asha->ceiling++;
+    }
     relist(asha, trial);
 }
 
@@ -269,7 +330,7 @@ static struct esp_verdict slot(const void *self, const struct esp_slot_view *vie
         }
     }
     for (int k = asha->rungs.count - 2; k >= 0; k--) {
-        int64_t trial = best_candidate(asha, k, true);
+        int64_t trial = k < asha->ceiling ? best_candidate(asha, k, true) : -1;
         if (trial >= 0) {
             return promote(asha, k, (uint32_t)trial);
         }
@@ -334,7 +395,8 @@ static struct esp_verdict report(const void *self, uint32_t trial, bool waiting)
     }
     const struct esp_ranking *everyone = &asha->rung[c->rung];
     uint32_t kept = esp_rungs_share(esp_ranking_count(everyone), asha->rungs.eta);
-    if (isfinite(c->value) && esp_ranking_rank(everyone, c->value, trial) <= kept) {
+    if (isfinite(c->value) && c->rung < asha->ceiling &&
+        esp_ranking_rank(everyone, c->value, trial) <= kept) {
         return promote(asha, c->rung, trial);
     }
     struct esp_verdict verdict =
@@ -345,16 +407,12 @@ static struct esp_verdict report(const void *self, uint32_t trial, bool waiting)
     return verdict;
 }
 
-const struct esp_scheduler_ops esp_scheduler_asha = {
-    .name = "asha",
-    .create = create,
-    .destroy = destroy,
-    .created = created,
-    .observed = observed,
-    .decided = decided,
-    .paused = paused,
-    .ended = ended,
-    .returned = returned,
-    .slot = slot,
-    .report = report,
-};
+#define ASHA_OPS(name_, create_)                                                               \
+    {                                                                                          \
+        .name = name_, .create = create_, .destroy = destroy, .created = created,              \
+        .observed = observed, .decided = decided, .paused = paused, .ended = ended,            \
+        .returned = returned, .slot = slot, .report = report                                   \
+    }
+
+const struct esp_scheduler_ops esp_scheduler_asha = ASHA_OPS("asha", create);
+const struct esp_scheduler_ops esp_scheduler_pasha = ASHA_OPS("pasha", create_pasha);

@@ -29,15 +29,15 @@ static const struct {
     [ESP_SCHEDULER_NONE] = {"none", &esp_scheduler_none},
     [ESP_SCHEDULER_ASHA] = {"asha", &esp_scheduler_asha},
     [ESP_SCHEDULER_MEDIAN] = {"median", &esp_scheduler_median},
-    [ESP_SCHEDULER_HYPERBAND] = {"hyperband", NULL},
-    [ESP_SCHEDULER_BOHB] = {"bohb", NULL},
-    [ESP_SCHEDULER_PASHA] = {"pasha", NULL},
-    [ESP_SCHEDULER_HALVING] = {"halving", NULL},
-    [ESP_SCHEDULER_CUT] = {"cut", NULL},
+    [ESP_SCHEDULER_HYPERBAND] = {"hyperband", &esp_scheduler_hyperband},
+    [ESP_SCHEDULER_BOHB] = {"bohb", &esp_scheduler_hyperband},
+    [ESP_SCHEDULER_PASHA] = {"pasha", &esp_scheduler_pasha},
+    [ESP_SCHEDULER_HALVING] = {"halving", &esp_scheduler_halving},
+    [ESP_SCHEDULER_CUT] = {"cut", &esp_scheduler_cut},
     [ESP_SCHEDULER_PERCENTILE] = {"percentile", &esp_scheduler_percentile},
-    [ESP_SCHEDULER_PATIENCE] = {"patience", NULL},
-    [ESP_SCHEDULER_THRESHOLD] = {"threshold", NULL},
-    [ESP_SCHEDULER_WANDB_HYPERBAND] = {"wandb-hyperband", NULL},
+    [ESP_SCHEDULER_PATIENCE] = {"patience", &esp_scheduler_patience},
+    [ESP_SCHEDULER_THRESHOLD] = {"threshold", &esp_scheduler_threshold},
+    [ESP_SCHEDULER_WANDB_HYPERBAND] = {"wandb-hyperband", &esp_scheduler_wandb_hyperband},
     [ESP_SCHEDULER_FREEZE_THAW] = {"freeze-thaw", NULL},
 };
 
@@ -55,7 +55,7 @@ int esp_scheduler_create(const struct esp_study *study,
         return esp_error_set(error,
                              -ENOTSUP,
                              "line %d: early_terminate.type \"%s\" is not in this version; use "
-                             "asha, median, percentile or none",
+                             "asha or none",
                              study->stopping.line,
                              schedulers[type].name);
     }

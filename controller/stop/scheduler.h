@@ -54,6 +54,13 @@ extern const struct esp_scheduler_ops esp_scheduler_none;
 extern const struct esp_scheduler_ops esp_scheduler_asha;
 extern const struct esp_scheduler_ops esp_scheduler_median;
 extern const struct esp_scheduler_ops esp_scheduler_percentile;
+extern const struct esp_scheduler_ops esp_scheduler_hyperband;
+extern const struct esp_scheduler_ops esp_scheduler_halving;
+extern const struct esp_scheduler_ops esp_scheduler_pasha;
+extern const struct esp_scheduler_ops esp_scheduler_cut;
+extern const struct esp_scheduler_ops esp_scheduler_patience;
+extern const struct esp_scheduler_ops esp_scheduler_threshold;
+extern const struct esp_scheduler_ops esp_scheduler_wandb_hyperband;
 
 /* Creates the scheduler that the study asks for (ESP_SCHEDULER_DEFAULT: the default of the
  * day). -ENOTSUP names a type that is not built. The study must outlive it. */

@@ -113,6 +113,7 @@ struct esp_study {
     char description[ESP_WORDS_MAX];
     uint64_t seed;
     enum esp_method method;
+    bool univariate; /* tpe: every parameter by itself, as Optuna did before 5.0 */
     struct esp_prior prior;
     char metric[ESP_NAME_MAX];
     bool maximize;
