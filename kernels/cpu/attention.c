@@ -1,7 +1,7 @@
 /* Attention by blocks of queries and keys (Dao et al. 2022, FlashAttention, algorithms 1 and
  * 4): the scores of one block live in scratch, never the whole matrix. */
 #include "cpu.h"
-#include "gemm.h"
+#include "product.h"
 #include "vmath.h"
 
 #include <math.h>
@@ -13,6 +13,7 @@ struct head {
     real *grad_q, *grad_k, *grad_v;
     real *result; /* forward */
     real *lse;
+    const struct esp_cpu_state *state;
     real *scores, *grad_scores; /* [ESP_CPU_QUERIES, ESP_CPU_KEYS] */
     real *row;                  /* 3 · ESP_CPU_QUERIES */
     int64_t step, width;
@@ -43,18 +44,34 @@ ESP_INLINE struct matrix rows_at(const real *first, int64_t row, int64_t step, i
     return (struct matrix){.data = first + row * step, .step = step, .transposed = transposed};
 }
 
-/* scores = scale · q kᵀ of the block */
+/* c[m, n] = a[m, k] · b[k, n], or added with `add`. */
+static void multiply(const struct head *h,
+                     int64_t m,
+                     int64_t n,
+                     int64_t k,
+                     struct matrix a,
+                     struct matrix b,
+                     int add,
+                     real *c,
+                     int64_t c_step)
+{
+    const struct product p = {
+        .m = m, .n = n, .k = k, .a = a, .b = b, .accumulate = add, .c = c, .c_step = c_step};
+    ESP_CPU(multiply)(&p, h->state);
+}
+
+/* scores = q kᵀ of the block, still without the scale */
 static void block_scores(const struct head *h, const struct block *b)
 {
-    gemm(b->queries,
-         b->keys,
-         h->depth,
-         h->scale,
-         rows_at(h->q, b->first_query, h->step, 0),
-         rows_at(h->k, b->first_key, h->step, 1),
-         0,
-         h->scores,
-         ESP_CPU_KEYS);
+    multiply(h,
+             b->queries,
+             b->keys,
+             h->depth,
+             rows_at(h->q, b->first_query, h->step, 0),
+             rows_at(h->k, b->first_key, h->step, 1),
+             0,
+             h->scores,
+             ESP_CPU_KEYS);
 }
 
 ESP_INLINE real largest_of(const real *x, int count)
@@ -70,18 +87,19 @@ ESP_INLINE real largest_of(const real *x, int count)
     return vec_largest(largest);
 }
 
-/* x ← exp(x − shift) for the first `count`, 0 for the rest of `all`; returns the sum. */
-ESP_INLINE real exp_row(real *x, int count, int all, real shift)
+/* x ← exp(scale · x − shift) for the first `count`, 0 for the rest of `all`; returns the sum.
+ */
+ESP_INLINE real exp_row(real *x, int count, int all, real scale, real shift)
 {
     vec sum = {0};
     int c = 0;
     for (; c + LANES <= count; c += LANES) {
-        vec e = vec_exp(vec_load(x + c) - shift);
+        vec e = vec_exp(vec_load(x + c) * scale - shift);
         vec_store(x + c, e);
         sum += e;
     }
     if (c < count) {
-        vec e = vec_exp(vec_load_part(x + c, count - c, (real)-INFINITY) - shift);
+        vec e = vec_exp(vec_load_part(x + c, count - c, (real)-INFINITY) * scale - shift);
         vec_store_part(x + c, e, count - c);
         sum += e;
         c = count;
@@ -101,10 +119,10 @@ static void forward_block(const struct head *h, const struct block *b, real *lar
             memset(scores, 0, (size_t)b->keys * sizeof(real));
             continue;
         }
-        const real here = largest_of(scores, seen);
+        const real here = largest_of(scores, seen) * h->scale;
         const real before = largest[i];
         const real now = before > here ? before : here;
-        const real part = exp_row(scores, seen, b->keys, now);
+        const real part = exp_row(scores, seen, b->keys, h->scale, now);
         if (b->first_key == 0) {
             sum[i] = part;
         } else {
@@ -117,15 +135,15 @@ static void forward_block(const struct head *h, const struct block *b, real *lar
         }
         largest[i] = now;
     }
-    gemm(b->queries,
-         h->depth,
-         b->keys,
-         1,
-         (struct matrix){.data = h->scores, .step = ESP_CPU_KEYS},
-         rows_at(h->v, b->first_key, h->step, 0),
-         b->first_key == 0 ? 0 : 1,
-         h->result + b->first_query * h->width,
-         h->width);
+    multiply(h,
+             b->queries,
+             h->depth,
+             b->keys,
+             (struct matrix){.data = h->scores, .step = ESP_CPU_KEYS},
+             rows_at(h->v, b->first_key, h->step, 0),
+             b->first_key > 0,
+             h->result + b->first_query * h->width,
+             h->width);
 }
 
 /* Keys that the queries of a block can see. */
@@ -180,6 +198,7 @@ void ESP_CPU(attention_forward)(const struct esp_kernels *kernels,
                 .v = qkv + 2 * op->width,
                 .result = member_of(op->out, k) + row * op->width + column,
                 .lse = member_of(op->lse, k) + (int64_t)i * batch->context,
+                .state = state,
                 .scores = state->scratch,
                 .row = (real *)state->scratch + 2 * ESP_CPU_QUERIES * ESP_CPU_KEYS,
                 .step = 3 * (int64_t)op->width,
@@ -194,19 +213,20 @@ void ESP_CPU(attention_forward)(const struct esp_kernels *kernels,
     }
 }
 
-/* scores ← P = exp(scores − lse), grad_scores ← P ⊙ (grad_scores − D) · scale, for one row. */
+/* scores ← P = exp(scale · scores − lse), grad_scores ← P ⊙ (grad_scores − D) · scale, for one
+ * row. */
 ESP_INLINE void
 backward_row(real *scores, real *grads, int seen, int keys, real lse, real d, real scale)
 {
     int c = 0;
     for (; c + LANES <= seen; c += LANES) {
-        vec p = vec_exp(vec_load(scores + c) - lse);
+        vec p = vec_exp(vec_load(scores + c) * scale - lse);
         vec_store(scores + c, p);
         vec_store(grads + c, p * (vec_load(grads + c) - d) * scale);
     }
     if (c < seen) {
         const int rest = seen - c;
-        vec p = vec_exp(vec_load_part(scores + c, rest, (real)-INFINITY) - lse);
+        vec p = vec_exp(vec_load_part(scores + c, rest, (real)-INFINITY) * scale - lse);
         vec_store_part(scores + c, p, rest);
         vec_store_part(grads + c, p * (vec_load_part(grads + c, rest, 0) - d) * scale, rest);
         c = seen;
@@ -216,7 +236,7 @@ backward_row(real *scores, real *grads, int seen, int keys, real lse, real d, re
 }
 
 static void
-backward_block(const struct head *h, const struct block *b, const real *dots, real keep)
+backward_block(const struct head *h, const struct block *b, const real *dots, int add)
 {
     const struct matrix grad_out = rows_at(h->grad_out, b->first_query, h->width, 0);
     const struct matrix p = {.data = h->scores, .step = ESP_CPU_KEYS, .transposed = 1};
@@ -224,15 +244,15 @@ backward_block(const struct head *h, const struct block *b, const real *dots, re
     const struct matrix s_transposed = {
         .data = h->grad_scores, .step = ESP_CPU_KEYS, .transposed = 1};
     block_scores(h, b);
-    gemm(b->queries,
-         b->keys,
-         h->depth,
-         1,
-         grad_out,
-         rows_at(h->v, b->first_key, h->step, 1),
-         0,
-         h->grad_scores,
-         ESP_CPU_KEYS);
+    multiply(h,
+             b->queries,
+             b->keys,
+             h->depth,
+             grad_out,
+             rows_at(h->v, b->first_key, h->step, 1),
+             0,
+             h->grad_scores,
+             ESP_CPU_KEYS);
     for (int i = 0; i < b->queries; i++) {
         const int seen = visible(h, b, i);
         const int at = i * ESP_CPU_KEYS;
@@ -249,10 +269,9 @@ backward_block(const struct head *h, const struct block *b, const real *dots, re
     real *grad_v = h->grad_v + b->first_key * h->step;
     const struct matrix q = rows_at(h->q, b->first_query, h->step, 0);
     const struct matrix k = rows_at(h->k, b->first_key, h->step, 0);
-    const real keep_q = b->first_key == 0 ? 0 : 1;
-    gemm(b->queries, h->depth, b->keys, 1, s, k, keep_q, grad_q, h->step);
-    gemm(b->keys, h->depth, b->queries, 1, s_transposed, q, keep, grad_k, h->step);
-    gemm(b->keys, h->depth, b->queries, 1, p, grad_out, keep, grad_v, h->step);
+    multiply(h, b->queries, h->depth, b->keys, s, k, b->first_key > 0, grad_q, h->step);
+    multiply(h, b->keys, h->depth, b->queries, s_transposed, q, add, grad_k, h->step);
+    multiply(h, b->keys, h->depth, b->queries, p, grad_out, add, grad_v, h->step);
 }
 
 ESP_INLINE real dot(const real *a, const real *b, int count)
@@ -285,7 +304,7 @@ static void backward_head(const struct head *h)
         for (b.first_key = 0; b.first_key < keys; b.first_key += ESP_CPU_KEYS) {
             b.keys = keys - b.first_key;
             b.keys = b.keys < ESP_CPU_KEYS ? b.keys : ESP_CPU_KEYS;
-            backward_block(h, &b, dots, q == last ? 0 : 1);
+            backward_block(h, &b, dots, q != last);
         }
     }
 }
@@ -315,6 +334,7 @@ void ESP_CPU(attention_backward)(const struct esp_kernels *kernels,
                 .grad_k = grad + op->width,
                 .grad_v = grad + 2 * op->width,
                 .lse = member_of(op->lse, k) + (int64_t)i * batch->context,
+                .state = state,
                 .scores = scratch,
                 .grad_scores = scratch + ESP_CPU_QUERIES * ESP_CPU_KEYS,
                 .row = scratch + 2 * ESP_CPU_QUERIES * ESP_CPU_KEYS,

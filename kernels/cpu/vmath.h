@@ -16,15 +16,16 @@
  * Below −87.33 the result is 0: subnormals are slow and of no use in a softmax. */
 ESP_INLINE vec vec_exp(vec x)
 {
-    const vec low = vec_set(-87.33f);
-    const vec high = vec_set(88.72f);
-    vec clamped = vec_select(x < low, low, x);
-    clamped = vec_select(clamped > high, high, clamped);
+    const vec clamped = vec_clamp(x, -87.33f, 88.72f);
+#ifdef __AVX512F__
+    const vec whole = (vec)_mm512_roundscale_ps((__m512)(clamped * 1.44269504088896341f),
+                                                _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
     /* adding 1.5 · 2^23 rounds to the nearest integer and leaves it in the low mantissa bits */
     const vec shifter = vec_set(12582912.0f);
-    vec shifted = clamped * 1.44269504088896341f + shifter;
-    ivec n = (ivec)shifted - (ivec)shifter;
-    vec whole = shifted - shifter;
+    const vec shifted = clamped * 1.44269504088896341f + shifter;
+    const vec whole = shifted - shifter;
+#endif
     vec r = clamped - whole * 0.693359375f;
     r = r + whole * 2.12194440e-4f;
     vec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
@@ -33,18 +34,22 @@ ESP_INLINE vec vec_exp(vec x)
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * (r * r) + r + 1.0f;
+#ifdef __AVX512F__
+    const __mmask16 large = _mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(-87.33f), _CMP_NLT_UQ);
+    return (vec)_mm512_maskz_scalef_ps(large, (__m512)p, (__m512)whole);
+#else
     /* 2^n in two factors, since n may be 128 */
-    ivec half = n >> 1;
+    const ivec n = (ivec)shifted - (ivec)shifter, half = n >> 1;
     vec scaled = p * (vec)((half + 127) << 23) * (vec)((n - half + 127) << 23);
-    return vec_select(x < low, (vec){0}, scaled);
+    return vec_select(x < vec_set(-87.33f), (vec){0}, scaled);
+#endif
 }
 
 /* A rational function of x on [−4, 4], where erf has reached ±1 in float (Eigen,
  * generic_fast_erf_float). */
 ESP_INLINE vec vec_erf(vec x)
 {
-    vec c = vec_select(x > vec_set(4.0f), vec_set(4.0f), x);
-    c = vec_select(c < vec_set(-4.0f), vec_set(-4.0f), c);
+    const vec c = vec_clamp(x, -4.0f, 4.0f);
     vec s = c * c;
     vec p = s * -2.72614225801306e-10f + 2.77068142495902e-08f;
     p = p * s + -2.10102402082508e-06f;
@@ -56,15 +61,13 @@ ESP_INLINE vec vec_erf(vec x)
     q = q * s + -1.68282697438203e-03f;
     q = q * s + -7.37332916720468e-03f;
     q = q * s + -1.42647390514189e-02f;
-    return c * p / q;
+    return vec_ratio(c * p, q);
 }
 
 /* A rational function of x on [−7.9, 7.9] (Eigen, generic_fast_tanh_float). */
 ESP_INLINE vec vec_tanh(vec x)
 {
-    const vec edge = vec_set(7.90531110763549805f);
-    vec c = vec_select(x > edge, edge, x);
-    c = vec_select(c < -edge, -edge, c);
+    const vec c = vec_clamp(x, -7.90531110763549805f, 7.90531110763549805f);
     vec s = c * c;
     vec p = s * -2.76076847742355e-16f + 2.00018790482477e-13f;
     p = p * s + -8.60467152213735e-11f;
@@ -75,7 +78,7 @@ ESP_INLINE vec vec_tanh(vec x)
     vec q = s * 1.19825839466702e-06f + 1.18534705686654e-04f;
     q = q * s + 2.26843463243900e-03f;
     q = q * s + 4.89352518554385e-03f;
-    return c * p / q;
+    return vec_ratio(c * p, q);
 }
 
 #else

@@ -2,7 +2,8 @@
  * products. One JSON object for each shape, on one line. Processor time is measured, not wall
  * time, so that neighbours on the machine count less.
  *
- * usage: kernels_bench [seconds-per-shape] */
+ * usage: kernels_bench [seconds-per-shape [index-of-the-only-shape
+ *                       [sequences-per-micro-batch]]] */
 #include <espalier/kernels.h>
 #include <model.h>
 
@@ -14,7 +15,8 @@
 struct bench {
     const char *name;
     struct esp_model_shape shape;
-    int batch;
+    int batch;       /* sequences per update */
+    int micro_batch; /* of them per pass */
 };
 
 static double seconds_now(void)
@@ -53,7 +55,8 @@ out:
 }
 
 static int run_steps(struct esp_model *model,
-                     const struct esp_model_input *input,
+                     const struct bench *b,
+                     const int32_t *tokens,
                      double seconds,
                      double *per_step,
                      struct esp_error *error)
@@ -70,7 +73,17 @@ static int run_steps(struct esp_model *model,
                                                 .weight_decay = 0.1,
                                                 .clip = 1};
         const double before = seconds_now();
-        int rc = esp_model_forward_backward(model, input, error);
+        int rc = 0;
+        for (int first = 0; first < b->batch && !rc; first += b->micro_batch) {
+            const int left = b->batch - first;
+            const int32_t *at = tokens + (size_t)first * (size_t)b->shape.context;
+            const struct esp_model_input input = {
+                .active = true,
+                .sequences = left < b->micro_batch ? left : b->micro_batch,
+                .tokens = at,
+                .targets = at + (size_t)b->batch * (size_t)b->shape.context};
+            rc = esp_model_forward_backward(model, &input, error);
+        }
         rc = rc ? rc : esp_model_update(model, &update, error);
         if (rc) {
             return rc;
@@ -92,7 +105,7 @@ static int run_bench(const struct esp_kernels *kernels,
     const size_t count = (size_t)b->batch * (size_t)b->shape.context;
     int32_t *tokens = malloc(2 * count * sizeof *tokens);
     double per_step = 0;
-    int rc = esp_model_create(kernels, &b->shape, 1, b->batch, true, &model, error);
+    int rc = esp_model_create(kernels, &b->shape, 1, b->micro_batch, true, &model, error);
     if (rc || !tokens) {
         goto out;
     }
@@ -100,18 +113,18 @@ static int run_bench(const struct esp_kernels *kernels,
     for (size_t i = 0; i < 2 * count; i++) {
         tokens[i] = (int32_t)(i * 2654435761u % (unsigned)b->shape.vocabulary);
     }
-    const struct esp_model_input input = {
-        .active = true, .sequences = b->batch, .tokens = tokens, .targets = tokens + count};
-    rc = rc ? rc : run_steps(model, &input, seconds, &per_step, error);
+    rc = rc ? rc : run_steps(model, b, tokens, seconds, &per_step, error);
     if (!rc) {
         const double rate = (double)count / per_step;
         const double flops = esp_model_flops_per_token(&b->shape);
         printf("{\"shape\":\"%s\",\"device\":\"%s\",\"precision\":\"fp32\",\"params\":%lld,"
+               "\"micro_batch\":%d,"
                "\"tokens_per_second\":%.0f,\"flops_per_token\":%.4g,\"flops_per_second\":%.4g,"
                "\"peak\":%.4g,\"peak_fraction\":%.3f}\n",
                b->name,
                kernels->device,
                (long long)esp_model_count(model),
+               b->micro_batch,
                rate,
                flops,
                rate * flops,
@@ -126,17 +139,24 @@ out:
 
 int main(int argc, char **argv)
 {
-    const struct bench benches[] = {
-        {"3/96/64 b16", {3, 96, 3, 64, 256, 0, 0, 0, 0}, 16},
-        {"4/128/128 b16", {4, 128, 4, 128, 256, 0, 0, 0, 0}, 16},
-        {"6/384/256 b8", {6, 384, 6, 256, 256, 0, 0, 0, 0}, 8},
+    struct bench benches[] = {
+        {"3/96/64 b16", {3, 96, 3, 64, 256, 0, 0, 0, 0}, 16, 4},
+        {"4/128/128 b16", {4, 128, 4, 128, 256, 0, 0, 0, 0}, 16, 4},
+        {"6/384/256 b8", {6, 384, 6, 256, 256, 0, 0, 0, 0}, 8, 1},
     };
     const double seconds = argc > 1 ? atof(argv[1]) : 3;
     struct esp_kernels *kernels = NULL;
     struct esp_error error = {{0}};
     int rc = esp_kernels_open_cpu(&kernels, &error);
     const double peak = rc ? 0 : peak_flops();
-    for (size_t i = 0; i < sizeof benches / sizeof benches[0] && !rc; i++) {
+    const int only = argc > 2 ? atoi(argv[2]) : -1;
+    for (int i = 0; i < (int)(sizeof benches / sizeof benches[0]) && !rc; i++) {
+        if (only >= 0 && i != only) {
+            continue;
+        }
+        if (argc > 3) {
+            benches[i].micro_batch = atoi(argv[3]);
+        }
         rc = run_bench(kernels, &benches[i], seconds, peak, &error);
     }
     if (rc) {
