@@ -43,10 +43,20 @@ struct esp_store {
     bool open;            /* a group is open */
     int broken;           /* 0, or the code that every call returns from now on */
     int wal_frames;       /* in the log after the last commit */
-    int checkpoint_at;    /* frames at which the log is next copied into the database */
+    int log_copied;       /* frames when copying it into the database was last tried */
     struct esp_text text; /* the event being written */
     sqlite3_stmt *sql[ESP_SQL_COUNT];
 };
+
+/* The steps of opening, shared with creating. NULL with `code` set; otherwise 0 or negative
+ * errno with words. */
+struct esp_store *esp_store_allocate(const char *dir, struct esp_error *error, int *code);
+int esp_store_connect(struct esp_store *store, int flags, struct esp_error *error);
+int esp_store_configure(struct esp_store *store,
+                        const struct esp_store_options *options,
+                        struct esp_error *error);
+int esp_store_read_study(struct esp_store *store, struct esp_error *error);
+int esp_store_prepare(struct esp_store *store, struct esp_error *error);
 
 /* Prepares the statements. A SQLite result code. */
 int esp_fold_prepare(struct esp_store *store);

@@ -94,6 +94,12 @@ int esp_store_append(struct esp_store *store,
 /* Makes the open group durable. 0 when there is none. */
 int esp_store_commit(struct esp_store *store, struct esp_error *error);
 
+/* Copies the write-ahead log into the database when it has grown to 4 MiB: some milliseconds of
+ * disk. Call it after a commit's effects have been performed, so that no acknowledgement waits
+ * for it; a commit does it itself only when nobody has for long. What it cannot do now it does
+ * later; a failing disk shows at the next append. */
+void esp_store_tidy(struct esp_store *store);
+
 /* Drops the open group. */
 void esp_store_rollback(struct esp_store *store);
 
