@@ -45,11 +45,37 @@ ESP_INLINE void transpose(vec r[LANES])
     }
 }
 
-/* Packs `columns` (1 … 48) columns of b[first … first + depth) into rows of `vectors` vectors,
- * filled up with zeros. */
+/* Rows ahead that are asked for while one is copied: strips of wide rows are no stream that the
+ * processor would follow by itself. */
+#define ROWS_AHEAD 8
+
+/* `depth` rows of `vectors` whole vectors; the number is a constant where this is inlined. */
+ESP_INLINE void copy_rows(const real *from, int64_t step, int64_t depth, int vectors, real *to)
+{
+    for (int64_t k = 0; k < depth; k++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            __builtin_prefetch(from + ROWS_AHEAD * step + v * LANES);
+            vec_store(to + v * LANES, vec_load(from + v * LANES));
+        }
+        from += step;
+        to += vectors * LANES;
+    }
+}
+
+/* Packs `columns` (1 … 48) columns of `depth` rows into rows of `vectors` vectors, filled up
+ * with zeros. */
 static void
 pack_rows(const real *b, int64_t step, int64_t depth, int columns, int vectors, real *to)
 {
+    if (columns == 3 * LANES) {
+        copy_rows(b, step, depth, 3, to);
+        return;
+    }
+    if (columns == 2 * LANES) {
+        copy_rows(b, step, depth, 2, to);
+        return;
+    }
     for (int64_t k = 0; k < depth; k++) {
         for (int v = 0; v < vectors; v++) {
             const int left = columns - v * LANES;
@@ -245,9 +271,14 @@ static void pack(const struct product *p, const struct part *part, real *to)
 static void copy_left(
     const struct product *p, int64_t row, int64_t rows, int64_t k, int64_t depth, real *to)
 {
+    const real *from = p->a.data + k * p->a.step + row;
+    _Static_assert(MC == 4 * LANES, "a whole block is four vectors");
+    if (rows == MC) {
+        copy_rows(from, p->a.step, depth, 4, to);
+        return;
+    }
     for (int64_t i = 0; i < depth; i++) {
-        const real *from = p->a.data + (k + i) * p->a.step + row;
-        memcpy(to + i * MC, from, (size_t)rows * sizeof(real));
+        memcpy(to + i * MC, from + i * p->a.step, (size_t)rows * sizeof(real));
     }
 }
 
