@@ -1,489 +1,442 @@
-/* From bytes to the generated structs to plain values, with every limit checked. Everything
- * lives in the codec's arena, protobuf-c's pieces too, so that hostile bytes cannot take more
- * than its limit (1 MB on the wire was measured to become 36 MB of heap). */
-#include "arena.h"
-#include "codec.h"
-#include "espalier.pb-c.h"
+/* Protobuf's structures to plain values, checked. Both live in one arena; texts and arrays of
+ * numbers are borrowed from the former. */
+#include "codec_private.h"
 
 #include <errno.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-struct esp_codec {
-    struct esp_arena arena;
-    ProtobufCAllocator allocator;
-    struct esp_error *error; /* of the decode under way */
+/* The first failure stays. */
+struct decoder {
+    struct esp_arena *arena;
+    struct esp_error *error;
     int rc;
 };
 
-static void *give(void *context, size_t size)
+static void fail(struct decoder *d, const char *what, const char *why)
 {
-    return esp_arena_take(context, size ? size : 1);
-}
-
-static void forget(void *context, void *piece)
-{
-    (void)context;
-    (void)piece;
-}
-
-int esp_codec_create(struct esp_codec **out)
-{
-    struct esp_codec *codec = calloc(1, sizeof *codec);
-    if (!codec) {
-        return -ENOMEM;
-    }
-    codec->arena.limit = ESP_MESSAGE_HEAP_MAX;
-    codec->allocator =
-        (ProtobufCAllocator){.alloc = give, .free = forget, .allocator_data = &codec->arena};
-    *out = codec;
-    return 0;
-}
-
-void esp_codec_destroy(struct esp_codec *codec)
-{
-    if (codec) {
-        esp_arena_release(&codec->arena);
-        free(codec);
+    if (d->rc == 0) {
+        d->rc = esp_error_set(d->error, -EBADMSG, "a message in which %s %s.", what, why);
     }
 }
 
-void esp_codec_reset(struct esp_codec *codec)
+static void *take(struct decoder *d, size_t count, size_t limit, size_t size, const char *what)
 {
-    esp_arena_reset(&codec->arena);
-}
-
-static void *take(struct esp_codec *c, size_t size)
-{
-    void *piece = c->rc ? NULL : esp_arena_take(&c->arena, size ? size : 1);
-    if (!piece && !c->rc) {
-        c->rc = esp_error_set(c->error,
+    if (count > limit) {
+        fail(d, what, "are too many");
+    }
+    if (d->rc != 0 || count == 0) {
+        return NULL;
+    }
+    void *piece = esp_arena_take(d->arena, count * size);
+    if (!piece) {
+        d->rc = esp_error_set(d->error,
                               -EMSGSIZE,
-                              "a message takes more than %d bytes to decode",
+                              "a message that needs more than %d bytes to be decoded.",
                               ESP_MESSAGE_HEAP_MAX);
     }
     return piece;
 }
 
-/* The first fault counts. */
-static void check(struct esp_codec *c, bool holds, const char *what)
+static const char *text(struct decoder *d, const char *value, size_t limit, const char *what)
 {
-    if (!holds && !c->rc) {
-        c->rc = esp_error_set(c->error, -EBADMSG, "a message is refused: %s", what);
+    if (strlen(value) >= limit) {
+        fail(d, what, "is too long");
     }
+    return value;
 }
 
-/* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
-static bool is_utf8(const char *string)
+static const char *name(struct decoder *d, const char *value, size_t limit, const char *what)
 {
-    const unsigned char *s = (const unsigned char *)string;
-    while (*s) {
-        if (*s < 0x80) {
-            s++;
-        } else if (*s >= 0xc2 && *s <= 0xdf && (s[1] & 0xc0) == 0x80) {
-            s += 2;
-        } else if ((*s & 0xf0) == 0xe0 && (s[1] & 0xc0) == 0x80 && (s[2] & 0xc0) == 0x80 &&
-                   !(*s == 0xe0 && s[1] < 0xa0) && !(*s == 0xed && s[1] > 0x9f)) {
-            s += 3;
-        } else if (*s >= 0xf0 && *s <= 0xf4 && (s[1] & 0xc0) == 0x80 && (s[2] & 0xc0) == 0x80 &&
-                   (s[3] & 0xc0) == 0x80 && !(*s == 0xf0 && s[1] < 0x90) &&
-                   !(*s == 0xf4 && s[1] > 0x8f)) {
-            s += 4;
-        } else {
-            return false;
-        }
+    if (!value[0]) {
+        fail(d, what, "is empty");
     }
-    return true;
+    return text(d, value, limit, what);
 }
 
-/* `max` counts the NUL. */
-static const char *text(struct esp_codec *c, const char *string, size_t max, const char *what)
-{
-    check(c, strlen(string) < max && is_utf8(string), what);
-    return string;
-}
-
+/* What message.h calls NULL is an empty string on the wire. */
 static const char *
-text_or_null(struct esp_codec *c, const char *string, size_t max, const char *what)
+optional(struct decoder *d, const char *value, size_t limit, const char *what)
 {
-    return *string ? text(c, string, max, what) : NULL;
+    return value[0] ? text(d, value, limit, what) : NULL;
 }
 
-static struct esp_setting read_setting(struct esp_codec *c, const Espalier__Setting *setting)
+static double finite_number(struct decoder *d, double value, const char *what)
 {
-    struct esp_setting out = {
-        .name = text(c, setting->name, ESP_NAME_MAX, "a setting's name is too long")};
-    check(c, *setting->name != 0, "a setting without a name");
-    switch (setting->value ? setting->value->kind_case : ESPALIER__VALUE__KIND__NOT_SET) {
+    if (!isfinite(value)) {
+        fail(d, what, "is not finite");
+    }
+    return value;
+}
+
+static void setting(struct decoder *d,
+                    const Espalier__Setting *in,
+                    size_t text_limit,
+                    struct esp_setting *out)
+{
+    const Espalier__Value *v = in->value;
+    *out = (struct esp_setting){.name = name(d, in->name, ESP_NAME_MAX, "a setting's name")};
+    switch (v ? v->kind_case : ESPALIER__VALUE__KIND__NOT_SET) {
     case ESPALIER__VALUE__KIND_REAL:
-        out.value.type = ESP_VALUE_REAL;
-        out.value.real = setting->value->real;
+        out->value.type = ESP_VALUE_REAL;
+        out->value.real = finite_number(d, v->real, "a setting's value");
         break;
     case ESPALIER__VALUE__KIND_INTEGER:
-        out.value.type = ESP_VALUE_INTEGER;
-        out.value.integer = setting->value->integer;
-        out.value.real = (double)out.value.integer;
+        out->value.type = ESP_VALUE_INTEGER;
+        out->value.integer = v->integer;
+        out->value.real = (double)v->integer;
         break;
     case ESPALIER__VALUE__KIND_BOOLEAN:
-        out.value.type = ESP_VALUE_BOOLEAN;
-        out.value.integer = setting->value->boolean;
-        out.value.real = (double)out.value.integer;
+        out->value.type = ESP_VALUE_BOOLEAN;
+        out->value.integer = v->boolean != 0;
+        out->value.real = v->boolean != 0;
         break;
     case ESPALIER__VALUE__KIND_TEXT:
-        out.value.type = ESP_VALUE_TEXT;
-        out.value.text =
-            text(c, setting->value->text, ESP_PATH_MAX, "a setting's text is too long");
+        out->value.type = ESP_VALUE_TEXT;
+        out->value.text = text(d, v->text, text_limit, "a setting's text");
         break;
     default:
-        check(c, false, "a setting without a value");
-        break;
+        fail(d, "a setting", "has no value");
+    }
+}
+
+static struct esp_setting *settings(struct decoder *d,
+                                    Espalier__Setting *const *in,
+                                    size_t count,
+                                    size_t limit,
+                                    uint32_t *n,
+                                    const char *what)
+{
+    struct esp_setting *out = take(d, count, limit, sizeof *out, what);
+    for (size_t i = 0; out && i < count; i++) {
+        setting(d, in[i], ESP_TEXT_MAX, &out[i]);
+    }
+    *n = out ? (uint32_t)count : 0;
+    return out;
+}
+
+static const struct esp_trainer *trainer(struct decoder *d, const Espalier__Assign *in)
+{
+    struct esp_error why;
+    struct esp_trainer *out = take(d, 1, 1, sizeof *out, "the trainer");
+    if (in->n_trainer > esp_trainer_field_count) {
+        fail(d, "the trainer's settings", "are too many");
+    }
+    if (!out || d->rc != 0) {
+        return NULL;
+    }
+    esp_trainer_init(out);
+    for (size_t i = 0; i < in->n_trainer && d->rc == 0; i++) {
+        struct esp_setting one;
+        setting(d, in->trainer[i], ESP_PATH_MAX, &one);
+        if (d->rc == 0 && esp_trainer_set(out, one.name, &one.value, &why) < 0) {
+            d->rc = esp_error_set(
+                d->error, -EBADMSG, "a message with unusable settings: %.1500s", why.text);
+        }
     }
     return out;
 }
 
-static struct esp_setting *
-read_settings(struct esp_codec *c, Espalier__Setting **settings, size_t count)
+static struct esp_directive
+directive(struct decoder *d, const Espalier__Directive *in, bool required)
 {
-    check(c, count <= ESP_PARAMS_MAX, "too many settings");
-    struct esp_setting *out = take(c, count * sizeof *out);
-    for (size_t i = 0; out && i < count && !c->rc; i++) {
-        out[i] = read_setting(c, settings[i]);
+    struct esp_directive out = {0};
+    if (!in) {
+        if (required) {
+            fail(d, "the directive", "is missing");
+        }
+        return out;
     }
+    if (in->action > ESP_DIRECT_STOP) {
+        fail(d, "a directive's action", "is unknown");
+    }
+    out.number = in->number;
+    out.action = (enum esp_directive_action)in->action;
+    out.until = in->until;
+    out.keep = in->keep;
     return out;
 }
 
-static struct esp_directive read_directive(struct esp_codec *c,
-                                           const Espalier__Directive *directive)
+static void hello(struct decoder *d, const Espalier__Hello *in, struct esp_hello *out)
 {
-    check(c,
-          directive && directive->action <= ESP_DIRECT_STOP,
-          "no directive, or one of an unknown action");
-    if (c->rc) {
-        return (struct esp_directive){0};
+    if (in->role < ESP_ROLE_AGENT || in->role > ESP_ROLE_CLIENT) {
+        fail(d, "the role", "is unknown");
     }
-    return (struct esp_directive){.number = directive->number,
-                                  .action = (enum esp_directive_action)directive->action,
-                                  .until = directive->until,
-                                  .keep = directive->keep};
+    if (in->n_processes > ESP_PROCESSES_MAX) {
+        fail(d, "an agent's processes", "are too many");
+    }
+    *out = (struct esp_hello){
+        .role = (enum esp_role)in->role,
+        .protocol = in->protocol,
+        .key = in->key,
+        .study = in->study,
+        .pid = in->pid,
+        .host = text(d, in->host, ESP_NAME_MAX, "the host's name"),
+        .device = text(d, in->device, ESP_NAME_MAX, "the device's name"),
+        .version = text(d, in->version, ESP_NAME_MAX, "the version"),
+        .slots = in->slots,
+        .processes = in->processes,
+        .process_count = (uint32_t)in->n_processes,
+    };
+    out->held = take(d, in->n_held, ESP_MEMBERS_MAX, sizeof *out->held, "the attempts held");
+    for (size_t i = 0; out->held && i < in->n_held; i++) {
+        out->held[i] = (struct esp_held){.trial = in->held[i]->trial,
+                                         .attempt = in->held[i]->attempt,
+                                         .acked = in->held[i]->acked,
+                                         .last = in->held[i]->last};
+    }
+    out->held_count = out->held ? (uint32_t)in->n_held : 0;
 }
 
-static void read_hello(struct esp_codec *c, const Espalier__Hello *in, struct esp_hello *out)
+static void assign(struct decoder *d, const Espalier__Assign *in, struct esp_assign *out)
 {
-    check(c,
-          in->role > ESP_ROLE_NONE && in->role <= ESP_ROLE_CLIENT,
-          "a Hello of an unknown role");
-    check(c, in->n_processes <= ESP_PROCESSES_MAX, "a Hello with too many processes");
-    check(c, in->n_held <= ESP_MEMBERS_MAX, "a Hello with too many attempts");
-    out->role = (enum esp_role)in->role;
-    out->protocol = in->protocol;
-    out->key = in->key;
-    out->study = in->study;
-    out->pid = in->pid;
-    out->host = text(c, in->host, ESP_TEXT_MAX, "a host's name is too long");
-    out->device = text(c, in->device, ESP_TEXT_MAX, "a device's name is too long");
-    out->version = text(c, in->version, ESP_NAME_MAX, "a version is too long");
-    out->slots = in->slots;
-    check(c, in->slots <= ESP_PROCESSES_MAX, "a Hello with too many slots");
-    out->process_count = (uint32_t)in->n_processes;
-    out->processes = in->processes;
-    out->held_count = (uint32_t)in->n_held;
-    out->held = take(c, in->n_held * sizeof *out->held);
-    for (size_t i = 0; out->held && i < in->n_held && !c->rc; i++) {
-        const Espalier__Held *held = in->held[i];
-        check(c, held->acked <= held->last, "an attempt with more acknowledged than said");
-        out->held[i] = (struct esp_held){.trial = held->trial,
-                                         .attempt = held->attempt,
-                                         .acked = held->acked,
-                                         .last = held->last};
-    }
+    *out = (struct esp_assign){
+        .trial = in->trial,
+        .attempt = in->attempt,
+        .resume = optional(d, in->resume, ESP_PATH_MAX, "a checkpoint's path"),
+        .resume_hash = in->resume_hash,
+        .resume_tokens = in->resume_tokens,
+        .seed = in->seed,
+        .horizon = in->horizon,
+        .directive = directive(d, in->directive, true),
+    };
+    out->params =
+        settings(d, in->params, in->n_params, ESP_PARAMS_MAX, &out->param_count, "parameters");
+    out->trainer = in->builtin ? trainer(d, in) : NULL;
 }
 
-static void read_assign(struct esp_codec *c, const Espalier__Assign *in, struct esp_assign *out)
+static void point(struct decoder *d, const Espalier__Point *in, struct esp_point *out)
 {
-    out->trial = in->trial;
-    out->attempt = in->attempt;
-    out->params = read_settings(c, in->params, in->n_params);
-    out->param_count = (uint32_t)in->n_params;
-    if (in->builtin) {
-        struct esp_trainer *trainer = take(c, sizeof *trainer);
-        check(c, in->n_trainer <= esp_trainer_field_count, "too many settings of the trainer");
-        if (trainer) {
-            esp_trainer_init(trainer);
-        }
-        for (size_t i = 0; trainer && i < in->n_trainer && !c->rc; i++) {
-            struct esp_setting setting = read_setting(c, in->trainer[i]);
-            if (!c->rc && esp_trainer_set(trainer, setting.name, &setting.value, c->error)) {
-                c->rc = -EBADMSG;
-            }
-        }
-        out->trainer = trainer;
-    }
-    out->resume = text_or_null(c, in->resume, ESP_PATH_MAX, "a checkpoint's path is too long");
-    out->resume_hash = in->resume_hash;
-    out->resume_tokens = in->resume_tokens;
-    out->seed = in->seed;
-    out->horizon = in->horizon;
-    out->directive = read_directive(c, in->directive);
-}
-
-static void read_point(struct esp_codec *c, const Espalier__Point *in, struct esp_point *out)
-{
-    check(c, in->step >= 0 && in->tokens >= 0, "a point at a negative step");
-    check(c,
-          isfinite(in->device_seconds) && in->device_seconds >= 0,
-          "a point with no sane device seconds");
-    check(c, in->n_measures <= ESP_MEASURES_MAX, "a point with too many measures");
-    *out = (struct esp_point){.step = in->step,
-                              .tokens = in->tokens,
-                              .device_seconds = in->device_seconds,
-                              .value = in->value,
-                              .train_loss = in->train_loss,
-                              .measure_count = (uint32_t)in->n_measures};
-    struct esp_measure *measures = take(c, in->n_measures * sizeof *measures);
-    for (size_t i = 0; measures && i < in->n_measures && !c->rc; i++) {
-        measures[i].name =
-            text(c, in->measures[i]->name, ESP_NAME_MAX, "a measure's name is too long");
-        measures[i].value = in->measures[i]->value;
+    *out = (struct esp_point){
+        .step = in->step,
+        .tokens = in->tokens,
+        .device_seconds = finite_number(d, in->device_seconds, "a point's device seconds"),
+        .value = in->value,
+        .train_loss = in->train_loss,
+    };
+    struct esp_measure *measures =
+        take(d, in->n_measures, ESP_MEASURES_MAX, sizeof *measures, "a point's measures");
+    for (size_t i = 0; measures && i < in->n_measures; i++) {
+        measures[i].name = name(d, in->measures[i]->name, ESP_NAME_MAX, "a measure's name");
+        measures[i].value = finite_number(d, in->measures[i]->value, "a measure");
     }
     out->measures = measures;
+    out->measure_count = measures ? (uint32_t)in->n_measures : 0;
 }
 
-static void read_report(struct esp_codec *c, const Espalier__Report *in, struct esp_report *out)
+static void report(struct decoder *d, const Espalier__Report *in, struct esp_report *out)
 {
-    check(c, in->n_points <= ESP_REPORT_POINTS_MAX, "a Report with too many points");
-    struct esp_point *points = take(c, in->n_points * sizeof *points);
-    for (size_t i = 0; points && i < in->n_points && !c->rc; i++) {
-        read_point(c, in->points[i], &points[i]);
+    struct esp_point *points =
+        take(d, in->n_points, ESP_REPORT_POINTS_MAX, sizeof *points, "a report's points");
+    for (size_t i = 0; points && i < in->n_points; i++) {
+        point(d, in->points[i], &points[i]);
     }
-    out->points = points;
-    out->point_count = (uint32_t)in->n_points;
-    out->waiting = in->waiting;
-    out->directive = in->directive;
+    *out = (struct esp_report){
+        .at = {in->trial, in->attempt, in->sequence},
+        .points = points,
+        .point_count = points ? (uint32_t)in->n_points : 0,
+        .waiting = in->waiting,
+        .directive = in->directive,
+    };
 }
 
-static void read_saved(struct esp_codec *c, const Espalier__Saved *in, struct esp_saved *out)
+static void exited(struct decoder *d, const Espalier__Exited *in, struct esp_exited *out)
 {
-    out->path = text(c, in->path, ESP_PATH_MAX, "a checkpoint's path is too long");
-    /* It is joined to DIR: it must not lead out of it. */
-    check(c,
-          *in->path && *in->path != '/' && !strstr(in->path, ".."),
-          "a checkpoint's path leaves its folder");
-    out->host = text(c, in->host, ESP_TEXT_MAX, "a host's name is too long");
-    check(c, in->step >= 0 && in->tokens >= 0, "a checkpoint at a negative step");
-    out->step = in->step;
-    out->tokens = in->tokens;
-    out->bytes = in->bytes;
-    out->hash = in->hash;
-}
-
-static void read_exited(struct esp_codec *c, const Espalier__Exited *in, struct esp_exited *out)
-{
-    check(c, in->tail.len <= ESP_LOG_TAIL_MAX, "an Exited with too long a log");
-    char *tail = take(c, in->tail.len + 1);
-    if (tail) {
-        /* What programs print may be anything: controls and bytes that are not UTF-8 become
-         * '?'. */
-        memcpy(tail, in->tail.data ? in->tail.data : (const uint8_t *)"", in->tail.len);
-        tail[in->tail.len] = 0;
-        for (size_t i = 0; i < in->tail.len; i++) {
-            tail[i] = tail[i] ? tail[i] : '?';
-        }
-        if (!is_utf8(tail)) {
-            for (size_t i = 0; i < in->tail.len; i++) {
-                tail[i] = (signed char)tail[i] < 0 ? '?' : tail[i];
-            }
-        }
+    const char *data = in->tail.data ? (const char *)in->tail.data : "";
+    *out = (struct esp_exited){
+        .key = in->key,
+        .status = in->status,
+        .signal = in->signal,
+        .asked = in->asked,
+        .tail = esp_text_clean(d->arena, data, in->tail.len, ESP_LOG_TAIL_MAX, true),
+    };
+    if (!out->tail) {
+        fail(d, "the log", "is too long");
     }
-    out->key = in->key;
-    out->status = in->status;
-    out->signal = in->signal;
-    out->asked = in->asked;
-    out->tail = tail;
+}
+
+static void command(struct decoder *d, const Espalier__Command *in, struct esp_command *out)
+{
+    if (in->verb > ESP_VERB_PING) {
+        fail(d, "a command's verb", "is unknown");
+    }
+    if (in->n_trials > ESP_COMMAND_TRIALS_MAX) {
+        fail(d, "a command's trials", "are too many");
+    }
+    *out = (struct esp_command){
+        .id = in->id,
+        .verb = (enum esp_verb)in->verb,
+        .trials = in->trials,
+        .trial_count = (uint32_t)in->n_trials,
+        .text = optional(d, in->text, ESP_WORDS_MAX, "a note"),
+    };
+    out->settings = settings(
+        d, in->settings, in->n_settings, ESP_PARAMS_MAX, &out->setting_count, "settings");
+}
+
+/* Those that a peer sends about an attempt. False: the kind is another. */
+static bool
+decode_of_attempt(struct decoder *d, const Espalier__Envelope *in, struct esp_message *out)
+{
+    switch (in->body_case) {
+    case ESPALIER__ENVELOPE__BODY_STARTED:
+        out->kind = ESP_MESSAGE_STARTED;
+        out->started = (struct esp_started){
+            .at = {in->started->trial, in->started->attempt, in->started->sequence},
+            .can_save = in->started->can_save,
+            .tokens = in->started->tokens,
+            .horizon = in->started->horizon,
+            .fell_back =
+                optional(d, in->started->fell_back, ESP_WORDS_MAX, "the reason to fall back"),
+        };
+        return true;
+    case ESPALIER__ENVELOPE__BODY_REPORT:
+        out->kind = ESP_MESSAGE_REPORT;
+        report(d, in->report, &out->report);
+        return true;
+    case ESPALIER__ENVELOPE__BODY_SAVED:
+        out->kind = ESP_MESSAGE_SAVED;
+        out->saved = (struct esp_saved){
+            .at = {in->saved->trial, in->saved->attempt, in->saved->sequence},
+            .path = name(d, in->saved->path, ESP_PATH_MAX, "a checkpoint's path"),
+            .host = text(d, in->saved->host, ESP_NAME_MAX, "the host's name"),
+            .step = in->saved->step,
+            .tokens = in->saved->tokens,
+            .bytes = in->saved->bytes,
+            .hash = in->saved->hash,
+        };
+        return true;
+    case ESPALIER__ENVELOPE__BODY_FAILED:
+        out->kind = ESP_MESSAGE_FAILED;
+        out->failed = (struct esp_failed){
+            .at = {in->failed->trial, in->failed->attempt, in->failed->sequence},
+            .code = in->failed->code,
+            .save_failed = in->failed->save_failed,
+            .words = text(d, in->failed->words, ESP_WORDS_MAX, "a failure's words"),
+        };
+        return true;
+    case ESPALIER__ENVELOPE__BODY_RELEASED:
+        out->kind = ESP_MESSAGE_RELEASED;
+        out->released = (struct esp_released){
+            .at = {in->released->trial, in->released->attempt, in->released->sequence}};
+        return true;
+    case ESPALIER__ENVELOPE__BODY_ASSIGN:
+        out->kind = ESP_MESSAGE_ASSIGN;
+        assign(d, in->assign, &out->assign);
+        return true;
+    case ESPALIER__ENVELOPE__BODY_ACK:
+        out->kind = ESP_MESSAGE_ACK;
+        out->ack = (struct esp_ack){.trial = in->ack->trial,
+                                    .attempt = in->ack->attempt,
+                                    .sequence = in->ack->sequence,
+                                    .directive = directive(d, in->ack->directive, false)};
+        return true;
+    case ESPALIER__ENVELOPE__BODY_DIRECT:
+        out->kind = ESP_MESSAGE_DIRECT;
+        out->direct =
+            (struct esp_direct){.trial = in->direct->trial,
+                                .attempt = in->direct->attempt,
+                                .directive = directive(d, in->direct->directive, true)};
+        return true;
+    case ESPALIER__ENVELOPE__BODY_FENCED:
+        out->kind = ESP_MESSAGE_FENCED;
+        out->fenced = (struct esp_fenced){in->fenced->trial, in->fenced->attempt};
+        return true;
+    default:
+        return false;
+    }
 }
 
 static void
-read_command(struct esp_codec *c, const Espalier__Command *in, struct esp_command *out)
-{
-    check(c, in->verb <= ESP_VERB_PING, "a Command of an unknown verb");
-    check(c, in->n_trials <= ESP_COMMAND_TRIALS_MAX, "a Command with too many trials");
-    out->id = in->id;
-    out->verb = (enum esp_verb)in->verb;
-    out->trials = in->trials;
-    out->trial_count = (uint32_t)in->n_trials;
-    out->settings = read_settings(c, in->settings, in->n_settings);
-    out->setting_count = (uint32_t)in->n_settings;
-    out->text = text_or_null(c, in->text, ESP_WORDS_MAX, "a Command's text is too long");
-}
-
-#define AT(name)                                                                               \
-    (struct esp_attempt_key)                                                                   \
-    {                                                                                          \
-        .trial = in->name->trial, .attempt = in->name->attempt, .sequence = in->name->sequence \
-    }
-
-static void
-read_envelope(struct esp_codec *c, const Espalier__Envelope *in, struct esp_message *out)
+decode_other(struct decoder *d, const Espalier__Envelope *in, struct esp_message *out)
 {
     switch (in->body_case) {
     case ESPALIER__ENVELOPE__BODY_HELLO:
         out->kind = ESP_MESSAGE_HELLO;
-        read_hello(c, in->hello, &out->hello);
+        hello(d, in->hello, &out->hello);
         break;
     case ESPALIER__ENVELOPE__BODY_WELCOME:
         out->kind = ESP_MESSAGE_WELCOME;
-        out->welcome.incarnation = in->welcome->incarnation;
-        out->welcome.heartbeat_ms = in->welcome->heartbeat_ms;
-        out->welcome.lease_ms = in->welcome->lease_ms;
-        out->welcome.refused =
-            text_or_null(c, in->welcome->refused, ESP_WORDS_MAX, "a refusal is too long");
+        out->welcome = (struct esp_welcome){
+            .incarnation = in->welcome->incarnation,
+            .heartbeat_ms = in->welcome->heartbeat_ms,
+            .lease_ms = in->welcome->lease_ms,
+            .refused = optional(d, in->welcome->refused, ESP_WORDS_MAX, "the reason to refuse"),
+        };
         break;
     case ESPALIER__ENVELOPE__BODY_INTRODUCE:
         out->kind = ESP_MESSAGE_INTRODUCE;
         break;
     case ESPALIER__ENVELOPE__BODY_CAPACITY:
         out->kind = ESP_MESSAGE_CAPACITY;
-        check(c, in->capacity->members <= ESP_MEMBERS_MAX, "a Capacity of too many members");
-        out->capacity.group = in->capacity->group;
-        out->capacity.members = in->capacity->members;
-        out->capacity.bytes = in->capacity->bytes;
-        break;
-    case ESPALIER__ENVELOPE__BODY_ASSIGN:
-        out->kind = ESP_MESSAGE_ASSIGN;
-        read_assign(c, in->assign, &out->assign);
-        break;
-    case ESPALIER__ENVELOPE__BODY_STARTED:
-        out->kind = ESP_MESSAGE_STARTED;
-        out->started.at = AT(started);
-        out->started.can_save = in->started->can_save;
-        out->started.tokens = in->started->tokens;
-        out->started.horizon = in->started->horizon;
-        out->started.fell_back =
-            text_or_null(c, in->started->fell_back, ESP_WORDS_MAX, "a reason is too long");
-        break;
-    case ESPALIER__ENVELOPE__BODY_REPORT:
-        out->kind = ESP_MESSAGE_REPORT;
-        out->report.at = AT(report);
-        read_report(c, in->report, &out->report);
-        break;
-    case ESPALIER__ENVELOPE__BODY_SAVED:
-        out->kind = ESP_MESSAGE_SAVED;
-        out->saved.at = AT(saved);
-        read_saved(c, in->saved, &out->saved);
-        break;
-    case ESPALIER__ENVELOPE__BODY_FAILED:
-        out->kind = ESP_MESSAGE_FAILED;
-        out->failed.at = AT(failed);
-        out->failed.code = in->failed->code;
-        out->failed.save_failed = in->failed->save_failed;
-        out->failed.words =
-            text(c, in->failed->words, ESP_ERROR_TEXT_MAX, "a failure's words are too long");
-        break;
-    case ESPALIER__ENVELOPE__BODY_RELEASED:
-        out->kind = ESP_MESSAGE_RELEASED;
-        out->released.at = AT(released);
-        break;
-    case ESPALIER__ENVELOPE__BODY_ACK:
-        out->kind = ESP_MESSAGE_ACK;
-        out->ack.trial = in->ack->trial;
-        out->ack.attempt = in->ack->attempt;
-        out->ack.sequence = in->ack->sequence;
-        out->ack.directive = read_directive(c, in->ack->directive);
-        break;
-    case ESPALIER__ENVELOPE__BODY_DIRECT:
-        out->kind = ESP_MESSAGE_DIRECT;
-        out->direct.trial = in->direct->trial;
-        out->direct.attempt = in->direct->attempt;
-        out->direct.directive = read_directive(c, in->direct->directive);
-        break;
-    case ESPALIER__ENVELOPE__BODY_FENCED:
-        out->kind = ESP_MESSAGE_FENCED;
-        out->fenced.trial = in->fenced->trial;
-        out->fenced.attempt = in->fenced->attempt;
+        out->capacity = (struct esp_capacity){.group = in->capacity->group,
+                                              .members = in->capacity->members,
+                                              .bytes = in->capacity->bytes};
+        if (in->capacity->members > ESP_MEMBERS_MAX) {
+            fail(d, "the members", "are too many");
+        }
         break;
     case ESPALIER__ENVELOPE__BODY_SPAWN:
         out->kind = ESP_MESSAGE_SPAWN;
-        out->spawn.key = in->spawn->key;
-        out->spawn.device =
-            text(c, in->spawn->device, ESP_NAME_MAX, "a device's name is too long");
-        out->spawn.slot = in->spawn->slot;
+        out->spawn = (struct esp_spawn){
+            .key = in->spawn->key,
+            .device = name(d, in->spawn->device, ESP_NAME_MAX, "the device's name"),
+            .slot = in->spawn->slot,
+        };
         break;
     case ESPALIER__ENVELOPE__BODY_KILL:
         out->kind = ESP_MESSAGE_KILL;
-        out->kill.key = in->kill->key;
-        out->kill.now = in->kill->now;
+        out->kill = (struct esp_kill){.key = in->kill->key, .now = in->kill->now};
         break;
     case ESPALIER__ENVELOPE__BODY_EXITED:
         out->kind = ESP_MESSAGE_EXITED;
-        read_exited(c, in->exited, &out->exited);
+        exited(d, in->exited, &out->exited);
         break;
     case ESPALIER__ENVELOPE__BODY_EXITED_ACK:
         out->kind = ESP_MESSAGE_EXITED_ACK;
-        out->exited_ack.key = in->exited_ack->key;
+        out->exited_ack = (struct esp_exited){.key = in->exited_ack->key};
         break;
     case ESPALIER__ENVELOPE__BODY_DRAIN:
         out->kind = ESP_MESSAGE_DRAIN;
-        out->drain.leaves_in_ms = in->drain->leaves_in_ms;
-        out->drain.reason = text(c, in->drain->reason, ESP_WORDS_MAX, "a reason is too long");
+        out->drain = (struct esp_drain){
+            .leaves_in_ms = in->drain->leaves_in_ms,
+            .reason = text(d, in->drain->reason, ESP_WORDS_MAX, "the reason to leave"),
+        };
         break;
     case ESPALIER__ENVELOPE__BODY_RETIRE:
         out->kind = ESP_MESSAGE_RETIRE;
         break;
     case ESPALIER__ENVELOPE__BODY_COMMAND:
         out->kind = ESP_MESSAGE_COMMAND;
-        read_command(c, in->command, &out->command);
+        command(d, in->command, &out->command);
         break;
     case ESPALIER__ENVELOPE__BODY_REPLY:
         out->kind = ESP_MESSAGE_REPLY;
-        out->reply.id = in->reply->id;
-        out->reply.code = in->reply->code;
-        out->reply.trial = in->reply->trial;
-        out->reply.text =
-            text_or_null(c, in->reply->text, ESP_WORDS_MAX, "a Reply's text is too long");
+        out->reply = (struct esp_reply){
+            .id = in->reply->id,
+            .code = in->reply->code,
+            .trial = in->reply->trial,
+            .text = text(d, in->reply->text, ESP_WORDS_MAX, "a reply"),
+        };
         break;
     case ESPALIER__ENVELOPE__BODY_HEARTBEAT:
         out->kind = ESP_MESSAGE_HEARTBEAT;
-        out->heartbeat.progress = in->heartbeat->progress;
+        out->heartbeat = (struct esp_heartbeat){.progress = in->heartbeat->progress};
         break;
     default:
-        check(c, false, "an envelope with nothing in it, or of a newer kind");
-        break;
+        fail(d, "the kind", "is unknown");
     }
 }
 
-int esp_codec_decode(struct esp_codec *codec,
-                     const void *data,
-                     size_t length,
-                     struct esp_message *out,
-                     struct esp_error *error)
+int esp_decode_envelope(struct esp_arena *arena,
+                        const Espalier__Envelope *envelope,
+                        struct esp_message *out,
+                        struct esp_error *error)
 {
-    esp_arena_reset(&codec->arena);
-    codec->error = error;
-    codec->rc = 0;
-    if (length > ESP_MESSAGE_MAX) {
-        return esp_error_set(error,
-                             -EMSGSIZE,
-                             "a message of %zu bytes is refused: at most %d are read",
-                             length,
-                             ESP_MESSAGE_MAX);
+    struct decoder d = {.arena = arena, .error = error};
+    memset(out, 0, sizeof *out);
+    if (!decode_of_attempt(&d, envelope, out)) {
+        decode_other(&d, envelope, out);
     }
-    Espalier__Envelope *envelope = espalier__envelope__unpack(&codec->allocator, length, data);
-    if (!envelope) {
-        return codec->arena.full
-                   ? esp_error_set(error,
-                                   -EMSGSIZE,
-                                   "a message of %zu bytes takes more than %d to decode",
-                                   length,
-                                   ESP_MESSAGE_HEAP_MAX)
-                   : esp_error_set(error,
-                                   -EBADMSG,
-                                   "%zu bytes that are no message of espalier's",
-                                   length);
-    }
-    struct esp_message message = {0};
-    read_envelope(codec, envelope, &message);
-    if (!codec->rc) {
-        *out = message;
-    }
-    return codec->rc;
+    return d.rc;
 }

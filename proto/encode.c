@@ -1,455 +1,502 @@
-/* From plain values to the generated structs to bytes. */
-#include "arena.h"
-#include "codec.h"
-#include "espalier.pb-c.h"
+/* Plain values to protobuf's structures. What names something must keep its limit; what a
+ * person reads is cut and cleaned, so that no error goes untold for its spelling. */
+#include "codec_private.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
-void esp_bytes_release(struct esp_bytes *bytes)
-{
-    free(bytes->data);
-    *bytes = (struct esp_bytes){0};
-}
-
-/* protobuf-c wants char *, and writes nothing for "". */
-static char *text(const char *string)
-{
-    return (char *)(string ? string : "");
-}
-
+/* The first failure stays. */
 struct encoder {
-    struct esp_arena arena;
+    struct esp_arena *arena;
     struct esp_error *error;
     int rc;
 };
 
+static void fail(struct encoder *e, const char *what, const char *why)
+{
+    if (e->rc == 0) {
+        e->rc = esp_error_set(e->error, -EINVAL, "cannot send: %s %s.", what, why);
+    }
+}
+
 static void *take(struct encoder *e, size_t size)
 {
-    void *piece = e->rc ? NULL : esp_arena_take(&e->arena, size ? size : 1);
-    if (!piece && !e->rc) {
-        e->rc = esp_error_set(e->error, -ENOMEM, "a message is too large to be encoded");
+    void *piece = esp_arena_take(e->arena, size);
+    if (!piece && e->rc == 0) {
+        e->rc = esp_error_set(e->error, -ENOMEM, "out of memory for a message.");
     }
     return piece;
 }
 
-static bool within(struct encoder *e, const char *what, uint64_t count, uint64_t max)
+/* An array of pointers to `count` structures that follow it. NULL when there is nothing, or
+ * something is wrong. */
+static void *rows(struct encoder *e,
+                  uint32_t count,
+                  uint32_t limit,
+                  size_t size,
+                  void **first,
+                  const char *what)
 {
-    if (count > max && !e->rc) {
-        e->rc = esp_error_set(e->error,
-                              -EINVAL,
-                              "a message with %llu %s; at most %llu go into one",
-                              (unsigned long long)count,
-                              what,
-                              (unsigned long long)max);
+    if (count > limit) {
+        fail(e, what, "are too many");
     }
-    return !e->rc;
-}
-
-static Espalier__Value *make_value(struct encoder *e, const struct esp_value *value)
-{
-    Espalier__Value *out = take(e, sizeof *out);
-    if (!out) {
+    if (e->rc != 0 || count == 0) {
         return NULL;
     }
-    espalier__value__init(out);
+    void **pointers = take(e, count * sizeof *pointers);
+    char *items = pointers ? take(e, count * size) : NULL;
+    if (!items) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        pointers[i] = items + i * size;
+    }
+    *first = items;
+    return pointers;
+}
+
+static char *text(struct encoder *e, const char *value, size_t limit, const char *what)
+{
+    size_t length = value ? strlen(value) : 0;
+    if (length >= limit) {
+        fail(e, what, "is too long");
+    } else if (esp_text_valid(value, length) != length) {
+        fail(e, what, "is not UTF-8 text");
+    }
+    return (char *)(value ? value : "");
+}
+
+static char *name(struct encoder *e, const char *value, size_t limit, const char *what)
+{
+    if (!value || !value[0]) {
+        fail(e, what, "is empty");
+    }
+    return text(e, value, limit, what);
+}
+
+static char *words(struct encoder *e, const char *value)
+{
+    size_t length = value ? strlen(value) : 0;
+    if (length < ESP_WORDS_MAX && esp_text_valid(value, length) == length) {
+        return (char *)(value ? value : "");
+    }
+    char *clean = esp_text_clean(e->arena, value, length, ESP_WORDS_MAX, false);
+    if (!clean && e->rc == 0) {
+        e->rc = esp_error_set(e->error, -ENOMEM, "out of memory for a message.");
+    }
+    return clean;
+}
+
+static double finite_number(struct encoder *e, double value, const char *what)
+{
+    if (!isfinite(value)) {
+        fail(e, what, "is not finite");
+    }
+    return value;
+}
+
+static void setting(struct encoder *e,
+                    const char *setting_name,
+                    const struct esp_value *value,
+                    size_t text_limit,
+                    Espalier__Setting *out)
+{
+    Espalier__Value *v = take(e, sizeof *v);
+    if (!v) {
+        return;
+    }
+    espalier__setting__init(out);
+    espalier__value__init(v);
+    out->name = name(e, setting_name, ESP_NAME_MAX, "a setting's name");
+    out->value = v;
     switch (value->type) {
     case ESP_VALUE_REAL:
-        out->kind_case = ESPALIER__VALUE__KIND_REAL;
-        out->real = value->real;
+        v->kind_case = ESPALIER__VALUE__KIND_REAL;
+        v->real = finite_number(e, value->real, setting_name);
         break;
     case ESP_VALUE_INTEGER:
-        out->kind_case = ESPALIER__VALUE__KIND_INTEGER;
-        out->integer = value->integer;
+        v->kind_case = ESPALIER__VALUE__KIND_INTEGER;
+        v->integer = value->integer;
         break;
     case ESP_VALUE_BOOLEAN:
-        out->kind_case = ESPALIER__VALUE__KIND_BOOLEAN;
-        out->boolean = value->integer != 0;
+        v->kind_case = ESPALIER__VALUE__KIND_BOOLEAN;
+        v->boolean = value->integer != 0;
         break;
     case ESP_VALUE_TEXT:
-        out->kind_case = ESPALIER__VALUE__KIND_TEXT;
-        out->text = text(value->text);
+        v->kind_case = ESPALIER__VALUE__KIND_TEXT;
+        v->text = text(e, value->text, text_limit, setting_name);
         break;
+    default:
+        fail(e, setting_name, "has no known type");
     }
+}
+
+static Espalier__Setting **settings(struct encoder *e,
+                                    const struct esp_setting *values,
+                                    uint32_t count,
+                                    uint32_t limit,
+                                    size_t *n,
+                                    const char *what)
+{
+    void *first = NULL;
+    Espalier__Setting **out = rows(e, count, limit, sizeof **out, &first, what);
+    for (uint32_t i = 0; out && i < count && e->rc == 0; i++) {
+        setting(e, values[i].name, &values[i].value, ESP_TEXT_MAX, out[i]);
+    }
+    *n = out ? count : 0;
     return out;
 }
 
-static Espalier__Setting *make_setting(struct encoder *e, const struct esp_setting *setting)
+static bool is_default(const struct esp_value *value, const struct esp_value *fallback)
 {
-    Espalier__Setting *out = take(e, sizeof *out);
-    if (out) {
-        espalier__setting__init(out);
-        out->name = text(setting->name);
-        out->value = make_value(e, &setting->value);
+    switch (value->type) {
+    case ESP_VALUE_TEXT:
+        return strcmp(value->text, fallback->text) == 0;
+    case ESP_VALUE_REAL:
+        return value->real == fallback->real;
+    default:
+        return value->integer == fallback->integer;
     }
-    return out;
 }
 
 static Espalier__Setting **
-make_settings(struct encoder *e, const struct esp_setting *settings, uint32_t count)
+trainer(struct encoder *e, const struct esp_trainer *value, size_t *n)
 {
-    if (!within(e, "settings", count, ESP_PARAMS_MAX)) {
+    void *first = NULL;
+    uint32_t fields = (uint32_t)esp_trainer_field_count;
+    struct esp_trainer *defaults = take(e, sizeof *defaults);
+    Espalier__Setting **out =
+        rows(e, fields, fields, sizeof **out, &first, "the trainer's settings");
+    *n = 0;
+    if (!out || !defaults) {
         return NULL;
     }
-    Espalier__Setting **out = take(e, count * sizeof(void *));
-    for (uint32_t i = 0; out && i < count; i++) {
-        out[i] = make_setting(e, &settings[i]);
+    esp_trainer_init(defaults);
+    for (uint32_t i = 0; i < fields && e->rc == 0; i++) {
+        const struct esp_field *field = &esp_trainer_fields[i];
+        struct esp_value now = esp_trainer_get(value, field);
+        struct esp_value fallback = esp_trainer_get(defaults, field);
+        if (!is_default(&now, &fallback)) {
+            setting(e, field->name, &now, ESP_PATH_MAX, out[(*n)++]);
+        }
     }
     return out;
 }
 
-static bool same_value(const struct esp_value *a, const struct esp_value *b)
-{
-    if (a->type == ESP_VALUE_TEXT) {
-        return strcmp(a->text, b->text) == 0;
-    }
-    return a->type == ESP_VALUE_REAL ? a->real == b->real : a->integer == b->integer;
-}
-
-/* The fields that differ from their defaults. */
-static void
-make_trainer(struct encoder *e, const struct esp_trainer *trainer, Espalier__Assign *out)
-{
-    struct esp_trainer *defaults = take(e, sizeof *defaults);
-    out->trainer = take(e, esp_trainer_field_count * sizeof(void *));
-    if (!defaults || !out->trainer) {
-        return;
-    }
-    out->builtin = true;
-    esp_trainer_init(defaults);
-    for (size_t i = 0; i < esp_trainer_field_count; i++) {
-        const struct esp_field *field = &esp_trainer_fields[i];
-        struct esp_setting setting = {.name = field->name,
-                                      .value = esp_trainer_get(trainer, field)};
-        struct esp_value fallback = esp_trainer_get(defaults, field);
-        if (!same_value(&setting.value, &fallback)) {
-            out->trainer[out->n_trainer++] = make_setting(e, &setting);
-        }
-    }
-}
-
-static Espalier__Directive *make_directive(struct encoder *e,
-                                           const struct esp_directive *directive)
+static Espalier__Directive *directive(struct encoder *e, const struct esp_directive *value)
 {
     Espalier__Directive *out = take(e, sizeof *out);
     if (out) {
         espalier__directive__init(out);
-        out->number = directive->number;
-        out->action = directive->action;
-        out->until = directive->until;
-        out->keep = directive->keep;
+        out->number = value->number;
+        out->action = (uint32_t)value->action;
+        out->until = value->until;
+        out->keep = value->keep;
+    }
+    if (value->action > ESP_DIRECT_STOP) {
+        fail(e, "a directive's action", "is unknown");
     }
     return out;
 }
 
-static void make_hello(struct encoder *e, const struct esp_hello *hello, Espalier__Hello *out)
+static void hello(struct encoder *e, const struct esp_hello *m, Espalier__Hello *out)
 {
-    out->role = hello->role;
-    out->protocol = hello->protocol;
-    out->key = hello->key;
-    out->study = hello->study;
-    out->pid = hello->pid;
-    out->host = text(hello->host);
-    out->device = text(hello->device);
-    out->version = text(hello->version);
-    out->slots = hello->slots;
-    if (!within(e, "processes", hello->process_count, ESP_PROCESSES_MAX) ||
-        !within(e, "attempts", hello->held_count, ESP_MEMBERS_MAX)) {
-        return;
+    void *first = NULL;
+    out->role = (uint32_t)m->role;
+    out->protocol = m->protocol;
+    out->key = m->key;
+    out->study = m->study;
+    out->pid = m->pid;
+    out->host = text(e, m->host, ESP_NAME_MAX, "the host's name");
+    out->device = text(e, m->device, ESP_NAME_MAX, "the device's name");
+    out->version = text(e, m->version, ESP_NAME_MAX, "the version");
+    out->slots = m->slots;
+    if (m->process_count > ESP_PROCESSES_MAX) {
+        fail(e, "an agent's processes", "are too many");
     }
-    out->n_processes = hello->process_count;
-    out->processes = hello->processes;
-    out->held = take(e, hello->held_count * sizeof(void *));
-    for (uint32_t i = 0; !e->rc && i < hello->held_count; i++) {
-        Espalier__Held *held = take(e, sizeof *held);
-        if (!held) {
-            return;
-        }
-        espalier__held__init(held);
-        held->trial = hello->held[i].trial;
-        held->attempt = hello->held[i].attempt;
-        held->acked = hello->held[i].acked;
-        held->last = hello->held[i].last;
-        out->held[out->n_held++] = held;
+    out->processes = m->processes;
+    out->n_processes = m->process_count;
+    out->held = rows(
+        e, m->held_count, ESP_MEMBERS_MAX, sizeof **out->held, &first, "the attempts held");
+    for (uint32_t i = 0; out->held && i < m->held_count; i++) {
+        espalier__held__init(out->held[i]);
+        out->held[i]->trial = m->held[i].trial;
+        out->held[i]->attempt = m->held[i].attempt;
+        out->held[i]->acked = m->held[i].acked;
+        out->held[i]->last = m->held[i].last;
     }
+    out->n_held = out->held ? m->held_count : 0;
 }
 
-static void
-make_assign(struct encoder *e, const struct esp_assign *assign, Espalier__Assign *out)
+static void assign(struct encoder *e, const struct esp_assign *m, Espalier__Assign *out)
 {
-    out->trial = assign->trial;
-    out->attempt = assign->attempt;
-    out->params = make_settings(e, assign->params, assign->param_count);
-    out->n_params = assign->param_count;
-    if (assign->trainer) {
-        make_trainer(e, assign->trainer, out);
+    out->trial = m->trial;
+    out->attempt = m->attempt;
+    out->params =
+        settings(e, m->params, m->param_count, ESP_PARAMS_MAX, &out->n_params, "parameters");
+    if (m->trainer) {
+        out->builtin = true;
+        out->trainer = trainer(e, m->trainer, &out->n_trainer);
     }
-    out->resume = text(assign->resume);
-    out->resume_hash = assign->resume_hash;
-    out->resume_tokens = assign->resume_tokens;
-    out->seed = assign->seed;
-    out->horizon = assign->horizon;
-    out->directive = make_directive(e, &assign->directive);
+    out->resume = text(e, m->resume, ESP_PATH_MAX, "a checkpoint's path");
+    out->resume_hash = m->resume_hash;
+    out->resume_tokens = m->resume_tokens;
+    out->seed = m->seed;
+    out->horizon = m->horizon;
+    out->directive = directive(e, &m->directive);
 }
 
-static Espalier__Point *make_point(struct encoder *e, const struct esp_point *point)
+static void point(struct encoder *e, const struct esp_point *p, Espalier__Point *out)
 {
-    Espalier__Point *out = take(e, sizeof *out);
-    if (!out || !within(e, "measures of a point", point->measure_count, ESP_MEASURES_MAX)) {
-        return NULL;
-    }
+    void *first = NULL;
     espalier__point__init(out);
-    out->step = point->step;
-    out->tokens = point->tokens;
-    out->device_seconds = point->device_seconds;
-    out->value = point->value;
-    out->train_loss = point->train_loss;
-    out->measures = take(e, point->measure_count * sizeof(void *));
-    for (uint32_t i = 0; out->measures && i < point->measure_count; i++) {
-        Espalier__Measure *measure = take(e, sizeof *measure);
-        if (!measure) {
-            return NULL;
-        }
-        espalier__measure__init(measure);
-        measure->name = text(point->measures[i].name);
-        measure->value = point->measures[i].value;
-        out->measures[out->n_measures++] = measure;
+    out->step = p->step;
+    out->tokens = p->tokens;
+    out->device_seconds = finite_number(e, p->device_seconds, "a point's device seconds");
+    out->value = p->value;
+    out->train_loss = p->train_loss;
+    out->measures = rows(e,
+                         p->measure_count,
+                         ESP_MEASURES_MAX,
+                         sizeof **out->measures,
+                         &first,
+                         "a point's measures");
+    for (uint32_t i = 0; out->measures && i < p->measure_count; i++) {
+        const struct esp_measure *m = &p->measures[i];
+        espalier__measure__init(out->measures[i]);
+        out->measures[i]->name = name(e, m->name, ESP_NAME_MAX, "a measure's name");
+        out->measures[i]->value = finite_number(e, m->value, m->name ? m->name : "a measure");
     }
-    return out;
+    out->n_measures = out->measures ? p->measure_count : 0;
 }
 
-static void
-make_report(struct encoder *e, const struct esp_report *report, Espalier__Report *out)
+static void report(struct encoder *e, const struct esp_report *m, Espalier__Report *out)
 {
-    out->trial = report->at.trial;
-    out->attempt = report->at.attempt;
-    out->sequence = report->at.sequence;
-    out->waiting = report->waiting;
-    out->directive = report->directive;
-    if (!within(e, "points", report->point_count, ESP_REPORT_POINTS_MAX)) {
-        return;
+    void *first = NULL;
+    out->trial = m->at.trial;
+    out->attempt = m->at.attempt;
+    out->sequence = m->at.sequence;
+    out->waiting = m->waiting;
+    out->directive = m->directive;
+    out->points = rows(e,
+                       m->point_count,
+                       ESP_REPORT_POINTS_MAX,
+                       sizeof **out->points,
+                       &first,
+                       "a report's points");
+    for (uint32_t i = 0; out->points && i < m->point_count && e->rc == 0; i++) {
+        point(e, &m->points[i], out->points[i]);
     }
-    out->points = take(e, report->point_count * sizeof(void *));
-    for (uint32_t i = 0; out->points && i < report->point_count; i++) {
-        out->points[out->n_points++] = make_point(e, &report->points[i]);
+    out->n_points = out->points ? m->point_count : 0;
+}
+
+static void saved(struct encoder *e, const struct esp_saved *m, Espalier__Saved *out)
+{
+    out->trial = m->at.trial;
+    out->attempt = m->at.attempt;
+    out->sequence = m->at.sequence;
+    out->path = name(e, m->path, ESP_PATH_MAX, "a checkpoint's path");
+    out->host = text(e, m->host, ESP_NAME_MAX, "the host's name");
+    out->step = m->step;
+    out->tokens = m->tokens;
+    out->bytes = m->bytes;
+    out->hash = m->hash;
+}
+
+static void exited(struct encoder *e, const struct esp_exited *m, Espalier__Exited *out)
+{
+    size_t length = m->tail ? strlen(m->tail) : 0;
+    char *tail =
+        esp_text_clean(e->arena, m->tail ? m->tail : "", length, ESP_LOG_TAIL_MAX, true);
+    out->key = m->key;
+    out->status = m->status;
+    out->signal = m->signal;
+    out->asked = m->asked;
+    if (tail) {
+        out->tail = (ProtobufCBinaryData){.len = strlen(tail), .data = (uint8_t *)tail};
+    } else if (e->rc == 0) {
+        e->rc = esp_error_set(e->error, -ENOMEM, "out of memory for a message.");
     }
 }
 
-static void
-make_command(struct encoder *e, const struct esp_command *command, Espalier__Command *out)
+static void command(struct encoder *e, const struct esp_command *m, Espalier__Command *out)
 {
-    out->id = command->id;
-    out->verb = command->verb;
-    if (!within(e, "trials", command->trial_count, ESP_COMMAND_TRIALS_MAX)) {
-        return;
+    if (m->verb > ESP_VERB_PING) {
+        fail(e, "a command's verb", "is unknown");
     }
-    out->n_trials = command->trial_count;
-    out->trials = command->trials;
-    out->settings = make_settings(e, command->settings, command->setting_count);
-    out->n_settings = command->setting_count;
-    out->text = text(command->text);
+    if (m->trial_count > ESP_COMMAND_TRIALS_MAX) {
+        fail(e, "a command's trials", "are too many");
+    }
+    out->id = m->id;
+    out->verb = (uint32_t)m->verb;
+    out->trials = m->trials;
+    out->n_trials = m->trial_count;
+    out->settings = settings(
+        e, m->settings, m->setting_count, ESP_PARAMS_MAX, &out->n_settings, "settings");
+    out->text = text(e, m->text, ESP_WORDS_MAX, "a note");
 }
 
-static int pack(struct encoder *e, const Espalier__Envelope *envelope, struct esp_bytes *out)
+/* Takes and attaches the body of one kind. */
+#define BODY(kind, KIND, Type)                                                                 \
+    Espalier__##Type *body = take(&e, sizeof *body);                                           \
+    if (!body) {                                                                               \
+        break;                                                                                 \
+    }                                                                                          \
+    espalier__##kind##__init(body);                                                            \
+    envelope->body_case = ESPALIER__ENVELOPE__BODY_##KIND;                                     \
+    envelope->kind = body
+
+int esp_encode_envelope(struct esp_arena *arena,
+                        const struct esp_message *message,
+                        Espalier__Envelope *envelope,
+                        struct esp_error *error)
 {
-    size_t length = espalier__envelope__get_packed_size(envelope);
-    if (!within(e, "bytes", length, ESP_MESSAGE_MAX)) {
-        return e->rc;
-    }
-    if (length > out->capacity) {
-        size_t capacity = length < 256 ? 256 : length;
-        uint8_t *data = realloc(out->data, capacity);
-        if (!data) {
-            return esp_error_set(
-                e->error, -ENOMEM, "no memory to encode a message of %zu bytes", length);
-        }
-        out->data = data;
-        out->capacity = capacity;
-    }
-    out->length = espalier__envelope__pack(envelope, out->data);
-    return 0;
-}
-
-/* Each case makes its part on the stack and packs it before it goes. */
-#define BODY(type, name, upper)                                                                \
-    Espalier__##type name;                                                                     \
-    espalier__##name##__init(&name);                                                           \
-    envelope.body_case = ESPALIER__ENVELOPE__BODY_##upper;                                     \
-    envelope.name = &name
-
-#define AT(name)                                                                               \
-    name.trial = message->name.at.trial;                                                       \
-    name.attempt = message->name.at.attempt;                                                   \
-    name.sequence = message->name.at.sequence
-
-static int encode(struct encoder *e, const struct esp_message *message, struct esp_bytes *out)
-{
-    Espalier__Envelope envelope;
-    espalier__envelope__init(&envelope);
+    struct encoder e = {.arena = arena, .error = error};
     switch (message->kind) {
     case ESP_MESSAGE_HELLO: {
-        BODY(Hello, hello, HELLO);
-        make_hello(e, &message->hello, &hello);
-        return e->rc ? e->rc : pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_WELCOME: {
-        BODY(Welcome, welcome, WELCOME);
-        welcome.incarnation = message->welcome.incarnation;
-        welcome.heartbeat_ms = message->welcome.heartbeat_ms;
-        welcome.lease_ms = message->welcome.lease_ms;
-        welcome.refused = text(message->welcome.refused);
-        return pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_INTRODUCE: {
-        BODY(Introduce, introduce, INTRODUCE);
-        return pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_CAPACITY: {
-        BODY(Capacity, capacity, CAPACITY);
-        capacity.group = message->capacity.group;
-        capacity.members = message->capacity.members;
-        capacity.bytes = message->capacity.bytes;
-        return pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_ASSIGN: {
-        BODY(Assign, assign, ASSIGN);
-        make_assign(e, &message->assign, &assign);
-        return e->rc ? e->rc : pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_STARTED: {
-        BODY(Started, started, STARTED);
-        AT(started);
-        started.can_save = message->started.can_save;
-        started.tokens = message->started.tokens;
-        started.horizon = message->started.horizon;
-        started.fell_back = text(message->started.fell_back);
-        return pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_REPORT: {
-        BODY(Report, report, REPORT);
-        make_report(e, &message->report, &report);
-        return e->rc ? e->rc : pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_SAVED: {
-        BODY(Saved, saved, SAVED);
-        AT(saved);
-        saved.path = text(message->saved.path);
-        saved.host = text(message->saved.host);
-        saved.step = message->saved.step;
-        saved.tokens = message->saved.tokens;
-        saved.bytes = message->saved.bytes;
-        saved.hash = message->saved.hash;
-        return pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_FAILED: {
-        BODY(Failed, failed, FAILED);
-        AT(failed);
-        failed.code = message->failed.code;
-        failed.save_failed = message->failed.save_failed;
-        failed.words = text(message->failed.words);
-        return pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_RELEASED: {
-        BODY(Released, released, RELEASED);
-        AT(released);
-        return pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_ACK: {
-        BODY(Ack, ack, ACK);
-        ack.trial = message->ack.trial;
-        ack.attempt = message->ack.attempt;
-        ack.sequence = message->ack.sequence;
-        ack.directive = make_directive(e, &message->ack.directive);
-        return e->rc ? e->rc : pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_DIRECT: {
-        BODY(Direct, direct, DIRECT);
-        direct.trial = message->direct.trial;
-        direct.attempt = message->direct.attempt;
-        direct.directive = make_directive(e, &message->direct.directive);
-        return e->rc ? e->rc : pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_FENCED: {
-        BODY(Fenced, fenced, FENCED);
-        fenced.trial = message->fenced.trial;
-        fenced.attempt = message->fenced.attempt;
-        return pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_SPAWN: {
-        BODY(Spawn, spawn, SPAWN);
-        spawn.key = message->spawn.key;
-        spawn.device = text(message->spawn.device);
-        spawn.slot = message->spawn.slot;
-        return pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_KILL: {
-        BODY(Kill, kill, KILL);
-        kill.key = message->kill.key;
-        kill.now = message->kill.now;
-        return pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_EXITED: {
-        BODY(Exited, exited, EXITED);
-        size_t length = message->exited.tail ? strlen(message->exited.tail) : 0;
-        exited.key = message->exited.key;
-        exited.status = message->exited.status;
-        exited.signal = message->exited.signal;
-        exited.asked = message->exited.asked;
-        if (!within(e, "bytes of log", length, ESP_LOG_TAIL_MAX)) {
-            return e->rc;
-        }
-        exited.tail.data = (uint8_t *)message->exited.tail;
-        exited.tail.len = length;
-        return pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_EXITED_ACK: {
-        BODY(ExitedAck, exited_ack, EXITED_ACK);
-        exited_ack.key = message->exited_ack.key;
-        return pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_DRAIN: {
-        BODY(Drain, drain, DRAIN);
-        drain.leaves_in_ms = message->drain.leaves_in_ms;
-        drain.reason = text(message->drain.reason);
-        return pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_RETIRE: {
-        BODY(Retire, retire, RETIRE);
-        return pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_COMMAND: {
-        BODY(Command, command, COMMAND);
-        make_command(e, &message->command, &command);
-        return e->rc ? e->rc : pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_REPLY: {
-        BODY(Reply, reply, REPLY);
-        reply.id = message->reply.id;
-        reply.code = message->reply.code;
-        reply.trial = message->reply.trial;
-        reply.text = text(message->reply.text);
-        return pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_HEARTBEAT: {
-        BODY(Heartbeat, heartbeat, HEARTBEAT);
-        heartbeat.progress = message->heartbeat.progress;
-        return pack(e, &envelope, out);
-    }
-    case ESP_MESSAGE_NONE:
-    case ESP_MESSAGE_KIND_COUNT:
+        BODY(hello, HELLO, Hello);
+        hello(&e, &message->hello, body);
         break;
     }
-    return esp_error_set(
-        e->error, -EINVAL, "a message of no kind (%d) cannot be sent", (int)message->kind);
-}
-
-int esp_codec_encode(const struct esp_message *message,
-                     struct esp_bytes *out,
-                     struct esp_error *error)
-{
-    struct encoder e = {.arena = {.limit = ESP_MESSAGE_HEAP_MAX}, .error = error};
-    int rc = encode(&e, message, out);
-    esp_arena_release(&e.arena);
-    return rc;
+    case ESP_MESSAGE_WELCOME: {
+        BODY(welcome, WELCOME, Welcome);
+        body->incarnation = message->welcome.incarnation;
+        body->heartbeat_ms = message->welcome.heartbeat_ms;
+        body->lease_ms = message->welcome.lease_ms;
+        body->refused = words(&e, message->welcome.refused);
+        break;
+    }
+    case ESP_MESSAGE_INTRODUCE: {
+        BODY(introduce, INTRODUCE, Introduce);
+        break;
+    }
+    case ESP_MESSAGE_CAPACITY: {
+        BODY(capacity, CAPACITY, Capacity);
+        body->group = message->capacity.group;
+        body->members = message->capacity.members;
+        body->bytes = message->capacity.bytes;
+        break;
+    }
+    case ESP_MESSAGE_ASSIGN: {
+        BODY(assign, ASSIGN, Assign);
+        assign(&e, &message->assign, body);
+        break;
+    }
+    case ESP_MESSAGE_STARTED: {
+        const struct esp_started *m = &message->started;
+        BODY(started, STARTED, Started);
+        body->trial = m->at.trial;
+        body->attempt = m->at.attempt;
+        body->sequence = m->at.sequence;
+        body->can_save = m->can_save;
+        body->tokens = m->tokens;
+        body->horizon = m->horizon;
+        body->fell_back = words(&e, m->fell_back);
+        break;
+    }
+    case ESP_MESSAGE_REPORT: {
+        BODY(report, REPORT, Report);
+        report(&e, &message->report, body);
+        break;
+    }
+    case ESP_MESSAGE_SAVED: {
+        BODY(saved, SAVED, Saved);
+        saved(&e, &message->saved, body);
+        break;
+    }
+    case ESP_MESSAGE_FAILED: {
+        const struct esp_failed *m = &message->failed;
+        BODY(failed, FAILED, Failed);
+        body->trial = m->at.trial;
+        body->attempt = m->at.attempt;
+        body->sequence = m->at.sequence;
+        body->code = m->code;
+        body->save_failed = m->save_failed;
+        body->words = words(&e, m->words);
+        break;
+    }
+    case ESP_MESSAGE_RELEASED: {
+        BODY(released, RELEASED, Released);
+        body->trial = message->released.at.trial;
+        body->attempt = message->released.at.attempt;
+        body->sequence = message->released.at.sequence;
+        break;
+    }
+    case ESP_MESSAGE_ACK: {
+        BODY(ack, ACK, Ack);
+        body->trial = message->ack.trial;
+        body->attempt = message->ack.attempt;
+        body->sequence = message->ack.sequence;
+        body->directive = directive(&e, &message->ack.directive);
+        break;
+    }
+    case ESP_MESSAGE_DIRECT: {
+        BODY(direct, DIRECT, Direct);
+        body->trial = message->direct.trial;
+        body->attempt = message->direct.attempt;
+        body->directive = directive(&e, &message->direct.directive);
+        break;
+    }
+    case ESP_MESSAGE_FENCED: {
+        BODY(fenced, FENCED, Fenced);
+        body->trial = message->fenced.trial;
+        body->attempt = message->fenced.attempt;
+        break;
+    }
+    case ESP_MESSAGE_SPAWN: {
+        BODY(spawn, SPAWN, Spawn);
+        body->key = message->spawn.key;
+        body->device = name(&e, message->spawn.device, ESP_NAME_MAX, "the device's name");
+        body->slot = message->spawn.slot;
+        break;
+    }
+    case ESP_MESSAGE_KILL: {
+        BODY(kill, KILL, Kill);
+        body->key = message->kill.key;
+        body->now = message->kill.now;
+        break;
+    }
+    case ESP_MESSAGE_EXITED: {
+        BODY(exited, EXITED, Exited);
+        exited(&e, &message->exited, body);
+        break;
+    }
+    case ESP_MESSAGE_EXITED_ACK: {
+        BODY(exited_ack, EXITED_ACK, ExitedAck);
+        body->key = message->exited_ack.key;
+        break;
+    }
+    case ESP_MESSAGE_DRAIN: {
+        BODY(drain, DRAIN, Drain);
+        body->leaves_in_ms = message->drain.leaves_in_ms;
+        body->reason = words(&e, message->drain.reason);
+        break;
+    }
+    case ESP_MESSAGE_RETIRE: {
+        BODY(retire, RETIRE, Retire);
+        break;
+    }
+    case ESP_MESSAGE_COMMAND: {
+        BODY(command, COMMAND, Command);
+        command(&e, &message->command, body);
+        break;
+    }
+    case ESP_MESSAGE_REPLY: {
+        BODY(reply, REPLY, Reply);
+        body->id = message->reply.id;
+        body->code = message->reply.code;
+        body->trial = message->reply.trial;
+        body->text = words(&e, message->reply.text);
+        break;
+    }
+    case ESP_MESSAGE_HEARTBEAT: {
+        BODY(heartbeat, HEARTBEAT, Heartbeat);
+        body->progress = message->heartbeat.progress;
+        break;
+    }
+    default:
+        fail(&e, "a message", "of no known kind");
+    }
+    return e.rc;
 }
