@@ -1,0 +1,141 @@
+/* The fold of a trial's move from state to state. Recorded moves are taken as they are: a later
+ * version of the table never rewrites an old study. */
+#include "state.h"
+
+#include <errno.h>
+
+static enum esp_trial_end end_of(enum esp_trial_state state, enum esp_cause cause)
+{
+    switch (state) {
+    case ESP_TRIAL_COMPLETE:
+        return ESP_END_COMPLETE;
+    case ESP_TRIAL_STOPPED:
+        return ESP_END_STOPPED;
+    case ESP_TRIAL_FAILED:
+        return ESP_END_FAILED;
+    default:
+        return cause == ESP_CAUSE_DIVERGED ? ESP_END_DIVERGED : ESP_END_PRUNED;
+    }
+}
+
+static int grant(struct esp_core *core,
+                 struct esp_trial *t,
+                 const struct esp_event *e,
+                 struct esp_error *error)
+{
+    struct esp_trial_process *p = esp_process_find(core, e->process);
+    if (!p || p->exited) {
+        return esp_error_set(
+            error, -EPROTO, "trial %lld is granted to no process", (long long)e->trial);
+    }
+    t->attempt = e->attempt;
+    t->process = e->process;
+    t->until = e->number;
+    t->directive = (struct esp_directive){.action = ESP_DIRECT_CONTINUE, .until = e->number};
+    t->attempt_horizon = t->horizon;
+    t->at_tokens = e->extra > 0 ? e->extra : 0;
+    t->stood = t->at_tokens;
+    t->at_seconds = 0;
+    t->recorded = 0;
+    t->sequence = 0;
+    t->brought = false;
+    t->excused = false;
+    t->saved = false;
+    t->hold_wanted = false;
+    t->pause_rule = ESP_RULE_NONE;
+    return 0;
+}
+
+static void leave(struct esp_core *core, struct esp_trial *t, bool stays_live)
+{
+    uint32_t index = esp_trial_index(core, t);
+    if (t->state == ESP_TRIAL_QUEUED) {
+        esp_list_remove(core, ESP_LIST_TRIALS, &core->queue, index);
+    } else if (esp_trial_state_live(t->state) && !stays_live) {
+        struct esp_trial_process *p = esp_process_find(core, t->process);
+        esp_list_remove(core, ESP_LIST_TRIALS, &p->hosted, index);
+        t->process = 0;
+        esp_process_refresh(core, p);
+    }
+}
+
+static void enter(struct esp_core *core, struct esp_trial *t, const struct esp_event *e)
+{
+    uint32_t index = esp_trial_index(core, t);
+    if (t->state == ESP_TRIAL_QUEUED) {
+        esp_list_push(core, ESP_LIST_TRIALS, &core->queue, index);
+    } else if (e->trigger == ESP_TRIGGER_GRANT) {
+        struct esp_trial_process *p = esp_process_find(core, t->process);
+        esp_list_push(core, ESP_LIST_TRIALS, &p->hosted, index);
+        esp_process_refresh(core, p);
+    }
+    if (t->state == ESP_TRIAL_PAUSED) {
+        esp_scheduler_paused(core->scheduler, index, t->held);
+    } else if (esp_trial_state_ended(t->state)) {
+        esp_sampler_ended(core->sampler, index, end_of(t->state, t->cause));
+        esp_scheduler_ended(core->scheduler, index, t->cause);
+    } else if (e->trigger == ESP_TRIGGER_RESUME) {
+        esp_scheduler_returned(core->scheduler, index);
+    }
+}
+
+static void count_loss(struct esp_trial *t, const struct esp_event *e)
+{
+    t->excused = e->flag;
+    if (!t->brought && !e->flag) {
+        t->fruitless++;
+    }
+}
+
+int esp_fold_moved(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
+{
+    struct esp_trial *t = &core->trials[e->trial];
+    if (e->from != t->state || (unsigned)e->to >= ESP_TRIAL_STATE_COUNT ||
+        (unsigned)e->cause >= ESP_CAUSE_COUNT) {
+        return esp_error_set(error,
+                             -EPROTO,
+                             "trial %lld moves from state %d, it is in %d",
+                             (long long)e->trial,
+                             (int)e->from,
+                             (int)t->state);
+    }
+    bool live = esp_trial_state_live(e->to);
+    if (live && !esp_trial_state_live(t->state) && e->trigger != ESP_TRIGGER_GRANT) {
+        return esp_error_set(
+            error, -EPROTO, "trial %lld is live without a grant", (long long)e->trial);
+    }
+    if (e->trigger == ESP_TRIGGER_GRANT) {
+        if (t->state != ESP_TRIAL_QUEUED || !live) {
+            return esp_error_set(
+                error, -EPROTO, "trial %lld is granted twice", (long long)e->trial);
+        }
+        int rc = grant(core, t, e, error);
+        if (rc) {
+            return rc;
+        }
+    }
+    leave(core, t, live);
+    core->by_state[t->state]--;
+    core->by_state[e->to]++;
+    t->state = e->to;
+    t->cause = e->cause;
+    switch (e->trigger) {
+    case ESP_TRIGGER_HOLD:
+        t->held = true;
+        t->hold_wanted = false;
+        break;
+    case ESP_TRIGGER_RESUME:
+    case ESP_TRIGGER_CONTINUE:
+        t->held = false;
+        break;
+    case ESP_TRIGGER_LOST:
+    case ESP_TRIGGER_NO_ANSWER:
+    case ESP_TRIGGER_SAVE_FAILED:
+        count_loss(t, e);
+        break;
+    default:
+        break;
+    }
+    enter(core, t, e);
+    return 0;
+}

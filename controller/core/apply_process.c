@@ -1,0 +1,118 @@
+/* The fold of agents and trial processes. */
+#include "state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void copy_name(char *to, const char *from)
+{
+    size_t length = from ? strnlen(from, ESP_NAME_MAX - 1) : 0;
+    memcpy(to, from ? from : "", length);
+    memset(to + length, 0, ESP_NAME_MAX - length);
+}
+
+static int fold_agent(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
+{
+    struct esp_agent *agent = esp_agent_find(core, e->process);
+    if (e->number < 0 || e->number > ESP_PROCESSES_MAX) {
+        return esp_error_set(error, -EPROTO, "an agent with %lld slots", (long long)e->number);
+    }
+    if (!agent) {
+        void *agents = core->agents;
+        int rc = esp_grow(
+            &agents, &core->agent_capacity, core->agent_count + 1, sizeof *core->agents);
+        if (rc) {
+            return rc;
+        }
+        core->agents = agents;
+        agent = &core->agents[core->agent_count++];
+        *agent = (struct esp_agent){.id = e->process, .timer = ESP_NOWHERE};
+    }
+    agent->slots = (uint32_t)e->number;
+    copy_name(agent->host, e->text);
+    copy_name(agent->device, e->text2);
+    return 0;
+}
+
+static int
+fold_spawned(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
+{
+    struct esp_trial_process *p = esp_process_find(core, e->process);
+    if (p) { /* another agent of its host has it now */
+        p->agent = (uint64_t)e->number;
+        return 0;
+    }
+    if ((uint32_t)e->process != core->process_count + 1) {
+        return esp_error_set(error,
+                             -EPROTO,
+                             "process %llx is spawned out of order",
+                             (unsigned long long)e->process);
+    }
+    void *processes = core->processes;
+    int rc = esp_grow(
+        &processes, &core->process_capacity, core->process_count + 1, sizeof *core->processes);
+    if (rc) {
+        return rc;
+    }
+    core->processes = processes;
+    uint32_t index = core->process_count++;
+    p = &core->processes[index];
+    *p = (struct esp_trial_process){.key = e->process,
+                                    .agent = (uint64_t)e->number,
+                                    .slot = (uint32_t)e->extra,
+                                    .class = ESP_PROCESS_STARTING,
+                                    .capacity = 1,
+                                    .due = INT64_MAX,
+                                    .timer = ESP_NOWHERE};
+    esp_list_init(&p->hosted);
+    core->class_count[ESP_PROCESS_STARTING]++;
+    esp_list_push(core, ESP_LIST_ALIVE, &core->alive, index);
+    return 0;
+}
+
+/* A crash: it ended by itself, and we know that it did not just leave. */
+static bool crashed(const struct esp_event *e)
+{
+    return !e->flag && (e->extra != 0 || e->number > 0);
+}
+
+static int
+fold_exited(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
+{
+    struct esp_trial_process *p = esp_process_find(core, e->process);
+    if (!p || p->exited) {
+        return esp_error_set(error,
+                             -EPROTO,
+                             "process %llx exits and is not there",
+                             (unsigned long long)e->process);
+    }
+    p->exited = true;
+    esp_list_remove(core, ESP_LIST_ALIVE, &core->alive, esp_process_index(core, p));
+    if (p->hosted.count > 1 && crashed(e)) {
+        for (uint32_t i = p->hosted.first; i != ESP_NOWHERE;
+             i = esp_list_next(core, ESP_LIST_TRIALS, i)) {
+            core->trials[i].alone = true;
+        }
+    }
+    p->connected = false;
+    esp_process_classify(core, p, ESP_PROCESS_EXITED);
+    esp_process_refresh(core, p);
+    esp_timer_set(core, ESP_TIMER_PROCESS, esp_process_index(core, p), INT64_MAX);
+    free(p->stale);
+    p->stale = NULL;
+    p->stale_count = 0;
+    return 0;
+}
+
+int esp_fold_process(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
+{
+    switch (e->kind) {
+    case ESP_EVENT_AGENT:
+        return fold_agent(core, e, error);
+    case ESP_EVENT_SPAWNED:
+        return fold_spawned(core, e, error);
+    default:
+        return fold_exited(core, e, error);
+    }
+}

@@ -1,0 +1,262 @@
+/* The fold of a trial's creation, attempts, reports and checkpoints; its moves are in
+ * apply_moved.c. */
+#include "state.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int
+fold_created(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
+{
+    uint32_t params = (uint32_t)core->study->param_count;
+    if (e->trial != core->trial_count || core->trial_count >= ESP_TRIALS_MAX ||
+        e->value_count != params || e->number < 1) {
+        return esp_error_set(error,
+                             -EPROTO,
+                             "trial %lld is created with %u values after %u trials of %u",
+                             (long long)e->trial,
+                             e->value_count,
+                             core->trial_count,
+                             params);
+    }
+    uint32_t capacity = core->trial_capacity;
+    void *values = core->values;
+    if (params > 0) {
+        int rc =
+            esp_grow(&values, &capacity, core->trial_count + 1, params * sizeof *core->values);
+        core->values = values;
+        if (rc) {
+            return rc;
+        }
+    }
+    void *trials = core->trials;
+    int rc =
+        esp_grow(&trials, &core->trial_capacity, core->trial_count + 1, sizeof *core->trials);
+    if (rc) {
+        core->trial_capacity = core->trial_count; /* both are looked at again */
+        return rc;
+    }
+    core->trials = trials;
+    uint32_t index = core->trial_count++;
+    struct esp_trial *t = &core->trials[index];
+    *t = (struct esp_trial){.state = ESP_TRIAL_QUEUED,
+                            .can_save = true,
+                            .seed = (uint64_t)e->extra,
+                            .horizon = e->number,
+                            .attempt_horizon = e->number,
+                            .until = e->number,
+                            .step = -1,
+                            .tokens = -1,
+                            .value = NAN,
+                            .first_value = NAN,
+                            .due = INT64_MAX,
+                            .timer = ESP_NOWHERE};
+    if (params > 0) {
+        memcpy(core->values + (size_t)index * params, e->values, params * sizeof *e->values);
+    }
+    if (core->study->builtin) {
+        struct esp_trainer settings;
+        if (esp_trial_settings(core, e->values, &settings)) {
+            t->group = esp_trainer_group(&settings);
+        }
+    }
+    core->by_state[ESP_TRIAL_QUEUED]++;
+    esp_list_push(core, ESP_LIST_TRIALS, &core->queue, index);
+    esp_sampler_created(core->sampler, index, e->values);
+    esp_scheduler_created(core->scheduler, index, e->number, e->values);
+    return 0;
+}
+
+static int
+fold_verdict(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
+{
+    if (e->verdict.trial >= core->trial_count) {
+        return esp_error_set(error, -EPROTO, "a verdict on a trial that does not exist");
+    }
+    if (e->verdict.trial >= 0) {
+        struct esp_trial *t = &core->trials[e->verdict.trial];
+        switch (e->verdict.action) {
+        case ESP_VERDICT_PAUSE:
+            t->pause_rule = e->verdict.reason.rule;
+            if (t->state == ESP_TRIAL_ASSIGNED && t->pause_rule == ESP_RULE_USER) {
+                t->hold_wanted = true;
+            }
+            break;
+        case ESP_VERDICT_START:
+        case ESP_VERDICT_CONTINUE:
+            if (!esp_trial_state_live(t->state)) {
+                t->until = e->verdict.until;
+            }
+            break;
+        default:
+            break;
+        }
+    }
+    esp_scheduler_decided(core->scheduler, &e->verdict);
+    return 0;
+}
+
+static void fold_started(struct esp_trial *t, const struct esp_event *e)
+{
+    t->at_tokens = e->number;
+    t->stood = e->number;
+    t->at_seconds = 0;
+    t->can_save = e->flag;
+    t->attempt_horizon = e->extra > 0 ? e->extra : t->horizon;
+    for (int i = 0; i < ESP_CHECKPOINTS_KEPT; i++) {
+        struct esp_checkpoint *c = &t->checkpoints[i];
+        if (c->id && c->tokens == e->number) {
+            t->at_seconds = c->seconds;
+        }
+        /* It was told to start from its newest checkpoint and stands before it. */
+        if (c->id && e->text && c->tokens > e->number) {
+            c->damaged = true;
+        }
+    }
+}
+
+static void fold_spent(struct esp_core *core, struct esp_trial *t, const struct esp_point *p)
+{
+    if (p->tokens > t->at_tokens) {
+        t->spent_tokens += p->tokens - t->at_tokens;
+        core->spent_tokens += p->tokens - t->at_tokens;
+        t->at_tokens = p->tokens;
+    }
+    if (p->device_seconds > t->at_seconds) {
+        t->spent_seconds += p->device_seconds - t->at_seconds;
+        core->spent_seconds += p->device_seconds - t->at_seconds;
+        t->at_seconds = p->device_seconds;
+    }
+    if (t->stood < p->tokens) {
+        t->stood = p->tokens;
+    }
+}
+
+static int fold_report(struct esp_core *core, struct esp_trial *t, const struct esp_event *e)
+{
+    const struct esp_point *p = &e->point;
+    fold_spent(core, t, p);
+    if (p->step <= t->step) {
+        return 0; /* trained again: the first value stays */
+    }
+    core->finite_trials += (uint32_t)isfinite(p->value) != 0;
+    core->finite_trials -= (uint32_t)isfinite(t->value) != 0;
+    if (t->step < 0) {
+        t->first_value = p->value;
+    }
+    t->step = p->step;
+    t->tokens = p->tokens;
+    t->value = p->value;
+    t->brought = true;
+    t->fruitless = 0;
+    t->alone = false;
+    double loss = esp_loss(core, p->value);
+    uint32_t index = esp_trial_index(core, t);
+    esp_sampler_observed(core->sampler, index, p->tokens, isfinite(loss) ? loss : NAN);
+    esp_scheduler_observed(core->scheduler, index, p->tokens, loss, p->device_seconds);
+    return 0;
+}
+
+/* The newest goes first; what falls off the end was recorded as dropped before. */
+static int fold_saved(struct esp_trial *t, const struct esp_event *e, struct esp_error *error)
+{
+    if (!e->saved.path) {
+        return esp_error_set(error, -EPROTO, "a checkpoint without a path");
+    }
+    char *path = strdup(e->saved.path);
+    if (!path) {
+        return -ENOMEM;
+    }
+    struct esp_checkpoint c = {.id = e->seq,
+                               .attempt = e->attempt,
+                               .step = e->saved.step,
+                               .tokens = e->saved.tokens,
+                               .seconds = t->at_seconds,
+                               .hash = e->saved.hash,
+                               .path = path};
+    int last = ESP_CHECKPOINTS_KEPT - 1;
+    for (int i = 0; i < last; i++) {
+        if (t->checkpoints[i].id && strcmp(t->checkpoints[i].path, path) == 0) {
+            last = i; /* written anew: one file, one entry */
+        }
+    }
+    free(t->checkpoints[last].path);
+    memmove(&t->checkpoints[1], &t->checkpoints[0], (size_t)last * sizeof c);
+    t->checkpoints[0] = c;
+    if (t->state == ESP_TRIAL_PAUSING || e->saved.tokens >= t->stood) {
+        t->saved = true;
+    }
+    return 0;
+}
+
+static void fold_dropped(struct esp_trial *t, const struct esp_event *e)
+{
+    for (int i = 0; i < ESP_CHECKPOINTS_KEPT; i++) {
+        if (t->checkpoints[i].id == (uint64_t)e->number) {
+            free(t->checkpoints[i].path);
+            memmove(&t->checkpoints[i],
+                    &t->checkpoints[i + 1],
+                    (size_t)(ESP_CHECKPOINTS_KEPT - 1 - i) * sizeof t->checkpoints[0]);
+            t->checkpoints[ESP_CHECKPOINTS_KEPT - 1] = (struct esp_checkpoint){0};
+            return;
+        }
+    }
+}
+
+static void fold_directed(struct esp_trial *t, const struct esp_event *e)
+{
+    t->directive = e->directive;
+    if (e->directive.action == ESP_DIRECT_CONTINUE) {
+        t->until = e->directive.until;
+    }
+}
+
+int esp_fold_trial(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
+{
+    if (e->kind == ESP_EVENT_CREATED) {
+        return fold_created(core, e, error);
+    }
+    if (e->kind == ESP_EVENT_VERDICT) {
+        return fold_verdict(core, e, error);
+    }
+    if (e->kind == ESP_EVENT_PROTOCOL && e->trial < 0) {
+        return 0;
+    }
+    if (e->trial < 0 || e->trial >= core->trial_count) {
+        return esp_error_set(error,
+                             -EPROTO,
+                             "an event names trial %lld of %u",
+                             (long long)e->trial,
+                             core->trial_count);
+    }
+    struct esp_trial *t = &core->trials[e->trial];
+    if (e->sequence > 0 && e->attempt == t->attempt) {
+        if (e->sequence > t->recorded) {
+            t->recorded = e->sequence;
+        }
+        if (e->sequence > t->sequence) {
+            t->sequence = e->sequence;
+        }
+    }
+    switch (e->kind) {
+    case ESP_EVENT_MOVED:
+        return esp_fold_moved(core, e, error);
+    case ESP_EVENT_STARTED_AT:
+        fold_started(t, e);
+        return 0;
+    case ESP_EVENT_REPORT:
+        return fold_report(core, t, e);
+    case ESP_EVENT_SAVED:
+        return fold_saved(t, e, error);
+    case ESP_EVENT_DROPPED:
+        fold_dropped(t, e);
+        return 0;
+    case ESP_EVENT_DIRECTED:
+        fold_directed(t, e);
+        return 0;
+    default:
+        return 0; /* FAILED, PROTOCOL: words and their sequence */
+    }
+}

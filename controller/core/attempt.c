@@ -1,0 +1,334 @@
+/* What a trial process says of an attempt: taken once, in order, and only from the process that
+ * holds the trial.
+ *
+ *   sequence = last taken + 1   it counts; an event carries its number
+ *   lower                       a repeat: acknowledged again
+ *   higher                      something is missing: it will come again
+ *   another attempt or process  Fenced: its end is confirmed before the process gets another
+ */
+#include "state.h"
+
+#include <errno.h>
+#include <espalier/plant.h>
+#include <string.h>
+
+/* Steps and tokens beyond what a double counts exactly are absurd. */
+#define COUNT_MAX ((int64_t)1 << 53)
+
+static const struct esp_attempt_key *key_of(const struct esp_message *m)
+{
+    switch (m->kind) {
+    case ESP_MESSAGE_STARTED:
+        return &m->started.at;
+    case ESP_MESSAGE_REPORT:
+        return &m->report.at;
+    case ESP_MESSAGE_SAVED:
+        return &m->saved.at;
+    case ESP_MESSAGE_FAILED:
+        return &m->failed.at;
+    default:
+        return &m->released.at;
+    }
+}
+
+/* A path that DROP may later delete: below DIR, and never up from it. */
+static bool path_is_ours(const char *path)
+{
+    if (!path || path[0] == '/' || path[0] == '\0' || strlen(path) >= ESP_PATH_MAX) {
+        return false;
+    }
+    for (const char *part = path; part; part = strchr(part, '/')) {
+        part += *part == '/';
+        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool counts(int64_t number)
+{
+    return number >= 0 && number <= COUNT_MAX;
+}
+
+static const char *report_fault(const struct esp_trial *t, const struct esp_report *r)
+{
+    int64_t tokens = t->stood, step = -1;
+    if (r->point_count > ESP_REPORT_POINTS_MAX) {
+        return "a report has too many points";
+    }
+    for (uint32_t i = 0; i < r->point_count; i++) {
+        const struct esp_point *p = &r->points[i];
+        if (!counts(p->step) || !counts(p->tokens)) {
+            return "a report's step or tokens are out of range";
+        }
+        if (p->tokens < tokens || p->step <= step) {
+            return "a report goes backwards";
+        }
+        if (!(p->device_seconds >= 0 && p->device_seconds <= 0x1p53)) {
+            return "a report's device seconds are out of range";
+        }
+        if (p->measure_count > ESP_MEASURES_MAX) {
+            return "a report's point has too many measures";
+        }
+        for (uint32_t k = 0; k < p->measure_count; k++) {
+            const char *name = p->measures[k].name;
+            if (!name || !name[0] || strlen(name) >= ESP_NAME_MAX) {
+                return "a measure's name is empty or too long";
+            }
+        }
+        tokens = p->tokens;
+        step = p->step;
+    }
+    return NULL;
+}
+
+/* What makes a message unfit to be believed, or NULL. */
+static const char *fault_of(const struct esp_trial *t, const struct esp_message *m)
+{
+    switch (m->kind) {
+    case ESP_MESSAGE_STARTED:
+        return counts(m->started.tokens) ? NULL : "Started at tokens out of range";
+    case ESP_MESSAGE_REPORT:
+        return report_fault(t, &m->report);
+    case ESP_MESSAGE_SAVED:
+        if (!path_is_ours(m->saved.path)) {
+            return "a checkpoint's path leaves the study's folder";
+        }
+        if (m->saved.host && strlen(m->saved.host) >= ESP_NAME_MAX) {
+            return "a checkpoint's host is too long";
+        }
+        return counts(m->saved.tokens) && counts(m->saved.step)
+                   ? NULL
+                   : "a checkpoint's step or tokens are out of range";
+    default:
+        return NULL;
+    }
+}
+
+static bool
+take_started(struct esp_core *core, struct esp_trial *t, const struct esp_started *s)
+{
+    if (t->state != ESP_TRIAL_ASSIGNED && t->state != ESP_TRIAL_STOPPING) {
+        return false;
+    }
+    struct esp_event event = esp_event_of(ESP_EVENT_STARTED_AT);
+    event.trial = s->at.trial;
+    event.attempt = s->at.attempt;
+    event.sequence = s->at.sequence;
+    event.number = s->tokens;
+    event.extra = s->horizon > 0 ? s->horizon : t->horizon;
+    event.flag = s->can_save;
+    event.text = s->fell_back;
+    esp_record(core, &event);
+    if (t->state == ESP_TRIAL_ASSIGNED) {
+        esp_trial_trigger(core, t, ESP_TRIGGER_STARTED);
+        if (t->hold_wanted) {
+            esp_trial_trigger(core, t, ESP_TRIGGER_HOLD);
+        }
+        if (!esp_leave_trial(core, t)) {
+            esp_trial_judge(core, t, t->tokens >= t->until);
+        }
+    }
+    return true;
+}
+
+/* Two checkpoints of a trial stay: of an older one that is damaged and a good one, the good. */
+static void make_room(struct esp_core *core, struct esp_trial *t, const char *path)
+{
+    for (int i = 0; i < ESP_CHECKPOINTS_KEPT; i++) {
+        struct esp_checkpoint *c = &t->checkpoints[i];
+        if (c->id && strcmp(c->path, path) == 0) { /* the file was written anew */
+            struct esp_event event = esp_event_of(ESP_EVENT_DROPPED);
+            event.trial = esp_trial_index(core, t);
+            event.attempt = t->attempt;
+            event.number = (int64_t)c->id;
+            esp_record(core, &event);
+            return;
+        }
+    }
+    if (t->checkpoints[ESP_CHECKPOINTS_KEPT - 1].id) {
+        bool worse = t->checkpoints[0].damaged && !t->checkpoints[1].damaged;
+        esp_drop_checkpoint(core, t, worse ? 0 : ESP_CHECKPOINTS_KEPT - 1);
+    }
+}
+
+static void take_saved(struct esp_core *core, struct esp_trial *t, const struct esp_saved *s)
+{
+    make_room(core, t, s->path);
+    struct esp_event event = esp_event_of(ESP_EVENT_SAVED);
+    event.trial = s->at.trial;
+    event.attempt = s->at.attempt;
+    event.sequence = s->at.sequence;
+    event.saved = *s;
+    esp_record(core, &event);
+    core->disk_due = INT64_MIN;
+    core->disk_backoff_ms = 0;
+}
+
+/* No room for checkpoints: training what cannot be saved only costs. Nothing is granted for a
+ * while that doubles from one second to about a minute. */
+static void wait_for_room(struct esp_core *core)
+{
+    core->disk_backoff_ms = core->disk_backoff_ms ? core->disk_backoff_ms * 2 : 1000;
+    if (core->disk_backoff_ms > 64000) {
+        core->disk_backoff_ms = 64000;
+    }
+    core->disk_due = core->now + core->disk_backoff_ms;
+    esp_timer_sooner(core, ESP_TIMER_CORE, 0, core->disk_due);
+}
+
+static void take_failed(struct esp_core *core, struct esp_trial *t, const struct esp_failed *f)
+{
+    bool no_room = f->code == -ENOSPC || f->code == -EDQUOT;
+    struct esp_event event = esp_event_of(ESP_EVENT_FAILED);
+    event.trial = f->at.trial;
+    event.attempt = f->at.attempt;
+    event.sequence = f->at.sequence;
+    event.number = f->code;
+    event.flag = f->save_failed;
+    event.text = esp_outcome_text(core->outcome, f->words, ESP_WORDS_MAX);
+    esp_record(core, &event);
+    if (f->save_failed) {
+        if (no_room) {
+            wait_for_room(core);
+        }
+        if (t->state == ESP_TRIAL_PAUSING) {
+            esp_trial_move(core,
+                           t,
+                           &(struct esp_move){.trigger = ESP_TRIGGER_SAVE_FAILED,
+                                              .text = f->words,
+                                              .excused = no_room});
+        }
+    } else if (t->state != ESP_TRIAL_STOPPING) {
+        esp_trial_move(
+            core, t, &(struct esp_move){.trigger = ESP_TRIGGER_ERROR, .text = f->words});
+    }
+}
+
+/* The process holds the attempt no more, as asked or not. */
+static void take_released(struct esp_core *core, struct esp_trial *t, uint64_t sequence)
+{
+    const struct esp_trial_process *p = esp_process_find(core, t->process);
+    struct esp_move released = {.trigger = ESP_TRIGGER_RELEASED, .sequence = sequence};
+    if (esp_trial_move(core, t, &released)) {
+        return;
+    }
+    if (t->state == ESP_TRIAL_PAUSING) {
+        esp_trial_trigger(core, t, ESP_TRIGGER_SAVE_FAILED);
+    } else {
+        /* It left by itself: asked by a signal or at the end of its lease it has saved. */
+        esp_trial_lose(core, t, t->saved || p->killing, false);
+    }
+    esp_trial_move(core, t, &released);
+}
+
+static void take(struct esp_core *core, struct esp_trial *t, const struct esp_message *m)
+{
+    struct esp_peer peer = {ESP_ROLE_TRIAL, t->process};
+    const struct esp_attempt_key *at = key_of(m);
+    const char *fault = fault_of(t, m);
+    if (!fault) {
+        switch (m->kind) {
+        case ESP_MESSAGE_STARTED:
+            fault = take_started(core, t, &m->started) ? NULL : "Started twice";
+            break;
+        case ESP_MESSAGE_REPORT:
+            if (t->state == ESP_TRIAL_ASSIGNED) {
+                fault = "a report before Started";
+                break;
+            }
+            esp_take_report(core, t, &m->report);
+            break;
+        case ESP_MESSAGE_SAVED:
+            take_saved(core, t, &m->saved);
+            break;
+        case ESP_MESSAGE_FAILED:
+            take_failed(core, t, &m->failed);
+            break;
+        default:
+            take_released(core, t, at->sequence);
+            break;
+        }
+    }
+    if (fault) {
+        esp_record_protocol(core, peer, at->trial, at->attempt, at->sequence, fault);
+    }
+}
+
+static bool holds(const struct esp_trial *t,
+                  const struct esp_trial_process *p,
+                  const struct esp_attempt_key *at)
+{
+    return t->attempt == at->attempt && t->process == p->key && esp_trial_state_live(t->state);
+}
+
+/* A repeat of what was taken before the attempt ended: its Ack had been lost. */
+static void answer_repeat(struct esp_core *core,
+                          struct esp_trial_process *p,
+                          const struct esp_trial *t,
+                          const struct esp_attempt_key *at)
+{
+    struct esp_message message = {.kind = ESP_MESSAGE_ACK};
+    message.ack = (struct esp_ack){.trial = esp_trial_index(core, t),
+                                   .attempt = at->attempt,
+                                   .sequence = t->sequence,
+                                   .directive = t->directive};
+    esp_send(core, (struct esp_peer){ESP_ROLE_TRIAL, p->key}, &message);
+}
+
+void esp_attempt_message(struct esp_core *core,
+                         struct esp_trial_process *p,
+                         const struct esp_message *m)
+{
+    const struct esp_attempt_key *at = key_of(m);
+    struct esp_peer peer = {ESP_ROLE_TRIAL, p->key};
+    bool released = m->kind == ESP_MESSAGE_RELEASED;
+    if (at->trial >= core->trial_count) {
+        esp_record_protocol(core, peer, -1, at->attempt, 0, "a message about an unknown trial");
+        esp_send_fenced(core, p, at->trial, at->attempt);
+        return;
+    }
+    struct esp_trial *t = &core->trials[at->trial];
+    if (released && at->sequence == 0) { /* the answer to Fenced */
+        esp_process_let_go(core, p, at->trial, at->attempt);
+        if (holds(t, p, at)) {
+            take_released(core, t, 0);
+        }
+        return;
+    }
+    if (!holds(t, p, at)) {
+        if (t->attempt == at->attempt && at->sequence <= t->sequence && t->process == 0 &&
+            m->kind != ESP_MESSAGE_STARTED) {
+            answer_repeat(core, p, t, at);
+        } else {
+            esp_process_stale(core, p, at->trial, at->attempt);
+        }
+        return;
+    }
+    t->doubted = false;
+    if (t->state == ESP_TRIAL_STOPPING && t->cause == ESP_CAUSE_LOST && !released) {
+        esp_send_fenced(core, p, at->trial, at->attempt);
+        return;
+    }
+    bool next = at->sequence == t->sequence + 1 || ESP_PLANT("no-dedupe") ||
+                (released && t->cause == ESP_CAUSE_LOST && at->sequence > t->sequence);
+    if (!next) {
+        if (at->sequence <= t->sequence) {
+            esp_send_ack(core, t);
+        }
+        return;
+    }
+    uint32_t attempt = t->attempt;
+    uint64_t process = t->process;
+    core->answering = at->trial;
+    t->sequence = at->sequence;
+    take(core, t, m);
+    core->answering = ESP_NOWHERE;
+    t = &core->trials[at->trial];
+    if (t->process == process && t->attempt == attempt) {
+        esp_send_ack(core, t);
+    } else {
+        answer_repeat(core, p, t, at);
+    }
+}

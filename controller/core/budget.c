@@ -1,0 +1,49 @@
+/* Budgets: what is spent, and what is promised to the trials that are live. */
+#include "state.h"
+
+static double usd(const struct esp_core *core, double seconds)
+{
+    return seconds / 3600 * core->budget.price_per_hour;
+}
+
+static bool limited(const struct esp_core *core)
+{
+    return core->budget.tokens > 0 || core->budget.seconds > 0 || core->budget.usd > 0;
+}
+
+static bool over(const struct esp_core *core, double tokens, double seconds)
+{
+    const struct esp_budget *b = &core->budget;
+    return (b->tokens > 0 && tokens >= b->tokens) ||
+           (b->seconds > 0 && seconds >= b->seconds) ||
+           (b->usd > 0 && b->price_per_hour > 0 && usd(core, seconds) >= b->usd);
+}
+
+bool esp_budget_spent(const struct esp_core *core)
+{
+    return over(core, (double)core->spent_tokens, core->spent_seconds);
+}
+
+/* Seconds are promised at the rate of the tokens so far. */
+bool esp_budget_committed(const struct esp_core *core)
+{
+    if (!limited(core)) {
+        return false;
+    }
+    double promised = 0;
+    for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
+         i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
+        for (uint32_t k = core->processes[i].hosted.first; k != ESP_NOWHERE;
+             k = esp_list_next(core, ESP_LIST_TRIALS, k)) {
+            const struct esp_trial *t = &core->trials[k];
+            int64_t until = t->until < t->attempt_horizon ? t->until : t->attempt_horizon;
+            bool trains = t->state == ESP_TRIAL_ASSIGNED || t->state == ESP_TRIAL_RUNNING;
+            if (trains && until > t->at_tokens && until != INT64_MAX) {
+                promised += (double)(until - t->at_tokens);
+            }
+        }
+    }
+    double spent = (double)core->spent_tokens;
+    double rate = spent > 0 ? core->spent_seconds / spent : 0;
+    return over(core, spent + promised, core->spent_seconds + promised * rate);
+}

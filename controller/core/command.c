@@ -1,0 +1,142 @@
+/* What users ask for, by verb. A command's id makes repeats harmless: they get the recorded
+ * answer. */
+#include "state.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct esp_said fine = {0, 0, NULL};
+
+static bool better_known(const struct esp_said *so_far)
+{
+    return so_far->code != 0;
+}
+
+/* Every trial is seen to; the first that refused is the one told of. */
+static struct esp_said on_trials(struct esp_core *core, const struct esp_command *c)
+{
+    struct esp_said answer = fine;
+    if (c->trial_count == 0) {
+        return (struct esp_said){-EINVAL, 0, "no trial is named"};
+    }
+    if (c->trial_count > ESP_COMMAND_TRIALS_MAX) {
+        return (struct esp_said){-E2BIG, 0, "too many trials in one command"};
+    }
+    for (uint32_t i = 0; i < c->trial_count; i++) {
+        struct esp_said said =
+            c->trials[i] < core->trial_count
+                ? esp_command_trial(core, c->verb, c->trials[i])
+                : (struct esp_said){-ENOENT, c->trials[i], "there is no such trial"};
+        if (said.code && !better_known(&answer)) {
+            answer = said;
+        }
+    }
+    return answer;
+}
+
+static void note(struct esp_core *core, int64_t trial, const char *text)
+{
+    struct esp_event event = esp_event_of(ESP_EVENT_NOTE);
+    event.trial = trial;
+    event.text = text;
+    esp_record(core, &event);
+}
+
+static struct esp_said on_note(struct esp_core *core, const struct esp_command *c)
+{
+    struct esp_said answer = fine;
+    const char *text = esp_outcome_text(core->outcome, c->text, ESP_WORDS_MAX);
+    if (!text || !text[0]) {
+        return (struct esp_said){-EINVAL, 0, "the note is empty"};
+    }
+    if (c->trial_count > ESP_COMMAND_TRIALS_MAX) {
+        return (struct esp_said){-E2BIG, 0, "too many trials in one command"};
+    }
+    for (uint32_t i = 0; i < c->trial_count; i++) {
+        if (c->trials[i] < core->trial_count) {
+            note(core, c->trials[i], text);
+        } else if (!better_known(&answer)) {
+            answer = (struct esp_said){-ENOENT, c->trials[i], "there is no such trial"};
+        }
+    }
+    if (c->trial_count == 0) {
+        note(core, -1, text);
+    }
+    return answer;
+}
+
+static struct esp_said answer_to(struct esp_core *core, const struct esp_command *c)
+{
+    switch (c->verb) {
+    case ESP_VERB_STOP:
+    case ESP_VERB_PAUSE:
+    case ESP_VERB_CONTINUE:
+    case ESP_VERB_EXTEND:
+        return on_trials(core, c);
+    case ESP_VERB_ADD:
+        return esp_command_add(core, c);
+    case ESP_VERB_SET:
+        return esp_command_set(core, c);
+    case ESP_VERB_NOTE:
+        return on_note(core, c);
+    case ESP_VERB_INTERRUPT:
+        esp_interrupt(core, ESP_MODE_INTERRUPT, 5);
+        return fine;
+    case ESP_VERB_PING:
+        return fine;
+    }
+    return (struct esp_said){-EINVAL, 0, "an unknown verb"};
+}
+
+static void
+reply(struct esp_core *core, struct esp_peer peer, uint64_t id, const struct esp_said *said)
+{
+    struct esp_message message = {.kind = ESP_MESSAGE_REPLY};
+    message.reply =
+        (struct esp_reply){.id = id,
+                           .code = said->code,
+                           .trial = said->trial,
+                           .text = esp_outcome_text(core->outcome, said->text, ESP_WORDS_MAX)};
+    esp_send(core, peer, &message);
+}
+
+/* The trial that a command is filed under; -1: none. */
+static int64_t subject_of(const struct esp_core *core,
+                          const struct esp_command *c,
+                          const struct esp_said *said)
+{
+    uint32_t trial = said->trial;
+    if (!said->code && c->verb != ESP_VERB_ADD) {
+        if (c->trial_count == 0) {
+            return -1;
+        }
+        trial = c->trials[0];
+    }
+    return trial < core->trial_count ? (int64_t)trial : -1;
+}
+
+void esp_command(struct esp_core *core, struct esp_peer peer, const struct esp_command *c)
+{
+    const struct esp_answer *known = c->id ? esp_answer_find(core, c->id) : NULL;
+    if (known) {
+        reply(core, peer, c->id, &(struct esp_said){known->code, known->trial, known->text});
+        return;
+    }
+    if (core->mode == ESP_MODE_DONE || c->id == 0) {
+        const char *why =
+            c->id ? "the study's controller is leaving" : "a command without an id";
+        reply(core, peer, c->id, &(struct esp_said){c->id ? -ESHUTDOWN : -EINVAL, 0, why});
+        return;
+    }
+    struct esp_said said = answer_to(core, c);
+    if (c->verb != ESP_VERB_PING) { /* it changes nothing and may come every second */
+        struct esp_event event = esp_event_of(ESP_EVENT_COMMAND);
+        event.number = (int64_t)c->id;
+        event.extra = c->verb;
+        event.trial = subject_of(core, c, &said);
+        event.code = said.code;
+        event.text = said.text;
+        esp_record(core, &event);
+    }
+    reply(core, peer, c->id, &said);
+}

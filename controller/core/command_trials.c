@@ -1,0 +1,87 @@
+/* Stop, pause, continue, extend: one trial. Answers are constants; controller/cli adds the
+ * trial's number. */
+#include "state.h"
+
+#include <errno.h>
+
+static struct esp_said said(int32_t code, uint32_t trial, const char *text)
+{
+    return (struct esp_said){code, trial, text};
+}
+
+static struct esp_said stop(struct esp_core *core, struct esp_trial *t)
+{
+    uint32_t trial = esp_trial_index(core, t);
+    if (esp_trial_trigger(core, t, ESP_TRIGGER_STOP)) {
+        return said(0, trial, NULL);
+    }
+    return t->state == ESP_TRIAL_STOPPING ? said(-EINVAL, trial, "it is being stopped already")
+                                          : said(-EINVAL, trial, "it has ended already");
+}
+
+static struct esp_said pause(struct esp_core *core, struct esp_trial *t)
+{
+    uint32_t trial = esp_trial_index(core, t);
+    if (esp_trial_state_ended(t->state)) {
+        return said(-EINVAL, trial, "it has ended already");
+    }
+    if (t->state == ESP_TRIAL_STOPPING) {
+        return said(-EINVAL, trial, "it is being stopped already");
+    }
+    if (!t->held && !t->hold_wanted) {
+        esp_trial_pause(core, t, ESP_RULE_USER);
+    }
+    return said(0, trial, NULL);
+}
+
+static struct esp_said resume(struct esp_core *core, struct esp_trial *t)
+{
+    uint32_t trial = esp_trial_index(core, t);
+    if (core->mode != ESP_MODE_RUN && core->mode != ESP_MODE_LOADED) {
+        return said(-ESHUTDOWN, trial, "the study's controller is leaving");
+    }
+    if (t->state == ESP_TRIAL_PAUSING) {
+        return said(-EBUSY, trial, "it is still being saved; try again in a moment");
+    }
+    if (esp_trial_state_live(t->state) || t->state == ESP_TRIAL_QUEUED) {
+        return said(-EINVAL, trial, "it is running or waiting for a slot already");
+    }
+    if (!esp_trial_row_find(t->state, t->cause, ESP_TRIGGER_RESUME, esp_trial_guards(t))) {
+        return said(-EINVAL, trial, "it failed or left no checkpoint to go on from");
+    }
+    struct esp_verdict verdict = {.action = ESP_VERDICT_CONTINUE,
+                                  .trial = trial,
+                                  .until = t->tokens < t->until ? t->until : t->horizon,
+                                  .reason = esp_reason_none(ESP_RULE_USER)};
+    if (esp_trial_state_ended(t->state)) {
+        verdict.until = t->horizon;
+    }
+    esp_record_verdict(core, &verdict);
+    esp_trial_trigger(core, t, ESP_TRIGGER_RESUME);
+    return said(0, trial, NULL);
+}
+
+/* A longer horizon is another schedule: only the constant one, and wsd before its decay, would
+ * train on as before, and a trial process takes its schedule from the assignment once. */
+static struct esp_said extend(uint32_t trial)
+{
+    return said(-ENOTSUP,
+                trial,
+                "a trial's horizon is part of its schedule and cannot be moved; add a trial "
+                "with these parameters to a study with more tokens");
+}
+
+struct esp_said esp_command_trial(struct esp_core *core, enum esp_verb verb, uint32_t trial)
+{
+    struct esp_trial *t = &core->trials[trial];
+    switch (verb) {
+    case ESP_VERB_STOP:
+        return stop(core, t);
+    case ESP_VERB_PAUSE:
+        return pause(core, t);
+    case ESP_VERB_CONTINUE:
+        return resume(core, t);
+    default:
+        return extend(trial);
+    }
+}

@@ -1,0 +1,228 @@
+/* After every input: slots that are free get the trial that waits longest, or what the
+ * scheduler names; and when nothing is left to do the search is over. */
+#include "state.h"
+
+#include <assert.h>
+
+/* Trials at the head of the queue that are tried on the free places; beyond them a trial of
+ * another group waits for its turn. */
+#define QUEUE_LOOKAHEAD 64
+/* Discards taken up per input: the rest comes with the next. */
+#define DISCARDS_PER_STEP 64
+
+static bool may_create(const struct esp_core *core)
+{
+    return (core->run_cap <= 0 || core->trial_count < core->run_cap) &&
+           core->trial_count < ESP_TRIALS_MAX && core->exhausted_at != core->trial_count &&
+           !esp_budget_committed(core);
+}
+
+static void refit(struct esp_core *core, int64_t which, const double *numbers, int count)
+{
+    struct esp_event event = esp_event_of(ESP_EVENT_FIT);
+    event.number = which;
+    event.values = numbers;
+    event.value_count = (uint32_t)count;
+    esp_record(core, &event);
+}
+
+struct esp_verdict esp_ask_slot(struct esp_core *core)
+{
+    double numbers[ESP_FIT_NUMBERS_MAX];
+    int count = esp_scheduler_refit(core->scheduler, numbers, ESP_FIT_NUMBERS_MAX);
+    if (count > 0) {
+        refit(core, 1, numbers, count);
+    }
+    struct esp_slot_view view = {.may_create = may_create(core),
+                                 .next_trial = core->trial_count,
+                                 .live = esp_core_live(core) + core->queue.count};
+    return esp_scheduler_slot(core->scheduler, &view);
+}
+
+bool esp_propose(struct esp_core *core, double *values, struct esp_reason *reason)
+{
+    double numbers[ESP_FIT_NUMBERS_MAX];
+    int count = esp_sampler_refit(core->sampler, numbers, ESP_FIT_NUMBERS_MAX);
+    if (count > 0) {
+        refit(core, 0, numbers, count);
+    }
+    if (esp_sampler_propose(core->sampler, core->trial_count, values, reason) != 0) {
+        core->exhausted_at = core->trial_count;
+        return false;
+    }
+    return true;
+}
+
+/* Common random numbers: every trial starts from the same seed unless seeds are searched. */
+static int64_t seed_of(const struct esp_core *core, const struct esp_trainer *settings)
+{
+    return core->study->builtin ? settings->seed : (int64_t)(core->study->seed & INT64_MAX);
+}
+
+void esp_create_trial(struct esp_core *core,
+                      const double *values,
+                      const struct esp_reason *reason,
+                      struct esp_verdict *start)
+{
+    struct esp_trainer settings;
+    int64_t horizon = INT64_MAX;
+    esp_trial_settings(core, values, &settings);
+    if (core->study->builtin) {
+        /* Settings that make no step are the trial process's to refuse. */
+        int64_t tokens = esp_trainer_horizon_tokens(&settings);
+        horizon = tokens > 0 ? tokens : 1;
+    }
+    struct esp_event event = esp_event_of(ESP_EVENT_CREATED);
+    event.trial = core->trial_count;
+    event.values = values;
+    event.value_count = (uint32_t)core->study->param_count;
+    event.number = horizon;
+    event.extra = seed_of(core, &settings);
+    event.verdict.reason = *reason;
+    esp_record(core, &event);
+    start->action = ESP_VERDICT_START;
+    start->trial = event.trial;
+    start->until = start->until > 0 && start->until < horizon ? start->until : horizon;
+    esp_record_verdict(core, start);
+}
+
+static void grant(struct esp_core *core, struct esp_trial *t, struct esp_trial_process *p)
+{
+    struct esp_move move = {.trigger = ESP_TRIGGER_GRANT, .process = p->key};
+    bool moved = esp_trial_move(core, t, &move);
+    assert(moved);
+}
+
+static bool grant_queued(struct esp_core *core)
+{
+    uint32_t looked = 0;
+    for (uint32_t i = core->queue.first; i != ESP_NOWHERE && looked < QUEUE_LOOKAHEAD;
+         i = esp_list_next(core, ESP_LIST_TRIALS, i), looked++) {
+        for (uint32_t k = core->open.first; k != ESP_NOWHERE;
+             k = esp_list_next(core, ESP_LIST_OPEN, k)) {
+            if (esp_process_fits(core, &core->processes[k], &core->trials[i])) {
+                grant(core, &core->trials[i], &core->processes[k]);
+                return true;
+            }
+        }
+        if (core->trials[i].alone) {
+            break; /* places drain until one is empty for it */
+        }
+    }
+    return false;
+}
+
+void esp_nothing_left(struct esp_core *core, const struct esp_verdict *verdict)
+{
+    if (esp_core_live(core) > 0 || core->queue.count > 0) {
+        return;
+    }
+    struct esp_verdict end = *verdict;
+    if (end.action != ESP_VERDICT_END) {
+        end = (struct esp_verdict){.action = ESP_VERDICT_END,
+                                   .trial = -1,
+                                   .reason = esp_reason_none(ESP_RULE_STUDY_END)};
+    }
+    esp_end(core, &end);
+}
+
+/* Whether the verdict changed anything, so that it pays to ask again. */
+static bool follow_slot(struct esp_core *core, struct esp_verdict *verdict)
+{
+    switch (verdict->action) {
+    case ESP_VERDICT_START: {
+        double values[ESP_PARAMS_MAX];
+        struct esp_reason reason = esp_reason_none(ESP_RULE_NEW);
+        if (esp_propose(core, values, &reason)) {
+            esp_create_trial(core, values, &reason, verdict);
+        }
+        return true;
+    }
+    case ESP_VERDICT_CONTINUE: {
+        if (verdict->trial < 0 || verdict->trial >= core->trial_count) {
+            return false;
+        }
+        struct esp_trial *t = &core->trials[verdict->trial];
+        if (t->state != ESP_TRIAL_PAUSED || t->held) {
+            return false;
+        }
+        if (verdict->until > t->horizon) {
+            verdict->until = t->horizon;
+        }
+        esp_record_verdict(core, verdict);
+        return esp_trial_trigger(core, t, ESP_TRIGGER_CONTINUE);
+    }
+    case ESP_VERDICT_END:
+        esp_end(core, verdict);
+        return false;
+    default:
+        esp_nothing_left(core, verdict);
+        return false;
+    }
+}
+
+static void fill_places(struct esp_core *core)
+{
+    while (core->mode == ESP_MODE_RUN && core->open.count > 0 && core->failure == 0) {
+        if (esp_budget_committed(core)) {
+            return;
+        }
+        if (core->queue.count > 0) {
+            if (!grant_queued(core)) {
+                return;
+            }
+            continue;
+        }
+        struct esp_verdict verdict = esp_ask_slot(core);
+        if (!follow_slot(core, &verdict)) {
+            return;
+        }
+    }
+}
+
+static void discard(struct esp_core *core)
+{
+    for (int i = 0; i < DISCARDS_PER_STEP; i++) {
+        struct esp_verdict verdict = esp_scheduler_discard(core->scheduler);
+        if (verdict.action != ESP_VERDICT_DISCARD || verdict.trial < 0 ||
+            verdict.trial >= core->trial_count) {
+            return;
+        }
+        struct esp_trial *t = &core->trials[verdict.trial];
+        if (t->state != ESP_TRIAL_PAUSED || t->held) {
+            return;
+        }
+        esp_record_verdict(core, &verdict);
+        esp_trial_trigger(core, t, ESP_TRIGGER_DISCARD);
+    }
+}
+
+static void search(struct esp_core *core)
+{
+    if (core->store_full) {
+        return;
+    }
+    if (esp_budget_spent(core) || (esp_core_live(core) == 0 && esp_budget_committed(core))) {
+        esp_interrupt(core, ESP_MODE_BUDGET, 4);
+        return;
+    }
+    discard(core);
+    if (core->now < core->disk_due) {
+        esp_timer_sooner(core, ESP_TIMER_CORE, 0, core->disk_due);
+        return;
+    }
+    fill_places(core);
+    if (core->mode == ESP_MODE_RUN) {
+        esp_plan_processes(core);
+    }
+}
+
+void esp_settle(struct esp_core *core)
+{
+    if (core->mode == ESP_MODE_RUN) {
+        search(core);
+    }
+    if (core->mode != ESP_MODE_RUN && core->mode != ESP_MODE_LOADED) {
+        esp_leave_settle(core);
+    }
+}

@@ -1,0 +1,174 @@
+/* Effects, made from the state: what is outstanding for a peer can be sent again at any time,
+ * and is when it says Hello. A peer that is not connected gets nothing. */
+#include "state.h"
+
+#include <errno.h>
+#include <espalier/plant.h>
+#include <string.h>
+
+static void effect(struct esp_core *core, const struct esp_effect *effect)
+{
+    int rc = esp_outcome_effect(core->outcome, effect);
+    if (rc) {
+        core->failure = rc;
+    }
+}
+
+void esp_send(struct esp_core *core, struct esp_peer peer, const struct esp_message *message)
+{
+    if (peer.role == ESP_ROLE_TRIAL) {
+        struct esp_trial_process *p = esp_process_find(core, peer.key);
+        if (p && p->connected) {
+            p->sent = core->now;
+        }
+    }
+    effect(core,
+           &(struct esp_effect){.kind = ESP_EFFECT_SEND, .peer = peer, .message = *message});
+}
+
+void esp_send_simple(struct esp_core *core, struct esp_peer peer, enum esp_message_kind kind)
+{
+    esp_send(core, peer, &(struct esp_message){.kind = kind});
+}
+
+static struct esp_trial_process *connected(const struct esp_core *core,
+                                           const struct esp_trial *t)
+{
+    struct esp_trial_process *p = t->process ? esp_process_find(core, t->process) : NULL;
+    return p && p->connected ? p : NULL;
+}
+
+static struct esp_setting *settings_of(struct esp_core *core, uint32_t trial)
+{
+    uint32_t count = (uint32_t)core->study->param_count;
+    struct esp_setting *settings =
+        esp_outcome_keep(core->outcome, NULL, count * sizeof *settings);
+    for (uint32_t i = 0; settings && i < count; i++) {
+        const struct esp_param *param = &core->study->params[i];
+        double drawn = core->values[(size_t)trial * count + i];
+        settings[i] = (struct esp_setting){param->name, esp_param_value(param, drawn)};
+    }
+    return settings;
+}
+
+void esp_send_assign(struct esp_core *core, struct esp_trial *t)
+{
+    struct esp_trial_process *p = connected(core, t);
+    if (!p) {
+        return;
+    }
+    uint32_t index = esp_trial_index(core, t);
+    const struct esp_checkpoint *c = esp_trial_checkpoint(t);
+    struct esp_message message = {.kind = ESP_MESSAGE_ASSIGN};
+    struct esp_assign *assign = &message.assign;
+    assign->trial = index;
+    assign->attempt = t->attempt;
+    assign->params = settings_of(core, index);
+    assign->param_count = (uint32_t)core->study->param_count;
+    assign->trainer = core->study->builtin ? &core->study->trainer : NULL;
+    assign->seed = t->seed;
+    assign->horizon = t->horizon;
+    assign->directive = t->directive;
+    assign->resume_tokens = -1;
+    if (c) {
+        assign->resume = esp_outcome_text(core->outcome, c->path, ESP_PATH_MAX);
+        assign->resume_hash = c->hash;
+        assign->resume_tokens = c->tokens;
+    }
+    if (!assign->params) {
+        core->failure = -ENOMEM;
+        return;
+    }
+    esp_send(core, (struct esp_peer){ESP_ROLE_TRIAL, p->key}, &message);
+}
+
+/* One Ack per attempt and batch: a later one replaces what an earlier one said. */
+void esp_send_ack(struct esp_core *core, struct esp_trial *t)
+{
+    struct esp_trial_process *p = connected(core, t);
+    if (!p) {
+        return;
+    }
+    struct esp_message message = {.kind = ESP_MESSAGE_ACK};
+    message.ack = (struct esp_ack){.trial = esp_trial_index(core, t),
+                                   .attempt = t->attempt,
+                                   .sequence = t->sequence + ESP_PLANT("ack-ahead"),
+                                   .directive = t->directive};
+    struct esp_outcome *o = core->outcome;
+    if (t->acked_at < o->effect_count) {
+        struct esp_effect *earlier = &o->effects[t->acked_at];
+        if (earlier->kind == ESP_EFFECT_SEND && earlier->message.kind == ESP_MESSAGE_ACK &&
+            earlier->peer.key == p->key && earlier->message.ack.trial == message.ack.trial &&
+            earlier->message.ack.attempt == t->attempt) {
+            earlier->message = message;
+            return;
+        }
+    }
+    t->acked_at = o->effect_count;
+    esp_send(core, (struct esp_peer){ESP_ROLE_TRIAL, p->key}, &message);
+}
+
+void esp_send_direct(struct esp_core *core, struct esp_trial *t)
+{
+    struct esp_trial_process *p = connected(core, t);
+    if (!p) {
+        return;
+    }
+    struct esp_message message = {.kind = ESP_MESSAGE_DIRECT};
+    message.direct = (struct esp_direct){
+        .trial = esp_trial_index(core, t), .attempt = t->attempt, .directive = t->directive};
+    esp_send(core, (struct esp_peer){ESP_ROLE_TRIAL, p->key}, &message);
+}
+
+void esp_send_fenced(struct esp_core *core,
+                     struct esp_trial_process *p,
+                     uint32_t trial,
+                     uint32_t attempt)
+{
+    if (!p->connected || ESP_PLANT("no-fence")) {
+        return;
+    }
+    struct esp_message message = {.kind = ESP_MESSAGE_FENCED};
+    message.fenced = (struct esp_fenced){trial, attempt};
+    esp_send(core, (struct esp_peer){ESP_ROLE_TRIAL, p->key}, &message);
+}
+
+void esp_send_spawn(struct esp_core *core, struct esp_trial_process *p)
+{
+    struct esp_agent *agent = esp_agent_find(core, p->agent);
+    if (!agent || !agent->connected) {
+        return;
+    }
+    struct esp_message message = {.kind = ESP_MESSAGE_SPAWN};
+    message.spawn.key = p->key;
+    message.spawn.slot = p->slot;
+    /* The agent's array may move before the effect is performed. */
+    message.spawn.device = esp_outcome_text(core->outcome, agent->device, ESP_NAME_MAX);
+    p->sent = core->now;
+    esp_send(core, (struct esp_peer){ESP_ROLE_AGENT, agent->id}, &message);
+}
+
+void esp_send_kill(struct esp_core *core, struct esp_trial_process *p)
+{
+    struct esp_agent *agent = esp_agent_find(core, p->agent);
+    if (!agent || !agent->connected) {
+        return;
+    }
+    struct esp_message message = {.kind = ESP_MESSAGE_KILL};
+    message.kill = (struct esp_kill){.key = p->key, .now = p->killing_now};
+    esp_send(core, (struct esp_peer){ESP_ROLE_AGENT, agent->id}, &message);
+}
+
+void esp_drop_checkpoint(struct esp_core *core, struct esp_trial *t, int which)
+{
+    const struct esp_checkpoint *c = &t->checkpoints[which];
+    const char *path = esp_outcome_text(core->outcome, c->path, ESP_PATH_MAX);
+    struct esp_event event = esp_event_of(ESP_EVENT_DROPPED);
+    event.trial = esp_trial_index(core, t);
+    event.attempt = t->attempt;
+    event.number = (int64_t)c->id;
+    esp_record(core, &event);
+    if (path) {
+        effect(core, &(struct esp_effect){.kind = ESP_EFFECT_DROP, .path = path});
+    }
+}

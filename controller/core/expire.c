@@ -1,0 +1,86 @@
+/* Deadlines that are over. Timers are lazy: an owner that has shown life since is only put off.
+ */
+#include "state.h"
+
+static void expire_trial(struct esp_core *core, struct esp_trial *t)
+{
+    struct esp_trial_process *p = t->process ? esp_process_find(core, t->process) : NULL;
+    if (t->due > core->now) {
+        esp_trial_due(core, t);
+        return;
+    }
+    t->due = INT64_MAX;
+    if (!p || !p->connected) {
+        return; /* its Hello, its lease or its exit decides */
+    }
+    switch (t->state) {
+    case ESP_TRIAL_ASSIGNED:
+        esp_trial_trigger(core, t, ESP_TRIGGER_NO_ANSWER);
+        break;
+    case ESP_TRIAL_RUNNING:
+        if (t->doubted) {
+            esp_trial_lose(core, t, false, false);
+        }
+        break;
+    case ESP_TRIAL_PAUSING:
+        esp_trial_trigger(core, t, ESP_TRIGGER_SAVE_FAILED);
+        break;
+    case ESP_TRIAL_STOPPING:
+        esp_trial_trigger(core, t, ESP_TRIGGER_GRACE_OVER);
+        break;
+    default:
+        break;
+    }
+}
+
+static void expire_process(struct esp_core *core, struct esp_trial_process *p)
+{
+    const struct esp_core_options *o = &core->options;
+    if (p->exited) {
+        return;
+    }
+    if (p->killing && !p->killing_now && p->due <= core->now) {
+        esp_process_kill(core, p, true);
+    }
+    if (p->class == ESP_PROCESS_UP && esp_process_silent(core, p)) {
+        esp_process_lapsed(core, p);
+    } else if (p->class == ESP_PROCESS_STARTING &&
+               core->now >= p->sent + o->answer_ms + o->lease_ms) {
+        esp_process_lapsed(core, p);
+        esp_process_stillborn(core);
+    }
+    esp_process_watch(core, p);
+}
+
+static void expire_agent(struct esp_core *core, struct esp_agent *agent)
+{
+    int64_t due = agent->heard + core->options.lease_ms + core->options.margin_ms;
+    if (!agent->connected) {
+        return;
+    }
+    if (due <= core->now) {
+        esp_agent_silent(core, agent);
+    } else {
+        esp_timer_set(core, ESP_TIMER_AGENT, (uint32_t)(agent - core->agents), due);
+    }
+}
+
+void esp_expire(struct esp_core *core)
+{
+    struct esp_timer timer;
+    while (esp_timer_take(core, core->now, &timer)) {
+        switch (timer.kind) {
+        case ESP_TIMER_TRIAL:
+            expire_trial(core, &core->trials[timer.index]);
+            break;
+        case ESP_TIMER_PROCESS:
+            expire_process(core, &core->processes[timer.index]);
+            break;
+        case ESP_TIMER_AGENT:
+            expire_agent(core, &core->agents[timer.index]);
+            break;
+        case ESP_TIMER_CORE:
+            break; /* what it waited for is looked at when all has settled */
+        }
+    }
+}

@@ -1,0 +1,214 @@
+/* A peer introduces itself: what it holds is compared with what it should hold, and whatever is
+ * outstanding for it is sent again.
+ *
+ * A Hello can be old (it lay in a buffer), so what it lacks proves nothing by itself: an
+ * attempt that is missing is asked for (Assign, Fenced) or doubted until the process says
+ * something of it or patience ends. */
+#include "state.h"
+
+#include <string.h>
+
+static void welcome(struct esp_core *core, struct esp_peer peer, const char *refused)
+{
+    struct esp_message message = {.kind = ESP_MESSAGE_WELCOME};
+    message.welcome = (struct esp_welcome){.incarnation = core->incarnation,
+                                           .heartbeat_ms = (uint32_t)core->options.heartbeat_ms,
+                                           .lease_ms = (uint32_t)core->options.lease_ms,
+                                           .refused = refused};
+    esp_send(core, peer, &message);
+}
+
+static bool in_list(const uint64_t *keys, uint32_t count, uint64_t key)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (keys[i] == key) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool same_text(const char *ours, const char *theirs)
+{
+    return strncmp(ours, theirs ? theirs : "", ESP_NAME_MAX - 1) == 0;
+}
+
+static struct esp_agent *
+know_agent(struct esp_core *core, uint64_t id, const struct esp_hello *hello)
+{
+    struct esp_agent *agent = esp_agent_find(core, id);
+    uint32_t slots = hello->slots < ESP_PROCESSES_MAX ? hello->slots : ESP_PROCESSES_MAX;
+    if (agent && agent->slots == slots && same_text(agent->host, hello->host) &&
+        same_text(agent->device, hello->device)) {
+        return agent;
+    }
+    struct esp_event event = esp_event_of(ESP_EVENT_AGENT);
+    event.process = id;
+    event.number = slots;
+    event.text = hello->host ? hello->host : "";
+    event.text2 = hello->device ? hello->device : "";
+    esp_record(core, &event);
+    return esp_agent_find(core, id);
+}
+
+/* One of our processes, as the agent's list shows it. */
+static void
+compare_process(struct esp_core *core, struct esp_trial_process *p, uint64_t agent, bool listed)
+{
+    if (listed && p->agent != agent) {
+        struct esp_event event = esp_event_of(ESP_EVENT_SPAWNED);
+        event.process = p->key;
+        event.number = (int64_t)agent;
+        event.extra = p->slot;
+        esp_record(core, &event);
+    }
+    if (p->agent != agent) {
+        return;
+    }
+    if (!listed && p->class == ESP_PROCESS_STARTING) {
+        esp_send_spawn(core, p);
+    } else if (!listed && !p->seen) {
+        /* Started by an earlier incarnation, and gone without a trace. */
+        esp_process_exited(core, p, &(struct esp_exited){.key = p->key, .status = -1});
+        return;
+    }
+    if (p->killing) {
+        esp_send_kill(core, p);
+    }
+}
+
+static void hello_agent(struct esp_core *core, struct esp_peer peer, const struct esp_hello *h)
+{
+    if (peer.key == 0 ||
+        (!esp_agent_find(core, peer.key) && core->agent_count >= ESP_AGENTS_MAX)) {
+        welcome(core, peer, "too many agents");
+        return;
+    }
+    struct esp_agent *agent = know_agent(core, peer.key, h);
+    if (!agent) {
+        return;
+    }
+    agent->connected = true;
+    agent->draining = false;
+    agent->heard = core->now;
+    esp_timer_sooner(core,
+                     ESP_TIMER_AGENT,
+                     (uint32_t)(agent - core->agents),
+                     core->now + core->options.lease_ms + core->options.margin_ms);
+    welcome(core, peer, NULL);
+    for (uint32_t i = core->alive.first; i != ESP_NOWHERE;) {
+        uint32_t next = esp_list_next(core, ESP_LIST_ALIVE, i);
+        struct esp_trial_process *p = &core->processes[i];
+        compare_process(core, p, peer.key, in_list(h->processes, h->process_count, p->key));
+        i = next;
+    }
+    for (uint32_t i = 0; i < h->process_count; i++) {
+        const struct esp_trial_process *p = esp_process_find(core, h->processes[i]);
+        if (!p || p->exited) { /* nobody's */
+            struct esp_message message = {.kind = ESP_MESSAGE_KILL};
+            message.kill = (struct esp_kill){.key = h->processes[i], .now = true};
+            esp_send(core, peer, &message);
+        }
+    }
+}
+
+static const struct esp_held *
+find_held(const struct esp_hello *h, uint32_t trial, uint32_t attempt)
+{
+    for (uint32_t i = 0; i < h->held_count; i++) {
+        if (h->held[i].trial == trial && h->held[i].attempt == attempt) {
+            return &h->held[i];
+        }
+    }
+    return NULL;
+}
+
+/* A trial that should be there. */
+static void
+compare_trial(struct esp_core *core, struct esp_trial *t, const struct esp_held *held)
+{
+    struct esp_trial_process *p = esp_process_find(core, t->process);
+    uint32_t index = esp_trial_index(core, t);
+    bool lost = t->state == ESP_TRIAL_STOPPING && t->cause == ESP_CAUSE_LOST;
+    t->doubted = false;
+    if (!held && t->state == ESP_TRIAL_ASSIGNED) {
+        esp_send_assign(core, t);
+    } else if (lost || (!held && t->state == ESP_TRIAL_STOPPING)) {
+        esp_send_fenced(core, p, index, t->attempt);
+    } else if (!held) {
+        t->doubted = true;
+    } else {
+        /* What was acknowledged is forgotten there, also what left no event here. */
+        if (held->acked > t->sequence && held->acked <= held->last) {
+            t->sequence = held->acked;
+        }
+        if (t->state == ESP_TRIAL_RUNNING && !esp_leave_trial(core, t) &&
+            t->tokens >= t->until) {
+            core->answering = index;
+            esp_trial_judge(core, t, true);
+            core->answering = ESP_NOWHERE;
+        }
+        esp_send_ack(core, t);
+    }
+    esp_trial_watch(core, t);
+}
+
+static void
+hello_process(struct esp_core *core, struct esp_peer peer, const struct esp_hello *h)
+{
+    struct esp_trial_process *p = esp_process_find(core, peer.key);
+    if (!p || p->exited) {
+        welcome(core, peer, p ? "this process was taken for dead" : "an unknown process");
+        return;
+    }
+    p->connected = true;
+    p->seen = true;
+    p->heard = core->now;
+    p->stale_count = 0;
+    core->stillborn = 0;
+    esp_process_classify(core, p, ESP_PROCESS_UP);
+    welcome(core, peer, NULL);
+    for (uint32_t i = 0; i < h->held_count; i++) {
+        const struct esp_held *held = &h->held[i];
+        const struct esp_trial *t =
+            held->trial < core->trial_count ? &core->trials[held->trial] : NULL;
+        if (!t || t->process != p->key || t->attempt != held->attempt) {
+            esp_process_stale(core, p, held->trial, held->attempt);
+        }
+    }
+    for (uint32_t i = p->hosted.first; i != ESP_NOWHERE;) {
+        uint32_t next = esp_list_next(core, ESP_LIST_TRIALS, i);
+        struct esp_trial *t = &core->trials[i];
+        compare_trial(core, t, find_held(h, i, t->attempt));
+        i = next;
+    }
+    esp_process_refresh(core, p);
+    esp_process_watch(core, p);
+}
+
+void esp_hello(struct esp_core *core, struct esp_peer peer, const struct esp_hello *h)
+{
+    const char *refused = NULL;
+    if (h->protocol != ESP_PROTOCOL_VERSION) {
+        refused = "another protocol version";
+    } else if (peer.role != ESP_ROLE_CLIENT && h->study != core->options.nonce) {
+        refused = "another study";
+    } else if (h->role != peer.role || (peer.role != ESP_ROLE_CLIENT && h->key != peer.key)) {
+        refused = "another role or key than it is connected with";
+    }
+    if (refused) {
+        welcome(core, peer, refused);
+        return;
+    }
+    switch (peer.role) {
+    case ESP_ROLE_AGENT:
+        hello_agent(core, peer, h);
+        break;
+    case ESP_ROLE_TRIAL:
+        hello_process(core, peer, h);
+        break;
+    default:
+        welcome(core, peer, NULL);
+        break;
+    }
+}

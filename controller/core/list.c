@@ -1,0 +1,86 @@
+/* Lists through array indices, and arrays that double. */
+#include "state.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+static struct esp_link *
+link_of(const struct esp_core *core, enum esp_list_of of, uint32_t index)
+{
+    switch (of) {
+    case ESP_LIST_TRIALS:
+        return &core->trials[index].link;
+    case ESP_LIST_ALIVE:
+        return &core->processes[index].alive_link;
+    case ESP_LIST_OPEN:
+        break;
+    }
+    return &core->processes[index].open_link;
+}
+
+void esp_list_init(struct esp_list *list)
+{
+    *list = (struct esp_list){ESP_NOWHERE, ESP_NOWHERE, 0};
+}
+
+void esp_list_push(struct esp_core *core,
+                   enum esp_list_of of,
+                   struct esp_list *list,
+                   uint32_t index)
+{
+    struct esp_link *link = link_of(core, of, index);
+    assert(!link->listed);
+    *link = (struct esp_link){list->last, ESP_NOWHERE, true};
+    if (list->last == ESP_NOWHERE) {
+        list->first = index;
+    } else {
+        link_of(core, of, list->last)->after = index;
+    }
+    list->last = index;
+    list->count++;
+}
+
+void esp_list_remove(struct esp_core *core,
+                     enum esp_list_of of,
+                     struct esp_list *list,
+                     uint32_t index)
+{
+    struct esp_link *link = link_of(core, of, index);
+    assert(link->listed && list->count > 0);
+    if (link->before == ESP_NOWHERE) {
+        list->first = link->after;
+    } else {
+        link_of(core, of, link->before)->after = link->after;
+    }
+    if (link->after == ESP_NOWHERE) {
+        list->last = link->before;
+    } else {
+        link_of(core, of, link->after)->before = link->before;
+    }
+    *link = (struct esp_link){ESP_NOWHERE, ESP_NOWHERE, false};
+    list->count--;
+}
+
+uint32_t esp_list_next(const struct esp_core *core, enum esp_list_of of, uint32_t index)
+{
+    return link_of(core, of, index)->after;
+}
+
+int esp_grow(void **array, uint32_t *capacity, uint32_t needed, size_t size)
+{
+    if (needed <= *capacity) {
+        return 0;
+    }
+    uint32_t larger = *capacity ? *capacity * 2 : 16;
+    if (larger < needed) {
+        larger = needed;
+    }
+    void *moved = realloc(*array, larger * size);
+    if (!moved) {
+        return -ENOMEM;
+    }
+    *array = moved;
+    *capacity = larger;
+    return 0;
+}

@@ -1,0 +1,189 @@
+/* A trigger meets the table: the move is recorded, and its effect sent on its way. */
+#include "state.h"
+
+#include <espalier/plant.h>
+
+void esp_trial_due(struct esp_core *core, struct esp_trial *t)
+{
+    esp_timer_set(core, ESP_TIMER_TRIAL, esp_trial_index(core, t), t->due);
+}
+
+/* How long the present state may last, counted from now. */
+void esp_trial_watch(struct esp_core *core, struct esp_trial *t)
+{
+    const struct esp_core_options *o = &core->options;
+    switch (t->state) {
+    case ESP_TRIAL_ASSIGNED:
+        t->due = core->now + o->answer_ms;
+        break;
+    case ESP_TRIAL_RUNNING:
+        t->due = t->doubted ? core->now + o->answer_ms : INT64_MAX;
+        break;
+    case ESP_TRIAL_PAUSING:
+    case ESP_TRIAL_STOPPING:
+        t->due = core->now + o->grace_ms;
+        break;
+    default:
+        t->due = INT64_MAX;
+        break;
+    }
+    esp_trial_due(core, t);
+}
+
+void esp_trial_direct(struct esp_core *core,
+                      struct esp_trial *t,
+                      enum esp_directive_action action,
+                      int64_t until,
+                      bool keep)
+{
+    struct esp_event event = esp_event_of(ESP_EVENT_DIRECTED);
+    event.trial = esp_trial_index(core, t);
+    event.attempt = t->attempt;
+    event.directive = (struct esp_directive){
+        .number = t->directive.number + 1, .action = action, .until = until, .keep = keep};
+    esp_record(core, &event);
+    if (core->answering != event.trial) {
+        esp_send_direct(core, t);
+    }
+}
+
+/* Of an ended trial one good checkpoint stays: the last. */
+static void drop_superseded(struct esp_core *core, struct esp_trial *t)
+{
+    if (t->checkpoints[0].id && !t->checkpoints[0].damaged && t->checkpoints[1].id) {
+        esp_drop_checkpoint(core, t, 1);
+    }
+}
+
+/* It was only paused to leave a host. */
+static void move_on(struct esp_core *core, struct esp_trial *t)
+{
+    if (t->pause_rule == ESP_RULE_RESTART && !t->held && core->mode == ESP_MODE_RUN) {
+        esp_trial_restart(core, t);
+    }
+}
+
+static void follow(struct esp_core *core, struct esp_trial *t, const struct esp_trial_row *row)
+{
+    struct esp_trial_process *p = t->process ? esp_process_find(core, t->process) : NULL;
+    if (p && ESP_PLANT("slot-freed-too-early")) {
+        esp_process_refresh(core, p);
+    }
+    if (row->from != row->to) {
+        t->doubted = false;
+        esp_trial_watch(core, t);
+    }
+    switch (row->effect) {
+    case ESP_MOVE_ASSIGN:
+        esp_send_assign(core, t);
+        break;
+    case ESP_MOVE_PAUSE:
+        esp_trial_direct(core, t, ESP_DIRECT_PAUSE, t->until, false);
+        break;
+    case ESP_MOVE_STOP:
+        /* The study's end takes no more training from a trial, but leaves it its model. */
+        esp_trial_direct(
+            core, t, ESP_DIRECT_STOP, t->until, core->mode == ESP_MODE_END && t->can_save);
+        break;
+    case ESP_MOVE_KEEP:
+        esp_trial_direct(core, t, ESP_DIRECT_STOP, t->until, t->can_save);
+        break;
+    case ESP_MOVE_FENCE:
+        if (p) {
+            esp_send_fenced(core, p, esp_trial_index(core, t), t->attempt);
+        }
+        if (ESP_PLANT("no-fence")) {
+            esp_trial_trigger(core, t, ESP_TRIGGER_RELEASED);
+        }
+        break;
+    case ESP_MOVE_KILL:
+        /* Its other members save when they are asked to end: SIGTERM, not SIGKILL. */
+        if (p) {
+            esp_process_kill(core, p, false);
+        }
+        t->due = INT64_MAX;
+        esp_trial_due(core, t);
+        break;
+    case ESP_MOVE_FREE:
+    case ESP_MOVE_NOTHING:
+    case ESP_MOVE_EFFECT_COUNT:
+        break;
+    }
+    if (esp_trial_state_ended(row->to)) {
+        drop_superseded(core, t);
+    } else if (row->to == ESP_TRIAL_PAUSED) {
+        move_on(core, t);
+    }
+}
+
+bool esp_trial_move(struct esp_core *core, struct esp_trial *t, const struct esp_move *move)
+{
+    const struct esp_trial_row *row =
+        esp_trial_row_find(t->state, t->cause, move->trigger, esp_trial_guards(t));
+    if (!row) {
+        return false;
+    }
+    struct esp_event event = esp_event_of(ESP_EVENT_MOVED);
+    event.trial = esp_trial_index(core, t);
+    event.attempt = t->attempt;
+    event.sequence = move->sequence;
+    event.process = t->process;
+    event.trigger = move->trigger;
+    event.from = row->from;
+    event.to = row->to;
+    event.cause = row->cause ? row->cause : row->to == row->from ? t->cause : ESP_CAUSE_NONE;
+    event.flag = move->excused && !ESP_PLANT("counts-our-kills");
+    event.text = move->text;
+    if (move->trigger == ESP_TRIGGER_GRANT) {
+        const struct esp_checkpoint *c = esp_trial_checkpoint(t);
+        event.attempt = t->attempt + !ESP_PLANT("attempt-not-incremented");
+        event.process = move->process;
+        event.number = t->until;
+        event.extra = c ? c->tokens : -1;
+    }
+    esp_record(core, &event);
+    follow(core, t, row);
+    return true;
+}
+
+void esp_trial_restart(struct esp_core *core, struct esp_trial *t)
+{
+    struct esp_verdict verdict = {.action = ESP_VERDICT_CONTINUE,
+                                  .trial = esp_trial_index(core, t),
+                                  .until = t->until,
+                                  .reason = esp_reason_none(ESP_RULE_RESTART)};
+    esp_record_verdict(core, &verdict);
+    esp_trial_trigger(core, t, ESP_TRIGGER_CONTINUE);
+}
+
+void esp_trial_pause(struct esp_core *core, struct esp_trial *t, enum esp_rule rule)
+{
+    struct esp_verdict verdict = {.action = ESP_VERDICT_PAUSE,
+                                  .trial = esp_trial_index(core, t),
+                                  .until = t->until,
+                                  .reason = esp_reason_none(rule)};
+    esp_record_verdict(core, &verdict);
+    if (t->state != ESP_TRIAL_ASSIGNED) {
+        esp_trial_trigger(
+            core, t, rule == ESP_RULE_USER ? ESP_TRIGGER_HOLD : ESP_TRIGGER_PAUSE);
+    }
+}
+
+bool esp_trial_trigger(struct esp_core *core, struct esp_trial *t, enum esp_trigger trigger)
+{
+    return esp_trial_move(core, t, &(struct esp_move){.trigger = trigger});
+}
+
+void esp_trial_lose(struct esp_core *core, struct esp_trial *t, bool excused, bool confirmed)
+{
+    if (ESP_PLANT("lost-is-forgotten")) {
+        return;
+    }
+    if (t->state != ESP_TRIAL_STOPPING) {
+        esp_trial_move(
+            core, t, &(struct esp_move){.trigger = ESP_TRIGGER_LOST, .excused = excused});
+    }
+    if (confirmed) {
+        esp_trial_trigger(core, t, ESP_TRIGGER_RELEASED);
+    }
+}

@@ -1,0 +1,116 @@
+/* Where events are made: numbered, folded at once by the fold that resuming uses, and appended
+ * to the outcome with everything they point to. */
+#include "state.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+/* PROTOCOL events of one incarnation: a peer that talks rubbish must not fill the disk. */
+#define PROTOCOL_EVENTS_MAX 100
+
+struct esp_reason esp_reason_none(enum esp_rule rule)
+{
+    struct esp_reason reason = {.rule = rule,
+                                .rung = -1,
+                                .at = -1,
+                                .rank = -1,
+                                .of = -1,
+                                .value = NAN,
+                                .threshold = NAN,
+                                .expected = NAN,
+                                .cost = NAN};
+    for (int i = 0; i < ESP_RIVALS_MAX; i++) {
+        reason.rivals[i] = -1;
+    }
+    return reason;
+}
+
+struct esp_event esp_event_of(enum esp_event_kind kind)
+{
+    return (struct esp_event){
+        .kind = kind,
+        .trial = -1,
+        .verdict = {.trial = -1, .reason = esp_reason_none(ESP_RULE_NONE)}};
+}
+
+/* What a peer's message or the study's text lent, copied to live as long as the outcome. */
+static int keep_all(struct esp_outcome *outcome, struct esp_event *event)
+{
+    event->text = esp_outcome_text(outcome, event->text, ESP_LOG_TAIL_MAX);
+    event->text2 = esp_outcome_text(outcome, event->text2, ESP_LOG_TAIL_MAX);
+    event->saved.path = esp_outcome_text(outcome, event->saved.path, ESP_PATH_MAX);
+    event->saved.host = esp_outcome_text(outcome, event->saved.host, ESP_NAME_MAX);
+    if (event->value_count > 0) {
+        event->values = esp_outcome_keep(
+            outcome, event->values, event->value_count * sizeof *event->values);
+        if (!event->values) {
+            return -ENOMEM;
+        }
+    }
+    uint32_t measures = event->point.measure_count;
+    if (measures > 0) {
+        struct esp_measure *copy = esp_outcome_keep(
+            outcome, event->point.measures, measures * sizeof *event->point.measures);
+        if (!copy) {
+            return -ENOMEM;
+        }
+        for (uint32_t i = 0; i < measures; i++) {
+            copy[i].name = esp_outcome_text(outcome, copy[i].name, ESP_NAME_MAX);
+        }
+        event->point.measures = copy;
+    }
+    return 0;
+}
+
+void esp_record(struct esp_core *core, struct esp_event *event)
+{
+    event->seq = core->seq + 1;
+    event->time_ms = core->time_ms;
+    int rc = keep_all(core->outcome, event);
+    if (rc == 0) {
+        rc = esp_outcome_event(core->outcome, event);
+    }
+    if (rc == 0) {
+        rc = esp_core_apply(core, event, NULL);
+    }
+    assert(rc == 0 || rc == -ENOMEM);
+    if (rc) {
+        core->failure = rc;
+    }
+}
+
+void esp_record_verdict(struct esp_core *core, const struct esp_verdict *verdict)
+{
+    struct esp_event event = esp_event_of(ESP_EVENT_VERDICT);
+    event.trial = verdict->trial;
+    event.verdict = *verdict;
+    if (core->study->maximize) { /* people read the metric, not the loss */
+        event.verdict.reason.value = -event.verdict.reason.value;
+        event.verdict.reason.threshold = -event.verdict.reason.threshold;
+    }
+    esp_record(core, &event);
+}
+
+void esp_record_protocol(struct esp_core *core,
+                         struct esp_peer peer,
+                         int64_t trial,
+                         uint32_t attempt,
+                         uint64_t sequence,
+                         const char *fault)
+{
+    if (core->protocol_faults >= PROTOCOL_EVENTS_MAX) {
+        return;
+    }
+    core->protocol_faults++;
+    struct esp_event event = esp_event_of(ESP_EVENT_PROTOCOL);
+    event.trial = trial >= 0 && trial < core->trial_count ? trial : -1;
+    event.attempt = attempt;
+    event.sequence = sequence;
+    event.process = peer.key;
+    event.text = fault;
+    if (event.trial >= 0) {
+        event.from = core->trials[trial].state;
+    }
+    esp_record(core, &event);
+}

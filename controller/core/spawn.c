@@ -1,0 +1,94 @@
+/* How many trial processes there should be: as many as there is work for, within the workers
+ * that are wanted and the slots that agents offer. */
+#include "state.h"
+
+static uint32_t wanted(const struct esp_core *core)
+{
+    uint32_t slots = esp_agents_slots(core);
+    return core->workers > 0 && core->workers < slots ? (uint32_t)core->workers : slots;
+}
+
+/* Fewer workers are wanted than before: idle processes go first, busy ones when they are done.
+ */
+static void end_surplus(struct esp_core *core, uint32_t alive)
+{
+    uint32_t surplus =
+        core->workers > 0 && alive > core->workers ? alive - (uint32_t)core->workers : 0;
+    for (uint32_t i = core->open.first; i != ESP_NOWHERE && surplus > 0;) {
+        uint32_t next = esp_list_next(core, ESP_LIST_OPEN, i);
+        if (core->processes[i].hosted.count == 0) {
+            esp_process_kill(core, &core->processes[i], false);
+            surplus--;
+        }
+        i = next;
+    }
+}
+
+static bool spawn(struct esp_core *core)
+{
+    uint32_t slot;
+    struct esp_agent *agent = esp_agent_with_room(core, &slot);
+    if (!agent) {
+        return false;
+    }
+    uint32_t index = core->process_count;
+    struct esp_event event = esp_event_of(ESP_EVENT_SPAWNED);
+    event.process = esp_process_key(core, index);
+    event.number = (int64_t)agent->id;
+    event.extra = slot;
+    esp_record(core, &event);
+    if (core->process_count == index) {
+        return false; /* out of memory */
+    }
+    struct esp_trial_process *p = &core->processes[index];
+    p->heard = core->now;
+    p->sent = core->now;
+    esp_send_spawn(core, p);
+    esp_process_watch(core, p);
+    return true;
+}
+
+/* Trials that would take a place now; asking the scheduler changes nothing. */
+static uint32_t demand(struct esp_core *core, uint32_t most)
+{
+    if (core->queue.count > 0 || core->open.count > 0) {
+        return core->queue.count;
+    }
+    struct esp_verdict verdict = esp_ask_slot(core);
+    double values[ESP_PARAMS_MAX];
+    struct esp_reason reason;
+    if (verdict.action == ESP_VERDICT_START && !esp_propose(core, values, &reason)) {
+        verdict = esp_ask_slot(core); /* exhausted */
+    }
+    switch (verdict.action) {
+    case ESP_VERDICT_START: {
+        int64_t left = core->run_cap > 0 ? core->run_cap - core->trial_count : most;
+        return left < most ? (uint32_t)left : most;
+    }
+    case ESP_VERDICT_CONTINUE:
+        return 1;
+    case ESP_VERDICT_END:
+        esp_end(core, &verdict);
+        return 0;
+    default:
+        esp_nothing_left(core, &verdict);
+        return 0;
+    }
+}
+
+void esp_plan_processes(struct esp_core *core)
+{
+    uint32_t coming = core->class_count[ESP_PROCESS_STARTING];
+    uint32_t alive = coming + core->class_count[ESP_PROCESS_UP];
+    uint32_t most = wanted(core);
+    end_surplus(core, alive);
+    bool idle = esp_core_live(core) == 0 && core->open.count == 0 && core->queue.count == 0;
+    if ((alive >= most && !idle) || esp_budget_committed(core)) {
+        return;
+    }
+    uint32_t need = demand(core, most);
+    while (core->mode == ESP_MODE_RUN && alive < most && coming < need && spawn(core)) {
+        alive++;
+        coming++;
+    }
+}

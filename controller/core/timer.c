@@ -1,0 +1,135 @@
+#include "timer.h"
+
+#include "state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static uint32_t *place(struct esp_core *core, const struct esp_timer *timer)
+{
+    switch (timer->kind) {
+    case ESP_TIMER_TRIAL:
+        return &core->trials[timer->index].timer;
+    case ESP_TIMER_PROCESS:
+        return &core->processes[timer->index].timer;
+    case ESP_TIMER_AGENT:
+        return &core->agents[timer->index].timer;
+    case ESP_TIMER_CORE:
+        break;
+    }
+    return &core->timer;
+}
+
+static bool before(const struct esp_timer *a, const struct esp_timer *b)
+{
+    if (a->due != b->due) {
+        return a->due < b->due;
+    }
+    return a->kind != b->kind ? a->kind < b->kind : a->index < b->index;
+}
+
+static void put(struct esp_core *core, uint32_t at, struct esp_timer timer)
+{
+    core->timers.heap[at] = timer;
+    *place(core, &timer) = at;
+}
+
+static void rise(struct esp_core *core, uint32_t at)
+{
+    struct esp_timer timer = core->timers.heap[at];
+    while (at > 0 && before(&timer, &core->timers.heap[(at - 1) / 2])) {
+        put(core, at, core->timers.heap[(at - 1) / 2]);
+        at = (at - 1) / 2;
+    }
+    put(core, at, timer);
+}
+
+static void sink(struct esp_core *core, uint32_t at)
+{
+    struct esp_timers *timers = &core->timers;
+    struct esp_timer timer = timers->heap[at];
+    for (;;) {
+        uint32_t child = 2 * at + 1;
+        if (child >= timers->count) {
+            break;
+        }
+        if (child + 1 < timers->count &&
+            before(&timers->heap[child + 1], &timers->heap[child])) {
+            child++;
+        }
+        if (!before(&timers->heap[child], &timer)) {
+            break;
+        }
+        put(core, at, timers->heap[child]);
+        at = child;
+    }
+    put(core, at, timer);
+}
+
+static void take_out(struct esp_core *core, uint32_t at)
+{
+    struct esp_timers *timers = &core->timers;
+    *place(core, &timers->heap[at]) = ESP_NOWHERE;
+    struct esp_timer last = timers->heap[--timers->count];
+    if (at < timers->count) {
+        put(core, at, last);
+        rise(core, at);
+        sink(core, *place(core, &last));
+    }
+}
+
+void esp_timer_set(struct esp_core *core, enum esp_timer_kind kind, uint32_t index, int64_t due)
+{
+    struct esp_timers *timers = &core->timers;
+    struct esp_timer timer = {due, kind, index};
+    uint32_t at = *place(core, &timer);
+    if (at != ESP_NOWHERE) {
+        if (due == INT64_MAX) {
+            take_out(core, at);
+            return;
+        }
+        timers->heap[at] = timer;
+        rise(core, at);
+        sink(core, *place(core, &timer));
+        return;
+    }
+    if (due == INT64_MAX) {
+        return;
+    }
+    void *heap = timers->heap;
+    if (esp_grow(&heap, &timers->capacity, timers->count + 1, sizeof *timers->heap) < 0) {
+        core->failure = -ENOMEM;
+        return;
+    }
+    timers->heap = heap;
+    put(core, timers->count++, timer);
+    rise(core, timers->count - 1);
+}
+
+void esp_timer_sooner(struct esp_core *core,
+                      enum esp_timer_kind kind,
+                      uint32_t index,
+                      int64_t due)
+{
+    struct esp_timer timer = {due, kind, index};
+    uint32_t at = *place(core, &timer);
+    if (at == ESP_NOWHERE || core->timers.heap[at].due > due) {
+        esp_timer_set(core, kind, index, due);
+    }
+}
+
+bool esp_timer_take(struct esp_core *core, int64_t now, struct esp_timer *out)
+{
+    if (core->timers.count == 0 || core->timers.heap[0].due > now) {
+        return false;
+    }
+    *out = core->timers.heap[0];
+    take_out(core, 0);
+    return true;
+}
+
+int64_t esp_core_deadline(const struct esp_core *core)
+{
+    return core->timers.count > 0 && core->mode != ESP_MODE_DONE ? core->timers.heap[0].due
+                                                                 : INT64_MAX;
+}
