@@ -37,7 +37,7 @@ size_t esp_text_valid(const char *text, size_t length);
 
 /* A copy of at most limit − 1 bytes with '?' for every byte that is no UTF-8, or NULL when the
  * arena is full. `tail`: the end is kept, not the beginning. */
-char *esp_text_clean(
+char *esp_wire_text_clean(
     struct esp_arena *arena, const char *text, size_t length, size_t limit, bool tail);
 
 #endif

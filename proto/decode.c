@@ -248,7 +248,7 @@ static void exited(struct decoder *d, const Espalier__Exited *in, struct esp_exi
         .status = in->status,
         .signal = in->signal,
         .asked = in->asked,
-        .tail = esp_text_clean(d->arena, data, in->tail.len, ESP_LOG_TAIL_MAX, true),
+        .tail = esp_wire_text_clean(d->arena, data, in->tail.len, ESP_LOG_TAIL_MAX, true),
     };
     if (!out->tail) {
         fail(d, "the log", "is too long");

@@ -81,7 +81,7 @@ static char *words(struct encoder *e, const char *value)
     if (length < ESP_WORDS_MAX && esp_text_valid(value, length) == length) {
         return (char *)(value ? value : "");
     }
-    char *clean = esp_text_clean(e->arena, value, length, ESP_WORDS_MAX, false);
+    char *clean = esp_wire_text_clean(e->arena, value, length, ESP_WORDS_MAX, false);
     if (!clean && e->rc == 0) {
         e->rc = esp_error_set(e->error, -ENOMEM, "out of memory for a message.");
     }
@@ -308,7 +308,7 @@ static void exited(struct encoder *e, const struct esp_exited *m, Espalier__Exit
 {
     size_t length = m->tail ? strlen(m->tail) : 0;
     char *tail =
-        esp_text_clean(e->arena, m->tail ? m->tail : "", length, ESP_LOG_TAIL_MAX, true);
+        esp_wire_text_clean(e->arena, m->tail ? m->tail : "", length, ESP_LOG_TAIL_MAX, true);
     out->key = m->key;
     out->status = m->status;
     out->signal = m->signal;

@@ -52,7 +52,7 @@ size_t esp_text_valid(const char *text, size_t length)
     return at;
 }
 
-char *esp_text_clean(
+char *esp_wire_text_clean(
     struct esp_arena *arena, const char *text, size_t length, size_t limit, bool tail)
 {
     size_t keep = length < limit ? length : limit - 1;
