@@ -308,7 +308,8 @@ int esp_event_encode(const struct esp_event *event, struct esp_text *text)
                 continue; /* the column has it */
             }
         } else if (is_default(event, column, member) &&
-                   ((!alias && !column->always) || column->type == ESP_COLUMN_TEXT)) {
+                   (!(alias ? !alias->sparse : column->always) ||
+                    column->type == ESP_COLUMN_TEXT)) {
             continue;
         }
         esp_text_raw(text, separator);

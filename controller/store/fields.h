@@ -71,9 +71,10 @@ extern const size_t esp_column_count;
 struct esp_alias {
     const char *key; /* NULL: no name of its own */
     const struct esp_words *words;
+    bool sparse; /* written only when it says something; other aliased members always are */
 };
 
-/* The alias of column `index` for `kind`, or NULL. Aliased members are always written. */
+/* The alias of column `index` for `kind`, or NULL. */
 const struct esp_alias *esp_column_alias(enum esp_event_kind kind, size_t index);
 
 /* The key under which `kind` writes column `index`. */

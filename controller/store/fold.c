@@ -3,8 +3,8 @@
  * The rules that are not plain copies:
  *   - A trial's step, tokens, value and train_loss are those of its furthest report row.
  *   - spent_tokens and device_seconds add up what every report adds to where its attempt stood
- *     before; an attempt starts at what STARTED_AT tells, and its seconds at those of the last
- *     report up to there, because a checkpoint carries its trial's clock.
+ *     before; an attempt starts at what STARTED_AT tells, and its seconds at those of the
+ *     checkpoint of that many tokens, because a checkpoint carries its trial's clock.
  *   - `held` is set by the user's pause and cleared by whatever sends the trial on.
  *   - A trial's checkpoint is its latest that was not dropped. */
 #include "internal.h"
@@ -33,9 +33,10 @@ static const char *const statements[ESP_SQL_COUNT] = {
                         "VALUES (?, ?, ?, ?, ?)",
     [ESP_SQL_ADVANCE] =
         "UPDATE trial SET "
-        "spent_tokens = min(spent_tokens + max(0, ?8 - at_tokens), 1 << 62), at_tokens = ?8, "
+        "spent_tokens = min(spent_tokens + max(0, ?8 - at_tokens), 1 << 62), at_tokens = "
+        "max(at_tokens, ?8), "
         "device_seconds = device_seconds + max(0, coalesce(?3, at_seconds) - at_seconds), "
-        "at_seconds = coalesce(?3, at_seconds), "
+        "at_seconds = max(at_seconds, coalesce(?3, at_seconds)), "
         "step = iif(?7, ?4, step), tokens = iif(?7, ?2, tokens), "
         "value = iif(?7, ?5, value), train_loss = iif(?7, ?6, train_loss) "
         "WHERE trial = ?1 AND (step IS NULL OR step < ?4 OR NOT ?7)",
@@ -54,13 +55,15 @@ static const char *const statements[ESP_SQL_COUNT] = {
     [ESP_SQL_STARTED] =
         "UPDATE trial SET attempts = max(attempts, ?2), at_tokens = min(max(?3, 0), 1 << 56), "
         "horizon = iif(?4 > 0, ?4, horizon), "
-        "at_seconds = coalesce((SELECT device_seconds FROM report WHERE report.trial = ?1 "
-        "AND report.tokens <= ?3 AND report.device_seconds BETWEEN 0 AND 1e15 "
-        "ORDER BY report.step DESC LIMIT 1), 0) WHERE trial = ?1",
+        "at_seconds = coalesce((SELECT device_seconds FROM checkpoint WHERE "
+        "checkpoint.trial = ?1 AND checkpoint.tokens = ?3 AND dropped_ms IS NULL "
+        "ORDER BY id DESC LIMIT 1), 0) WHERE trial = ?1",
     [ESP_SQL_UNTIL] = "UPDATE trial SET until = ?2 WHERE trial = ?1",
     [ESP_SQL_FAILED] = "UPDATE trial SET words = ?2 WHERE trial = ?1",
-    [ESP_SQL_SAVED] = "INSERT INTO checkpoint(id, trial, attempt, step, tokens, bytes, hash, "
-                      "host, path, saved_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [ESP_SQL_SAVED] =
+        "INSERT INTO checkpoint(id, trial, attempt, step, tokens, bytes, hash, "
+        "host, path, saved_ms, device_seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "(SELECT at_seconds FROM trial WHERE trial.trial = ?2))",
     [ESP_SQL_LATEST] = "UPDATE trial SET checkpoint = (SELECT max(id) FROM checkpoint WHERE "
                        "checkpoint.trial = ?1 AND dropped_ms IS NULL) WHERE trial = ?1",
     [ESP_SQL_DROPPED] = "UPDATE checkpoint SET dropped_ms = ?2 WHERE id = ?1",

@@ -138,6 +138,7 @@ static const char tables[] =
     "  host TEXT,\n"
     "  path TEXT NOT NULL,\n"
     "  saved_ms INTEGER NOT NULL,\n"
+    "  device_seconds REAL,\n"
     "  dropped_ms INTEGER\n"
     ") STRICT;\n"
     "CREATE INDEX checkpoint_trial ON checkpoint(trial, id);\n"

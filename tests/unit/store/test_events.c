@@ -2,6 +2,7 @@
 #include "fixture.h"
 #include <errno.h>
 #include <event_text.h>
+#include <fields.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -241,6 +242,19 @@ static void data_that_we_did_not_write_is_refused(void **state)
     esp_decoded_release(&memory);
 }
 
+/* Two members of one name would be read into one another. */
+static void no_kind_names_two_members_alike(void **state)
+{
+    (void)state;
+    for (int kind = 1; kind < ESP_EVENT_KIND_COUNT; kind++) {
+        for (size_t i = 0; i < esp_column_count; i++) {
+            for (size_t j = 0; j < i; j++) {
+                assert_string_not_equal(esp_column_key(kind, i), esp_column_key(kind, j));
+            }
+        }
+    }
+}
+
 static void cut_and_changed_data_never_crashes(void **state)
 {
     struct esp_decoded memory = {0};
@@ -277,6 +291,7 @@ int main(void)
         WITH_DIR(a_step_keeps_its_first_value_and_the_repeat_its_event),
         WITH_DIR(text_that_is_not_utf8_is_replaced),
         cmocka_unit_test(data_that_we_did_not_write_is_refused),
+        cmocka_unit_test(no_kind_names_two_members_alike),
         cmocka_unit_test(cut_and_changed_data_never_crashes),
     };
     return cmocka_run_group_tests_name("store events", tests, NULL, NULL);

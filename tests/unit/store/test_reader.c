@@ -47,18 +47,18 @@ static void write_study(const char *dir)
          .flag = true},
         fixture_moved(9, 0, ESP_TRIGGER_STARTED, ESP_TRIAL_ASSIGNED, ESP_TRIAL_RUNNING),
         fixture_report(10, 0, 1, 4.0),
-        fixture_report(11, 0, 2, 3.0),
-        {.seq = 12,
+        {.seq = 11,
          .time_ms = 77,
          .kind = ESP_EVENT_SAVED,
          .trial = 0,
          .attempt = 1,
-         .saved = {.path = "checkpoints/0/1-2048",
+         .saved = {.path = "checkpoints/0/1-1024",
                    .host = "host",
-                   .step = 2,
-                   .tokens = 2048,
+                   .step = 1,
+                   .tokens = 1024,
                    .bytes = 9,
                    .hash = 0xffff000000000001u}},
+        fixture_report(12, 0, 2, 3.0),
         {.seq = 13,
          .kind = ESP_EVENT_EXITED,
          .trial = -1,
@@ -200,9 +200,9 @@ static void totals_count_what_was_trained_again(void **state)
     assert_int_equal(totals.by_state[ESP_TRIAL_COMPLETE], 1);
     assert_int_equal(totals.by_state[ESP_TRIAL_PAUSED], 1);
     assert_int_equal(totals.by_state[ESP_TRIAL_QUEUED], 1);
-    /* Trial 0: 2048, then from 1024 to 3072; trial 1: 1024. */
+    /* Trial 0: 2048, then from its checkpoint at 1024 to 3072; trial 1: 1024. */
     assert_int_equal(totals.spent_tokens, 2048 + 2048 + 1024);
-    /* Trial 0: 1.0 s; the checkpoint at 1024 tokens stands at 0.5 s, from there to 1.5 s. */
+    /* Trial 0: 1.0 s; the checkpoint carries 0.5 s, from there to 1.5 s. */
     assert_true(totals.device_seconds == 1.0 + 1.0 + 0.5);
     assert_int_equal(totals.full_cost_tokens, 3072 + 4096 + 4096);
     esp_reader_close(reader);
@@ -248,7 +248,7 @@ static void a_trial_row_has_its_furthest_report(void **state)
     assert_int_equal(seen.last.tokens, 3072);
     assert_true(seen.last.value == 2.5);
     assert_true(seen.last.finished);
-    assert_int_equal(seen.last.checkpoint, 12);
+    assert_int_equal(seen.last.checkpoint, 11);
     assert_int_equal(seen.last.ended_ms, 1018);
     assert_int_equal(esp_reader_trial(reader, 1, see_trial, &seen, NULL), 0);
     assert_true(seen.last.held);
@@ -401,9 +401,9 @@ static int see_worker(void *context, const struct esp_reader_worker *worker)
 static int see_checkpoint(void *context, const struct esp_reader_checkpoint *checkpoint)
 {
     ++*(int *)context;
-    assert_int_equal(checkpoint->id, 12);
+    assert_int_equal(checkpoint->id, 11);
     assert_int_equal(checkpoint->saved.hash, 0xffff000000000001u);
-    assert_string_equal(checkpoint->saved.path, "checkpoints/0/1-2048");
+    assert_string_equal(checkpoint->saved.path, "checkpoints/0/1-1024");
     return 0;
 }
 
@@ -432,7 +432,7 @@ static void workers_checkpoints_and_notes_are_listed(void **state)
 static void a_dropped_checkpoint_is_not_listed(void **state)
 {
     struct esp_store *store = NULL;
-    struct esp_event event = {.seq = 25, .kind = ESP_EVENT_DROPPED, .trial = 0, .number = 12};
+    struct esp_event event = {.seq = 25, .kind = ESP_EVENT_DROPPED, .trial = 0, .number = 11};
     int checkpoints = 0;
     write_study(*state);
     assert_int_equal(esp_store_open(*state, NULL, &store, NULL), 0);
