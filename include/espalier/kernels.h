@@ -26,9 +26,10 @@
  * by the count, so that any split of a batch into micro-batches gives the same mean.
  *
  * Operations are enqueued in order and return nothing. A failure of the device is kept and
- * comes out of the next `synchronise`, `download` or `upload`. No operation allocates. On one
- * machine and backend every result is the same bits on every run, and a member's results do not
- * depend on the other members, on their number, or on its own place among them.
+ * comes out of the next `synchronise`, `download` or `upload`. No operation allocates, except
+ * that a backend may grow a workspace of its own when it first sees a shape. On one machine and
+ * backend every result is the same bits on every run, and a member's results do not depend on
+ * the other members, on their number, or on its own place among them.
  *
  * Alignment: member addresses and strides of A and R tensors are multiples of 64 bytes unless
  * said otherwise; esp_model lays its tensors out by `alignment`. */
@@ -36,14 +37,16 @@
 #define ESPALIER_KERNELS_H
 
 #include <espalier/error.h>
+#include <espalier/trainer.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Raised whenever this file changes in a way that a separately built backend would feel. */
-#define ESP_KERNELS_VERSION 1
+#define ESP_KERNELS_VERSION 2
 
 struct esp_kernels;
+struct esp_graph;
 
 /* One tensor of each member: member k's elements start at data + k · stride elements. */
 struct esp_view {
@@ -88,10 +91,25 @@ struct esp_loss_sum {
 struct esp_update_result {
     double loss_sum; /* nats, over the counted tokens of all updates */
     int64_t count;
-    double grad_norm; /* ‖g‖ of the last update's mean gradient, before the clip */
-    int64_t updates;  /* done */
-    int64_t skipped;  /* left out because the loss or the norm was not finite */
+    double grad_norm;   /* ‖g‖ of the last update's mean gradient, before the clip */
+    int64_t updates;    /* done */
+    int64_t skipped;    /* left out because the loss or the norm was not finite */
+    int64_t overflowed; /* left out because fp16's gradient overflowed; the scale was halved */
 };
+
+/* The dynamic loss scale of one member in fp16, in the backend's memory, [K]: decided by the
+ * optimizer on the device. It multiplies control.loss_scale. Starts at ESP_LOSS_SCALE_START; an
+ * overflow halves it, ESP_LOSS_SCALE_CLEAN updates without one double it (Micikevicius et al.
+ * 2018, section 3.2). An overflow at a scale of 1 is no overflow: the gradient is not finite.
+ */
+struct esp_loss_scale {
+    double scale;
+    int64_t clean; /* updates since the last change */
+};
+
+#define ESP_LOSS_SCALE_START 65536.0
+#define ESP_LOSS_SCALE_MAX 16777216.0
+#define ESP_LOSS_SCALE_CLEAN 2000
 
 /* The frame of one micro-step. `sequences` · `context` = N is the extent of activation tensors.
  */
@@ -100,6 +118,10 @@ struct esp_batch {
     int sequences;                     /* B */
     int context;                       /* T: tokens per sequence */
     const struct esp_control *control; /* [K], backend memory */
+    /* Bit k: member k's control says active. The host's word for what a device cannot decide:
+     * which members a library's product takes. 0: every member. The CPU reads the control
+     * alone. In a captured graph it is fixed. */
+    uint64_t active;
 };
 
 enum esp_kernel_activation {
@@ -183,8 +205,10 @@ struct esp_linear_forward {
     struct esp_view in;     /* [N, Cin], A */
     struct esp_view weight; /* [Cin, Cout] or [Cout, Cin], A */
     struct esp_view bias;   /* [Cout], R, or NULL */
-    struct esp_view out;    /* [N, Cout], A; [rows, Cout] when out_packed */
-    struct esp_view pre;    /* [N, Cout], A, or NULL */
+    struct esp_view
+        narrow_bias;     /* [Cout], A: bias rounded, for products that add it; or NULL */
+    struct esp_view out; /* [N, Cout], A; [rows, Cout] when out_packed */
+    struct esp_view pre; /* [N, Cout], A, or NULL */
     struct esp_rows rows;
     int width_in, width_out;
     enum esp_kernel_activation activation;
@@ -262,6 +286,7 @@ struct esp_cross_entropy {
     struct esp_rows rows;
     int vocabulary, vocabulary_padded; /* V ≤ Vp */
     bool gradient;
+    const struct esp_loss_scale *scale; /* [K], backend memory, or NULL: 1 */
 };
 
 /* The optimizer over whole slabs: one call for all parameters of all members. Members with
@@ -290,10 +315,16 @@ struct esp_optimize {
     double *scratch;                  /* [K · ESP_OPTIMIZE_SCRATCH], backend memory */
     int64_t count;
     int64_t decayed;
+    struct esp_view narrow;       /* [count], A: receives param rounded; NULL where A is R */
+    struct esp_loss_scale *scale; /* [K], backend memory, or NULL: 1 */
 };
 
 /* Partial sums of the norm per member: 1024 blocks suffice for every block size of a GPU. */
 #define ESP_OPTIMIZE_SCRATCH 1024
+
+/* Every member's update result fits: 64 · 48 bytes = 3 KiB. */
+#define ESP_SNAPSHOT_BYTES 8192
+#define ESP_SNAPSHOTS 64
 
 struct esp_kernels {
     uint32_t version; /* ESP_KERNELS_VERSION of the headers it was built with */
@@ -301,9 +332,11 @@ struct esp_kernels {
     char device[128]; /* for people: the processor's or the GPU's name */
     size_t real_bytes;
     size_t activation_bytes;
-    size_t alignment;        /* bytes, of every tensor within a slab: 64 or 256 */
-    int vocabulary_multiple; /* the vocabulary is padded to a multiple of this: 1 or 128 */
-    bool host_memory;        /* `allocate` gives memory that the host may read directly */
+    size_t alignment;             /* bytes, of every tensor within a slab: 64 or 256 */
+    int vocabulary_multiple;      /* the vocabulary is padded to a multiple of this: 1 or 128 */
+    int64_t chunk_elements;       /* one chunk of a member's logits, about; 0: no wish */
+    enum esp_precision precision; /* what products compute in: never AUTO */
+    bool host_memory;             /* `allocate` gives memory that the host may read directly */
     void *state;
 
     /* Memory. `allocate` returns zeroed memory or NULL. */
@@ -318,6 +351,28 @@ struct esp_kernels {
      */
     int (*synchronise)(const struct esp_kernels *, struct esp_error *error);
     void (*close)(struct esp_kernels *);
+
+    /* to[i] = from[i] rounded from R to A: what products read after parameters were uploaded.
+     * NULL where A is R. */
+    void (*narrow)(const struct esp_kernels *, void *to, const void *from, int64_t count);
+
+    /* Graphs: NULL where a backend has none. Between begin and end operations, zero and copy
+     * are recorded and not done; upload, download and synchronise are not allowed. A shape must
+     * have been run once before it is captured. A launch enqueues everything anew: what is in
+     * device memory is read then, what was an argument is fixed. -EIO. */
+    int (*capture_begin)(const struct esp_kernels *, struct esp_error *error);
+    int (*capture_end)(const struct esp_kernels *,
+                       struct esp_graph **graph,
+                       struct esp_error *error);
+    int (*graph_launch)(const struct esp_kernels *, struct esp_graph *graph);
+    void (*graph_destroy)(const struct esp_kernels *, struct esp_graph *graph);
+
+    /* A ring of snapshots, so that results are read without waiting; NULL where host_memory.
+     * `push` enqueues a copy of at most ESP_SNAPSHOT_BYTES behind all before it: -EAGAIN when
+     * ESP_SNAPSHOTS are unread. `pop` gives the oldest one: -EAGAIN when it is not there yet
+     * (with `wait` it waits), -ENOENT when there is none. */
+    int (*snapshot_push)(const struct esp_kernels *, const void *device, size_t bytes);
+    int (*snapshot_pop)(const struct esp_kernels *, void *host, size_t bytes, bool wait);
 
     void (*embed_forward)(const struct esp_kernels *,
                           const struct esp_batch *,
@@ -379,5 +434,11 @@ static inline void esp_kernels_close(struct esp_kernels *kernels)
 typedef int (*esp_kernels_open_function)(int device,
                                          struct esp_kernels **kernels,
                                          struct esp_error *error);
+
+/* The same with the precision chosen (AUTO: bf16), "esp_kernels_open_as". */
+typedef int (*esp_kernels_open_as_function)(int device,
+                                            enum esp_precision precision,
+                                            struct esp_kernels **kernels,
+                                            struct esp_error *error);
 
 #endif

@@ -106,7 +106,7 @@ static void adamw_follows_a_worked_example(void **state)
                                         .epsilon = 0.5,
                                         .weight_decay = 0.2,
                                         .clip = 2.5};
-    const struct esp_batch batch = {1, 1, 1, &control};
+    const struct esp_batch batch = {1, 1, 1, &control, 1};
     const struct esp_optimize op = {.param = {p, 3},
                                     .grad = {g, 3},
                                     .m = {m, 3},
@@ -152,7 +152,7 @@ static void sgd_follows_a_worked_example(void **state)
                                         .learning_rate = 0.1,
                                         .momentum = 0.9,
                                         .weight_decay = 0.2};
-    const struct esp_batch batch = {1, 1, 1, &control};
+    const struct esp_batch batch = {1, 1, 1, &control, 1};
     const struct esp_optimize op = {.param = {p, 2},
                                     .grad = {g, 2},
                                     .m = {m, 2},
@@ -180,9 +180,9 @@ static void a_gradient_that_is_not_finite_changes_no_weight(void **state)
         struct esp_update_result result = {0};
         const struct esp_control control = {
             .active = 1, .update = 1, .loss_scale = 1, .updates = 1, .learning_rate = 0.1};
-        const struct esp_batch batch = {1, 1, 1, &control};
+        const struct esp_batch batch = {1, 1, 1, &control, 1};
         const struct esp_optimize op = {
-            {p, 2}, {g, 2}, {m, 2}, {v, 2}, &loss, &result, NULL, 2, 2};
+            {p, 2}, {g, 2}, {m, 2}, {v, 2}, &loss, &result, NULL, 2, 2, {0}, NULL};
         (adamw ? k->adamw : k->sgd)(k, &batch, &op);
         assert_true(p[0] == 1 && p[1] == -2 && m[0] == 3 && m[1] == 4 && v[0] == 5 &&
                     v[1] == 6);
@@ -287,7 +287,7 @@ static void nan_comes_through_every_activation(void **state)
     assert_int_equal(esp_kernels_open_cpu(&k, &error), 0);
     float in[3] = {NAN, INFINITY, -INFINITY}, out[3];
     const struct esp_control control = {.active = 1, .sequences = 1};
-    const struct esp_batch batch = {1, 1, 1, &control};
+    const struct esp_batch batch = {1, 1, 1, &control, 1};
     for (int a = ESP_KERNEL_GELU; a <= ESP_KERNEL_GELU_TANH; a++) {
         const struct esp_activation_forward op = {
             {in, 3}, {out, 3}, 3, (enum esp_kernel_activation)a};
