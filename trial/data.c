@@ -4,8 +4,6 @@
  * object each (vm.max_map_count is 65530), and thousands of small source files are a usual
  * corpus. */
 #include "data.h"
-#include "data_files.h"
-#include "data_shard.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -26,17 +24,43 @@
 /* Checked on opening; 64 Mi tokens take about 30 ms from the page cache. */
 #define ESP_DATA_SCAN_MAX (64LL << 20)
 
+/* One file. `position` tokens come before its own. */
+struct esp_data_segment {
+    const uint8_t *tokens;
+    int64_t position;
+    int64_t count;
+    void *map; /* NULL: in the block, or empty */
+    size_t map_bytes;
+};
+
 struct esp_data {
-    struct esp_data_files files;
+    struct esp_corpus_files files;
     struct esp_data_segment *segments; /* [files.count] */
     uint8_t *block;                    /* when copied */
     bool copied;
-    enum esp_data_kind kind;
+    enum esp_corpus_kind kind;
     int64_t vocabulary;
     int64_t context;
     int64_t tokens;
     int64_t train_tokens;
 };
+
+static inline int32_t
+load_token(enum esp_corpus_kind kind, const uint8_t *tokens, int64_t index)
+{
+    const uint8_t *p = tokens + index * esp_corpus_token_bytes(kind);
+    switch (kind) {
+    case ESP_CORPUS_TEXT:
+        return p[0];
+    case ESP_CORPUS_NANOGPT:
+    case ESP_CORPUS_GPT2:
+        return p[0] | p[1] << 8;
+    case ESP_CORPUS_LLAMA3:
+        break;
+    }
+    uint32_t id = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    return id > INT32_MAX ? INT32_MAX : (int32_t)id;
+}
 
 static int read_fully(int fd, void *buffer, size_t bytes)
 {
@@ -68,7 +92,8 @@ static int open_file(const char *path, int *fd, int64_t *size, struct esp_error 
         if (*fd >= 0) {
             close(*fd);
         }
-        return esp_error_set(error, rc, "data: cannot open '%s': %s", path, strerror(-rc));
+        return esp_error_set(
+            error, rc, "trainer.data: cannot open '%s': %s", path, strerror(-rc));
     }
     *size = status.st_size;
     return 0;
@@ -126,17 +151,18 @@ static int load_file(struct esp_data *data,
         }
     }
     close(fd);
-    return rc == 0 ? 0
-                   : esp_error_set(error,
-                                   rc,
-                                   "data: cannot read the %" PRId64 " bytes of '%s': %s",
-                                   *size,
-                                   path,
-                                   strerror(-rc));
+    return rc == 0
+               ? 0
+               : esp_error_set(error,
+                               rc,
+                               "trainer.data: cannot read the %" PRId64 " bytes of '%s': %s",
+                               *size,
+                               path,
+                               strerror(-rc));
 }
 
 /* A file that cannot be looked at is told when it is opened. */
-static bool wants_copy(const struct esp_data_files *files)
+static bool wants_copy(const struct esp_corpus_files *files)
 {
     struct stat status;
     int64_t bytes = 0;
@@ -149,15 +175,15 @@ static bool wants_copy(const struct esp_data_files *files)
     return bytes <= ESP_DATA_COPIED_MAX;
 }
 
-static int load_all(struct esp_data *data, struct esp_error *error)
+static int load_all(struct esp_data *data, const char *pattern, struct esp_error *error)
 {
     size_t count = data->files.count, used = 0, room = 0;
     int64_t *sizes = calloc(count, sizeof *sizes);
     size_t *offsets = calloc(count, sizeof *offsets);
-    const char *first = NULL; /* the first file that is not empty decides the kind */
+    struct esp_corpus_tally tally = {0};
     int rc = 0;
     if (!sizes || !offsets) {
-        rc = esp_error_set(error, -ENOMEM, "data: no memory for %zu files", count);
+        rc = esp_error_set(error, -ENOMEM, "trainer.data: no memory for %zu files", count);
         goto out;
     }
     data->copied = wants_copy(&data->files);
@@ -168,27 +194,20 @@ static int load_all(struct esp_data *data, struct esp_error *error)
     for (size_t i = 0; i < count && rc == 0; i++) {
         struct esp_data_segment *segment = &data->segments[i];
         const char *path = data->files.paths[i];
-        enum esp_data_kind kind;
-        segment->position = data->tokens;
-        if (sizes[i] == 0) {
-            continue;
-        }
+        struct esp_corpus_extent extent;
         const uint8_t *bytes = segment->map ? segment->map : data->block + offsets[i];
-        rc = esp_data_describe(path, bytes, sizes[i], segment, &kind, error);
-        if (rc == 0 && first && kind != data->kind) {
-            rc = esp_error_set(
-                error,
-                -EINVAL,
-                "data: mixed kinds: '%s' is %s, '%s' is %s; name files of one kind",
-                first,
-                esp_data_kind_name(data->kind),
-                path,
-                esp_data_kind_name(kind));
-        } else if (rc == 0) {
-            first = first ? first : path;
-            data->kind = kind;
-            data->tokens += segment->count;
+        segment->position = tally.tokens;
+        rc = esp_corpus_tally_add(&tally, path, bytes, sizes[i], &extent, error);
+        if (rc == 0 && sizes[i] > 0) {
+            segment->tokens = bytes + extent.offset;
+            segment->count = extent.count;
         }
+    }
+    data->kind = tally.kind;
+    data->tokens = tally.tokens;
+    data->train_tokens = esp_corpus_train_tokens(tally.tokens);
+    if (rc == 0) {
+        rc = esp_corpus_check_length(&tally, pattern, data->context, error);
     }
 out:
     free(offsets);
@@ -218,7 +237,7 @@ static int refuse_id(const struct esp_data *data,
 {
     return esp_error_set(error,
                          -EINVAL,
-                         "data: '%s' holds the id %" PRId32 " at its token %" PRId64
+                         "trainer.data: '%s' holds the id %" PRId32 " at its token %" PRId64
                          ", outside the vocabulary of %" PRId64 "; raise model.vocabulary",
                          data->files.paths[segment - data->segments],
                          id,
@@ -230,12 +249,12 @@ static int refuse_id(const struct esp_data *data,
  * kind leaves them a chance to be outside. */
 static int settle_vocabulary(struct esp_data *data, struct esp_error *error)
 {
-    bool derive = data->vocabulary == 0 && data->kind == ESP_DATA_NANOGPT;
+    bool derive = data->vocabulary == 0 && data->kind == ESP_CORPUS_NANOGPT;
     if (data->vocabulary == 0 && !derive) {
-        data->vocabulary = esp_data_kind_vocabulary(data->kind);
+        data->vocabulary = esp_corpus_kind_vocabulary(data->kind);
     }
-    if (data->kind == ESP_DATA_TEXT &&
-        data->vocabulary >= esp_data_kind_vocabulary(ESP_DATA_TEXT)) {
+    if (data->kind == ESP_CORPUS_TEXT &&
+        data->vocabulary >= esp_corpus_kind_vocabulary(ESP_CORPUS_TEXT)) {
         return 0;
     }
     int64_t left = derive ? INT64_MAX : ESP_DATA_SCAN_MAX;
@@ -244,7 +263,7 @@ static int settle_vocabulary(struct esp_data *data, struct esp_error *error)
         const struct esp_data_segment *segment = &data->segments[s];
         int64_t count = segment->count < left ? segment->count : left;
         for (int64_t i = 0; i < count; i++) {
-            int32_t id = esp_data_load_token(data->kind, segment->tokens, i);
+            int32_t id = load_token(data->kind, segment->tokens, i);
             if (!derive && id >= data->vocabulary) {
                 return refuse_id(data, segment, i, id, error);
             }
@@ -258,29 +277,6 @@ static int settle_vocabulary(struct esp_data *data, struct esp_error *error)
     return 0;
 }
 
-/* Both parts must hold one window: ⌈N / 10⌉ ≥ context + 1, so N ≥ 10 · context + 1. */
-static int
-check_length(const struct esp_data *data, const char *pattern, struct esp_error *error)
-{
-    int64_t needed = 10 * data->context + 1;
-    if (data->tokens >= needed && data->train_tokens > data->context) {
-        return 0;
-    }
-    int64_t width = esp_data_token_bytes(data->kind);
-    return esp_error_set(error,
-                         -EINVAL,
-                         "data: '%s' is too short: it has %" PRId64
-                         " bytes of tokens (%zu file%s), "
-                         "but a context of %" PRId64 " needs at least %" PRId64
-                         "; name more data or lower model.context",
-                         pattern,
-                         data->tokens * width,
-                         data->files.count,
-                         data->files.count == 1 ? "" : "s",
-                         data->context,
-                         needed * width);
-}
-
 int esp_data_open(const char *pattern,
                   int64_t vocabulary,
                   int64_t context,
@@ -290,29 +286,25 @@ int esp_data_open(const char *pattern,
     assert(context > 0 && vocabulary >= 0);
     struct esp_data *opened = calloc(1, sizeof *opened);
     if (!opened) {
-        return esp_error_set(error, -ENOMEM, "data: no memory");
+        return esp_error_set(error, -ENOMEM, "trainer.data: no memory");
     }
     opened->context = context;
     opened->vocabulary = vocabulary;
-    int rc = esp_data_files_find(pattern, &opened->files, error);
+    int rc = esp_corpus_files_find(pattern, &opened->files, error);
     if (rc != 0) {
         goto out;
     }
     opened->segments = calloc(opened->files.count, sizeof *opened->segments);
     if (!opened->segments) {
-        rc =
-            esp_error_set(error, -ENOMEM, "data: no memory for %zu files", opened->files.count);
+        rc = esp_error_set(
+            error, -ENOMEM, "trainer.data: no memory for %zu files", opened->files.count);
         goto out;
     }
-    rc = load_all(opened, error);
+    rc = load_all(opened, pattern, error);
     if (rc != 0) {
         goto out;
     }
-    opened->train_tokens = opened->tokens / 10 * 9 + opened->tokens % 10 * 9 / 10;
-    rc = check_length(opened, pattern, error);
-    if (rc == 0) {
-        rc = settle_vocabulary(opened, error);
-    }
+    rc = settle_vocabulary(opened, error);
 out:
     if (rc != 0) {
         esp_data_close(opened);
@@ -334,11 +326,11 @@ void esp_data_close(struct esp_data *data)
     }
     free(data->segments);
     free(data->block);
-    esp_data_files_release(&data->files);
+    esp_corpus_files_release(&data->files);
     free(data);
 }
 
-enum esp_data_kind esp_data_kind(const struct esp_data *data)
+enum esp_corpus_kind esp_data_kind(const struct esp_data *data)
 {
     return data->kind;
 }
@@ -397,7 +389,7 @@ int esp_data_window(const struct esp_data *data,
             segment++; /* empty files hold no position */
         }
         int64_t index = start + i - segment->position;
-        int32_t id = esp_data_load_token(data->kind, segment->tokens, index);
+        int32_t id = load_token(data->kind, segment->tokens, index);
         if (id >= data->vocabulary) {
             return refuse_id(data, segment, index, id, error);
         }

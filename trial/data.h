@@ -10,6 +10,7 @@
 #ifndef ESPALIER_TRIAL_DATA_H
 #define ESPALIER_TRIAL_DATA_H
 
+#include <espalier/corpus.h>
 #include <espalier/error.h>
 #include <stdint.h>
 
@@ -17,13 +18,6 @@
 #define ESP_VALIDATION_WINDOWS 256
 
 struct esp_data;
-
-enum esp_data_kind {
-    ESP_DATA_TEXT,    /* bytes, vocabulary 256 */
-    ESP_DATA_NANOGPT, /* headerless uint16 */
-    ESP_DATA_GPT2,    /* llm.c, version 1: uint16 */
-    ESP_DATA_LLAMA3,  /* llm.c, version 7: uint32 */
-};
 
 /* Opens what `pattern` names: a file, or a glob in which `**` stands for any number of folders.
  * Many files are joined in the order of their paths. `vocabulary` 0: taken from the data (text
@@ -39,7 +33,7 @@ int esp_data_open(const char *pattern,
                   struct esp_error *error);
 void esp_data_close(struct esp_data *data);
 
-enum esp_data_kind esp_data_kind(const struct esp_data *data);
+enum esp_corpus_kind esp_data_kind(const struct esp_data *data);
 int64_t esp_data_vocabulary(const struct esp_data *data);
 int64_t esp_data_tokens(const struct esp_data *data);
 int64_t esp_data_files(const struct esp_data *data);

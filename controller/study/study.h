@@ -37,7 +37,7 @@ void esp_study_words_release(struct esp_study_words *words);
 
 /* The built-in trainer's data: files exist, are regular and readable, and have tokens enough
  * for one training window and one validation window of the longest context searched. 0 for a
- * study with a program of its own. -ENOENT, -EACCES, -EINVAL. */
+ * study with a program of its own. Errno as of espalier/corpus.h. */
 int esp_study_check_data(const struct esp_study *study, struct esp_error *error);
 
 /* 0 when both describe the same search: `b` may differ from `a` in run_cap, budget, workers,

@@ -106,7 +106,7 @@ static void text_is_bytes_split_nine_to_one(void **state)
     int32_t inputs[16], targets[16];
     const char *path = write_pattern("a.txt", 0, 1009);
     assert_int_equal(esp_data_open(path, 0, 16, &data, &error), 0);
-    assert_int_equal(esp_data_kind(data), ESP_DATA_TEXT);
+    assert_int_equal(esp_data_kind(data), ESP_CORPUS_TEXT);
     assert_int_equal(esp_data_tokens(data), 1009);
     assert_int_equal(esp_data_vocabulary(data), 256);
     assert_int_equal(esp_data_train_starts(data), 908 - 16);
@@ -342,7 +342,7 @@ static void shards_of_llmc_are_read_by_their_headers(void **state)
     int32_t inputs[16], targets[16];
     const char *path = write_shard("a.bin", 20240520, 1, 1000);
     assert_int_equal(esp_data_open(path, 0, 16, &data, &error), 0);
-    assert_int_equal(esp_data_kind(data), ESP_DATA_GPT2);
+    assert_int_equal(esp_data_kind(data), ESP_CORPUS_GPT2);
     assert_int_equal(esp_data_vocabulary(data), 50257);
     assert_int_equal(esp_data_tokens(data), 1000);
     assert_int_equal(esp_data_window(data, 500, inputs, targets, &error), 0);
@@ -352,7 +352,7 @@ static void shards_of_llmc_are_read_by_their_headers(void **state)
 
     path = write_shard("b.bin", 20240801, 7, 1000);
     assert_int_equal(esp_data_open(path, 0, 16, &data, &error), 0);
-    assert_int_equal(esp_data_kind(data), ESP_DATA_LLAMA3);
+    assert_int_equal(esp_data_kind(data), ESP_CORPUS_LLAMA3);
     assert_int_equal(esp_data_vocabulary(data), 128256);
     assert_int_equal(esp_data_window(data, 900, inputs, targets, &error), 0);
     assert_int_equal(inputs[5], 905 * 611 % 128000);
@@ -369,7 +369,7 @@ static void nanogpt_shards_take_their_vocabulary_from_the_largest_id(void **stat
     }
     const char *path = scratch_write(&scratch, "train.bin", ids, sizeof ids);
     assert_int_equal(esp_data_open(path, 0, 16, &data, NULL), 0);
-    assert_int_equal(esp_data_kind(data), ESP_DATA_NANOGPT);
+    assert_int_equal(esp_data_kind(data), ESP_CORPUS_NANOGPT);
     assert_int_equal(esp_data_vocabulary(data), 65);
     assert_int_equal(esp_data_tokens(data), 400);
     esp_data_close(data);

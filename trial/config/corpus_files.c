@@ -1,10 +1,9 @@
 /* Finds files by glob(3). glob has no `**`, so a pattern "A" "**" "B" becomes: every folder
  * that "A" matches, every folder below it (symbolic links are not followed: they may form
  * circles), and in each of them the pattern "B", which may hold further `**`. */
-#include "data_files.h"
-
 #include <dirent.h>
 #include <errno.h>
+#include <espalier/corpus.h>
 #include <espalier/limits.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -14,7 +13,7 @@
 #include <sys/stat.h>
 
 struct finder {
-    struct esp_data_files *files;
+    struct esp_corpus_files *files;
     size_t room;
     const char *pattern;
     struct esp_error *error;
@@ -22,25 +21,27 @@ struct finder {
 
 static int collect(struct finder *f, const char *path)
 {
-    if (f->files->count == ESP_DATA_FILES_MAX) {
-        return esp_error_set(f->error,
-                             -E2BIG,
-                             "data: '%s' matches more than %d files; join them into fewer",
-                             f->pattern,
-                             ESP_DATA_FILES_MAX);
+    if (f->files->count == ESP_CORPUS_FILES_MAX) {
+        return esp_error_set(
+            f->error,
+            -E2BIG,
+            "trainer.data: '%s' matches more than %d files; join them into fewer",
+            f->pattern,
+            ESP_CORPUS_FILES_MAX);
     }
     if (f->files->count == f->room) {
         size_t room = f->room ? 2 * f->room : 64;
         char **paths = realloc(f->files->paths, room * sizeof *paths);
         if (!paths) {
-            return esp_error_set(f->error, -ENOMEM, "data: no memory for %zu file names", room);
+            return esp_error_set(
+                f->error, -ENOMEM, "trainer.data: no memory for %zu file names", room);
         }
         f->files->paths = paths;
         f->room = room;
     }
     char *copy = strdup(path);
     if (!copy) {
-        return esp_error_set(f->error, -ENOMEM, "data: no memory for file names");
+        return esp_error_set(f->error, -ENOMEM, "trainer.data: no memory for file names");
     }
     f->files->paths[f->files->count++] = copy;
     return 0;
@@ -56,7 +57,7 @@ static int find_plain(struct finder *f, const char *pattern)
     if (rc != 0) {
         return esp_error_set(f->error,
                              rc == GLOB_NOSPACE ? -ENOMEM : -EIO,
-                             "data: cannot search for '%s'",
+                             "trainer.data: cannot search for '%s'",
                              pattern);
     }
     rc = 0;
@@ -88,7 +89,7 @@ static int join(struct finder *f,
     int n = snprintf(out + at, ESP_PATH_MAX - at, "%s%s", slash ? "/" : "", name);
     if (n < 0 || (size_t)n >= ESP_PATH_MAX - at) {
         return esp_error_set(
-            f->error, -ENAMETOOLONG, "data: a path below '%s' is too long", f->pattern);
+            f->error, -ENAMETOOLONG, "trainer.data: a path below '%s' is too long", f->pattern);
     }
     return 0;
 }
@@ -100,14 +101,15 @@ static int find_below(struct finder *f, const char *folder, const char *rest, in
 {
     char *path = malloc(ESP_PATH_MAX);
     if (!path) {
-        return esp_error_set(f->error, -ENOMEM, "data: no memory to search '%s'", f->pattern);
+        return esp_error_set(
+            f->error, -ENOMEM, "trainer.data: no memory to search '%s'", f->pattern);
     }
     DIR *dir = NULL;
     int rc = join(f, path, folder, rest, true);
     if (rc == 0) {
         rc = find(f, path, depth + 1);
     }
-    if (rc != 0 || depth >= ESP_DATA_DEPTH_MAX) {
+    if (rc != 0 || depth >= ESP_CORPUS_DEPTH_MAX) {
         goto out;
     }
     dir = opendir(*folder ? folder : ".");
@@ -162,14 +164,16 @@ static int find(struct finder *f, const char *pattern, int depth)
     }
     char *before = strndup(pattern, (size_t)(stars - pattern));
     if (!before) {
-        return esp_error_set(f->error, -ENOMEM, "data: no memory to search '%s'", pattern);
+        return esp_error_set(
+            f->error, -ENOMEM, "trainer.data: no memory to search '%s'", pattern);
     }
     glob_t found;
     int rc = glob(before, GLOB_NOSORT | GLOB_ONLYDIR, NULL, &found);
     free(before);
     if (rc != 0) {
         return rc == GLOB_NOSPACE
-                   ? esp_error_set(f->error, -ENOMEM, "data: no memory to search '%s'", pattern)
+                   ? esp_error_set(
+                         f->error, -ENOMEM, "trainer.data: no memory to search '%s'", pattern)
                    : 0;
     }
     for (size_t i = 0; i < found.gl_pathc && rc == 0; i++) {
@@ -184,7 +188,7 @@ static int compare_paths(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void sort_and_unify(struct esp_data_files *files)
+static void sort_and_unify(struct esp_corpus_files *files)
 {
     if (files->count == 0) {
         return;
@@ -201,54 +205,56 @@ static void sort_and_unify(struct esp_data_files *files)
     files->count = kept;
 }
 
-int esp_data_files_find(const char *pattern,
-                        struct esp_data_files *files,
-                        struct esp_error *error)
+int esp_corpus_files_find(const char *pattern,
+                          struct esp_corpus_files *files,
+                          struct esp_error *error)
 {
-    struct esp_data_files found = {0};
+    struct esp_corpus_files found = {0};
     struct finder f = {.files = &found, .pattern = pattern, .error = error};
     struct stat status;
     int rc = 0;
 
     if (*pattern == '\0') {
-        return esp_error_set(error, -ENOENT, "data: no file is named");
+        return esp_error_set(error, -ENOENT, "trainer.data: no file is named");
     }
     if (stat(pattern, &status) == 0) {
         if (S_ISDIR(status.st_mode)) {
             return esp_error_set(
                 error,
                 -EISDIR,
-                "data: '%s' is a folder; name its files, such as '%s/**/*.txt'",
+                "trainer.data: '%s' is a folder; name its files, such as '%s/**/*.txt'",
                 pattern,
                 pattern);
         }
         if (!S_ISREG(status.st_mode)) {
-            return esp_error_set(error, -EINVAL, "data: '%s' is not a regular file", pattern);
+            return esp_error_set(
+                error, -EINVAL, "trainer.data: '%s' is not a regular file", pattern);
         }
         rc = collect(&f, pattern);
     } else if (strpbrk(pattern, "*?[")) {
         rc = find(&f, pattern, 0);
     } else {
         rc = -errno;
-        return esp_error_set(error, rc, "data: cannot open '%s': %s", pattern, strerror(-rc));
+        return esp_error_set(
+            error, rc, "trainer.data: cannot open '%s': %s", pattern, strerror(-rc));
     }
     sort_and_unify(&found);
     if (rc == 0 && found.count == 0) {
-        rc = esp_error_set(error, -ENOENT, "data: no file matches '%s'", pattern);
+        rc = esp_error_set(error, -ENOENT, "trainer.data: no file matches '%s'", pattern);
     }
     if (rc != 0) {
-        esp_data_files_release(&found);
+        esp_corpus_files_release(&found);
         return rc;
     }
     *files = found;
     return 0;
 }
 
-void esp_data_files_release(struct esp_data_files *files)
+void esp_corpus_files_release(struct esp_corpus_files *files)
 {
     for (size_t i = 0; i < files->count; i++) {
         free(files->paths[i]);
     }
     free(files->paths);
-    *files = (struct esp_data_files){0};
+    *files = (struct esp_corpus_files){0};
 }

@@ -1,0 +1,221 @@
+/* Headers of token shards, and files counted together. See corpus.h. */
+#include <errno.h>
+#include <espalier/corpus.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LLMC_HEADER_BYTES 1024
+#define LLMC_GPT2_MAGIC 20240520
+#define LLMC_GPT2_VERSION 1
+#define LLMC_GPT2_VOCABULARY 50257
+#define LLMC_LLAMA3_MAGIC 20240801
+#define LLMC_LLAMA3_VERSION 7
+#define LLMC_LLAMA3_VOCABULARY 128256
+
+/* Text has no ids above this; 256 is what DESIGN 8 says. */
+#define TEXT_VOCABULARY 256
+
+static const char *const kind_names[] = {
+    [ESP_CORPUS_TEXT] = "text",
+    [ESP_CORPUS_NANOGPT] = "a nanoGPT shard (bare uint16)",
+    [ESP_CORPUS_GPT2] = "an llm.c GPT-2 shard",
+    [ESP_CORPUS_LLAMA3] = "an llm.c Llama-3 shard",
+};
+
+const char *esp_corpus_kind_name(enum esp_corpus_kind kind)
+{
+    return kind_names[kind];
+}
+
+int64_t esp_corpus_kind_vocabulary(enum esp_corpus_kind kind)
+{
+    static const int64_t vocabularies[] = {
+        [ESP_CORPUS_TEXT] = TEXT_VOCABULARY,
+        [ESP_CORPUS_NANOGPT] = 0,
+        [ESP_CORPUS_GPT2] = LLMC_GPT2_VOCABULARY,
+        [ESP_CORPUS_LLAMA3] = LLMC_LLAMA3_VOCABULARY,
+    };
+    return vocabularies[kind];
+}
+
+static bool is_shard(const char *path)
+{
+    size_t length = strlen(path);
+    return length >= 4 && strcmp(path + length - 4, ".bin") == 0;
+}
+
+/* The kind of a shard from its first words; `header_bytes` precede the tokens and `declared` is
+ * what the header says, −1 without one. */
+static enum esp_corpus_kind
+read_header(const uint8_t *head, int64_t size, int64_t *header_bytes, int64_t *declared)
+{
+    *header_bytes = 0;
+    *declared = -1;
+    if (size < ESP_CORPUS_HEAD_BYTES) {
+        return ESP_CORPUS_NANOGPT;
+    }
+    int32_t words[3];
+    _Static_assert(sizeof words == ESP_CORPUS_HEAD_BYTES, "magic, version, tokens");
+    memcpy(words, head, sizeof words);
+    bool gpt2 = words[0] == LLMC_GPT2_MAGIC && words[1] == LLMC_GPT2_VERSION;
+    bool llama3 = words[0] == LLMC_LLAMA3_MAGIC && words[1] == LLMC_LLAMA3_VERSION;
+    if (!gpt2 && !llama3) {
+        return ESP_CORPUS_NANOGPT;
+    }
+    *header_bytes = LLMC_HEADER_BYTES;
+    *declared = words[2];
+    return gpt2 ? ESP_CORPUS_GPT2 : ESP_CORPUS_LLAMA3;
+}
+
+/* Kind, first token and count of a file that is not empty. */
+static int describe(const char *path,
+                    const uint8_t *head,
+                    int64_t size,
+                    struct esp_corpus_extent *extent,
+                    enum esp_corpus_kind *kind,
+                    struct esp_error *error)
+{
+    if (!is_shard(path)) {
+        *kind = ESP_CORPUS_TEXT;
+        *extent = (struct esp_corpus_extent){.count = size};
+        return 0;
+    }
+    int64_t header_bytes, declared;
+    *kind = read_header(head, size, &header_bytes, &declared);
+    int64_t width = esp_corpus_token_bytes(*kind);
+    if (declared < 0 && size % width != 0) {
+        return esp_error_set(error,
+                             -EINVAL,
+                             "trainer.data: '%s' has %" PRId64
+                             " bytes, not a whole number of uint16 "
+                             "tokens: it is truncated or no token shard",
+                             path,
+                             size);
+    }
+    if (declared >= 0 && size != header_bytes + declared * width) {
+        return esp_error_set(
+            error,
+            -EINVAL,
+            "trainer.data: '%s' has %" PRId64 " bytes, but its header says %" PRId64
+            " tokens, which are %" PRId64 " bytes: it is %s; write it again",
+            path,
+            size,
+            declared,
+            header_bytes + declared * width,
+            size < header_bytes + declared * width ? "truncated" : "longer than it should be");
+    }
+    *extent = (struct esp_corpus_extent){.offset = header_bytes,
+                                         .count = declared < 0 ? size / width : declared};
+    return 0;
+}
+
+int esp_corpus_tally_add(struct esp_corpus_tally *tally,
+                         const char *path,
+                         const uint8_t *head,
+                         int64_t size,
+                         struct esp_corpus_extent *extent,
+                         struct esp_error *error)
+{
+    enum esp_corpus_kind kind;
+    *extent = (struct esp_corpus_extent){0};
+    if (size > 0) {
+        int rc = describe(path, head, size, extent, &kind, error);
+        if (rc != 0) {
+            return rc;
+        }
+        if (tally->first && kind != tally->kind) {
+            return esp_error_set(error,
+                                 -EINVAL,
+                                 "trainer.data: mixed kinds: '%s' is %s, '%s' is %s; name "
+                                 "files of one kind",
+                                 tally->first,
+                                 kind_names[tally->kind],
+                                 path,
+                                 kind_names[kind]);
+        }
+        tally->first = tally->first ? tally->first : path;
+        tally->kind = kind;
+        tally->tokens += extent->count;
+    }
+    tally->files++;
+    return 0;
+}
+
+int64_t esp_corpus_train_tokens(int64_t tokens)
+{
+    return tokens / 10 * 9 + tokens % 10 * 9 / 10;
+}
+
+/* ⌈N / 10⌉ ≥ context + 1, so N ≥ 10 · context + 1. */
+int esp_corpus_check_length(const struct esp_corpus_tally *tally,
+                            const char *pattern,
+                            int64_t context,
+                            struct esp_error *error)
+{
+    int64_t needed = 10 * context + 1;
+    if (tally->tokens >= needed && esp_corpus_train_tokens(tally->tokens) > context) {
+        return 0;
+    }
+    int64_t width = esp_corpus_token_bytes(tally->kind);
+    return esp_error_set(error,
+                         -EINVAL,
+                         "trainer.data: '%s' is too short: it has %" PRId64
+                         " bytes of tokens (%zu file%s), but a context of %" PRId64
+                         " needs at least %" PRId64
+                         ", as the last tenth is for validation; name more data or lower "
+                         "model.context",
+                         pattern,
+                         tally->tokens * width,
+                         tally->files,
+                         tally->files == 1 ? "" : "s",
+                         context,
+                         needed * width);
+}
+
+static int read_head(const char *path, uint8_t *head, int64_t *size, struct esp_error *error)
+{
+    struct stat status;
+    int rc = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &status) != 0 || pread(fd, head, ESP_CORPUS_HEAD_BYTES, 0) < 0) {
+        rc = -errno;
+        esp_error_set(error, rc, "trainer.data: cannot read '%s': %s", path, strerror(-rc));
+    } else {
+        *size = status.st_size;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return rc;
+}
+
+int esp_corpus_survey(const char *pattern,
+                      struct esp_corpus_tally *tally,
+                      struct esp_error *error)
+{
+    struct esp_corpus_files files;
+    struct esp_corpus_tally found = {0};
+    int rc = esp_corpus_files_find(pattern, &files, error);
+    if (rc != 0) {
+        return rc;
+    }
+    for (size_t i = 0; i < files.count && rc == 0; i++) {
+        uint8_t head[ESP_CORPUS_HEAD_BYTES] = {0};
+        struct esp_corpus_extent extent;
+        int64_t size = 0;
+        rc = read_head(files.paths[i], head, &size, error);
+        if (rc == 0) {
+            rc = esp_corpus_tally_add(&found, files.paths[i], head, size, &extent, error);
+        }
+    }
+    esp_corpus_files_release(&files);
+    if (rc == 0) {
+        found.first = NULL;
+        *tally = found;
+    }
+    return rc;
+}
