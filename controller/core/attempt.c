@@ -263,11 +263,11 @@ static bool holds(const struct esp_trial *t,
     return t->attempt == at->attempt && t->process == p->key && esp_trial_state_live(t->state);
 }
 
-/* A repeat of what was taken before the attempt ended: its Ack had been lost. */
-static void answer_repeat(struct esp_core *core,
-                          struct esp_trial_process *p,
-                          const struct esp_trial *t,
-                          const struct esp_attempt_key *at)
+/* The attempt has ended with this message, and its process forgets it. */
+static void ack_last(struct esp_core *core,
+                     struct esp_trial_process *p,
+                     const struct esp_trial *t,
+                     const struct esp_attempt_key *at)
 {
     struct esp_message message = {.kind = ESP_MESSAGE_ACK};
     message.ack = (struct esp_ack){.trial = esp_trial_index(core, t),
@@ -298,9 +298,10 @@ void esp_attempt_message(struct esp_core *core,
         return;
     }
     if (!holds(t, p, at)) {
-        if (t->attempt == at->attempt && at->sequence <= t->sequence && t->process == 0 &&
-            m->kind != ESP_MESSAGE_STARTED) {
-            answer_repeat(core, p, t, at);
+        /* The end of the attempt again: its Ack had been lost. Anything else may come from a
+         * process that took up an old Assign, and is told to end. */
+        if (released && t->attempt == at->attempt && at->sequence == t->sequence) {
+            ack_last(core, p, t, at);
         } else {
             esp_process_stale(core, p, at->trial, at->attempt);
         }
@@ -329,6 +330,6 @@ void esp_attempt_message(struct esp_core *core,
     if (t->process == process && t->attempt == attempt) {
         esp_send_ack(core, t);
     } else {
-        answer_repeat(core, p, t, at);
+        ack_last(core, p, t, at);
     }
 }
