@@ -312,8 +312,14 @@ void esp_attempt_message(struct esp_core *core,
         esp_send_fenced(core, p, at->trial, at->attempt);
         return;
     }
-    bool next = at->sequence == t->sequence + 1 || ESP_PLANT("no-dedupe") ||
-                (released && t->cause == ESP_CAUSE_LOST && at->sequence > t->sequence);
+    if (released && t->cause == ESP_CAUSE_LOST && at->sequence > t->sequence + 1) {
+        /* What it said in between is not taken any more: its end counts, and it is told that
+         * the attempt is over rather than that all of it is on disk. */
+        take_released(core, t, 0);
+        esp_send_fenced(core, p, at->trial, at->attempt);
+        return;
+    }
+    bool next = at->sequence == t->sequence + 1 || ESP_PLANT("no-dedupe");
     if (!next) {
         if (at->sequence <= t->sequence) {
             esp_send_ack(core, t);
