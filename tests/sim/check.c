@@ -1,0 +1,425 @@
+/* The invariants, held against a shadow of what was committed:
+ *
+ *   - what was acknowledged is in the ledger, also after every recovery;
+ *   - one value per (trial, step), from the attempt that held the trial;
+ *   - at most one attempt of a trial trains unfenced, and a slot is granted once;
+ *   - a checkpoint that a trial may still need is not dropped;
+ *   - the loaded events are the committed ones, in order;
+ *   - every trial ends once faults stop, and ends with the curve of an undisturbed run. */
+#include "sim.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+    hash ^= value + 0x9e3779b97f4a7c15u + (hash << 6) + (hash >> 2);
+    return hash * 0xbf58476d1ce4e5b9u;
+}
+
+static uint64_t mix_double(uint64_t hash, double value)
+{
+    uint64_t bits = 1; /* one NaN is like another */
+    if (!isnan(value)) {
+        memcpy(&bits, &value, sizeof bits);
+    }
+    return mix(hash, bits);
+}
+
+uint64_t sim_event_hash(uint64_t hash, const struct esp_event *e)
+{
+    hash = mix(hash, e->seq);
+    hash = mix(hash, (uint64_t)e->kind);
+    hash = mix(hash, (uint64_t)e->trial);
+    switch (e->kind) {
+    case ESP_EVENT_CREATED:
+        for (uint32_t i = 0; i < e->value_count; i++) {
+            hash = mix_double(hash, e->values[i]);
+        }
+        break;
+    case ESP_EVENT_MOVED:
+        hash = mix(hash, e->attempt);
+        hash =
+            mix(hash, (uint64_t)e->trigger * 1000 + (uint64_t)e->from * 100 + (uint64_t)e->to);
+        hash = mix(hash, (uint64_t)e->cause);
+        break;
+    case ESP_EVENT_REPORT:
+        hash = mix(hash, e->attempt);
+        hash = mix(hash, (uint64_t)e->point.step);
+        hash = mix(hash, (uint64_t)e->point.tokens);
+        hash = mix_double(hash, e->point.value);
+        hash = mix_double(hash, e->point.train_loss);
+        hash = mix_double(hash, e->point.device_seconds);
+        break;
+    case ESP_EVENT_SAVED:
+        hash = mix(hash, (uint64_t)e->saved.tokens);
+        hash = mix(hash, strlen(e->saved.path));
+        break;
+    case ESP_EVENT_VERDICT:
+        hash = mix(hash, (uint64_t)e->verdict.action * 100 + (uint64_t)e->verdict.reason.rule);
+        hash = mix(hash, (uint64_t)e->verdict.until);
+        hash = mix_double(hash, e->verdict.reason.threshold);
+        break;
+    default:
+        hash = mix(hash, (uint64_t)e->number);
+        break;
+    }
+    return hash;
+}
+
+static struct sim_shadow_trial *shadow_trial(struct world *w, const struct esp_event *e)
+{
+    if (e->trial < 0 || e->trial >= SIM_TRIALS_MAX) {
+        sim_violate(
+            w, "event %llu names trial %lld", (unsigned long long)e->seq, (long long)e->trial);
+        return NULL;
+    }
+    return &w->shadow.trials[e->trial];
+}
+
+static void
+check_created(struct world *w, const struct esp_event *e, struct sim_shadow_trial *t)
+{
+    if (t->exists) {
+        sim_violate(w, "trial %lld is created twice", (long long)e->trial);
+    }
+    if (w->study->run_cap > 0 && e->trial >= w->study->run_cap) {
+        sim_violate(w,
+                    "trial %lld goes beyond run_cap %lld",
+                    (long long)e->trial,
+                    (long long)w->study->run_cap);
+    }
+    *t = (struct sim_shadow_trial){.exists = true, .last_step = -1};
+}
+
+static void
+check_granted(struct world *w, const struct esp_event *e, struct sim_shadow_trial *t)
+{
+    if (e->attempt != t->attempt + 1) {
+        sim_violate(w,
+                    "trial %lld: attempt %u follows %u",
+                    (long long)e->trial,
+                    e->attempt,
+                    t->attempt);
+    }
+    for (int i = 0; i < SIM_TRIALS_MAX; i++) {
+        if (w->shadow.trials[i].live && w->shadow.trials[i].process == e->process) {
+            sim_violate(w,
+                        "process %llu is granted to trial %lld while trial %d lives there",
+                        (unsigned long long)e->process,
+                        (long long)e->trial,
+                        i);
+        }
+    }
+    int process = sim_process_by_key(w, e->process);
+    for (int i = 0; process >= 0 && i < SIM_MEMBERS_MAX; i++) {
+        const struct sim_member *m = &w->processes[process].members[i];
+        if (w->processes[process].alive && m->used && m->training && !m->stale) {
+            sim_violate(
+                w,
+                "process %llu still trains trial %u when trial %lld is granted its slot",
+                (unsigned long long)e->process,
+                m->trial,
+                (long long)e->trial);
+        }
+    }
+    t->attempt = e->attempt;
+    t->process = e->process;
+    t->live = true;
+}
+
+static void check_started(struct world *w, const struct esp_event *e)
+{
+    for (int p = 0; p < w->process_count; p++) {
+        for (int i = 0; w->processes[p].alive && i < SIM_MEMBERS_MAX; i++) {
+            const struct sim_member *m = &w->processes[p].members[i];
+            if (m->used && m->training && !m->stale && m->trial == e->trial &&
+                m->attempt < e->attempt) {
+                sim_violate(
+                    w,
+                    "trial %u: attempt %u has started while attempt %u trains in process %llu",
+                    m->trial,
+                    e->attempt,
+                    m->attempt,
+                    (unsigned long long)w->processes[p].key);
+            }
+        }
+    }
+}
+
+static void check_moved(struct world *w, const struct esp_event *e, struct sim_shadow_trial *t)
+{
+    if (e->from != t->state) {
+        sim_violate(w,
+                    "trial %lld moves from %s, it was %s",
+                    (long long)e->trial,
+                    esp_trial_state_name(e->from),
+                    esp_trial_state_name(t->state));
+    }
+    if (e->trigger == ESP_TRIGGER_GRANT) {
+        check_granted(w, e, t);
+    } else if (e->trigger == ESP_TRIGGER_STARTED) {
+        check_started(w, e);
+    }
+    t->state = e->to;
+    if (e->to != ESP_TRIAL_ASSIGNED && e->to != ESP_TRIAL_RUNNING &&
+        e->to != ESP_TRIAL_PAUSING && e->to != ESP_TRIAL_STOPPING) {
+        t->live = false;
+    }
+}
+
+static void check_report(struct world *w, const struct esp_event *e, struct sim_shadow_trial *t)
+{
+    struct sim_shadow *s = &w->shadow;
+    if (!t->live || t->attempt != e->attempt) {
+        sim_violate(w,
+                    "trial %lld: a report of attempt %u is recorded, attempt %u is %s",
+                    (long long)e->trial,
+                    e->attempt,
+                    t->attempt,
+                    t->live ? "live" : "the last");
+    }
+    if (e->point.step <= t->last_step) {
+        sim_violate(w,
+                    "trial %lld: step %lld is recorded after step %lld",
+                    (long long)e->trial,
+                    (long long)e->point.step,
+                    (long long)t->last_step);
+    }
+    if (w->tagged && isfinite(e->point.value)) {
+        long tag = lround((e->point.value * 1e6 - floor(e->point.value * 1e6 + 1e-4)) * 1e3);
+        if (tag != (long)e->attempt) {
+            sim_violate(w,
+                        "trial %lld step %lld: the value comes from attempt %ld, not %u",
+                        (long long)e->trial,
+                        (long long)e->point.step,
+                        tag,
+                        e->attempt);
+        }
+    }
+    t->last_step = e->point.step;
+    if (s->row_count == s->row_capacity) {
+        s->row_capacity = s->row_capacity ? 2 * s->row_capacity : 256;
+        s->rows = realloc(s->rows, s->row_capacity * sizeof *s->rows);
+    }
+    s->rows[s->row_count++] = (struct sim_row){.trial = (uint32_t)e->trial,
+                                               .attempt = e->attempt,
+                                               .step = e->point.step,
+                                               .value = e->point.value};
+}
+
+void sim_check_commit(struct world *w, const struct esp_outcome *outcome)
+{
+    struct sim_shadow *s = &w->shadow;
+    for (size_t i = 0; i < outcome->event_count && !w->violation[0]; i++) {
+        const struct esp_event *e = &outcome->events[i];
+        if (e->seq != s->seq + 1) {
+            sim_violate(w,
+                        "event %llu follows %llu",
+                        (unsigned long long)e->seq,
+                        (unsigned long long)s->seq);
+        }
+        s->seq = e->seq;
+        s->event_hash = sim_event_hash(s->event_hash, e);
+        struct sim_shadow_trial *t = NULL;
+        switch (e->kind) {
+        case ESP_EVENT_CREATED:
+            if ((t = shadow_trial(w, e))) {
+                check_created(w, e, t);
+            }
+            break;
+        case ESP_EVENT_MOVED:
+            if ((t = shadow_trial(w, e))) {
+                sim_say(w,
+                        "trial %lld attempt %u: %s, %s to %s (%s)",
+                        (long long)e->trial,
+                        e->attempt,
+                        esp_trigger_name(e->trigger),
+                        esp_trial_state_name(e->from),
+                        esp_trial_state_name(e->to),
+                        esp_cause_name(e->cause));
+                check_moved(w, e, t);
+            }
+            break;
+        case ESP_EVENT_REPORT:
+            if ((t = shadow_trial(w, e))) {
+                check_report(w, e, t);
+            }
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+void sim_said(struct world *w,
+              uint32_t trial,
+              uint32_t attempt,
+              uint64_t sequence,
+              int64_t step,
+              double value)
+{
+    struct sim_shadow *s = &w->shadow;
+    if (s->said_count == s->said_capacity) {
+        s->said_capacity = s->said_capacity ? 2 * s->said_capacity : 256;
+        s->said = realloc(s->said, s->said_capacity * sizeof *s->said);
+    }
+    s->said[s->said_count++] = (struct sim_said){trial, attempt, sequence, step, value};
+}
+
+void sim_check_ack(struct world *w, const struct esp_ack *ack)
+{
+    const struct sim_shadow *s = &w->shadow;
+    if (ack->trial >= SIM_TRIALS_MAX) {
+        sim_violate(w, "an acknowledgement names trial %u", ack->trial);
+        return;
+    }
+    for (size_t i = 0; i < s->said_count; i++) {
+        const struct sim_said *said = &s->said[i];
+        if (said->trial == ack->trial && said->attempt == ack->attempt &&
+            said->sequence <= ack->sequence && said->step > s->trials[ack->trial].last_step) {
+            sim_violate(w,
+                        "trial %u attempt %u: step %lld is acknowledged and not in the ledger",
+                        ack->trial,
+                        ack->attempt,
+                        (long long)said->step);
+        }
+    }
+}
+
+void sim_check_assign(struct world *w, const struct esp_assign *assign)
+{
+    if (!assign->resume) {
+        return;
+    }
+    for (int i = 0; i < w->checkpoint_count; i++) {
+        const struct sim_checkpoint *c = &w->checkpoints[i];
+        if (c->exists && strcmp(c->path, assign->resume) == 0) {
+            if (c->trial != assign->trial || c->tokens != assign->resume_tokens) {
+                sim_violate(w,
+                            "trial %u shall resume from %s at %lld tokens",
+                            assign->trial,
+                            c->path,
+                            (long long)assign->resume_tokens);
+            }
+            return;
+        }
+    }
+    sim_violate(
+        w, "trial %u shall resume from %s, which is not there", assign->trial, assign->resume);
+}
+
+void sim_check_drop(struct world *w, const char *path)
+{
+    struct sim_checkpoint *dropped = NULL;
+    for (int i = 0; i < w->checkpoint_count; i++) {
+        if (strcmp(w->checkpoints[i].path, path) == 0) {
+            dropped = &w->checkpoints[i];
+        }
+    }
+    if (!dropped) {
+        sim_violate(w, "%s shall be dropped and was never saved", path);
+        return;
+    }
+    dropped->exists = false;
+    for (int i = 0; i < w->checkpoint_count; i++) {
+        if (w->checkpoints[i].exists && w->checkpoints[i].trial == dropped->trial) {
+            return;
+        }
+    }
+    sim_violate(w, "%s was the last checkpoint of trial %u", path, dropped->trial);
+}
+
+void sim_check_loaded(struct world *w, uint64_t events, uint64_t hash, uint64_t seq)
+{
+    if (seq != w->shadow.seq || events != w->shadow.seq) {
+        sim_violate(w,
+                    "%llu events were committed, %llu are in the ledger",
+                    (unsigned long long)w->shadow.seq,
+                    (unsigned long long)events);
+    } else if (hash != w->shadow.event_hash) {
+        sim_violate(w, "the ledger's events are not the committed ones");
+    }
+}
+
+/* The curve that a trial has when nothing goes wrong. */
+static void check_curve(struct world *w, uint32_t trial, const struct esp_trainer *trainer)
+{
+    const struct sim_shadow *s = &w->shadow;
+    int64_t step = 0, steps = esp_trainer_steps(trainer);
+    for (size_t i = 0; i < s->row_count; i++) {
+        const struct sim_row *row = &s->rows[i];
+        if (row->trial != trial) {
+            continue;
+        }
+        double value = sim_curve(w, trainer, row->step, row->attempt);
+        if (row->step != step ||
+            (row->value != value && !(isnan(value) && isnan(row->value)))) {
+            sim_violate(
+                w,
+                "trial %u step %lld: %.9g is recorded, an undisturbed run has step %lld: %.9g",
+                trial,
+                (long long)row->step,
+                row->value,
+                (long long)step,
+                value);
+            return;
+        }
+        if (isnan(value)) {
+            return;
+        }
+        step = step < steps ? sim_next_report(trainer, step) : steps + 1;
+    }
+    if (step <= steps) {
+        sim_violate(w,
+                    "trial %u: its curve stops before step %lld of %lld",
+                    trial,
+                    (long long)step,
+                    (long long)steps);
+    }
+}
+
+void sim_check_end(struct world *w)
+{
+    const struct sim_shadow *s = &w->shadow;
+    int trials = 0;
+    for (int i = 0; i < SIM_TRIALS_MAX && !w->violation[0]; i++) {
+        const struct sim_shadow_trial *t = &s->trials[i];
+        if (!t->exists) {
+            continue;
+        }
+        trials++;
+        bool ended = t->state == ESP_TRIAL_COMPLETE || t->state == ESP_TRIAL_PRUNED ||
+                     t->state == ESP_TRIAL_STOPPED || t->state == ESP_TRIAL_FAILED;
+        /* A trial that a user holds stays so. */
+        if (!ended && !(w->commands && t->state == ESP_TRIAL_PAUSED)) {
+            sim_violate(w, "trial %d is left %s", i, esp_trial_state_name(t->state));
+        }
+    }
+    enum esp_study_state state = esp_core_totals(w->controller.core).state;
+    if (!w->violation[0] && state != ESP_STUDY_COMPLETE) {
+        sim_violate(w, "the study has finished and is %s", esp_study_state_name(state));
+    }
+    if (w->violation[0] || !w->exact) {
+        return;
+    }
+    if (trials != w->study->run_cap) {
+        sim_violate(w, "%d trials, run_cap is %lld", trials, (long long)w->study->run_cap);
+    }
+    struct esp_trainer *trainer = malloc(sizeof *trainer);
+    for (int i = 0; i < trials && !w->violation[0]; i++) {
+        *trainer = w->study->trainer;
+        struct esp_trial_view view = esp_core_trial(w->controller.core, (uint32_t)i);
+        for (int p = 0; p < w->study->param_count; p++) {
+            struct esp_value value = esp_param_value(&w->study->params[p], view.values[p]);
+            esp_trainer_set(trainer, w->study->params[p].name, &value, NULL);
+        }
+        if (s->trials[i].state == ESP_TRIAL_COMPLETE || sim_curve_diverges(w, trainer)) {
+            check_curve(w, (uint32_t)i, trainer);
+        } else {
+            sim_violate(w, "trial %d ended %s", i, esp_trial_state_name(s->trials[i].state));
+        }
+    }
+    free(trainer);
+}
