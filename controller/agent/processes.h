@@ -29,6 +29,7 @@ struct esp_process {
     struct esp_record record; /* .ended: no longer there */
     int pidfd;                /* readable once it has ended; -1: ended, or not watchable */
     bool child;               /* started by this agent, so that its status can be had */
+    bool watched;             /* the agent's loop waits on its pidfd */
     bool told;                /* its end was sent on the present connection */
     int64_t kill_at_ms;       /* SIGKILL is due; 0: not */
 };

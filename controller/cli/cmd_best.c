@@ -5,28 +5,28 @@
 
 #define BEST_DEFAULT 5
 
-static void add_json(const struct esp_rows *rows, struct esp_text *out)
+static void add_json(const struct esp_rows *rows, struct esp_buffer *out)
 {
-    esp_text_add(out, "[");
+    esp_buffer_add(out, "[");
     for (size_t i = 0; i < rows->count; i++) {
         const struct esp_reader_trial *trial = &rows->trials[i];
-        esp_text_addf(
+        esp_buffer_addf(
             out, "%s{\"trial\":%lld,\"value\":", i ? ",\n " : "", (long long)trial->trial);
-        esp_text_json_real(out, trial->value);
-        esp_text_addf(out,
-                      ",\"tokens\":%lld,\"params\":",
-                      (long long)(trial->tokens > 0 ? trial->tokens : 0));
+        esp_buffer_json_real(out, trial->value);
+        esp_buffer_addf(out,
+                        ",\"tokens\":%lld,\"params\":",
+                        (long long)(trial->tokens > 0 ? trial->tokens : 0));
         esp_rows_params_json(trial, out);
-        esp_text_add(out, "}");
+        esp_buffer_add(out, "}");
     }
-    esp_text_add(out, "]\n");
+    esp_buffer_add(out, "]\n");
 }
 
 int esp_cmd_best(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
     struct esp_rows rows = {0};
-    struct esp_text out = {0};
+    struct esp_buffer out = {0};
     int code;
     int64_t limit = arguments->count > 0 ? arguments->count : BEST_DEFAULT;
     int rc = esp_ledger_open(arguments->operands[0], &ledger, error);
@@ -47,7 +47,7 @@ int esp_cmd_best(const struct esp_arguments *arguments, struct esp_error *error)
         code = ESP_EXIT_NO_TRIAL;
     }
 out:
-    esp_text_release(&out);
+    esp_buffer_release(&out);
     esp_rows_release(&rows);
     esp_ledger_close(&ledger);
     return code;

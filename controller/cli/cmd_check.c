@@ -1,10 +1,10 @@
 /* espalier check: a study file and its data, every fault at once, and what it would do. */
 #include "../core/core.h"
 #include "../study/study.h"
+#include "buffer.h"
 #include "commands.h"
 #include "ledger.h"
 #include "source.h"
-#include "text.h"
 
 #include <inttypes.h>
 
@@ -14,77 +14,77 @@ static const char *method_name(enum esp_method method)
     return method < sizeof names / sizeof names[0] ? names[method] : "?";
 }
 
-static void add_param(const struct esp_param *param, struct esp_text *out)
+static void add_param(const struct esp_param *param, struct esp_buffer *out)
 {
-    esp_text_addf(out, "  %s: ", param->name);
+    esp_buffer_addf(out, "  %s: ", param->name);
     if (param->distribution == ESP_CONSTANT || param->distribution == ESP_CATEGORICAL ||
         param->distribution == ESP_CATEGORICAL_WEIGHTED) {
         for (int i = 0; i < param->choice_count; i++) {
-            esp_text_add(out, i ? ", " : "");
-            esp_text_value(out, &param->choices[i]);
+            esp_buffer_add(out, i ? ", " : "");
+            esp_buffer_value(out, &param->choices[i]);
         }
-        esp_text_add(out, "\n");
+        esp_buffer_add(out, "\n");
         return;
     }
     /* The middle 98 %, in the values that a trial would get. */
     struct esp_value low = esp_param_value(param, esp_param_draw(param, 0.01));
     struct esp_value high = esp_param_value(param, esp_param_draw(param, 0.99));
-    esp_text_add(out, "mostly ");
-    esp_text_value(out, &low);
-    esp_text_add(out, " to ");
-    esp_text_value(out, &high);
+    esp_buffer_add(out, "mostly ");
+    esp_buffer_value(out, &low);
+    esp_buffer_add(out, " to ");
+    esp_buffer_value(out, &high);
     struct esp_value middle = esp_param_value(param, esp_param_draw(param, 0.5));
-    esp_text_add(out, ", middle ");
-    esp_text_value(out, &middle);
-    esp_text_add(out, "\n");
+    esp_buffer_add(out, ", middle ");
+    esp_buffer_value(out, &middle);
+    esp_buffer_add(out, "\n");
 }
 
-static void add_words(const struct esp_study *study, struct esp_text *out)
+static void add_words(const struct esp_study *study, struct esp_buffer *out)
 {
-    esp_text_addf(out,
-                  "%s: %s %s by %s\n",
-                  study->name,
-                  study->maximize ? "maximize" : "minimize",
-                  study->metric,
-                  method_name(study->method));
+    esp_buffer_addf(out,
+                    "%s: %s %s by %s\n",
+                    study->name,
+                    study->maximize ? "maximize" : "minimize",
+                    study->metric,
+                    method_name(study->method));
     for (int p = 0; p < study->param_count; p++) {
         add_param(&study->params[p], out);
     }
     if (study->run_cap > 0) {
-        esp_text_addf(out, "trials: %" PRId64 "\n", study->run_cap);
+        esp_buffer_addf(out, "trials: %" PRId64 "\n", study->run_cap);
     }
     if (study->builtin) {
-        esp_text_add(out, "horizon: ");
-        esp_text_count(out, (double)study->trainer.tokens);
-        esp_text_add(out, " tokens a trial");
+        esp_buffer_add(out, "horizon: ");
+        esp_buffer_count(out, (double)study->trainer.tokens);
+        esp_buffer_add(out, " tokens a trial");
         if (study->run_cap > 0) {
-            esp_text_add(out, ", at most ");
-            esp_text_count(out, (double)study->trainer.tokens * (double)study->run_cap);
-            esp_text_add(out, " in all");
+            esp_buffer_add(out, ", at most ");
+            esp_buffer_count(out, (double)study->trainer.tokens * (double)study->run_cap);
+            esp_buffer_add(out, " in all");
         }
-        esp_text_addf(out, "\ndata: %s\n", study->trainer.data);
+        esp_buffer_addf(out, "\ndata: %s\n", study->trainer.data);
     }
-    esp_text_add(out, "nothing is wrong with it.\n");
+    esp_buffer_add(out, "nothing is wrong with it.\n");
 }
 
-static void add_json(const struct esp_study *study, struct esp_text *out)
+static void add_json(const struct esp_study *study, struct esp_buffer *out)
 {
-    esp_text_add(out, "{\"study\":");
-    esp_text_json_string(out, study->name);
-    esp_text_addf(out, ",\"method\":\"%s\",\"metric\":", method_name(study->method));
-    esp_text_json_string(out, study->metric);
-    esp_text_addf(out,
-                  ",\"goal\":\"%s\",\"run_cap\":%" PRId64 ",\"parameters\":[",
-                  study->maximize ? "maximize" : "minimize",
-                  study->run_cap);
+    esp_buffer_add(out, "{\"study\":");
+    esp_buffer_json_string(out, study->name);
+    esp_buffer_addf(out, ",\"method\":\"%s\",\"metric\":", method_name(study->method));
+    esp_buffer_json_string(out, study->metric);
+    esp_buffer_addf(out,
+                    ",\"goal\":\"%s\",\"run_cap\":%" PRId64 ",\"parameters\":[",
+                    study->maximize ? "maximize" : "minimize",
+                    study->run_cap);
     for (int p = 0; p < study->param_count; p++) {
-        esp_text_add(out, p ? "," : "");
-        esp_text_json_string(out, study->params[p].name);
+        esp_buffer_add(out, p ? "," : "");
+        esp_buffer_json_string(out, study->params[p].name);
     }
-    esp_text_addf(
+    esp_buffer_addf(
         out, "],\"tokens\":%" PRId64 ",\"data\":", study->builtin ? study->trainer.tokens : 0);
-    esp_text_json_string(out, study->builtin ? study->trainer.data : NULL);
-    esp_text_add(out, "}\n");
+    esp_buffer_json_string(out, study->builtin ? study->trainer.data : NULL);
+    esp_buffer_add(out, "}\n");
 }
 
 int esp_cmd_check(const struct esp_arguments *arguments, struct esp_error *error)
@@ -92,7 +92,7 @@ int esp_cmd_check(const struct esp_arguments *arguments, struct esp_error *error
     struct esp_study *study = NULL;
     struct esp_core *core = NULL;
     struct esp_core_options options = {.nonce = 1};
-    struct esp_text out = {0};
+    struct esp_buffer out = {0};
     int code = ESP_EXIT_USAGE;
     int rc = esp_source_read(arguments->operands[0], arguments->data, &study, error);
     rc = rc < 0 ? rc : esp_study_check_data(study, error);
@@ -105,7 +105,7 @@ int esp_cmd_check(const struct esp_arguments *arguments, struct esp_error *error
         }
         code = esp_print(&out, error);
     }
-    esp_text_release(&out);
+    esp_buffer_release(&out);
     esp_core_destroy(core);
     esp_study_destroy(study);
     return code;

@@ -1,9 +1,9 @@
 /* espalier doctor: what this machine offers, and what would be in the way. Exit 1 when
  * something is. */
 #include "../agent/pin.h"
+#include "buffer.h"
 #include "commands.h"
 #include "ledger.h"
-#include "text.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -21,7 +21,7 @@
 #define CLOCK_EARLIEST 1704067200
 
 struct checkup {
-    struct esp_text out;
+    struct esp_buffer out;
     bool json;
     int count;
     int faults;
@@ -36,23 +36,23 @@ tell(struct checkup *checkup, enum health health, const char *name, const char *
     static const char *const names[] = {"ok", "note", "bad"};
     checkup->faults += health == FAULT;
     if (checkup->json) {
-        esp_text_addf(&checkup->out,
-                      "%s{\"check\":\"%s\",\"result\":\"%s\",\"words\":",
-                      checkup->count++ ? ",\n " : "",
-                      name,
-                      names[health]);
-        esp_text_json_string(&checkup->out, words);
-        esp_text_add(&checkup->out, "}");
+        esp_buffer_addf(&checkup->out,
+                        "%s{\"check\":\"%s\",\"result\":\"%s\",\"words\":",
+                        checkup->count++ ? ",\n " : "",
+                        name,
+                        names[health]);
+        esp_buffer_json_string(&checkup->out, words);
+        esp_buffer_add(&checkup->out, "}");
     } else {
-        esp_text_addf(&checkup->out, "%s  %-9s %s\n", marks[health], name, words);
+        esp_buffer_addf(&checkup->out, "%s  %-9s %s\n", marks[health], name, words);
     }
 }
 
 static void check_machine(struct checkup *checkup)
 {
-    struct esp_text words = {0};
-    esp_text_addf(&words, "%d usable", esp_pin_cores());
-    tell(checkup, GOOD, "cores", esp_text_get(&words));
+    struct esp_buffer words = {0};
+    esp_buffer_addf(&words, "%d usable", esp_pin_cores());
+    tell(checkup, GOOD, "cores", esp_buffer_get(&words));
     struct sysinfo info;
     if (sysinfo(&info) == 0) {
         double free_bytes = (double)(info.freeram + info.bufferram) * info.mem_unit;
@@ -67,44 +67,44 @@ static void check_machine(struct checkup *checkup)
         if (meminfo) {
             fclose(meminfo);
         }
-        esp_text_clear(&words);
-        esp_text_count(&words, free_bytes);
-        esp_text_add(&words, "B of ");
-        esp_text_count(&words, (double)info.totalram * info.mem_unit);
-        esp_text_add(&words, "B available");
+        esp_buffer_clear(&words);
+        esp_buffer_count(&words, free_bytes);
+        esp_buffer_add(&words, "B of ");
+        esp_buffer_count(&words, (double)info.totalram * info.mem_unit);
+        esp_buffer_add(&words, "B available");
         tell(checkup, free_bytes < MEMORY_LOW_BYTES ? NOTICE : GOOD, "memory", words.data);
     }
     time_t now = time(NULL);
     bool sane = now > CLOCK_EARLIEST;
     tell(checkup, sane ? GOOD : FAULT, "clock", sane ? "set" : "far in the past: set it");
-    esp_text_release(&words);
+    esp_buffer_release(&words);
 }
 
 static void check_folder(struct checkup *checkup, const char *dir)
 {
-    struct esp_text words = {0};
+    struct esp_buffer words = {0};
     struct statvfs disk;
     if (statvfs(dir, &disk) == 0) {
         double bytes = (double)disk.f_bavail * (double)disk.f_frsize;
-        esp_text_count(&words, bytes);
-        esp_text_addf(&words, "B free in %s", dir);
-        tell(checkup, bytes < DISK_LOW_BYTES ? NOTICE : GOOD, "disk", esp_text_get(&words));
+        esp_buffer_count(&words, bytes);
+        esp_buffer_addf(&words, "B free in %s", dir);
+        tell(checkup, bytes < DISK_LOW_BYTES ? NOTICE : GOOD, "disk", esp_buffer_get(&words));
     }
-    esp_text_clear(&words);
+    esp_buffer_clear(&words);
     if (access(dir, W_OK) == 0) {
-        esp_text_addf(&words, "%s can be written", dir);
-        tell(checkup, GOOD, "folder", esp_text_get(&words));
+        esp_buffer_addf(&words, "%s can be written", dir);
+        tell(checkup, GOOD, "folder", esp_buffer_get(&words));
     } else {
-        esp_text_addf(&words, "%s: %s; name another with --dir", dir, strerror(errno));
-        tell(checkup, FAULT, "folder", esp_text_get(&words));
+        esp_buffer_addf(&words, "%s: %s; name another with --dir", dir, strerror(errno));
+        tell(checkup, FAULT, "folder", esp_buffer_get(&words));
     }
-    esp_text_release(&words);
+    esp_buffer_release(&words);
 }
 
 /* Versions by the symbols that are linked in, so that this room needs none of their headers. */
 static void check_libraries(struct checkup *checkup)
 {
-    struct esp_text words = {0};
+    struct esp_buffer words = {0};
     void (*zmq)(int *, int *, int *) = NULL;
     const char *(*sqlite)(void) = NULL;
     char *(*blas)(void) = NULL;
@@ -115,10 +115,10 @@ static void check_libraries(struct checkup *checkup)
     if (zmq) {
         int major, minor, patch;
         zmq(&major, &minor, &patch);
-        esp_text_addf(&words, "ZeroMQ %d.%d.%d, ", major, minor, patch);
+        esp_buffer_addf(&words, "ZeroMQ %d.%d.%d, ", major, minor, patch);
     }
-    esp_text_addf(&words, "SQLite %s", sqlite ? sqlite() : "missing");
-    tell(checkup, zmq && sqlite ? GOOD : FAULT, "libraries", esp_text_get(&words));
+    esp_buffer_addf(&words, "SQLite %s", sqlite ? sqlite() : "missing");
+    tell(checkup, zmq && sqlite ? GOOD : FAULT, "libraries", esp_buffer_get(&words));
     tell(checkup,
          blas ? GOOD : FAULT,
          "BLAS",
@@ -126,12 +126,12 @@ static void check_libraries(struct checkup *checkup)
     if (library) {
         dlclose(library);
     }
-    esp_text_release(&words);
+    esp_buffer_release(&words);
 }
 
 static void check_cuda(struct checkup *checkup)
 {
-    struct esp_text words = {0};
+    struct esp_buffer words = {0};
     int (*init)(unsigned) = NULL, (*count)(int *) = NULL, (*name)(char *, int, int) = NULL;
     void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
     if (driver) {
@@ -146,19 +146,19 @@ static void check_cuda(struct checkup *checkup)
             if (name) {
                 name(text, sizeof text, i);
             }
-            esp_text_addf(&words, "%s%s", i ? ", " : "", text);
+            esp_buffer_addf(&words, "%s%s", i ? ", " : "", text);
         }
-        tell(checkup, GOOD, "GPU", esp_text_get(&words));
+        tell(checkup, GOOD, "GPU", esp_buffer_get(&words));
     } else if (driver) {
-        esp_text_addf(&words, "the driver is there and finds no device (cuInit: %d)", rc);
-        tell(checkup, NOTICE, "GPU", esp_text_get(&words));
+        esp_buffer_addf(&words, "the driver is there and finds no device (cuInit: %d)", rc);
+        tell(checkup, NOTICE, "GPU", esp_buffer_get(&words));
     } else {
         tell(checkup, NOTICE, "GPU", "no CUDA driver: trials train on the processor");
     }
     if (driver) {
         dlclose(driver);
     }
-    esp_text_release(&words);
+    esp_buffer_release(&words);
 }
 
 static void check_trial(struct checkup *checkup)
@@ -182,7 +182,7 @@ int esp_cmd_doctor(const struct esp_arguments *arguments, struct esp_error *erro
     struct checkup checkup = {.json = arguments->json};
     const char *dir = arguments->operand_count > 0 ? arguments->operands[0] : ".";
     if (checkup.json) {
-        esp_text_add(&checkup.out, "[");
+        esp_buffer_add(&checkup.out, "[");
     }
     check_machine(&checkup);
     check_folder(&checkup, dir);
@@ -190,10 +190,10 @@ int esp_cmd_doctor(const struct esp_arguments *arguments, struct esp_error *erro
     check_cuda(&checkup);
     check_trial(&checkup);
     if (checkup.json) {
-        esp_text_add(&checkup.out, "]\n");
+        esp_buffer_add(&checkup.out, "]\n");
     }
     int code = esp_print(&checkup.out, error);
-    esp_text_release(&checkup.out);
+    esp_buffer_release(&checkup.out);
     if (code == 0 && checkup.faults > 0) {
         esp_error_set(error, 0, "%d of these would be in the way.", checkup.faults);
         code = ESP_EXIT_FAILURE;

@@ -10,7 +10,7 @@
 #define FLUSH_BYTES 65536
 
 struct writer {
-    struct esp_text text;
+    struct esp_buffer text;
     struct esp_error *error;
     bool jsonl;
     int code;
@@ -22,7 +22,7 @@ static int flush_rows(struct writer *writer, size_t at_least)
         return 0;
     }
     writer->code = esp_print(&writer->text, writer->error);
-    esp_text_clear(&writer->text);
+    esp_buffer_clear(&writer->text);
     return writer->code == 0 ? 0 : -EPIPE;
 }
 
@@ -31,7 +31,7 @@ static int write_trial(void *context, const struct esp_reader_trial *trial)
     struct writer *writer = context;
     if (writer->jsonl) {
         esp_export_trial_json(trial, &writer->text);
-        esp_text_add(&writer->text, "\n");
+        esp_buffer_add(&writer->text, "\n");
     } else {
         esp_export_trial_csv(trial, &writer->text);
     }
@@ -71,7 +71,7 @@ int esp_cmd_export(const struct esp_arguments *arguments, struct esp_error *erro
     if (rc == 0) {
         flush_rows(&writer, 0);
     }
-    esp_text_release(&writer.text);
+    esp_buffer_release(&writer.text);
     esp_ledger_close(&ledger);
     return writer.code != 0 ? writer.code : rc < 0 ? esp_exit_of(rc) : ESP_EXIT_DONE;
 }

@@ -8,7 +8,7 @@ int esp_cmd_ls(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
     struct esp_rows rows = {0};
-    struct esp_text out = {0};
+    struct esp_buffer out = {0};
     int code;
     int rc = esp_ledger_open(arguments->operands[0], &ledger, error);
     rc = rc < 0 ? rc : esp_rows_load(ledger.reader, &rows, error);
@@ -17,19 +17,19 @@ int esp_cmd_ls(const struct esp_arguments *arguments, struct esp_error *error)
         goto out;
     }
     if (arguments->json) {
-        esp_text_add(&out, "[");
+        esp_buffer_add(&out, "[");
         for (size_t i = 0; i < rows.count; i++) {
-            esp_text_add(&out, i ? ",\n " : "");
+            esp_buffer_add(&out, i ? ",\n " : "");
             esp_export_trial_json(&rows.trials[i], &out);
         }
-        esp_text_add(&out, "]\n");
+        esp_buffer_add(&out, "]\n");
     } else {
         int width = esp_term_width(stdout);
         esp_results_table(&ledger, &rows, width, esp_term_color(stdout), &out);
     }
     code = esp_print(&out, error);
 out:
-    esp_text_release(&out);
+    esp_buffer_release(&out);
     esp_rows_release(&rows);
     esp_ledger_close(&ledger);
     return code;

@@ -18,6 +18,14 @@
 static void explain_code(int code, const char *dir)
 {
     switch (code) {
+    case ESP_EXIT_FAILURE:
+        fprintf(
+            stderr,
+            "espalier: the search could not go on; what went wrong is above and in %s/logs. "
+            "Go on with: espalier resume %s\n",
+            dir,
+            dir);
+        break;
     case ESP_EXIT_NO_TRIAL:
         fprintf(stderr, "espalier: no trial is usable; `espalier ls %s` lists them.\n", dir);
         break;
@@ -81,6 +89,7 @@ static int run_study(const struct esp_arguments *arguments,
     esp_progress_init(&progress, session.study, dir);
     struct esp_loop_options loop = {
         .device = arguments->device,
+        .dir_name = dir,
         .watcher = {&progress, esp_progress_look, esp_progress_say},
     };
     rc = esp_loop_run(&session, &loop, error);

@@ -27,39 +27,39 @@ static struct counts count_states(const struct esp_reader_totals *totals)
 static void add_json(const struct esp_ledger *ledger,
                      const struct esp_reader_totals *totals,
                      const struct esp_rows *best,
-                     struct esp_text *out)
+                     struct esp_buffer *out)
 {
     struct counts n = count_states(totals);
-    esp_text_add(out, "{\"study\":");
-    esp_text_json_string(out, ledger->study->name);
-    esp_text_addf(out,
-                  ",\"state\":\"%s\",\"trials\":{\"queued\":%lld,\"running\":%lld,"
-                  "\"paused\":%lld,\"complete\":%lld,\"pruned\":%lld,\"failed\":%lld,"
-                  "\"stopped\":%lld},\"best\":",
-                  esp_study_state_name(ledger->state),
-                  (long long)n.queued,
-                  (long long)n.running,
-                  (long long)n.paused,
-                  (long long)n.complete,
-                  (long long)n.pruned,
-                  (long long)n.failed,
-                  (long long)n.stopped);
+    esp_buffer_add(out, "{\"study\":");
+    esp_buffer_json_string(out, ledger->study->name);
+    esp_buffer_addf(out,
+                    ",\"state\":\"%s\",\"trials\":{\"queued\":%lld,\"running\":%lld,"
+                    "\"paused\":%lld,\"complete\":%lld,\"pruned\":%lld,\"failed\":%lld,"
+                    "\"stopped\":%lld},\"best\":",
+                    esp_study_state_name(ledger->state),
+                    (long long)n.queued,
+                    (long long)n.running,
+                    (long long)n.paused,
+                    (long long)n.complete,
+                    (long long)n.pruned,
+                    (long long)n.failed,
+                    (long long)n.stopped);
     if (best->count > 0) {
-        esp_text_addf(out, "{\"trial\":%lld,\"value\":", (long long)best->trials[0].trial);
-        esp_text_json_real(out, best->trials[0].value);
-        esp_text_add(out, ",\"params\":");
+        esp_buffer_addf(out, "{\"trial\":%lld,\"value\":", (long long)best->trials[0].trial);
+        esp_buffer_json_real(out, best->trials[0].value);
+        esp_buffer_add(out, ",\"params\":");
         esp_rows_params_json(&best->trials[0], out);
-        esp_text_add(out, "}");
+        esp_buffer_add(out, "}");
     } else {
-        esp_text_add(out, "null");
+        esp_buffer_add(out, "null");
     }
-    esp_text_addf(out,
-                  ",\"spent\":{\"tokens\":%lld,\"device_seconds\":",
-                  (long long)totals->spent_tokens);
-    esp_text_json_real(out, totals->device_seconds);
-    esp_text_add(out, ",\"usd\":");
-    esp_text_json_real(out, esp_ledger_usd(ledger, totals->device_seconds));
-    esp_text_addf(
+    esp_buffer_addf(out,
+                    ",\"spent\":{\"tokens\":%lld,\"device_seconds\":",
+                    (long long)totals->spent_tokens);
+    esp_buffer_json_real(out, totals->device_seconds);
+    esp_buffer_add(out, ",\"usd\":");
+    esp_buffer_json_real(out, esp_ledger_usd(ledger, totals->device_seconds));
+    esp_buffer_addf(
         out, "},\"full_cost\":{\"tokens\":%lld}}\n", (long long)totals->full_cost_tokens);
 }
 
@@ -67,18 +67,18 @@ static void add_words(const char *dir,
                       const struct esp_ledger *ledger,
                       const struct esp_reader_totals *totals,
                       const struct esp_rows *best,
-                      struct esp_text *out)
+                      struct esp_buffer *out)
 {
     struct counts n = count_states(totals);
-    esp_text_addf(out, "%s: %s", ledger->study->name, esp_study_state_name(ledger->state));
+    esp_buffer_addf(out, "%s: %s", ledger->study->name, esp_study_state_name(ledger->state));
     if (ledger->alive) {
-        esp_text_addf(out, " (controller: process %d)", (int)ledger->pid);
+        esp_buffer_addf(out, " (controller: process %d)", (int)ledger->pid);
     } else if (ledger->state == ESP_STUDY_INTERRUPTED) {
-        esp_text_addf(out, "; go on with: espalier resume %s", dir);
+        esp_buffer_addf(out, "; go on with: espalier resume %s", dir);
     }
-    esp_text_addf(out, "\ntrials: %lld", (long long)totals->trials);
+    esp_buffer_addf(out, "\ntrials: %lld", (long long)totals->trials);
     if (ledger->run_cap > 0) {
-        esp_text_addf(out, " of %lld", (long long)ledger->run_cap);
+        esp_buffer_addf(out, " of %lld", (long long)ledger->run_cap);
     }
     const struct {
         const char *name;
@@ -92,22 +92,22 @@ static void add_words(const char *dir,
                  {"stopped", n.stopped}};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (parts[i].count > 0) {
-            esp_text_addf(out, " · %lld %s", (long long)parts[i].count, parts[i].name);
+            esp_buffer_addf(out, " · %lld %s", (long long)parts[i].count, parts[i].name);
         }
     }
-    esp_text_add(out, "\n");
+    esp_buffer_add(out, "\n");
     if (best->count > 0) {
         const struct esp_reader_trial *trial = &best->trials[0];
-        esp_text_addf(out,
-                      "best: %s %.5g (#%lld)",
-                      ledger->study->metric,
-                      trial->value,
-                      (long long)trial->trial);
+        esp_buffer_addf(out,
+                        "best: %s %.5g (#%lld)",
+                        ledger->study->metric,
+                        trial->value,
+                        (long long)trial->trial);
         for (uint32_t p = 0; p < trial->param_count; p++) {
-            esp_text_addf(out, "%s %s ", p ? "," : ":", trial->params[p].name);
-            esp_text_value(out, &trial->params[p].value);
+            esp_buffer_addf(out, "%s %s ", p ? "," : ":", trial->params[p].name);
+            esp_buffer_value(out, &trial->params[p].value);
         }
-        esp_text_add(out, "\n");
+        esp_buffer_add(out, "\n");
     }
     esp_results_cost(ledger, totals, out);
 }
@@ -116,7 +116,7 @@ int esp_cmd_status(const struct esp_arguments *arguments, struct esp_error *erro
 {
     struct esp_ledger ledger = {0};
     struct esp_rows best = {0};
-    struct esp_text out = {0};
+    struct esp_buffer out = {0};
     struct esp_reader_totals totals;
     const char *dir = arguments->operands[0];
     int rc = esp_ledger_open(dir, &ledger, error), code;
@@ -138,7 +138,7 @@ int esp_cmd_status(const struct esp_arguments *arguments, struct esp_error *erro
     }
     code = esp_print(&out, error);
 out:
-    esp_text_release(&out);
+    esp_buffer_release(&out);
     esp_rows_release(&best);
     esp_ledger_close(&ledger);
     return code;

@@ -58,7 +58,7 @@ static int draw(struct esp_ledger *ledger,
                 int width,
                 int height,
                 bool color,
-                struct esp_text *out,
+                struct esp_buffer *out,
                 struct esp_error *error)
 {
     struct esp_rows rows = {0}, best = {0};
@@ -75,22 +75,22 @@ static int draw(struct esp_ledger *ledger,
     if (rc < 0) {
         goto out;
     }
-    esp_text_addf(out, "%s  %s", ledger->study->name, esp_study_state_name(ledger->state));
+    esp_buffer_addf(out, "%s  %s", ledger->study->name, esp_study_state_name(ledger->state));
     if (ledger->state == ESP_STUDY_INTERRUPTED) {
-        esp_text_addf(out, " (go on: espalier resume %s)", dir);
+        esp_buffer_addf(out, " (go on: espalier resume %s)", dir);
     }
-    esp_text_addf(out, "  %lld", (long long)totals.trials);
+    esp_buffer_addf(out, "  %lld", (long long)totals.trials);
     if (ledger->run_cap > 0) {
-        esp_text_addf(out, "/%lld", (long long)ledger->run_cap);
+        esp_buffer_addf(out, "/%lld", (long long)ledger->run_cap);
     }
-    esp_text_add(out, " trials");
+    esp_buffer_add(out, " trials");
     if (best.count > 0) {
-        esp_text_addf(
+        esp_buffer_addf(
             out, "  best %.4f (#%lld)", best.trials[0].value, (long long)best.trials[0].trial);
     }
-    esp_text_add(out, "\n");
+    esp_buffer_add(out, "\n");
     esp_results_cost(ledger, &totals, out);
-    esp_text_add(out, "\n");
+    esp_buffer_add(out, "\n");
     qsort_r(rows.trials, rows.count, sizeof *rows.trials, compare_rows, &ledger->maximize);
     size_t all = rows.count;
     if (height > 7 && rows.count > (size_t)height - 7) {
@@ -98,7 +98,7 @@ static int draw(struct esp_ledger *ledger,
     }
     esp_results_table(ledger, &rows, width, color, out);
     if (rows.count < all) {
-        esp_text_addf(out, "… %zu more: espalier ls %s\n", all - rows.count, dir);
+        esp_buffer_addf(out, "… %zu more: espalier ls %s\n", all - rows.count, dir);
     }
     rows.count = all;
 out:
@@ -108,10 +108,10 @@ out:
 }
 
 /* Over what was there before: each line cleared behind its end, and the screen below. */
-static void put_screen(const struct esp_text *text)
+static void put_screen(const struct esp_buffer *text)
 {
     fputs("\033[H", stdout);
-    for (const char *line = esp_text_get(text); *line;) {
+    for (const char *line = esp_buffer_get(text); *line;) {
         size_t length = strcspn(line, "\n");
         fwrite(line, 1, length, stdout);
         fputs("\033[K", stdout);
@@ -145,12 +145,12 @@ static int follow_ledger(struct esp_ledger *ledger,
 {
     const char *dir = arguments->operands[0];
     int64_t interval_ms = (int64_t)(arguments->interval * 1000), drawn_ms = 0;
-    struct esp_text text = {0};
+    struct esp_buffer text = {0};
     bool changed = true;
     int rc = 0;
     for (;;) {
         if (changed && monotonic_ms() - drawn_ms >= interval_ms) {
-            esp_text_clear(&text);
+            esp_buffer_clear(&text);
             rc = draw(ledger,
                       dir,
                       esp_term_width(stdout),
@@ -177,7 +177,7 @@ static int follow_ledger(struct esp_ledger *ledger,
         }
         changed = true; /* any event, the passing of time too, is worth a look */
     }
-    esp_text_release(&text);
+    esp_buffer_release(&text);
     return rc < 0 ? rc : 0;
 }
 
@@ -185,7 +185,7 @@ int esp_cmd_watch(const struct esp_arguments *arguments, struct esp_error *error
 {
     struct esp_ledger ledger = {0};
     struct esp_follow *follow = NULL;
-    struct esp_text text = {0};
+    struct esp_buffer text = {0};
     const char *dir = arguments->operands[0];
     int rc = esp_ledger_open(dir, &ledger, error), code = 0;
     if (rc < 0) {
@@ -207,7 +207,7 @@ int esp_cmd_watch(const struct esp_arguments *arguments, struct esp_error *error
     code = rc < 0 ? esp_exit_of(rc) : ESP_EXIT_DONE;
 out:
     esp_follow_close(follow);
-    esp_text_release(&text);
+    esp_buffer_release(&text);
     esp_ledger_close(&ledger);
     return code;
 }

@@ -6,7 +6,7 @@
 
 struct told {
     const struct esp_ledger *ledger;
-    struct esp_text *out;
+    struct esp_buffer *out;
     bool json;
     int count;
 };
@@ -14,7 +14,7 @@ struct told {
 static int tell(void *context, const struct esp_event *event)
 {
     struct told *told = context;
-    struct esp_text *out = told->out;
+    struct esp_buffer *out = told->out;
     bool moved =
         event->kind == ESP_EVENT_MOVED &&
         (event->trigger == ESP_TRIGGER_DIVERGED || event->trigger == ESP_TRIGGER_LOST ||
@@ -23,17 +23,17 @@ static int tell(void *context, const struct esp_event *event)
          event->trigger == ESP_TRIGGER_HORIZON);
     if (event->kind == ESP_EVENT_VERDICT) {
         if (told->json) {
-            esp_text_addf(out,
-                          "%s{\"seq\":%llu,\"time_ms\":%lld,\"verdict\":",
-                          told->count ? ",\n " : "",
-                          (unsigned long long)event->seq,
-                          (long long)event->time_ms);
+            esp_buffer_addf(out,
+                            "%s{\"seq\":%llu,\"time_ms\":%lld,\"verdict\":",
+                            told->count ? ",\n " : "",
+                            (unsigned long long)event->seq,
+                            (long long)event->time_ms);
             esp_reason_json(&event->verdict, told->ledger->maximize, out);
-            esp_text_add(out, "}");
+            esp_buffer_add(out, "}");
         } else {
             esp_reason_verdict(
                 &event->verdict, told->ledger->study->metric, told->ledger->maximize, out);
-            esp_text_add(out, "\n");
+            esp_buffer_add(out, "\n");
         }
         told->count++;
     } else if (moved && !told->json) {
@@ -47,11 +47,11 @@ static int tell(void *context, const struct esp_event *event)
             [ESP_TRIGGER_RESUME] = "continued by you.",
             [ESP_TRIGGER_HORIZON] = "complete: it reached its horizon.",
         };
-        esp_text_addf(out, "%s", words[event->trigger]);
+        esp_buffer_addf(out, "%s", words[event->trigger]);
         if (event->text && event->text[0]) {
-            esp_text_addf(out, " (%s)", event->text);
+            esp_buffer_addf(out, " (%s)", event->text);
         }
-        esp_text_add(out, "\n");
+        esp_buffer_add(out, "\n");
         told->count++;
     }
     return 0;
@@ -61,7 +61,7 @@ int esp_cmd_why(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
     struct esp_rows rows = {0};
-    struct esp_text out = {0};
+    struct esp_buffer out = {0};
     struct told told = {.ledger = &ledger, .out = &out, .json = arguments->json};
     int64_t trial = -1;
     int rc = esp_arguments_trial(arguments->operands[1], &trial, error);
@@ -69,22 +69,22 @@ int esp_cmd_why(const struct esp_arguments *arguments, struct esp_error *error)
     rc = rc < 0 ? rc : esp_rows_one(ledger.reader, trial, &rows, error);
     if (rc == 0) {
         if (told.json) {
-            esp_text_add(&out, "[");
+            esp_buffer_add(&out, "[");
         } else {
-            esp_text_addf(&out,
-                          "trial #%lld, now %s:\n",
-                          (long long)trial,
-                          esp_rows_state(rows.trials[0].state));
+            esp_buffer_addf(&out,
+                            "trial #%lld, now %s:\n",
+                            (long long)trial,
+                            esp_rows_state(rows.trials[0].state));
         }
         rc = esp_reader_history(ledger.reader, trial, tell, &told, error);
         if (told.json) {
-            esp_text_add(&out, "]\n");
+            esp_buffer_add(&out, "]\n");
         } else if (told.count == 0) {
-            esp_text_add(&out, "no verdict was needed so far.\n");
+            esp_buffer_add(&out, "no verdict was needed so far.\n");
         }
     }
     int code = rc < 0 ? esp_exit_of(rc) : esp_print(&out, error);
-    esp_text_release(&out);
+    esp_buffer_release(&out);
     esp_rows_release(&rows);
     esp_ledger_close(&ledger);
     return code;

@@ -10,12 +10,12 @@
 
 #include <espalier/study.h>
 
-void esp_export_trial_json(const struct esp_reader_trial *trial, struct esp_text *out);
-void esp_export_trial_csv(const struct esp_reader_trial *trial, struct esp_text *out);
-void esp_export_trial_heading(const struct esp_study *study, struct esp_text *out);
+void esp_export_trial_json(const struct esp_reader_trial *trial, struct esp_buffer *out);
+void esp_export_trial_csv(const struct esp_reader_trial *trial, struct esp_buffer *out);
+void esp_export_trial_heading(const struct esp_study *study, struct esp_buffer *out);
 
-void esp_export_point_json(const struct esp_event *report, struct esp_text *out);
-void esp_export_point_csv(const struct esp_event *report, struct esp_text *out);
-void esp_export_point_heading(struct esp_text *out);
+void esp_export_point_json(const struct esp_event *report, struct esp_buffer *out);
+void esp_export_point_csv(const struct esp_event *report, struct esp_buffer *out);
+void esp_export_point_heading(struct esp_buffer *out);
 
 #endif

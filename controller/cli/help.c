@@ -1,11 +1,13 @@
 /* --help, and what to say to a word that is no verb. */
 #include "arguments.h"
+#include "buffer.h"
 
 #include <espalier/suggest.h>
 #include <stdio.h>
 #include <string.h>
 
 #define VERBS_MAX 64
+#define LEFT_COLUMNS 28
 
 const struct esp_verb_entry *esp_verb_find(const char *name)
 {
@@ -84,7 +86,8 @@ void esp_help_program(FILE *out)
     for (size_t i = 0; i < esp_verb_count; i++) {
         char left[64];
         snprintf(left, sizeof left, "%s %s", esp_verbs[i].name, esp_verbs[i].operands);
-        fprintf(out, "  %-28s %s\n", left, esp_verbs[i].summary);
+        int pad = LEFT_COLUMNS - esp_buffer_width(left);
+        fprintf(out, "  %s%*s %s\n", left, pad > 0 ? pad : 0, "", esp_verbs[i].summary);
     }
     fputs(
         "\n`espalier VERB --help` says more of one. `espalier --man` prints the manual page,\n"

@@ -111,7 +111,7 @@ int esp_exit_of(int code)
     }
 }
 
-int esp_print(const struct esp_text *text, struct esp_error *error)
+int esp_print(const struct esp_buffer *text, struct esp_error *error)
 {
     if (text->failed) {
         esp_error_set(error, -ENOMEM, "out of memory.");

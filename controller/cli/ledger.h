@@ -4,7 +4,7 @@
 
 #include "../store/reader.h"
 #include "arguments.h"
-#include "text.h"
+#include "buffer.h"
 
 #include <espalier/study.h>
 
@@ -36,7 +36,7 @@ int esp_exit_of(int code);
 
 /* Writes all of a text to stdout. 0, or 1 with words when it cannot (a closed pipe is silent).
  */
-int esp_print(const struct esp_text *text, struct esp_error *error);
+int esp_print(const struct esp_buffer *text, struct esp_error *error);
 
 int64_t esp_wall_ms(void);
 

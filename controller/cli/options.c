@@ -50,7 +50,7 @@ const struct esp_option esp_options[] = {
          device,
          "auto|cpu|cuda",
          devices,
-         "run resume sample",
+         "run resume sample agent",
          "What to train on; default auto: a GPU where there is one."),
     TEXT("data",
          0,

@@ -100,39 +100,40 @@ static void draw_points(const struct esp_plot *plot, struct frame *frame)
     }
 }
 
-static void add_mark(const struct esp_plot *plot, unsigned char cell, struct esp_text *out)
+static void add_mark(const struct esp_plot *plot, unsigned char cell, struct esp_buffer *out)
 {
     if (cell == 0) {
-        esp_text_add(out, " ");
+        esp_buffer_add(out, " ");
     } else if (cell == 1) {
-        esp_text_add(out, plot->utf8 ? "·" : ".");
+        esp_buffer_add(out, plot->utf8 ? "·" : ".");
     } else if (cell == 2) {
-        esp_text_add(out, plot->maximize ? (plot->utf8 ? "↓" : "v") : (plot->utf8 ? "↑" : "^"));
+        esp_buffer_add(out,
+                       plot->maximize ? (plot->utf8 ? "↓" : "v") : (plot->utf8 ? "↑" : "^"));
     } else {
         int series = cell - 3;
         if (plot->color) {
-            esp_text_addf(out, "\033[%dm", colors[series]);
+            esp_buffer_addf(out, "\033[%dm", colors[series]);
         }
-        esp_text_add(out, plot->utf8 ? marks_utf8[series] : marks_ascii[series]);
+        esp_buffer_add(out, plot->utf8 ? marks_utf8[series] : marks_ascii[series]);
         if (plot->color) {
-            esp_text_add(out, "\033[0m");
+            esp_buffer_add(out, "\033[0m");
         }
     }
 }
 
 static void
-add_rows(const struct esp_plot *plot, const struct frame *frame, struct esp_text *out)
+add_rows(const struct esp_plot *plot, const struct frame *frame, struct esp_buffer *out)
 {
     for (int row = 0; row < plot->height; row++) {
         double share = 1.0 - (double)row / (plot->height - 1);
         bool label = row == 0 || row == plot->height - 1 || row == plot->height / 2;
         if (label) {
-            esp_text_addf(out,
-                          "%9.4g %s",
-                          frame->y_min + share * (frame->y_max - frame->y_min),
-                          plot->utf8 ? "┤" : "+");
+            esp_buffer_addf(out,
+                            "%9.4g %s",
+                            frame->y_min + share * (frame->y_max - frame->y_min),
+                            plot->utf8 ? "┤" : "+");
         } else {
-            esp_text_addf(out, "%9s %s", "", plot->utf8 ? "│" : "|");
+            esp_buffer_addf(out, "%9s %s", "", plot->utf8 ? "│" : "|");
         }
         int last = plot->width - 1;
         while (last >= 0 && frame->cells[row][last] == 0) {
@@ -141,17 +142,17 @@ add_rows(const struct esp_plot *plot, const struct frame *frame, struct esp_text
         for (int column = 0; column <= last; column++) {
             add_mark(plot, frame->cells[row][column], out);
         }
-        esp_text_add(out, "\n");
+        esp_buffer_add(out, "\n");
     }
-    esp_text_addf(out, "%9s %s", "", plot->utf8 ? "└" : "+");
+    esp_buffer_addf(out, "%9s %s", "", plot->utf8 ? "└" : "+");
     for (int column = 0; column < plot->width; column++) {
-        esp_text_add(out, plot->utf8 ? "─" : "-");
+        esp_buffer_add(out, plot->utf8 ? "─" : "-");
     }
-    esp_text_add(out, "\n");
+    esp_buffer_add(out, "\n");
 }
 
 static void
-add_x_axis(const struct esp_plot *plot, const struct frame *frame, struct esp_text *out)
+add_x_axis(const struct esp_plot *plot, const struct frame *frame, struct esp_buffer *out)
 {
     char left[32], right[32];
     double from = plot->log_x ? pow(10, frame->x_min) : frame->x_min;
@@ -159,16 +160,16 @@ add_x_axis(const struct esp_plot *plot, const struct frame *frame, struct esp_te
     snprintf(left, sizeof left, "%.3g", from);
     snprintf(right, sizeof right, "%.3g", to);
     int room = plot->width - (int)strlen(left) - (int)strlen(right);
-    int name = esp_text_width(plot->x_name);
+    int name = esp_buffer_width(plot->x_name);
     int before = (room - name) / 2;
     before = before > 1 ? before : 1;
     int after = room - name - before;
     after = after > 1 ? after : 1;
-    esp_text_addf(
+    esp_buffer_addf(
         out, "%11s%s%*s%s%*s%s\n", "", left, before, "", plot->x_name, after, "", right);
 }
 
-void esp_plot_print(const struct esp_plot *plot, struct esp_text *out)
+void esp_plot_print(const struct esp_plot *plot, struct esp_buffer *out)
 {
     assert(plot->width > 1 && plot->width <= ESP_PLOT_WIDTH_MAX);
     assert(plot->height > 1 && plot->height <= ESP_PLOT_HEIGHT_MAX);
@@ -186,29 +187,29 @@ void esp_plot_print(const struct esp_plot *plot, struct esp_text *out)
             arrows |= frame->cells[row][column] == 2;
         }
     }
-    esp_text_addf(out, "%s\n", plot->y_name);
+    esp_buffer_addf(out, "%s\n", plot->y_name);
     add_rows(plot, frame, out);
     add_x_axis(plot, frame, out);
-    esp_text_addf(out, "%11s", "");
+    esp_buffer_addf(out, "%11s", "");
     if (plot->series_name) {
-        esp_text_addf(out, "%s ", plot->series_name);
+        esp_buffer_addf(out, "%s ", plot->series_name);
         for (int i = 0; i < plot->series_count; i++) {
-            esp_text_add(out, " ");
+            esp_buffer_add(out, " ");
             add_mark(plot, (unsigned char)(3 + i), out);
-            esp_text_addf(out, " %s ", plot->series[i]);
+            esp_buffer_addf(out, " %s ", plot->series[i]);
         }
     }
     if (dots) {
-        esp_text_addf(out, " %s stopped before the end", plot->utf8 ? "·" : ".");
+        esp_buffer_addf(out, " %s stopped before the end", plot->utf8 ? "·" : ".");
     }
     if (arrows) {
-        esp_text_add(out, "  ");
+        esp_buffer_add(out, "  ");
         add_mark(plot, 2, out);
-        esp_text_add(out, " off the scale");
+        esp_buffer_add(out, " off the scale");
     }
     while (out->size > 0 && out->data[out->size - 1] == ' ') {
         out->data[--out->size] = '\0';
     }
-    esp_text_add(out, "\n");
+    esp_buffer_add(out, "\n");
     free(frame);
 }

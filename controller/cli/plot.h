@@ -10,7 +10,7 @@
 #ifndef ESPALIER_CLI_PLOT_H
 #define ESPALIER_CLI_PLOT_H
 
-#include "text.h"
+#include "buffer.h"
 
 #define ESP_PLOT_SERIES_MAX 8
 #define ESP_PLOT_WIDTH_MAX 200
@@ -38,6 +38,6 @@ struct esp_plot {
 /* Appends the picture; nothing when fewer than two points are finite. Points far worse than the
  * rest are drawn at the edge as arrows, so that one diverged trial does not flatten the others.
  */
-void esp_plot_print(const struct esp_plot *plot, struct esp_text *out);
+void esp_plot_print(const struct esp_plot *plot, struct esp_buffer *out);
 
 #endif

@@ -27,7 +27,7 @@ void esp_progress_init(struct esp_progress *progress,
 
 void esp_progress_release(struct esp_progress *progress)
 {
-    esp_text_release(&progress->line);
+    esp_buffer_release(&progress->line);
 }
 
 void esp_progress_clear(struct esp_progress *progress)
@@ -65,33 +65,54 @@ static uint32_t done_of(const struct esp_core_totals *totals)
 void esp_progress_line(const struct esp_progress *progress,
                        const struct esp_core_totals *totals,
                        int64_t now_ms,
-                       struct esp_text *out)
+                       struct esp_buffer *out)
 {
     const char *dot = progress->utf8 ? " · " : " | ";
     uint32_t done = done_of(totals);
     if (totals->run_cap > 0) {
-        esp_text_addf(out, "%" PRIu32 "/%" PRId64, done, totals->run_cap);
+        esp_buffer_addf(out, "%" PRIu32 "/%" PRId64, done, totals->run_cap);
     } else {
-        esp_text_addf(out, "%" PRIu32 " done", done);
+        esp_buffer_addf(out, "%" PRIu32 " done", done);
     }
-    esp_text_addf(out, "%s%" PRIu32 " running", dot, running_of(totals));
+    esp_buffer_addf(out, "%s%" PRIu32 " running", dot, running_of(totals));
     if (totals->best_trial >= 0) {
-        esp_text_addf(
+        esp_buffer_addf(
             out, "%sbest %.4g (#%" PRId64 ")", dot, totals->best_value, totals->best_trial);
     }
     double price = progress->study->budget.price_per_hour;
     if (price > 0) {
-        esp_text_addf(out, "%s$%.2f", dot, totals->device_seconds / 3600 * price);
+        esp_buffer_addf(out, "%s$%.2f", dot, totals->device_seconds / 3600 * price);
         if (totals->budget.usd > 0) {
-            esp_text_addf(out, "/%.6g", totals->budget.usd);
+            esp_buffer_addf(out, "/%.6g", totals->budget.usd);
         }
     }
     uint32_t fresh = done > progress->done_at_start ? done - progress->done_at_start : 0;
     if (totals->run_cap > done && fresh >= ETA_TRIALS_MIN) {
         double rate = (double)fresh / (double)(now_ms - progress->started_ms + 1);
-        esp_text_addf(out, "%sETA ", dot);
-        esp_text_seconds(out, (double)(totals->run_cap - done) / rate / 1000);
+        esp_buffer_addf(out, "%sETA ", dot);
+        esp_buffer_seconds(out, (double)(totals->run_cap - done) / rate / 1000);
     }
+}
+
+static void tell_exit(struct esp_progress *progress, const struct esp_event *event)
+{
+    char words[ESP_WORDS_MAX];
+    const char *tail = event->text ? event->text : "", *last = tail;
+    for (const char *p = tail; *p; p++) {
+        last = *p == '\n' && p[1] ? p + 1 : last;
+    }
+    snprintf(words,
+             sizeof words,
+             "a trial process ended unasked (%s %d)%s%.*s. Its log: %.1000s/logs/%" PRIu64
+             ".log",
+             event->extra ? "signal" : "exit status",
+             (int)(event->extra ? event->extra : event->number),
+             *last ? ", its last words: " : "",
+             (int)strcspn(last, "\n"),
+             last,
+             progress->dir,
+             event->process);
+    esp_progress_say(progress, words);
 }
 
 /* One line for what a person would want to hear of; nothing for the rest. */
@@ -102,16 +123,7 @@ static void tell_event(struct esp_progress *progress,
     char words[ESP_WORDS_MAX];
     if (event->kind == ESP_EVENT_EXITED && !event->flag &&
         (event->number > 0 || event->extra)) {
-        snprintf(words,
-                 sizeof words,
-                 "trial process %" PRIu64 " ended unasked (%s %d); its log: %s/logs/%" PRIu64
-                 ".log",
-                 event->process,
-                 event->extra ? "signal" : "exit status",
-                 (int)(event->extra ? event->extra : event->number),
-                 progress->dir,
-                 event->process);
-        esp_progress_say(progress, words);
+        tell_exit(progress, event);
         return;
     }
     if (event->kind != ESP_EVENT_MOVED) {
@@ -162,11 +174,11 @@ int64_t esp_progress_look(void *context,
     if (progress->shown && now_ms - progress->drawn_ms < REDRAW_MS) {
         return progress->drawn_ms + REDRAW_MS;
     }
-    esp_text_clear(&progress->line);
+    esp_buffer_clear(&progress->line);
     esp_progress_line(progress, &totals, now_ms, &progress->line);
     int width = esp_term_width(stderr);
-    if (esp_text_width(esp_text_get(&progress->line)) < width) {
-        fprintf(stderr, "\r%s\033[K", esp_text_get(&progress->line));
+    if (esp_buffer_width(esp_buffer_get(&progress->line)) < width) {
+        fprintf(stderr, "\r%s\033[K", esp_buffer_get(&progress->line));
         fflush(stderr);
         progress->shown = true;
     }

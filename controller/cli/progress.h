@@ -4,7 +4,7 @@
 #define ESPALIER_CLI_PROGRESS_H
 
 #include "../core/core.h"
-#include "text.h"
+#include "buffer.h"
 
 struct esp_progress {
     const struct esp_study *study;
@@ -14,7 +14,7 @@ struct esp_progress {
     uint32_t done_at_start; /* trials that had ended when this run began */
     bool first;
     bool shown; /* a line stands on the terminal */
-    struct esp_text line;
+    struct esp_buffer line;
 };
 
 void esp_progress_init(struct esp_progress *progress,
@@ -37,6 +37,6 @@ void esp_progress_clear(struct esp_progress *progress);
 void esp_progress_line(const struct esp_progress *progress,
                        const struct esp_core_totals *totals,
                        int64_t now_ms,
-                       struct esp_text *out);
+                       struct esp_buffer *out);
 
 #endif

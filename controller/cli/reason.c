@@ -63,83 +63,83 @@ static const char *action_words(enum esp_verdict_action action)
 static void add_numbers(const struct esp_reason *reason,
                         const char *metric,
                         bool maximize,
-                        struct esp_text *out)
+                        struct esp_buffer *out)
 {
     if (!isnan(reason->value)) {
-        esp_text_addf(out, " %s %.5g", metric, shown(reason->value, maximize));
+        esp_buffer_addf(out, " %s %.5g", metric, shown(reason->value, maximize));
         if (reason->at > 0) {
-            esp_text_add(out, " at ");
-            esp_text_count(out, (double)reason->at);
-            esp_text_add(out, " tokens");
+            esp_buffer_add(out, " at ");
+            esp_buffer_count(out, (double)reason->at);
+            esp_buffer_add(out, " tokens");
         }
         if (reason->rank > 0 && reason->of > 0) {
-            esp_text_addf(out, " is rank %d of %d", (int)reason->rank, (int)reason->of);
+            esp_buffer_addf(out, " is rank %d of %d", (int)reason->rank, (int)reason->of);
         } else if (reason->of > 0) {
-            esp_text_addf(out, ", compared with %d trials", (int)reason->of);
+            esp_buffer_addf(out, ", compared with %d trials", (int)reason->of);
         }
         if (!isnan(reason->threshold)) {
-            esp_text_addf(out, "; the limit is %.5g", shown(reason->threshold, maximize));
+            esp_buffer_addf(out, "; the limit is %.5g", shown(reason->threshold, maximize));
         }
-        esp_text_add(out, ".");
+        esp_buffer_add(out, ".");
     }
     if (!isnan(reason->expected)) {
-        esp_text_addf(out, " Expected %.4g", reason->expected);
+        esp_buffer_addf(out, " Expected %.4g", reason->expected);
         if (!isnan(reason->cost)) {
-            esp_text_addf(out, " for a remaining cost of %.4g", reason->cost);
+            esp_buffer_addf(out, " for a remaining cost of %.4g", reason->cost);
         }
-        esp_text_add(out, ".");
+        esp_buffer_add(out, ".");
     }
     if (reason->rivals[0] >= 0) {
-        esp_text_add(out, " Nearest rivals:");
+        esp_buffer_add(out, " Nearest rivals:");
         for (int i = 0; i < ESP_RIVALS_MAX && reason->rivals[i] >= 0; i++) {
-            esp_text_addf(out, "%s #%d", i ? "," : "", (int)reason->rivals[i]);
+            esp_buffer_addf(out, "%s #%d", i ? "," : "", (int)reason->rivals[i]);
         }
-        esp_text_add(out, ".");
+        esp_buffer_add(out, ".");
     }
 }
 
 void esp_reason_verdict(const struct esp_verdict *verdict,
                         const char *metric,
                         bool maximize,
-                        struct esp_text *out)
+                        struct esp_buffer *out)
 {
     const struct esp_reason *reason = &verdict->reason;
-    esp_text_add(out, action_words(verdict->action));
+    esp_buffer_add(out, action_words(verdict->action));
     bool goes_on =
         verdict->action == ESP_VERDICT_CONTINUE || verdict->action == ESP_VERDICT_START;
     if (goes_on && verdict->until > 0) {
-        esp_text_add(out, " until ");
-        esp_text_count(out, (double)verdict->until);
-        esp_text_add(out, " tokens");
+        esp_buffer_add(out, " until ");
+        esp_buffer_count(out, (double)verdict->until);
+        esp_buffer_add(out, " tokens");
     }
     if (reason->rung >= 0) {
-        esp_text_addf(out, goes_on ? " (rung %d)" : " at rung %d", (int)reason->rung);
+        esp_buffer_addf(out, goes_on ? " (rung %d)" : " at rung %d", (int)reason->rung);
     }
-    esp_text_addf(out, ": %s.", rule_words(reason->rule));
+    esp_buffer_addf(out, ": %s.", rule_words(reason->rule));
     add_numbers(reason, metric, maximize, out);
 }
 
-static void add_real(struct esp_text *out, const char *name, double value)
+static void add_real(struct esp_buffer *out, const char *name, double value)
 {
-    esp_text_addf(out, ",\"%s\":", name);
-    esp_text_json_real(out, value);
+    esp_buffer_addf(out, ",\"%s\":", name);
+    esp_buffer_json_real(out, value);
 }
 
-static void add_integer(struct esp_text *out, const char *name, int64_t value, bool known)
+static void add_integer(struct esp_buffer *out, const char *name, int64_t value, bool known)
 {
     if (known) {
-        esp_text_addf(out, ",\"%s\":%lld", name, (long long)value);
+        esp_buffer_addf(out, ",\"%s\":%lld", name, (long long)value);
     } else {
-        esp_text_addf(out, ",\"%s\":null", name);
+        esp_buffer_addf(out, ",\"%s\":null", name);
     }
 }
 
-void esp_reason_json(const struct esp_verdict *verdict, bool maximize, struct esp_text *out)
+void esp_reason_json(const struct esp_verdict *verdict, bool maximize, struct esp_buffer *out)
 {
     const struct esp_reason *reason = &verdict->reason;
-    esp_text_addf(out, "{\"action\":\"%s\"", esp_verdict_action_name(verdict->action));
+    esp_buffer_addf(out, "{\"action\":\"%s\"", esp_verdict_action_name(verdict->action));
     add_integer(out, "until", verdict->until, verdict->until > 0);
-    esp_text_addf(out, ",\"rule\":\"%s\"", esp_rule_name(reason->rule));
+    esp_buffer_addf(out, ",\"rule\":\"%s\"", esp_rule_name(reason->rule));
     add_integer(out, "rung", reason->rung, reason->rung >= 0);
     add_integer(out, "at", reason->at, reason->at > 0);
     add_integer(out, "rank", reason->rank, reason->rank > 0);
@@ -148,9 +148,9 @@ void esp_reason_json(const struct esp_verdict *verdict, bool maximize, struct es
     add_real(out, "threshold", shown(reason->threshold, maximize));
     add_real(out, "expected", reason->expected);
     add_real(out, "cost", reason->cost);
-    esp_text_add(out, ",\"rivals\":[");
+    esp_buffer_add(out, ",\"rivals\":[");
     for (int i = 0; i < ESP_RIVALS_MAX && reason->rivals[i] >= 0; i++) {
-        esp_text_addf(out, "%s%d", i ? "," : "", (int)reason->rivals[i]);
+        esp_buffer_addf(out, "%s%d", i ? "," : "", (int)reason->rivals[i]);
     }
-    esp_text_add(out, "]}");
+    esp_buffer_add(out, "]}");
 }

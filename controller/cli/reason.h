@@ -2,7 +2,7 @@
 #ifndef ESPALIER_CLI_REASON_H
 #define ESPALIER_CLI_REASON_H
 
-#include "text.h"
+#include "buffer.h"
 
 #include <espalier/event.h>
 
@@ -11,10 +11,10 @@
 void esp_reason_verdict(const struct esp_verdict *verdict,
                         const char *metric,
                         bool maximize,
-                        struct esp_text *out);
+                        struct esp_buffer *out);
 
 /* The same as an object: {"action","until","rule","rung","at","rank","of","value",
  * "threshold","expected","cost","rivals"}. What does not apply is null. */
-void esp_reason_json(const struct esp_verdict *verdict, bool maximize, struct esp_text *out);
+void esp_reason_json(const struct esp_verdict *verdict, bool maximize, struct esp_buffer *out);
 
 #endif

@@ -1,7 +1,7 @@
 #include "results.h"
 
+#include "columns.h"
 #include "plot.h"
-#include "table.h"
 #include "term.h"
 
 #include <math.h>
@@ -30,50 +30,50 @@ void esp_results_table(const struct esp_ledger *ledger,
                        const struct esp_rows *rows,
                        int width,
                        bool color,
-                       struct esp_text *out)
+                       struct esp_buffer *out)
 {
-    struct esp_table table = {0};
+    struct esp_columns table = {0};
     const struct esp_study *study = ledger->study;
-    esp_table_column(&table, "trial", true);
-    esp_table_column(&table, study->metric, true);
+    esp_columns_head(&table, "trial", true);
+    esp_columns_head(&table, study->metric, true);
     for (int p = 0; p < study->param_count; p++) {
         if (!is_constant(ledger, p)) {
-            esp_table_column(&table, study->params[p].name, true);
+            esp_columns_head(&table, study->params[p].name, true);
         }
     }
-    esp_table_column(&table, "tokens", true);
-    esp_table_column(&table, "state", false);
-    struct esp_text cell = {0};
+    esp_columns_head(&table, "tokens", true);
+    esp_columns_head(&table, "state", false);
+    struct esp_buffer cell = {0};
     for (size_t i = 0; i < rows->count; i++) {
         const struct esp_reader_trial *trial = &rows->trials[i];
-        esp_table_addf(&table, "#%lld", (long long)trial->trial);
+        esp_columns_addf(&table, "#%lld", (long long)trial->trial);
         if (isfinite(trial->value)) {
-            esp_table_addf(&table, "%.4f", trial->value);
+            esp_columns_addf(&table, "%.4f", trial->value);
         } else {
-            esp_table_add(&table, "-");
+            esp_columns_add(&table, "-");
         }
         for (int p = 0; p < study->param_count && p < (int)trial->param_count; p++) {
             if (!is_constant(ledger, p)) {
-                esp_text_clear(&cell);
-                esp_text_value(&cell, &trial->params[p].value);
-                esp_table_add(&table, esp_text_get(&cell));
+                esp_buffer_clear(&cell);
+                esp_buffer_value(&cell, &trial->params[p].value);
+                esp_columns_add(&table, esp_buffer_get(&cell));
             }
         }
-        esp_text_clear(&cell);
-        esp_text_count(&cell, trial->tokens > 0 ? (double)trial->tokens : 0);
-        esp_table_add(&table, esp_text_get(&cell));
+        esp_buffer_clear(&cell);
+        esp_buffer_count(&cell, trial->tokens > 0 ? (double)trial->tokens : 0);
+        esp_columns_add(&table, esp_buffer_get(&cell));
         bool diverged = trial->cause == ESP_CAUSE_DIVERGED;
-        esp_table_addf(&table,
-                       "%s%s",
-                       esp_rows_state(trial->state),
-                       diverged      ? " (diverged)"
-                       : trial->held ? " (held)"
-                                     : "");
+        esp_columns_addf(&table,
+                         "%s%s",
+                         esp_rows_state(trial->state),
+                         diverged      ? " (diverged)"
+                         : trial->held ? " (held)"
+                                       : "");
     }
     out->failed |= cell.failed || table.failed;
-    esp_table_print(&table, width, color, out);
-    esp_text_release(&cell);
-    esp_table_release(&table);
+    esp_columns_print(&table, width, color, out);
+    esp_buffer_release(&cell);
+    esp_columns_release(&table);
 }
 
 static bool is_log(const struct esp_param *param)
@@ -185,10 +185,10 @@ void esp_results_picture(const struct esp_ledger *ledger,
                          int width,
                          bool utf8,
                          bool color,
-                         struct esp_text *out)
+                         struct esp_buffer *out)
 {
     struct axes axes = {0};
-    struct esp_text names[ESP_PLOT_SERIES_MAX] = {0};
+    struct esp_buffer names[ESP_PLOT_SERIES_MAX] = {0};
     struct esp_plot_point *points = calloc(rows->count + 1, sizeof *points);
     choose_axes(ledger, rows, &axes);
     if (!points || axes.x < 0) {
@@ -223,58 +223,58 @@ void esp_results_picture(const struct esp_ledger *ledger,
         .color = color,
     };
     for (int k = 0; k < plot.series_count && axes.series >= 0; k++) {
-        esp_text_value(&names[k], &axes.values[k]);
-        plot.series[k] = esp_text_get(&names[k]);
+        esp_buffer_value(&names[k], &axes.values[k]);
+        plot.series[k] = esp_buffer_get(&names[k]);
     }
     esp_plot_print(&plot, out);
     for (int k = 0; k < ESP_PLOT_SERIES_MAX; k++) {
-        esp_text_release(&names[k]);
+        esp_buffer_release(&names[k]);
     }
     free(points);
 }
 
 void esp_results_cost(const struct esp_ledger *ledger,
                       const struct esp_reader_totals *totals,
-                      struct esp_text *out)
+                      struct esp_buffer *out)
 {
     double usd = esp_ledger_usd(ledger, totals->device_seconds);
-    esp_text_add(out, "cost: ");
-    esp_text_count(out, (double)totals->spent_tokens);
-    esp_text_add(out, " tokens, ");
-    esp_text_seconds(out, totals->device_seconds);
-    esp_text_add(out, " of device time");
+    esp_buffer_add(out, "cost: ");
+    esp_buffer_count(out, (double)totals->spent_tokens);
+    esp_buffer_add(out, " tokens, ");
+    esp_buffer_seconds(out, totals->device_seconds);
+    esp_buffer_add(out, " of device time");
     if (!isnan(usd)) {
-        esp_text_addf(out, ", $%.2f", usd);
+        esp_buffer_addf(out, ", $%.2f", usd);
     }
-    esp_text_add(out, "\n");
+    esp_buffer_add(out, "\n");
     if (totals->full_cost_tokens > 0) {
         double share = 1 - (double)totals->spent_tokens / (double)totals->full_cost_tokens;
-        esp_text_addf(out, "saved: %.0f %% of the ", 100 * share);
-        esp_text_count(out, (double)totals->full_cost_tokens);
-        esp_text_addf(out,
-                      " tokens that all %lld trials would have used to their horizon\n",
-                      (long long)totals->trials);
+        esp_buffer_addf(out, "saved: %.0f %% of the ", 100 * share);
+        esp_buffer_count(out, (double)totals->full_cost_tokens);
+        esp_buffer_addf(out,
+                        " tokens that all %lld trials would have used to their horizon\n",
+                        (long long)totals->trials);
     }
 }
 
-static void add_next_steps(const char *dir, const struct esp_rows *best, struct esp_text *out)
+static void add_next_steps(const char *dir, const struct esp_rows *best, struct esp_buffer *out)
 {
     long long trial = best->trials[0].trial;
-    esp_text_addf(out,
-                  "\nmore: espalier show %s %lld    espalier why %s %lld    "
-                  "espalier sample %s\n",
-                  dir,
-                  trial,
-                  dir,
-                  trial,
-                  dir);
+    esp_buffer_addf(out,
+                    "\nmore: espalier show %s %lld    espalier why %s %lld    "
+                    "espalier sample %s\n",
+                    dir,
+                    trial,
+                    dir,
+                    trial,
+                    dir);
 }
 
 int esp_results_print(const char *dir, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
     struct esp_rows best = {0}, all = {0};
-    struct esp_text out = {0};
+    struct esp_buffer out = {0};
     struct esp_reader_totals totals;
     int code = ESP_EXIT_FAILURE;
     if (esp_ledger_open(dir, &ledger, error) < 0 ||
@@ -287,9 +287,9 @@ int esp_results_print(const char *dir, struct esp_error *error)
     int width = esp_term_width(stdout);
     if (best.count > 0) {
         esp_results_table(&ledger, &best, width, color, &out);
-        esp_text_add(&out, "\n");
+        esp_buffer_add(&out, "\n");
         esp_results_picture(&ledger, &all, width, esp_term_utf8(), color, &out);
-        esp_text_add(&out, "\n");
+        esp_buffer_add(&out, "\n");
     }
     esp_results_cost(&ledger, &totals, &out);
     if (best.count > 0) {
@@ -297,7 +297,7 @@ int esp_results_print(const char *dir, struct esp_error *error)
     }
     code = esp_print(&out, error);
 out:
-    esp_text_release(&out);
+    esp_buffer_release(&out);
     esp_rows_release(&all);
     esp_rows_release(&best);
     esp_ledger_close(&ledger);

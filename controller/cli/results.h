@@ -10,7 +10,7 @@ void esp_results_table(const struct esp_ledger *ledger,
                        const struct esp_rows *rows,
                        int width,
                        bool color,
-                       struct esp_text *out);
+                       struct esp_buffer *out);
 
 /* Loss against the setting searched on the finest scale, a mark per value of a second one. */
 void esp_results_picture(const struct esp_ledger *ledger,
@@ -18,12 +18,12 @@ void esp_results_picture(const struct esp_ledger *ledger,
                          int width,
                          bool utf8,
                          bool color,
-                         struct esp_text *out);
+                         struct esp_buffer *out);
 
 /* "spent 4.9M tokens, 2 min 3 s of device time; saved 62 % of …". */
 void esp_results_cost(const struct esp_ledger *ledger,
                       const struct esp_reader_totals *totals,
-                      struct esp_text *out);
+                      struct esp_buffer *out);
 
 /* Everything, to stdout, as `run` ends with it. */
 int esp_results_print(const char *dir, struct esp_error *error);

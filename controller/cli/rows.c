@@ -106,14 +106,14 @@ const char *esp_rows_state(enum esp_trial_state state)
     return "?";
 }
 
-void esp_rows_params_json(const struct esp_reader_trial *trial, struct esp_text *out)
+void esp_rows_params_json(const struct esp_reader_trial *trial, struct esp_buffer *out)
 {
-    esp_text_add(out, "{");
+    esp_buffer_add(out, "{");
     for (uint32_t i = 0; i < trial->param_count; i++) {
-        esp_text_add(out, i ? "," : "");
-        esp_text_json_string(out, trial->params[i].name);
-        esp_text_add(out, ":");
-        esp_text_json_value(out, &trial->params[i].value);
+        esp_buffer_add(out, i ? "," : "");
+        esp_buffer_json_string(out, trial->params[i].name);
+        esp_buffer_add(out, ":");
+        esp_buffer_json_value(out, &trial->params[i].value);
     }
-    esp_text_add(out, "}");
+    esp_buffer_add(out, "}");
 }

@@ -3,7 +3,7 @@
 #define ESPALIER_CLI_ROWS_H
 
 #include "../store/reader.h"
-#include "text.h"
+#include "buffer.h"
 
 struct esp_rows {
     struct esp_reader_trial *trials; /* texts and params owned by the rows */
@@ -27,6 +27,6 @@ void esp_rows_release(struct esp_rows *rows);
 const char *esp_rows_state(enum esp_trial_state state);
 
 /* {"name":value,…} */
-void esp_rows_params_json(const struct esp_reader_trial *trial, struct esp_text *out);
+void esp_rows_params_json(const struct esp_reader_trial *trial, struct esp_buffer *out);
 
 #endif

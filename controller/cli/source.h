@@ -13,8 +13,4 @@ int esp_source_read(const char *path,
                     struct esp_study **out,
                     struct esp_error *error);
 
-/* The text with the value of trainer.data replaced by `data`; the caller's to free. */
-int esp_source_replace_data(
-    const char *text, const char *name, const char *data, char **out, struct esp_error *error);
-
 #endif

@@ -1,4 +1,5 @@
 /* The table of verbs. */
+#include "../replay/replay.h"
 #include "commands.h"
 
 #define MANY ESP_COMMAND_TRIALS_MAX
@@ -120,6 +121,11 @@ const struct esp_verb_entry esp_verbs[] = {
      .operand_max = 2,
      .summary = "Let a trial's model write; the best one's unless named.",
      .main = esp_cmd_sample},
+    {.name = "replay",
+     .operands = "TABLE.yaml…",
+     .summary = "Run a search on recorded trainings: what it would have cost and found.",
+     .details = "`espalier replay --help` lists its options.",
+     .raw = esp_replay_main},
     {.name = "agent",
      .operands = "",
      .operand_min = 0,

@@ -26,7 +26,8 @@ struct esp_loop_watcher {
 };
 
 struct esp_loop_options {
-    const char *device; /* auto, cpu, cuda */
+    const char *device;   /* auto, cpu, cuda */
+    const char *dir_name; /* DIR as the person named it */
     struct esp_loop_watcher watcher;
 };
 

@@ -32,9 +32,9 @@ static void marks_stand_where_their_values_are(void **state)
     const struct esp_plot_point points[] = {
         {1e-4, 3, 0, true}, {1e-3, 2, 1, true}, {1e-2, 2.5, 0, false}};
     struct esp_plot plot = plot_of(points, 3);
-    struct esp_text text = {0};
+    struct esp_buffer text = {0};
     esp_plot_print(&plot, &text);
-    assert_string_equal(esp_text_get(&text),
+    assert_string_equal(esp_buffer_get(&text),
                         "loss\n"
                         "        3 +o\n"
                         "      2.5 +          .\n"
@@ -42,7 +42,7 @@ static void marks_stand_where_their_values_are(void **state)
                         "          +-----------\n"
                         "           0.0001 lr 0.01\n"
                         "           bs  o 4  x 8  . stopped before the end\n");
-    esp_text_release(&text);
+    esp_buffer_release(&text);
 }
 
 static void one_diverged_trial_does_not_flatten_the_rest(void **state)
@@ -51,13 +51,13 @@ static void one_diverged_trial_does_not_flatten_the_rest(void **state)
     const struct esp_plot_point points[] = {
         {1e-4, 2.2, 0, true}, {1e-3, 2.0, 0, true}, {1e-2, 2.1, 0, true}, {1e-1, 1e6, 1, true}};
     struct esp_plot plot = plot_of(points, 4);
-    struct esp_text text = {0};
+    struct esp_buffer text = {0};
     plot.utf8 = true;
     esp_plot_print(&plot, &text);
-    assert_non_null(strstr(esp_text_get(&text), "↑"));
-    assert_non_null(strstr(esp_text_get(&text), "off the scale"));
-    assert_null(strstr(esp_text_get(&text), "e+0"));
-    esp_text_release(&text);
+    assert_non_null(strstr(esp_buffer_get(&text), "↑"));
+    assert_non_null(strstr(esp_buffer_get(&text), "off the scale"));
+    assert_null(strstr(esp_buffer_get(&text), "e+0"));
+    esp_buffer_release(&text);
 }
 
 static void what_is_not_finite_is_left_out(void **state)
@@ -68,10 +68,10 @@ static void what_is_not_finite_is_left_out(void **state)
                                             {-1, 2.0, 0, true},
                                             {1e-3, 2.0, 0, true}};
     struct esp_plot plot = plot_of(points, 4);
-    struct esp_text text = {0};
+    struct esp_buffer text = {0};
     esp_plot_print(&plot, &text); /* one usable point is no picture */
-    assert_string_equal(esp_text_get(&text), "");
-    esp_text_release(&text);
+    assert_string_equal(esp_buffer_get(&text), "");
+    esp_buffer_release(&text);
 }
 
 static void equal_values_do_not_divide_by_nothing(void **state)
@@ -79,11 +79,11 @@ static void equal_values_do_not_divide_by_nothing(void **state)
     (void)state;
     const struct esp_plot_point points[] = {{1e-3, 2, 0, true}, {1e-3, 2, 1, true}};
     struct esp_plot plot = plot_of(points, 2);
-    struct esp_text text = {0};
+    struct esp_buffer text = {0};
     esp_plot_print(&plot, &text);
-    assert_non_null(strchr(esp_text_get(&text), 'o'));
-    assert_null(strstr(esp_text_get(&text), "nan"));
-    esp_text_release(&text);
+    assert_non_null(strchr(esp_buffer_get(&text), 'o'));
+    assert_null(strstr(esp_buffer_get(&text), "nan"));
+    esp_buffer_release(&text);
 }
 
 int main(void)

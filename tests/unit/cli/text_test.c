@@ -1,6 +1,6 @@
 /* JSON, CSV and numbers for people. */
-#include "../../../controller/cli/table.h"
-#include "../../../controller/cli/text.h"
+#include "../../../controller/cli/buffer.h"
+#include "../../../controller/cli/columns.h"
 
 #include <locale.h>
 #include <math.h>
@@ -14,10 +14,10 @@
 
 static void check_json(const char *string, const char *expected)
 {
-    struct esp_text text = {0};
-    esp_text_json_string(&text, string);
-    assert_string_equal(esp_text_get(&text), expected);
-    esp_text_release(&text);
+    struct esp_buffer text = {0};
+    esp_buffer_json_string(&text, string);
+    assert_string_equal(esp_buffer_get(&text), expected);
+    esp_buffer_release(&text);
 }
 
 static void json_strings_escape_any_bytes(void **state)
@@ -35,13 +35,13 @@ static void json_strings_escape_any_bytes(void **state)
 
 static void check_real(double value, const char *json, const char *csv)
 {
-    struct esp_text text = {0};
-    esp_text_json_real(&text, value);
-    assert_string_equal(esp_text_get(&text), json);
-    esp_text_clear(&text);
-    esp_text_csv_real(&text, value);
-    assert_string_equal(esp_text_get(&text), csv);
-    esp_text_release(&text);
+    struct esp_buffer text = {0};
+    esp_buffer_json_real(&text, value);
+    assert_string_equal(esp_buffer_get(&text), json);
+    esp_buffer_clear(&text);
+    esp_buffer_csv_real(&text, value);
+    assert_string_equal(esp_buffer_get(&text), csv);
+    esp_buffer_release(&text);
 }
 
 static void reals_are_short_and_exact(void **state)
@@ -57,19 +57,19 @@ static void reals_are_short_and_exact(void **state)
     check_real(-INFINITY, "null", "-inf");
     for (int i = 1; i < 2000; i++) {
         double value = exp(i * 0.37 - 350) * 1.2345678901234567;
-        struct esp_text text = {0};
-        esp_text_json_real(&text, value);
-        assert_true(strtod(esp_text_get(&text), NULL) == value);
-        esp_text_release(&text);
+        struct esp_buffer text = {0};
+        esp_buffer_json_real(&text, value);
+        assert_true(strtod(esp_buffer_get(&text), NULL) == value);
+        esp_buffer_release(&text);
     }
 }
 
 static void check_csv(const char *string, const char *expected)
 {
-    struct esp_text text = {0};
-    esp_text_csv_string(&text, string);
-    assert_string_equal(esp_text_get(&text), expected);
-    esp_text_release(&text);
+    struct esp_buffer text = {0};
+    esp_buffer_csv_string(&text, string);
+    assert_string_equal(esp_buffer_get(&text), expected);
+    esp_buffer_release(&text);
 }
 
 static void csv_fields_are_quoted_where_they_must(void **state)
@@ -82,46 +82,47 @@ static void csv_fields_are_quoted_where_they_must(void **state)
     check_csv("", "");
 }
 
-static void check_words(void (*add)(struct esp_text *, double), double value, const char *words)
+static void
+check_words(void (*add)(struct esp_buffer *, double), double value, const char *words)
 {
-    struct esp_text text = {0};
+    struct esp_buffer text = {0};
     add(&text, value);
-    assert_string_equal(esp_text_get(&text), words);
-    esp_text_release(&text);
+    assert_string_equal(esp_buffer_get(&text), words);
+    esp_buffer_release(&text);
 }
 
 static void counts_and_times_read_well(void **state)
 {
     (void)state;
-    check_words(esp_text_count, 950, "950");
-    check_words(esp_text_count, 1250000, "1.25M");
-    check_words(esp_text_count, 999999, "1M");
-    check_words(esp_text_count, 14.4e9, "14.4G");
-    check_words(esp_text_seconds, 3.21, "3.2 s");
-    check_words(esp_text_seconds, 59.7, "1 min 0 s");
-    check_words(esp_text_seconds, 250, "4 min 10 s");
-    check_words(esp_text_seconds, 7500, "2 h 5 min");
-    check_words(esp_text_seconds, NAN, "?");
+    check_words(esp_buffer_count, 950, "950");
+    check_words(esp_buffer_count, 1250000, "1.25M");
+    check_words(esp_buffer_count, 999999, "1M");
+    check_words(esp_buffer_count, 14.4e9, "14.4G");
+    check_words(esp_buffer_seconds, 3.21, "3.2 s");
+    check_words(esp_buffer_seconds, 59.7, "1 min 0 s");
+    check_words(esp_buffer_seconds, 250, "4 min 10 s");
+    check_words(esp_buffer_seconds, 7500, "2 h 5 min");
+    check_words(esp_buffer_seconds, NAN, "?");
 }
 
 static void tables_align_and_drop_what_is_too_wide(void **state)
 {
     (void)state;
-    struct esp_table table = {0};
-    struct esp_text text = {0};
-    esp_table_column(&table, "n", true);
-    esp_table_column(&table, "größe", false);
-    esp_table_column(&table, "c", false);
-    esp_table_add(&table, "100");
-    esp_table_add(&table, "ß");
-    esp_table_add(&table, "one\ntwo");
-    esp_table_print(&table, 0, false, &text);
-    assert_string_equal(esp_text_get(&text), "  n  größe  c\n100  ß      one two\n");
-    esp_text_clear(&text);
-    esp_table_print(&table, 11, false, &text);
-    assert_string_equal(esp_text_get(&text), "  n  größe\n100  ß\n");
-    esp_text_release(&text);
-    esp_table_release(&table);
+    struct esp_columns table = {0};
+    struct esp_buffer text = {0};
+    esp_columns_head(&table, "n", true);
+    esp_columns_head(&table, "größe", false);
+    esp_columns_head(&table, "c", false);
+    esp_columns_add(&table, "100");
+    esp_columns_add(&table, "ß");
+    esp_columns_add(&table, "one\ntwo");
+    esp_columns_print(&table, 0, false, &text);
+    assert_string_equal(esp_buffer_get(&text), "  n  größe  c\n100  ß      one two\n");
+    esp_buffer_clear(&text);
+    esp_columns_print(&table, 11, false, &text);
+    assert_string_equal(esp_buffer_get(&text), "  n  größe\n100  ß\n");
+    esp_buffer_release(&text);
+    esp_columns_release(&table);
 }
 
 int main(void)

@@ -1,50 +1,13 @@
-/* trainer.data replaced in the study's text, and sentences for verdicts. */
+/* Sentences for verdicts. */
 #include "../../../controller/cli/reason.h"
-#include "../../../controller/cli/source.h"
 
-#include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
-
-static void check_replaced(const char *before, const char *after)
-{
-    char *text = NULL;
-    struct esp_error error = {{0}};
-    int rc = esp_source_replace_data(before, "s.yaml", "/d/new \"x\".txt", &text, &error);
-    assert_string_equal(error.text, "");
-    assert_int_equal(rc, 0);
-    assert_string_equal(text, after);
-    free(text);
-}
-
-static void the_data_is_replaced_in_place(void **state)
-{
-    (void)state;
-    check_replaced("# é\ntrainer:\n  data: /usr/include/*.h  # why\n  tokens: 5\n",
-                   "# é\ntrainer:\n  data: \"/d/new \\\"x\\\".txt\"  # why\n  tokens: 5\n");
-    check_replaced("trainer: {tokens: 5, data: 'it''s'}\n",
-                   "trainer: {tokens: 5, data: \"/d/new \\\"x\\\".txt\"}\n");
-    check_replaced("trainer: {data: \"a\\\"b\", tokens: 5}\n",
-                   "trainer: {data: \"/d/new \\\"x\\\".txt\", tokens: 5}\n");
-}
-
-static void a_study_without_data_says_so(void **state)
-{
-    (void)state;
-    char *text = NULL;
-    struct esp_error error = {{0}};
-    assert_int_equal(
-        esp_source_replace_data("trainer: {tokens: 5}\n", "s.yaml", "x", &text, &error),
-        -EINVAL);
-    assert_non_null(strstr(error.text, "trainer.data"));
-    assert_null(text);
-}
 
 static struct esp_verdict verdict_of(enum esp_verdict_action action, enum esp_rule rule)
 {
@@ -66,32 +29,32 @@ static void a_verdict_names_rule_rung_numbers_and_rivals(void **state)
 {
     (void)state;
     struct esp_verdict verdict = verdict_of(ESP_VERDICT_PAUSE, ESP_RULE_ASHA_WAIT);
-    struct esp_text text = {0};
+    struct esp_buffer text = {0};
     esp_reason_verdict(&verdict, "val_loss", false, &text);
-    assert_string_equal(esp_text_get(&text),
+    assert_string_equal(esp_buffer_get(&text),
                         "paused at rung 1: asha: not (yet) among the best of its rung, so it "
                         "waits there. val_loss 2.61 at 67k tokens is rank 5 of 9; the limit is "
                         "2.5. Nearest rivals: #3, #8.");
-    esp_text_clear(&text);
+    esp_buffer_clear(&text);
     esp_reason_json(&verdict, false, &text);
     assert_string_equal(
-        esp_text_get(&text),
+        esp_buffer_get(&text),
         "{\"action\":\"pause\",\"until\":200000,\"rule\":\"asha-wait\",\"rung\":1,\"at\":67000,"
         "\"rank\":5,\"of\":9,\"value\":2.61,\"threshold\":2.5,\"expected\":null,\"cost\":null,"
         "\"rivals\":[3,8]}");
-    esp_text_release(&text);
+    esp_buffer_release(&text);
 }
 
 static void a_maximised_metric_is_shown_as_it_is(void **state)
 {
     (void)state;
     struct esp_verdict verdict = verdict_of(ESP_VERDICT_CONTINUE, ESP_RULE_ASHA_PROMOTE);
-    struct esp_text text = {0};
+    struct esp_buffer text = {0};
     verdict.reason.value = -0.9;
     esp_reason_verdict(&verdict, "accuracy", true, &text);
-    assert_non_null(strstr(esp_text_get(&text), "continued until 200k tokens (rung 1)"));
-    assert_non_null(strstr(esp_text_get(&text), "accuracy 0.9 at"));
-    esp_text_release(&text);
+    assert_non_null(strstr(esp_buffer_get(&text), "continued until 200k tokens (rung 1)"));
+    assert_non_null(strstr(esp_buffer_get(&text), "accuracy 0.9 at"));
+    esp_buffer_release(&text);
 }
 
 static void every_rule_has_words(void **state)
@@ -99,21 +62,19 @@ static void every_rule_has_words(void **state)
     (void)state;
     for (int rule = 0; rule < ESP_RULE_COUNT; rule++) {
         struct esp_verdict verdict = verdict_of(ESP_VERDICT_PRUNE, rule);
-        struct esp_text text = {0};
+        struct esp_buffer text = {0};
         esp_reason_verdict(&verdict, "loss", false, &text);
-        assert_null(strstr(esp_text_get(&text), "?"));
-        esp_text_release(&text);
+        assert_null(strstr(esp_buffer_get(&text), "?"));
+        esp_buffer_release(&text);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_data_is_replaced_in_place),
-        cmocka_unit_test(a_study_without_data_says_so),
         cmocka_unit_test(a_verdict_names_rule_rung_numbers_and_rivals),
         cmocka_unit_test(a_maximised_metric_is_shown_as_it_is),
         cmocka_unit_test(every_rule_has_words),
     };
-    return cmocka_run_group_tests_name("cli/source", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("cli/reason", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "text.h"
+#include "buffer.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -7,13 +7,13 @@
 #include <string.h>
 #include <wchar.h>
 
-void esp_text_release(struct esp_text *text)
+void esp_buffer_release(struct esp_buffer *text)
 {
     free(text->data);
-    *text = (struct esp_text){0};
+    *text = (struct esp_buffer){0};
 }
 
-void esp_text_clear(struct esp_text *text)
+void esp_buffer_clear(struct esp_buffer *text)
 {
     text->size = 0;
     if (text->data) {
@@ -21,12 +21,12 @@ void esp_text_clear(struct esp_text *text)
     }
 }
 
-const char *esp_text_get(const struct esp_text *text)
+const char *esp_buffer_get(const struct esp_buffer *text)
 {
     return text->data ? text->data : "";
 }
 
-static bool reserve(struct esp_text *text, size_t more)
+static bool reserve(struct esp_buffer *text, size_t more)
 {
     size_t needed = text->size + more + 1;
     if (needed <= text->capacity) {
@@ -46,7 +46,7 @@ static bool reserve(struct esp_text *text, size_t more)
     return true;
 }
 
-void esp_text_add_bytes(struct esp_text *text, const char *bytes, size_t size)
+void esp_buffer_add_bytes(struct esp_buffer *text, const char *bytes, size_t size)
 {
     if (reserve(text, size)) {
         memcpy(text->data + text->size, bytes, size);
@@ -55,12 +55,12 @@ void esp_text_add_bytes(struct esp_text *text, const char *bytes, size_t size)
     }
 }
 
-void esp_text_add(struct esp_text *text, const char *string)
+void esp_buffer_add(struct esp_buffer *text, const char *string)
 {
-    esp_text_add_bytes(text, string, strlen(string));
+    esp_buffer_add_bytes(text, string, strlen(string));
 }
 
-void esp_text_addf(struct esp_text *text, const char *format, ...)
+void esp_buffer_addf(struct esp_buffer *text, const char *format, ...)
 {
     va_list args, again;
     va_start(args, format);
@@ -96,36 +96,36 @@ static size_t sequence_length(const unsigned char *p)
     return length;
 }
 
-void esp_text_json_string(struct esp_text *text, const char *string)
+void esp_buffer_json_string(struct esp_buffer *text, const char *string)
 {
     if (!string) {
-        esp_text_add(text, "null");
+        esp_buffer_add(text, "null");
         return;
     }
-    esp_text_add(text, "\"");
+    esp_buffer_add(text, "\"");
     for (const unsigned char *p = (const unsigned char *)string; *p;) {
         size_t length = sequence_length(p);
         if (*p == '"' || *p == '\\') {
-            esp_text_addf(text, "\\%c", *p);
+            esp_buffer_addf(text, "\\%c", *p);
         } else if (*p == '\n') {
-            esp_text_add(text, "\\n");
+            esp_buffer_add(text, "\\n");
         } else if (*p == '\t') {
-            esp_text_add(text, "\\t");
+            esp_buffer_add(text, "\\t");
         } else if (*p == '\r') {
-            esp_text_add(text, "\\r");
+            esp_buffer_add(text, "\\r");
         } else if (*p < 0x20 || *p == 0x7F) {
-            esp_text_addf(text, "\\u%04x", *p);
+            esp_buffer_addf(text, "\\u%04x", *p);
         } else if (length == 0) {
-            esp_text_add(text, "\\ufffd");
+            esp_buffer_add(text, "\\ufffd");
         } else {
-            esp_text_add_bytes(text, (const char *)p, length);
+            esp_buffer_add_bytes(text, (const char *)p, length);
         }
         p += length ? length : 1;
     }
-    esp_text_add(text, "\"");
+    esp_buffer_add(text, "\"");
 }
 
-static void add_shortest(struct esp_text *text, double value)
+static void add_shortest(struct esp_buffer *text, double value)
 {
     char digits[40];
     for (int precision = 15; precision <= 17; precision++) {
@@ -134,90 +134,90 @@ static void add_shortest(struct esp_text *text, double value)
             break;
         }
     }
-    esp_text_add(text, digits);
+    esp_buffer_add(text, digits);
 }
 
-void esp_text_json_real(struct esp_text *text, double value)
+void esp_buffer_json_real(struct esp_buffer *text, double value)
 {
     if (isfinite(value)) {
         add_shortest(text, value);
     } else {
-        esp_text_add(text, "null");
+        esp_buffer_add(text, "null");
     }
 }
 
-void esp_text_json_value(struct esp_text *text, const struct esp_value *value)
+void esp_buffer_json_value(struct esp_buffer *text, const struct esp_value *value)
 {
     switch (value->type) {
     case ESP_VALUE_REAL:
-        esp_text_json_real(text, value->real);
+        esp_buffer_json_real(text, value->real);
         break;
     case ESP_VALUE_INTEGER:
-        esp_text_addf(text, "%lld", (long long)value->integer);
+        esp_buffer_addf(text, "%lld", (long long)value->integer);
         break;
     case ESP_VALUE_BOOLEAN:
-        esp_text_add(text, value->integer ? "true" : "false");
+        esp_buffer_add(text, value->integer ? "true" : "false");
         break;
     case ESP_VALUE_TEXT:
-        esp_text_json_string(text, value->text);
+        esp_buffer_json_string(text, value->text);
         break;
     }
 }
 
-void esp_text_csv_string(struct esp_text *text, const char *string)
+void esp_buffer_csv_string(struct esp_buffer *text, const char *string)
 {
     if (!string) {
         return;
     }
     if (!strpbrk(string, ",\"\r\n")) {
-        esp_text_add(text, string);
+        esp_buffer_add(text, string);
         return;
     }
-    esp_text_add(text, "\"");
+    esp_buffer_add(text, "\"");
     for (const char *p = string; *p; p++) {
-        esp_text_add_bytes(text, p, 1);
+        esp_buffer_add_bytes(text, p, 1);
         if (*p == '"') {
-            esp_text_add(text, "\"");
+            esp_buffer_add(text, "\"");
         }
     }
-    esp_text_add(text, "\"");
+    esp_buffer_add(text, "\"");
 }
 
-void esp_text_csv_real(struct esp_text *text, double value)
+void esp_buffer_csv_real(struct esp_buffer *text, double value)
 {
     if (isfinite(value)) {
         add_shortest(text, value);
     } else if (!isnan(value)) {
-        esp_text_add(text, value > 0 ? "inf" : "-inf");
+        esp_buffer_add(text, value > 0 ? "inf" : "-inf");
     }
 }
 
-void esp_text_csv_value(struct esp_text *text, const struct esp_value *value)
+void esp_buffer_csv_value(struct esp_buffer *text, const struct esp_value *value)
 {
     switch (value->type) {
     case ESP_VALUE_REAL:
-        esp_text_csv_real(text, value->real);
+        esp_buffer_csv_real(text, value->real);
         break;
     case ESP_VALUE_TEXT:
-        esp_text_csv_string(text, value->text);
+        esp_buffer_csv_string(text, value->text);
         break;
     default:
-        esp_text_json_value(text, value);
+        esp_buffer_json_value(text, value);
     }
 }
 
-void esp_text_value(struct esp_text *text, const struct esp_value *value)
+void esp_buffer_value(struct esp_buffer *text, const struct esp_value *value)
 {
     if (value->type == ESP_VALUE_REAL) {
-        esp_text_addf(text, "%.4g", value->real);
+        esp_buffer_addf(text, "%.4g", value->real);
     } else if (value->type == ESP_VALUE_TEXT) {
-        esp_text_add(text, value->text ? value->text : "");
+        esp_buffer_add(text, value->text ? value->text : "");
     } else {
-        esp_text_json_value(text, value);
+        esp_buffer_json_value(text, value);
     }
 }
 
-void esp_text_count(struct esp_text *text, double count)
+void esp_buffer_count(struct esp_buffer *text, double count)
 {
     static const char *const units[] = {"", "k", "M", "G", "T", "P"};
     int unit = 0;
@@ -226,36 +226,36 @@ void esp_text_count(struct esp_text *text, double count)
         unit++;
     }
     if (unit == 0) {
-        esp_text_addf(text, "%.0f", count);
+        esp_buffer_addf(text, "%.0f", count);
     } else {
-        esp_text_addf(text, "%.3g%s", count, units[unit]);
+        esp_buffer_addf(text, "%.3g%s", count, units[unit]);
     }
 }
 
-void esp_text_seconds(struct esp_text *text, double seconds)
+void esp_buffer_seconds(struct esp_buffer *text, double seconds)
 {
     if (!isfinite(seconds) || seconds < 0) {
-        esp_text_add(text, "?");
+        esp_buffer_add(text, "?");
     } else if (seconds < 10) {
-        esp_text_addf(text, "%.1f s", seconds);
+        esp_buffer_addf(text, "%.1f s", seconds);
     } else if (seconds < 59.5) {
-        esp_text_addf(text, "%.0f s", seconds);
+        esp_buffer_addf(text, "%.0f s", seconds);
     } else if (seconds < 3599.5) {
         long whole = lround(seconds);
-        esp_text_addf(text, "%ld min %ld s", whole / 60, whole % 60);
+        esp_buffer_addf(text, "%ld min %ld s", whole / 60, whole % 60);
     } else {
         long minutes = lround(seconds / 60);
-        esp_text_addf(text, "%ld h %ld min", minutes / 60, minutes % 60);
+        esp_buffer_addf(text, "%ld h %ld min", minutes / 60, minutes % 60);
     }
 }
 
-void esp_text_ago(struct esp_text *text, long long elapsed_ms)
+void esp_buffer_ago(struct esp_buffer *text, long long elapsed_ms)
 {
-    esp_text_seconds(text, elapsed_ms < 0 ? 0 : (double)(elapsed_ms / 1000));
-    esp_text_add(text, " ago");
+    esp_buffer_seconds(text, elapsed_ms < 0 ? 0 : (double)(elapsed_ms / 1000));
+    esp_buffer_add(text, " ago");
 }
 
-int esp_text_width(const char *string)
+int esp_buffer_width(const char *string)
 {
     mbstate_t state = {0};
     int width = 0;

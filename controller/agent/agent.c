@@ -1,0 +1,216 @@
+#include "agent.h"
+
+#include "duty.h"
+#include "lock.h"
+#include "pin.h"
+
+#include <errno.h>
+#include <espalier/dealer.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Ends taken from epoll at once. */
+#define ENDS_MAX 64
+
+struct agent {
+    struct esp_duty duty;
+    struct esp_dealer *dealer;
+    int ends; /* epoll over the pidfds */
+    int64_t heard_ms, sent_ms;
+};
+
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+static int send_message(void *context, const struct esp_message *message)
+{
+    struct agent *agent = context;
+    struct esp_error error = {{0}};
+    int rc = esp_dealer_send(agent->dealer, message, &error);
+    if (rc == 0) {
+        agent->sent_ms = monotonic_ms();
+    } else if (rc != -EAGAIN) {
+        fprintf(stderr, "a message could not be sent: %s\n", error.text);
+    }
+    return rc;
+}
+
+/* Puts every process that is not yet waited for into epoll. */
+static void watch_processes(struct agent *agent)
+{
+    struct esp_processes *processes = agent->duty.processes;
+    for (size_t i = 0; i < esp_processes_count(processes); i++) {
+        struct esp_process *process = esp_processes_at(processes, i);
+        if (process->pidfd >= 0 && !process->watched) {
+            struct epoll_event event = {.events = EPOLLIN, .data.u64 = process->record.key};
+            process->watched =
+                epoll_ctl(agent->ends, EPOLL_CTL_ADD, process->pidfd, &event) == 0;
+        }
+    }
+}
+
+static void take_ends(struct agent *agent)
+{
+    struct epoll_event events[ENDS_MAX];
+    struct esp_processes *processes = agent->duty.processes;
+    int count;
+    do {
+        count = epoll_wait(agent->ends, events, ENDS_MAX, 0);
+        for (int e = 0; e < count; e++) {
+            for (size_t i = 0; i < esp_processes_count(processes); i++) {
+                if (esp_processes_at(processes, i)->record.key == events[e].data.u64) {
+                    esp_processes_reap(processes, i);
+                    break;
+                }
+            }
+        }
+    } while (count == ENDS_MAX);
+    esp_duty_report(&agent->duty);
+}
+
+static void take_messages(struct agent *agent)
+{
+    struct esp_message message;
+    struct esp_error error;
+    for (;;) {
+        error.text[0] = '\0';
+        int rc = esp_dealer_receive(agent->dealer, &message, &error);
+        if (rc == -EAGAIN) {
+            return;
+        }
+        if (rc < 0) {
+            fprintf(stderr, "a message could not be read: %s\n", error.text);
+            if (rc != -EBADMSG && rc != -EMSGSIZE) {
+                return;
+            }
+            continue;
+        }
+        agent->heard_ms = monotonic_ms();
+        esp_duty_take(&agent->duty, &message, agent->heard_ms);
+    }
+}
+
+/* When the loop has to look again without an event. */
+static int64_t next_deadline(const struct agent *agent)
+{
+    int64_t next = esp_processes_deadline(agent->duty.processes);
+    int64_t beat = agent->sent_ms + agent->duty.heartbeat_ms;
+    next = beat < next ? beat : next;
+    if (esp_processes_alive(agent->duty.processes) == 0) {
+        int64_t lapse = agent->heard_ms + agent->duty.lease_ms;
+        next = lapse < next ? lapse : next;
+    }
+    return next;
+}
+
+/* A sign of life; to a controller that has not answered yet, the Hello again. */
+static void beat(struct agent *agent)
+{
+    if (!agent->duty.welcome) {
+        esp_duty_hello(&agent->duty);
+        return;
+    }
+    struct esp_message message = {.kind = ESP_MESSAGE_HEARTBEAT};
+    send_message(agent, &message);
+    esp_duty_report(&agent->duty);
+}
+
+static int serve(struct agent *agent, struct esp_error *error)
+{
+    struct esp_duty *duty = &agent->duty;
+    agent->heard_ms = agent->sent_ms = monotonic_ms();
+    esp_duty_hello(duty);
+    for (;;) {
+        watch_processes(agent);
+        size_t alive = esp_processes_alive(duty->processes);
+        int64_t now = monotonic_ms();
+        if (duty->refused[0]) {
+            esp_error_set(error, 0, "refused by the controller: %s", duty->refused);
+            return 1;
+        }
+        if (duty->retiring && alive == 0) {
+            return 0;
+        }
+        if (alive == 0 && now - agent->heard_ms >= duty->lease_ms) {
+            fprintf(stderr, "no controller for a lease, and no process left: leaving\n");
+            return 0;
+        }
+        esp_processes_expire(duty->processes, now);
+        if (now - agent->sent_ms >= duty->heartbeat_ms) {
+            beat(agent);
+            agent->sent_ms = now; /* also when nobody is there: the next beat tries again */
+        }
+        int64_t next = next_deadline(agent);
+        int64_t wait = next == INT64_MAX ? -1 : next > now ? next - now : 0;
+        struct pollfd fds[] = {{.fd = agent->ends, .events = POLLIN}};
+        int rc = esp_dealer_wait(agent->dealer, false, fds, 1, wait);
+        if (rc < 0 && rc != -EINTR) {
+            esp_error_set(error, rc, "waiting failed: %s.", strerror(-rc));
+            return 1;
+        }
+        take_messages(agent);
+        take_ends(agent);
+    }
+}
+
+int esp_agent_run(const struct esp_agent_options *options, struct esp_error *error)
+{
+    struct agent agent = {.ends = -1};
+    char host[ESP_NAME_MAX] = "";
+    int lock = -1, code = 1;
+    /* In a session of its own whoever started it; already leading one is fine. */
+    setsid();
+    signal(SIGPIPE, SIG_IGN);
+    int rc = esp_agent_lock(options->dir, &lock, error);
+    if (rc < 0) {
+        return rc == -EBUSY ? ESP_AGENT_EXIT_BUSY : 1;
+    }
+    gethostname(host, sizeof host - 1);
+    struct esp_processes_options table = {
+        .dir = options->dir,
+        .endpoint = options->endpoint,
+        .program = options->program,
+        .study = options->study,
+        .grace_ms = ESP_GRACE_MS,
+    };
+    agent.duty = (struct esp_duty){
+        .study = options->study,
+        .host = host,
+        .device = strcmp(options->device, "auto") == 0 ? "cpu" : options->device,
+        .slots = (uint32_t)esp_pin_cores(),
+        .context = &agent,
+        .send = send_message,
+        .heartbeat_ms = ESP_HEARTBEAT_MS,
+        .lease_ms = ESP_LEASE_MS,
+    };
+    /* The table makes DIR/agent, where the id is kept. */
+    rc = esp_processes_open(&table, &agent.duty.processes, error);
+    rc = rc < 0 ? rc : esp_identity_agent(options->dir, &agent.duty.id, error);
+    rc = rc < 0 ? rc : esp_dealer_connect(options->endpoint, &agent.dealer, error);
+    if (rc < 0) {
+        goto out;
+    }
+    agent.ends = epoll_create1(EPOLL_CLOEXEC);
+    if (agent.ends < 0) {
+        esp_error_set(error, -errno, "epoll: %s.", strerror(errno));
+        goto out;
+    }
+    code = serve(&agent, error);
+out:
+    esp_dealer_close(agent.dealer, 0);
+    esp_processes_close(agent.duty.processes);
+    if (agent.ends >= 0) {
+        close(agent.ends);
+    }
+    close(lock);
+    return code;
+}

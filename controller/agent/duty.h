@@ -1,0 +1,34 @@
+/* What an agent does about each message, apart from sockets and clocks.
+ *
+ * Messages out go through `send`; the strings of a message live until it returns. */
+#ifndef ESPALIER_AGENT_DUTY_H
+#define ESPALIER_AGENT_DUTY_H
+
+#include "processes.h"
+
+#include <espalier/message.h>
+
+struct esp_duty {
+    struct esp_processes *processes;
+    uint64_t id, study;
+    const char *host, *device;
+    uint32_t slots;
+    void *context;
+    int (*send)(void *context, const struct esp_message *message); /* 0 or -errno: not sent */
+    /* what was learnt */
+    bool welcome;  /* the present controller knows this agent */
+    bool retiring; /* the study is over */
+    char refused[ESP_WORDS_MAX];
+    int64_t heartbeat_ms, lease_ms;
+};
+
+/* Says who this agent is, and which processes live here. */
+void esp_duty_hello(struct esp_duty *duty);
+
+/* Takes a message from the controller. */
+void esp_duty_take(struct esp_duty *duty, const struct esp_message *message, int64_t now_ms);
+
+/* Tells the ends of processes that were not told on this connection. */
+void esp_duty_report(struct esp_duty *duty);
+
+#endif

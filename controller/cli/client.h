@@ -1,0 +1,17 @@
+/* Sending a command to the controller of DIR and hearing its answer. */
+#ifndef ESPALIER_CLI_CLIENT_H
+#define ESPALIER_CLI_CLIENT_H
+
+#include <espalier/error.h>
+#include <espalier/message.h>
+
+/* Sends the command (its id is chosen here) and says the answer: what the controller did on
+ * stdout's side of things is in `answer` (nullable). 0; a negative errno from the controller,
+ * with its words; -ENOTCONN: no controller lives in DIR, with words on how to go on;
+ * -ETIMEDOUT. */
+int esp_client_command(const char *dir,
+                       struct esp_command *command,
+                       char answer[ESP_WORDS_MAX],
+                       struct esp_error *error);
+
+#endif

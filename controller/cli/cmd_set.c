@@ -1,0 +1,77 @@
+/* espalier set: changes run_cap, workers or a budget of a running search. */
+#include "client.h"
+#include "commands.h"
+
+#include <espalier/suggest.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const names[] = {
+    "run_cap", "workers", "budget.tokens", "budget.hours", "budget.usd"};
+#define NAME_COUNT (sizeof names / sizeof names[0])
+#define SETTINGS_MAX 16
+
+static int
+read_setting(const char *text, char *name, struct esp_setting *out, struct esp_error *error)
+{
+    size_t length = strcspn(text, "=");
+    if (text[length] != '=' || length >= ESP_NAME_MAX) {
+        return esp_error_set(error, -1, "set: %s: NAME=VALUE is needed, as run_cap=40.", text);
+    }
+    snprintf(name, ESP_NAME_MAX, "%.*s", (int)length, text);
+    size_t known = 0;
+    while (known < NAME_COUNT && strcmp(names[known], name) != 0) {
+        known++;
+    }
+    if (known == NAME_COUNT) {
+        const char *near = esp_suggest(name, names, NAME_COUNT);
+        return esp_error_set(
+            error,
+            -1,
+            "set: \"%s\" cannot be changed%s%s%s; these can: run_cap, workers, "
+            "budget.tokens, budget.hours, budget.usd.",
+            name,
+            near ? "; did you mean \"" : "",
+            near ? near : "",
+            near ? "\"?" : "");
+    }
+    char *end = NULL;
+    double value = strtod(text + length + 1, &end);
+    if (end == text + length + 1 || *end || !isfinite(value) || value < 0 ||
+        (known < 2 && value != floor(value))) {
+        return esp_error_set(error,
+                             -1,
+                             "set: %s: %s from 0 up is needed.",
+                             text,
+                             known < 2 ? "a whole number" : "a number");
+    }
+    *out = (struct esp_setting){
+        .name = name,
+        .value = {.type = ESP_VALUE_REAL, .real = value, .integer = (int64_t)value}};
+    return 0;
+}
+
+int esp_cmd_set(const struct esp_arguments *arguments, struct esp_error *error)
+{
+    static char words[SETTINGS_MAX][ESP_NAME_MAX];
+    struct esp_setting settings[SETTINGS_MAX];
+    char answer[ESP_WORDS_MAX];
+    int count = arguments->operand_count - 1;
+    for (int i = 0; i < count; i++) {
+        if (read_setting(arguments->operands[1 + i], words[i], &settings[i], error) < 0) {
+            return ESP_EXIT_USAGE;
+        }
+    }
+    struct esp_command command = {
+        .verb = ESP_VERB_SET,
+        .settings = settings,
+        .setting_count = (uint32_t)count,
+    };
+    if (esp_client_command(arguments->operands[0], &command, answer, error) < 0) {
+        return ESP_EXIT_FAILURE;
+    }
+    fprintf(stderr, "espalier: %s\n", answer[0] ? answer : "done.");
+    return ESP_EXIT_DONE;
+}

@@ -1,0 +1,50 @@
+/* espalier stop, pause, continue, extend: commands on trials, sent to the live controller. */
+#include "client.h"
+#include "commands.h"
+#include "ledger.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static enum esp_verb verb_of(const char *name)
+{
+    if (strcmp(name, "stop") == 0) {
+        return ESP_VERB_STOP;
+    }
+    if (strcmp(name, "pause") == 0) {
+        return ESP_VERB_PAUSE;
+    }
+    return strcmp(name, "continue") == 0 ? ESP_VERB_CONTINUE : ESP_VERB_EXTEND;
+}
+
+int esp_cmd_trials(const struct esp_arguments *arguments, struct esp_error *error)
+{
+    uint32_t trials[ESP_COMMAND_TRIALS_MAX];
+    char answer[ESP_WORDS_MAX];
+    int count = arguments->operand_count - 1;
+    for (int i = 0; i < count; i++) {
+        int64_t trial;
+        if (esp_arguments_trial(arguments->operands[1 + i], &trial, error) < 0) {
+            return ESP_EXIT_USAGE;
+        }
+        trials[i] = (uint32_t)trial;
+    }
+    struct esp_setting tokens = {
+        .name = "tokens",
+        .value = {.type = ESP_VALUE_INTEGER,
+                  .integer = arguments->tokens,
+                  .real = (double)arguments->tokens},
+    };
+    struct esp_command command = {
+        .verb = verb_of(arguments->verb),
+        .trials = trials,
+        .trial_count = (uint32_t)count,
+        .settings = arguments->tokens > 0 ? &tokens : NULL,
+        .setting_count = arguments->tokens > 0 ? 1 : 0,
+    };
+    if (esp_client_command(arguments->operands[0], &command, answer, error) < 0) {
+        return ESP_EXIT_FAILURE;
+    }
+    fprintf(stderr, "espalier: %s\n", answer[0] ? answer : "done.");
+    return ESP_EXIT_DONE;
+}

@@ -1,0 +1,40 @@
+/* The local agent as the controller keeps it: started, found when one is at work already,
+ * started again when it died, waited for at the end. */
+#ifndef ESPALIER_LOOP_KEEPER_H
+#define ESPALIER_LOOP_KEEPER_H
+
+#include <espalier/error.h>
+#include <espalier/limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Agents in a row that died before they said Hello, before the controller gives up. */
+#define ESP_KEEPER_STARTS_MAX 8
+
+struct esp_keeper {
+    const char *dir, *endpoint, *device; /* borrowed */
+    uint64_t study;
+    pid_t pid;
+    int pidfd;  /* readable when it has ended; -1: none */
+    bool child; /* ours to reap */
+    bool ended; /* for good: nothing is left to wait for */
+    int starts; /* in a row without a Hello */
+};
+
+/* Starts an agent. */
+int esp_keeper_start(struct esp_keeper *keeper, struct esp_error *error);
+
+/* After the pidfd became readable: takes the agent's end. Unless `leaving`, another is started,
+ * or the one that was there before is watched. -ECHILD: too many have died in a row. */
+int esp_keeper_ended(struct esp_keeper *keeper, bool leaving, struct esp_error *error);
+
+/* The agent has said Hello. */
+void esp_keeper_greeted(struct esp_keeper *keeper);
+
+/* Ends an agent that does not leave by itself. Its processes, if any, are not touched. */
+void esp_keeper_kill(struct esp_keeper *keeper);
+
+void esp_keeper_release(struct esp_keeper *keeper);
+
+#endif

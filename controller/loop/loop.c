@@ -1,0 +1,250 @@
+#include "loop.h"
+
+#include "../net/net.h"
+#include "batch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* Descriptors beside the socket. */
+enum { FD_SIGNALS, FD_AGENT, FD_COUNT };
+
+static int take_messages(struct esp_loop *loop)
+{
+    struct esp_peer peer;
+    struct esp_message message;
+    struct esp_error error;
+    while (loop->outcome.event_count < ESP_COMMIT_REPORTS_MAX) {
+        error.text[0] = '\0';
+        int rc = esp_net_receive(loop->net, &peer, &message, &error);
+        if (rc == -EAGAIN) {
+            return 0;
+        }
+        if (rc < 0) {
+            return esp_error_set(&loop->error, rc, "the socket failed: %s", error.text);
+        }
+        if (loop->ailing || loop->finished) {
+            continue; /* not acknowledged, so it comes again */
+        }
+        if (rc == 0 && message.kind == ESP_MESSAGE_HELLO && peer.role == ESP_ROLE_AGENT) {
+            esp_keeper_greeted(&loop->keeper);
+        }
+        struct esp_input input = {
+            .kind = rc == 0 ? ESP_INPUT_MESSAGE : ESP_INPUT_MALFORMED,
+            .peer = peer,
+            .message = rc == 0 ? &message : NULL,
+            .text = rc == 0 ? NULL : error.text,
+        };
+        rc = esp_loop_step(loop, &input);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static void say_interrupted(struct esp_loop *loop)
+{
+    char words[ESP_WORDS_MAX];
+    struct esp_core_totals totals = esp_core_totals(loop->session->core);
+    const uint32_t *by = totals.by_state;
+    uint32_t live = by[ESP_TRIAL_ASSIGNED] + by[ESP_TRIAL_RUNNING] + by[ESP_TRIAL_PAUSING] +
+                    by[ESP_TRIAL_STOPPING];
+    snprintf(words,
+             sizeof words,
+             "saving %" PRIu32 " trial%s; press Ctrl-C again to end now; go on later with: "
+             "espalier resume %s",
+             live,
+             live == 1 ? "" : "s",
+             loop->options->dir_name);
+    esp_loop_say(loop, words);
+}
+
+/* The first signal saves and leaves, any later one ends now. */
+static int take_signals(struct esp_loop *loop)
+{
+    struct signalfd_siginfo info;
+    while (read(loop->signals, &info, sizeof info) == sizeof info) {
+        loop->interruptions++;
+        if (loop->finished) {
+            continue;
+        }
+        if (loop->ailing) {
+            loop->abandoned = true; /* nothing can be recorded: leave it as it is on disk */
+            continue;
+        }
+        struct esp_input input = {.kind = loop->interruptions == 1 ? ESP_INPUT_INTERRUPT
+                                                                   : ESP_INPUT_TERMINATE};
+        if (loop->interruptions == 1) {
+            say_interrupted(loop);
+        } else if (loop->interruptions == 2) {
+            esp_loop_say(loop, "ending now");
+        }
+        int rc = esp_loop_step(loop, &input);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int64_t next_wait(const struct esp_loop *loop)
+{
+    int64_t next = loop->look_ms, now = esp_loop_clock();
+    if (loop->finished) {
+        next = loop->retired_ms;
+    } else if (loop->ailing) {
+        next = loop->room_ms < next ? loop->room_ms : next;
+    } else {
+        int64_t deadline = esp_core_deadline(loop->session->core);
+        next = deadline < next ? deadline : next;
+        if (loop->outcome.event_count > 0) {
+            int64_t commit = loop->committed_ms + ESP_COMMIT_WAIT_MS;
+            next = commit < next ? commit : next;
+        }
+    }
+    if (next == INT64_MAX) {
+        return -1;
+    }
+    return next <= now ? 0 : next - now;
+}
+
+/* Everything that is due by the clock. */
+static int take_time(struct esp_loop *loop)
+{
+    int64_t now = esp_loop_clock();
+    if (loop->ailing) {
+        return now >= loop->room_ms ? esp_loop_recover(loop) : 0;
+    }
+    if (!loop->finished && esp_core_deadline(loop->session->core) <= now) {
+        struct esp_input tick = {.kind = ESP_INPUT_TICK};
+        return esp_loop_step(loop, &tick);
+    }
+    return 0;
+}
+
+/* Group commit: at once when the last one is long enough ago, otherwise when it is, or when the
+ * batch is full. */
+static bool commit_is_due(const struct esp_loop *loop)
+{
+    if (loop->ailing) {
+        return false;
+    }
+    if (loop->outcome.event_count == 0) {
+        return loop->outcome.effect_count > 0;
+    }
+    return loop->outcome.event_count >= ESP_COMMIT_REPORTS_MAX ||
+           esp_loop_clock() - loop->committed_ms >= ESP_COMMIT_WAIT_MS;
+}
+
+static int serve(struct esp_loop *loop)
+{
+    while (!(loop->finished && loop->keeper.ended) && !loop->abandoned) {
+        struct pollfd fds[FD_COUNT] = {
+            [FD_SIGNALS] = {.fd = loop->signals, .events = POLLIN},
+            [FD_AGENT] = {.fd = loop->keeper.pidfd, .events = POLLIN},
+        };
+        int rc = esp_net_poll(loop->net, fds, FD_COUNT, next_wait(loop));
+        if (rc < 0 && rc != -EINTR) {
+            return esp_error_set(&loop->error, rc, "waiting failed: %s.", strerror(-rc));
+        }
+        rc = rc > 0 ? take_messages(loop) : 0;
+        rc = rc == 0 && fds[FD_SIGNALS].revents ? take_signals(loop) : rc;
+        if (rc == 0 && fds[FD_AGENT].revents) {
+            rc = esp_keeper_ended(&loop->keeper, loop->finished, &loop->error);
+        }
+        rc = rc == 0 ? take_time(loop) : rc;
+        rc = rc == 0 && commit_is_due(loop) ? esp_loop_flush(loop) : rc;
+        if (rc < 0) {
+            return rc;
+        }
+        int64_t now = esp_loop_clock();
+        if (loop->finished && now >= loop->retired_ms) {
+            esp_keeper_kill(&loop->keeper);
+            loop->retired_ms = INT64_MAX;
+        }
+        if (!loop->finished && now >= loop->look_ms) {
+            esp_loop_look(loop, NULL, 0);
+        }
+    }
+    return 0;
+}
+
+/* The first steps: what the study file says otherwise than the record, then START, which may
+ * find by it that an ended search has work again. */
+static int begin(struct esp_loop *loop)
+{
+    struct esp_session *session = loop->session;
+    int rc = 0;
+    if (session->change_count > 0) {
+        struct esp_message message = {
+            .kind = ESP_MESSAGE_COMMAND,
+            .command = {.id = esp_identity_random(),
+                        .verb = ESP_VERB_SET,
+                        .settings = session->changes,
+                        .setting_count = session->change_count},
+        };
+        struct esp_input set = {
+            .kind = ESP_INPUT_MESSAGE, .peer = ESP_LOOP_OURSELVES, .message = &message};
+        rc = esp_loop_step(loop, &set);
+    }
+    struct esp_input start = {.kind = ESP_INPUT_START, .text = ESP_VERSION};
+    rc = rc == 0 ? esp_loop_step(loop, &start) : rc;
+    rc = rc == 0 ? esp_loop_flush(loop) : rc;
+    if (rc == 0 && loop->refused[0]) {
+        rc = esp_error_set(&loop->error, -EINVAL, "%s", loop->refused);
+    }
+    return rc;
+}
+
+static int open_signals(struct esp_loop *loop, sigset_t *before)
+{
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGINT);
+    sigaddset(&mask, SIGTERM);
+    sigaddset(&mask, SIGHUP);
+    sigprocmask(SIG_BLOCK, &mask, before);
+    loop->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    return loop->signals < 0 ? -errno : 0;
+}
+
+int esp_loop_run(struct esp_session *session,
+                 const struct esp_loop_options *options,
+                 struct esp_error *error)
+{
+    sigset_t before;
+    struct esp_loop *loop = calloc(1, sizeof *loop);
+    if (!loop) {
+        return esp_error_set(error, -ENOMEM, "out of memory.");
+    }
+    esp_loop_init(loop, session, options);
+    /* Before the socket's threads exist, so that they inherit the mask. */
+    int rc = open_signals(loop, &before);
+    rc = rc < 0 ? rc : esp_endpoint(session->dir, loop->endpoint, &loop->error);
+    rc = rc < 0 ? rc : esp_net_create(loop->endpoint, &loop->net, &loop->error);
+    rc = rc < 0 ? rc : begin(loop);
+    if (rc == 0 && !loop->finished) {
+        rc = esp_keeper_start(&loop->keeper, &loop->error);
+    } else {
+        loop->keeper.ended = true;
+    }
+    rc = rc < 0 ? rc : serve(loop);
+    if (rc == 0) {
+        rc = loop->abandoned ? ESP_LOOP_KILLED : loop->exit_code;
+    }
+    if (error) {
+        *error = loop->error;
+    }
+    esp_net_destroy(loop->net, 100);
+    esp_loop_release(loop);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    free(loop);
+    return rc;
+}
