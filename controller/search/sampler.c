@@ -23,7 +23,7 @@ static const struct {
     [ESP_METHOD_RANDOM] = {"random", &esp_sampler_random},
     [ESP_METHOD_SOBOL] = {"sobol", &esp_sampler_sobol},
     [ESP_METHOD_TPE] = {"tpe", &esp_sampler_tpe},
-    [ESP_METHOD_BAYES] = {"bayes", NULL},
+    [ESP_METHOD_BAYES] = {"bayes", &esp_sampler_bayes},
 };
 
 int esp_sampler_create(const struct esp_study *study,

@@ -1,0 +1,128 @@
+/* Bayesian optimisation: the settings with the largest expected improvement at the horizon,
+ * under the surrogate with its scaling-law prior.
+ *
+ * The first trial is where the law says, or the middle of the space. In many dimensions the
+ * next ones are spread (Sobol points), since a process that has seen a few points knows
+ * nothing. */
+#include "sampler.h"
+#include "sobol_points.h"
+#include "surrogate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct bayes {
+    struct esp_surrogate *surrogate;
+    uint32_t spread; /* trials before the first that the process chooses */
+    struct esp_sobol_dimension dimension[ESP_PARAMS_MAX];
+    const struct esp_study *study;
+};
+
+/* Up to this many axes the surrogate has a shape in mind from the first trial on. */
+#define SPREAD_AXES_MIN 5
+#define SPREAD_EXTRA 2
+
+static int create(const struct esp_study *study, void **self, struct esp_error *error)
+{
+    struct bayes *bayes = calloc(1, sizeof *bayes);
+    if (!bayes) {
+        return esp_error_set(error, -ENOMEM, "out of memory");
+    }
+    int rc = esp_surrogate_create(study, &bayes->surrogate, error);
+    if (rc < 0) {
+        free(bayes);
+        return rc;
+    }
+    int axes = esp_surrogate_space(bayes->surrogate)->count;
+    const struct esp_law *law = esp_surrogate_law(bayes->surrogate);
+    bayes->study = study;
+    bayes->spread = axes >= SPREAD_AXES_MIN ? (uint32_t)(axes + SPREAD_EXTRA) : 1;
+    if (law->active && !law->generic) {
+        bayes->spread = 1;
+    }
+    for (int a = 0; a < axes; a++) {
+        esp_sobol_dimension_make(&bayes->dimension[a], a);
+    }
+    *self = bayes;
+    return 0;
+}
+
+static void destroy(void *self)
+{
+    struct bayes *bayes = self;
+    esp_surrogate_destroy(bayes->surrogate);
+    free(bayes);
+}
+
+static void created(void *self, uint32_t trial, const double *values)
+{
+    struct bayes *bayes = self;
+    esp_surrogate_created(bayes->surrogate, trial, values);
+}
+
+static void observed(void *self, uint32_t trial, int64_t tokens, double loss)
+{
+    struct bayes *bayes = self;
+    esp_surrogate_observed(bayes->surrogate, trial, tokens, loss);
+}
+
+static void ended(void *self, uint32_t trial, enum esp_trial_end end)
+{
+    struct bayes *bayes = self;
+    switch (end) {
+    case ESP_END_COMPLETE:
+        esp_surrogate_completed(bayes->surrogate, trial);
+        break;
+    case ESP_END_DIVERGED:
+    case ESP_END_FAILED:
+        esp_surrogate_spoiled(bayes->surrogate, trial);
+        break;
+    default:
+        esp_surrogate_closed(bayes->surrogate, trial);
+        break;
+    }
+}
+
+static int propose(const void *self, uint32_t trial, double *values, struct esp_reason *reason)
+{
+    const struct bayes *bayes = self;
+    if (trial > 0 && trial < bayes->spread) {
+        const struct esp_space *space = esp_surrogate_space(bayes->surrogate);
+        double u[ESP_PARAMS_MAX];
+        for (int a = 0; a < space->count; a++) {
+            u[a] = esp_sobol_scramble(esp_sobol_bits(&bayes->dimension[a], trial),
+                                      bayes->study->seed,
+                                      (uint64_t)a,
+                                      trial);
+        }
+        esp_space_uniform(space, u, values);
+        return 0;
+    }
+    struct esp_belief belief = esp_surrogate_best_new(bayes->surrogate, trial, values);
+    reason->expected = belief.mean;
+    return 0;
+}
+
+static int refit(const void *self, double *numbers, int capacity)
+{
+    const struct bayes *bayes = self;
+    return esp_surrogate_refit(bayes->surrogate, numbers, capacity);
+}
+
+static void fitted(void *self, const double *numbers, int count)
+{
+    struct bayes *bayes = self;
+    esp_surrogate_fitted(bayes->surrogate, numbers, count);
+}
+
+const struct esp_sampler_ops esp_sampler_bayes = {
+    .name = "bayes",
+    .create = create,
+    .destroy = destroy,
+    .created = created,
+    .observed = observed,
+    .ended = ended,
+    .propose = propose,
+    .refit = refit,
+    .fitted = fitted,
+};

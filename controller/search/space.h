@@ -1,0 +1,45 @@
+/* The searched space as coordinates in which distances mean something.
+ *
+ * A positive number that spans a factor of four or more is measured in octaves (log2), any
+ * other in quarters of its range, so that lengths of one to a few units suit both. Choices that
+ * are numbers are placed by their value; other choices are all one apart from each other. */
+#ifndef ESPALIER_SEARCH_SPACE_H
+#define ESPALIER_SEARCH_SPACE_H
+
+#include <espalier/study.h>
+
+enum esp_axis_kind {
+    ESP_AXIS_NUMBER,  /* continuous or integer: drawn by esp_param_draw */
+    ESP_AXIS_LEVELS,  /* choices that are numbers */
+    ESP_AXIS_NOMINAL, /* other choices */
+};
+
+struct esp_axis {
+    enum esp_axis_kind kind;
+    int param; /* index into the study's */
+    bool octaves;
+    double low, high; /* of the coordinate */
+};
+
+struct esp_space {
+    const struct esp_study *study;
+    struct esp_axis axes[ESP_PARAMS_MAX];
+    int count;
+    int64_t points; /* how many there are when all are choices or integers; 0: uncountable */
+};
+
+void esp_space_make(struct esp_space *space, const struct esp_study *study);
+
+/* From drawn values to coordinates and back; a coordinate beyond the range is clipped, one of
+ * LEVELS goes to the nearest choice. Constants are filled in. */
+void esp_space_place(const struct esp_space *space, const double *drawn, double *x);
+void esp_space_draw(const struct esp_space *space, const double *x, double *drawn);
+/* From u in [0, 1) per axis, by the parameters' own distributions. */
+void esp_space_uniform(const struct esp_space *space, const double *u, double *drawn);
+
+/* The axis of the parameter with this name; -1. */
+int esp_space_find(const struct esp_space *space, const char *name);
+/* The number a drawn value of an axis stands for; NaN for words. */
+double esp_space_number(const struct esp_space *space, int axis, double drawn);
+
+#endif
