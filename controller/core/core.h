@@ -90,7 +90,11 @@ int esp_core_apply(struct esp_core *core,
                    const struct esp_event *event,
                    struct esp_error *error);
 
-/* Takes one input at monotonic `now_ms`; appends to `outcome`. Several steps may share an
+/* Before START a core takes events to fold and, as inputs, commands of clients: settings that
+ * changed with the study file (SET run_cap, …) or a trial to continue in a study that had
+ * ended; START then finds that there is work again. Anything else is ignored until START.
+ *
+ * Takes one input at monotonic `now_ms`; appends to `outcome`. Several steps may share an
  * outcome that is committed as one batch. Never fails for what peers say; -ENOMEM only. */
 int esp_core_step(struct esp_core *core,
                   const struct esp_input *input,

@@ -130,22 +130,27 @@ enum esp_study_state {
 enum esp_event_kind {
     ESP_EVENT_NONE,
     ESP_EVENT_OPENED,  /* a controller started: number = incarnation, text = version */
-    ESP_EVENT_ENDED,   /* number = enum esp_study_state, extra = exit code */
+    ESP_EVENT_ENDED,   /* number = enum esp_study_state, extra = exit code; RUNNING: the ended
+                          study goes on (a raised run_cap or budget, a trial continued) */
     ESP_EVENT_CHANGED, /* text = setting's name ("run_cap", …), real = new value */
     ESP_EVENT_CREATED, /* trial, values[], number = horizon tokens, verdict.reason; extra = seed
                         */
     ESP_EVENT_VERDICT, /* verdict */
-    ESP_EVENT_MOVED,   /* trial, attempt, trigger, from, to, cause; GRANT: process, number =
-                          until,   extra = tokens resumed from (-1: start); text = words, if any */
+    ESP_EVENT_MOVED,   /* trial, attempt, trigger, from, to, cause; process = the attempt's;
+                          GRANT: number = until, extra = tokens resumed from (-1: start); LOST,
+                          NO_ANSWER, SAVE_FAILED: flag = it does not count as fruitless; text =
+                          words, if any */
     ESP_EVENT_STARTED_AT, /* trial, attempt, number = tokens it stands at, extra = its own
                              horizon; flag = can_save; text = why it fell back, or NULL */
     ESP_EVENT_REPORT,     /* trial, attempt, point; flag = waiting */
     ESP_EVENT_SAVED,      /* trial, attempt, saved */
     ESP_EVENT_DROPPED,    /* trial, number = checkpoint id (the SAVED event's seq) */
     ESP_EVENT_DIRECTED,   /* trial, attempt, directive */
-    ESP_EVENT_FAILED,     /* trial, attempt, number = code, text = words (also a failed save) */
+    ESP_EVENT_FAILED,     /* trial, attempt, number = code, text = words; flag = only a save
+                             failed, the attempt lives on */
     ESP_EVENT_AGENT,      /* process = agent id, number = slots, text = host, text2 = device */
-    ESP_EVENT_SPAWNED,    /* process = key, number = agent id, extra = slot */
+    ESP_EVENT_SPAWNED,    /* process = key, number = agent id, extra = slot; for a known key:
+                             another agent has it now */
     ESP_EVENT_EXITED,   /* process = key, number = status, extra = signal, flag = asked, text =
                            tail */
     ESP_EVENT_COMMAND,  /* number = id, extra = verb, trial (-1), code, text = answer */
