@@ -13,6 +13,7 @@ static const struct {
     {"train", esp_command_train, "train what one or several files say, without a controller"},
     {"bench", esp_command_bench, "measure training speed"},
     {"sample", esp_command_sample, "write text from a checkpoint"},
+    {"serve", esp_command_serve, "train what a controller assigns; started by its agent"},
 };
 
 static void print_usage(FILE *out)
