@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <espalier/limits.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,8 @@ _Noreturn static void run_child(const struct esp_launch *launch, int gate, int l
     if (launch->pin) {
         sched_setaffinity(0, sizeof *launch->pin, launch->pin);
     }
+    /* Whatever else our parent had open would otherwise stay open as long as the program. */
+    close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     if (launch->keep_fd >= 0) {
         fcntl(launch->keep_fd, F_SETFD, 0);
     }

@@ -65,11 +65,11 @@ static void end_entry(struct esp_processes *table, struct esp_process *entry)
     esp_record_write(table->options.dir, &entry->record, NULL);
 }
 
+/* Of a process that is not our child, waitid tells nothing: how it ended is unknown. */
 static void end_of_stranger(struct esp_processes *table, struct esp_process *entry)
 {
     entry->record.status = -1;
     entry->record.signal = 0;
-    esp_record_exit_file(table->options.dir, entry->record.key, &entry->record.status);
     end_entry(table, entry);
 }
 

@@ -97,32 +97,11 @@ int esp_record_write(const char *dir, const struct esp_record *record, struct es
 int esp_record_remove(const char *dir, uint64_t key)
 {
     char path[ESP_PATH_MAX];
-    int rc = record_path(dir, key, ".exit", path);
-    if (rc < 0) {
-        return rc;
-    }
-    unlink(path);
-    rc = record_path(dir, key, "", path);
+    int rc = record_path(dir, key, "", path);
     if (rc < 0) {
         return rc;
     }
     return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-int esp_record_exit_file(const char *dir, uint64_t key, int32_t *status)
-{
-    char path[ESP_PATH_MAX], text[32];
-    if (record_path(dir, key, ".exit", path) < 0 ||
-        esp_files_read(path, text, sizeof text) <= 0) {
-        return -ENOENT;
-    }
-    char *end = NULL;
-    long value = strtol(text, &end, 10);
-    if (end == text || value < 0 || value > 255) {
-        return -ENOENT;
-    }
-    *status = (int32_t)value;
-    return 0;
 }
 
 static int compare_keys(const void *a, const void *b)

@@ -37,10 +37,6 @@ int esp_record_parse(const char *text, struct esp_record *out);
 int esp_record_write(const char *dir, const struct esp_record *record, struct esp_error *error);
 int esp_record_remove(const char *dir, uint64_t key);
 
-/* How a process that was not our child ended, where it left DIR/agent/processes/KEY.exit
- * ("STATUS\n"). 0 or -ENOENT. */
-int esp_record_exit_file(const char *dir, uint64_t key, int32_t *status);
-
 /* Every record in DIR, by key. A damaged one is set aside as KEY.damaged and left out. A
  * non-zero return of `each` stops. */
 typedef int esp_record_each(void *context, const struct esp_record *record);

@@ -8,15 +8,20 @@
 /* Worse than the best by more than this many times the middle trial's distance is cut off. */
 #define OUTLIER_FACTOR 3.0
 
+enum { NOTHING, ARROW, MARK };
+
+/* A shape per series: hollow where a trial was stopped, full where it was trained to the end.
+ */
 static const char *const marks_utf8[ESP_PLOT_SERIES_MAX] = {
-    "●", "○", "◆", "◇", "■", "□", "▲", "△"};
+    "○●", "◇◆", "□■", "△▲", "▽▼", "☆★", "▷▶", "◎◉"};
 static const char *const marks_ascii[ESP_PLOT_SERIES_MAX] = {
-    "o", "x", "+", "*", "#", "@", "%", "&"};
+    "aA", "bB", "cC", "dD", "eE", "fF", "gG", "hH"};
+#define MARK_BYTES 3 /* each of the former, in UTF-8 */
 static const int colors[ESP_PLOT_SERIES_MAX] = {34, 32, 35, 33, 36, 31, 94, 92};
 
 struct frame {
     double x_min, x_max, y_min, y_max;
-    /* per cell: 0 nothing, 1 dot, 2 arrow, 3 + series a mark */
+    /* per cell: NOTHING, ARROW, or MARK + 2 · series + finished */
     unsigned char cells[ESP_PLOT_HEIGHT_MAX][ESP_PLOT_WIDTH_MAX];
 };
 
@@ -94,7 +99,8 @@ static void draw_points(const struct esp_plot *plot, struct frame *frame)
             bool out = plot->maximize ? point->y < frame->y_min : point->y > frame->y_max;
             unsigned char *cell = &frame->cells[row][column];
             if (*cell == 0) {
-                *cell = out ? 2 : point->finished ? (unsigned char)(3 + point->series) : 1;
+                *cell =
+                    out ? ARROW : (unsigned char)(MARK + 2 * point->series + point->finished);
             }
         }
     }
@@ -102,22 +108,26 @@ static void draw_points(const struct esp_plot *plot, struct frame *frame)
 
 static void add_mark(const struct esp_plot *plot, unsigned char cell, struct esp_buffer *out)
 {
-    if (cell == 0) {
+    if (cell == NOTHING) {
         esp_buffer_add(out, " ");
-    } else if (cell == 1) {
-        esp_buffer_add(out, plot->utf8 ? "·" : ".");
-    } else if (cell == 2) {
+        return;
+    }
+    if (cell == ARROW) {
         esp_buffer_add(out,
                        plot->maximize ? (plot->utf8 ? "↓" : "v") : (plot->utf8 ? "↑" : "^"));
+        return;
+    }
+    int series = (cell - MARK) / 2, finished = (cell - MARK) % 2;
+    if (plot->color) {
+        esp_buffer_addf(out, "\033[%dm", colors[series]);
+    }
+    if (plot->utf8) {
+        esp_buffer_add_bytes(out, marks_utf8[series] + MARK_BYTES * finished, MARK_BYTES);
     } else {
-        int series = cell - 3;
-        if (plot->color) {
-            esp_buffer_addf(out, "\033[%dm", colors[series]);
-        }
-        esp_buffer_add(out, plot->utf8 ? marks_utf8[series] : marks_ascii[series]);
-        if (plot->color) {
-            esp_buffer_add(out, "\033[0m");
-        }
+        esp_buffer_add_bytes(out, marks_ascii[series] + finished, 1);
+    }
+    if (plot->color) {
+        esp_buffer_add(out, "\033[0m");
     }
 }
 
@@ -180,11 +190,12 @@ void esp_plot_print(const struct esp_plot *plot, struct esp_buffer *out)
         return;
     }
     draw_points(plot, frame);
-    bool dots = false, arrows = false;
+    bool hollow = false, arrows = false;
     for (int row = 0; row < plot->height; row++) {
         for (int column = 0; column < plot->width; column++) {
-            dots |= frame->cells[row][column] == 1;
-            arrows |= frame->cells[row][column] == 2;
+            unsigned char cell = frame->cells[row][column];
+            arrows |= cell == ARROW;
+            hollow |= cell >= MARK && (cell - MARK) % 2 == 0;
         }
     }
     esp_buffer_addf(out, "%s\n", plot->y_name);
@@ -195,16 +206,17 @@ void esp_plot_print(const struct esp_plot *plot, struct esp_buffer *out)
         esp_buffer_addf(out, "%s ", plot->series_name);
         for (int i = 0; i < plot->series_count; i++) {
             esp_buffer_add(out, " ");
-            add_mark(plot, (unsigned char)(3 + i), out);
+            add_mark(plot, (unsigned char)(MARK + 2 * i + 1), out);
             esp_buffer_addf(out, " %s ", plot->series[i]);
         }
     }
-    if (dots) {
-        esp_buffer_addf(out, " %s stopped before the end", plot->utf8 ? "·" : ".");
+    if (hollow) {
+        esp_buffer_addf(
+            out, " %s stopped before the end", plot->utf8 ? "hollow:" : "small letters:");
     }
     if (arrows) {
         esp_buffer_add(out, "  ");
-        add_mark(plot, 2, out);
+        add_mark(plot, ARROW, out);
         esp_buffer_add(out, " off the scale");
     }
     while (out->size > 0 && out->data[out->size - 1] == ' ') {

@@ -1,12 +1,13 @@
 /* A small picture in characters: values against one setting, a mark per value of a second.
  *
  *   val_loss
- *   2.61 ┤ ·                       ·
- *        │   ○      ·          ●
- *   2.21 ┤       ●  ○   ● ○
+ *   2.61 ┤ ◇                       ○
+ *        │   ○      ◇          ●
+ *   2.21 ┤       ●  ◆   ● ◆
  *        └──────────────────────────
  *        3e-4     learning_rate   3e-2
- *        batch_size  ● 4  ○ 8  · not trained to the end */
+ *        batch_size  ● 4  ◆ 8  hollow: stopped before the end
+ */
 #ifndef ESPALIER_CLI_PLOT_H
 #define ESPALIER_CLI_PLOT_H
 
@@ -19,7 +20,7 @@
 struct esp_plot_point {
     double x, y;
     int series;    /* in [0, series_count) */
-    bool finished; /* unfinished ones are small dots under the others */
+    bool finished; /* unfinished ones are hollow */
 };
 
 struct esp_plot {

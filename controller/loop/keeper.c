@@ -83,19 +83,27 @@ static void forget(struct esp_keeper *keeper)
     }
     keeper->pidfd = -1;
     keeper->pid = 0;
+    keeper->child = keeper->reaped = keeper->busy = false;
+}
+
+void esp_keeper_reap(struct esp_keeper *keeper)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (keeper->child && pid == keeper->pid) {
+            keeper->reaped = true;
+            keeper->busy = WIFEXITED(status) && WEXITSTATUS(status) == ESP_AGENT_EXIT_BUSY;
+        }
+    }
 }
 
 int esp_keeper_ended(struct esp_keeper *keeper, bool leaving, struct esp_error *error)
 {
-    siginfo_t info = {0};
-    bool busy = false;
-    if (keeper->child) {
-        if (waitid(P_PIDFD, (id_t)keeper->pidfd, &info, WEXITED | WNOHANG) < 0 ||
-            info.si_pid == 0) {
-            return 0;
-        }
-        busy = info.si_code == CLD_EXITED && info.si_status == ESP_AGENT_EXIT_BUSY;
+    if (keeper->child && !keeper->reaped) {
+        esp_keeper_reap(keeper);
     }
+    bool busy = keeper->busy;
     forget(keeper);
     if (busy && watch_holder(keeper) == 0) {
         return 0;

@@ -16,14 +16,19 @@ struct esp_keeper {
     const char *dir, *endpoint, *device; /* borrowed */
     uint64_t study;
     pid_t pid;
-    int pidfd;  /* readable when it has ended; -1: none */
-    bool child; /* ours to reap */
-    bool ended; /* for good: nothing is left to wait for */
-    int starts; /* in a row without a Hello */
+    int pidfd;         /* readable when it has ended; -1: none */
+    bool child;        /* ours to reap */
+    bool reaped, busy; /* it has been; it said that another one is at work */
+    bool ended;        /* for good: nothing is left to wait for */
+    int starts;        /* in a row without a Hello */
 };
 
 /* Starts an agent. */
 int esp_keeper_start(struct esp_keeper *keeper, struct esp_error *error);
+
+/* Reaps every child that has ended: besides the agent, the trial processes of an agent that was
+ * killed, which come to this process because it is made their reaper. Called on SIGCHLD. */
+void esp_keeper_reap(struct esp_keeper *keeper);
 
 /* After the pidfd became readable: takes the agent's end. Unless `leaving`, another is started,
  * or the one that was there before is watched. -ECHILD: too many have died in a row. */

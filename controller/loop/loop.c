@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -71,6 +72,10 @@ static int take_signals(struct esp_loop *loop)
 {
     struct signalfd_siginfo info;
     while (read(loop->signals, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo == SIGCHLD) {
+            esp_keeper_reap(&loop->keeper);
+            continue;
+        }
         loop->interruptions++;
         if (loop->finished) {
             continue;
@@ -176,6 +181,16 @@ static int serve(struct esp_loop *loop)
     return 0;
 }
 
+/* A search that had ended and has no new work: nothing is recorded, so that looking again at a
+ * finished study leaves its record as it is. */
+static bool stays_ended(const struct esp_loop *loop)
+{
+    struct esp_core_totals totals = esp_core_totals(loop->session->core);
+    const struct esp_outcome *o = &loop->outcome;
+    return totals.state != ESP_STUDY_RUNNING && loop->session->change_count == 0 &&
+           o->effect_count == 1 && o->effects[0].kind == ESP_EFFECT_FINISH;
+}
+
 /* The first steps: what the study file says otherwise than the record, then START, which may
  * find by it that an ended search has work again. */
 static int begin(struct esp_loop *loop)
@@ -196,6 +211,11 @@ static int begin(struct esp_loop *loop)
     }
     struct esp_input start = {.kind = ESP_INPUT_START, .text = ESP_VERSION};
     rc = rc == 0 ? esp_loop_step(loop, &start) : rc;
+    if (rc == 0 && stays_ended(loop)) {
+        loop->finished = true;
+        loop->exit_code = loop->outcome.effects[0].exit_code;
+        return 0;
+    }
     rc = rc == 0 ? esp_loop_flush(loop) : rc;
     if (rc == 0 && loop->refused[0]) {
         rc = esp_error_set(&loop->error, -EINVAL, "%s", loop->refused);
@@ -210,6 +230,7 @@ static int open_signals(struct esp_loop *loop, sigset_t *before)
     sigaddset(&mask, SIGINT);
     sigaddset(&mask, SIGTERM);
     sigaddset(&mask, SIGHUP);
+    sigaddset(&mask, SIGCHLD);
     sigprocmask(SIG_BLOCK, &mask, before);
     loop->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     return loop->signals < 0 ? -errno : 0;
@@ -225,6 +246,8 @@ int esp_loop_run(struct esp_session *session,
         return esp_error_set(error, -ENOMEM, "out of memory.");
     }
     esp_loop_init(loop, session, options);
+    /* Trial processes of an agent that dies become ours, so that none is left a zombie. */
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     /* Before the socket's threads exist, so that they inherit the mask. */
     int rc = open_signals(loop, &before);
     rc = rc < 0 ? rc : esp_endpoint(session->dir, loop->endpoint, &loop->error);

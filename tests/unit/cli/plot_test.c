@@ -36,12 +36,12 @@ static void marks_stand_where_their_values_are(void **state)
     esp_plot_print(&plot, &text);
     assert_string_equal(esp_buffer_get(&text),
                         "loss\n"
-                        "        3 +o\n"
-                        "      2.5 +          .\n"
-                        "        2 +     x\n"
+                        "        3 +A\n"
+                        "      2.5 +          a\n"
+                        "        2 +     B\n"
                         "          +-----------\n"
                         "           0.0001 lr 0.01\n"
-                        "           bs  o 4  x 8  . stopped before the end\n");
+                        "           bs  A 4  B 8  small letters: stopped before the end\n");
     esp_buffer_release(&text);
 }
 
@@ -81,7 +81,7 @@ static void equal_values_do_not_divide_by_nothing(void **state)
     struct esp_plot plot = plot_of(points, 2);
     struct esp_buffer text = {0};
     esp_plot_print(&plot, &text);
-    assert_non_null(strchr(esp_buffer_get(&text), 'o'));
+    assert_non_null(strchr(esp_buffer_get(&text), 'A'));
     assert_null(strstr(esp_buffer_get(&text), "nan"));
     esp_buffer_release(&text);
 }
