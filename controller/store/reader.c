@@ -220,7 +220,9 @@ static int study_row(void *context, sqlite3_stmt *row)
     return 0;
 }
 
-/* OPENED and ENDED in order: the last of each counts, and an ENDED only after its OPENED. */
+/* OPENED and ENDED in order: the last of each counts. A controller that finds new work in a
+ * search that had ended says so by an ENDED whose state is RUNNING; one that finds none leaves
+ * the end as it was. */
 static int life_row(void *context, sqlite3_stmt *row)
 {
     struct study_query *query = context;
@@ -232,10 +234,13 @@ static int life_row(void *context, sqlite3_stmt *row)
     if (event.kind == ESP_EVENT_OPENED) {
         study->opened_ms = event.time_ms;
         study->incarnation = (uint64_t)event.number;
+    }
+    bool planned = study->state == ESP_STUDY_COMPLETE || study->state == ESP_STUDY_BUDGET;
+    if (event.kind == ESP_EVENT_OPENED ? !planned : event.number == ESP_STUDY_RUNNING) {
         study->ended_ms = 0;
         study->exit_code = -1;
         study->state = ESP_STUDY_INTERRUPTED;
-    } else {
+    } else if (event.kind == ESP_EVENT_ENDED) {
         study->ended_ms = event.time_ms;
         study->exit_code = (int)event.extra;
         study->state = (enum esp_study_state)event.number;
