@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "device.h"
 #include "model/model.h"
+#include "weights.h"
 
 #include <errno.h>
 #include <espalier/random.h>
@@ -30,6 +31,7 @@ static const char usage[] =
     "  --temperature T    0: always the likeliest (default: 0.8)\n"
     "  --top-k K          choose among the K likeliest; 0: all (default: 0)\n"
     "  --seed S           of the choices (default: 0)\n"
+    "  --logits           no text: the logits of the token after the prompt, as a JSON array\n"
     "  --device D         auto, cpu, cuda or cuda:N (default: cpu)\n"
     "  --help             this text\n";
 
@@ -41,6 +43,7 @@ struct options {
     int64_t top_k;
     int64_t seed;
     double temperature;
+    bool logits;
 };
 
 struct sampler {
@@ -121,7 +124,6 @@ static int take_prompt(struct sampler *s, const char *prompt, struct esp_error *
         for (const char *c = *prompt ? prompt : "\n"; *c; c++) {
             push(s, (unsigned char)*c);
         }
-        fputs(prompt, stdout);
         return 0;
     }
     const char *at = prompt;
@@ -141,7 +143,6 @@ static int take_prompt(struct sampler *s, const char *prompt, struct esp_error *
                                  at);
         }
         push(s, (int32_t)id);
-        print_token(s, (int32_t)id);
         at = end;
     }
     if (s->length == 0) {
@@ -150,9 +151,33 @@ static int take_prompt(struct sampler *s, const char *prompt, struct esp_error *
     return 0;
 }
 
+static int check_output(int rc, struct esp_error *error)
+{
+    return rc == 0 && ferror(stdout)
+               ? esp_error_set(error, -EIO, "cannot write to standard output")
+               : rc;
+}
+
+static int write_logits(struct sampler *s, struct esp_error *error)
+{
+    int rc = esp_model_logits(s->model, 0, s->window, s->length, s->logits, error);
+    for (int i = 0; i < s->vocabulary && rc == 0; i++) {
+        printf("%s%.9g", i ? "," : "[", (double)s->logits[i]);
+    }
+    if (rc == 0) {
+        puts("]");
+    }
+    return check_output(rc, error);
+}
+
 static int write_text(struct sampler *s, const struct options *options, struct esp_error *error)
 {
-    int rc = take_prompt(s, options->prompt, error);
+    int rc = 0;
+    if (s->vocabulary == BYTES_VOCABULARY) {
+        fputs(options->prompt, stdout);
+    } else if (*options->prompt) {
+        printf("%s ", options->prompt);
+    }
     for (int64_t i = 0; i < options->tokens && rc == 0; i++) {
         rc = esp_model_logits(s->model, 0, s->window, s->length, s->logits, error);
         if (rc != 0) {
@@ -166,10 +191,7 @@ static int write_text(struct sampler *s, const struct options *options, struct e
         fflush(stdout);
     }
     putchar('\n');
-    if (rc == 0 && ferror(stdout)) {
-        rc = esp_error_set(error, -EIO, "cannot write to standard output");
-    }
-    return rc;
+    return check_output(rc, error);
 }
 
 static int
@@ -178,12 +200,8 @@ load(struct sampler *s, const struct esp_checkpoint *checkpoint, struct esp_erro
     int64_t count = esp_model_count(s->model);
     float *values = malloc((size_t)count * sizeof *values);
     int rc = values ? 0 : esp_error_set(error, -ENOMEM, "no memory for the model");
-    for (int i = 0; i < esp_model_tensor_count(s->model) && rc == 0; i++) {
-        const struct esp_model_tensor *tensor = esp_model_tensor(s->model, i);
-        struct esp_checkpoint_tensor wanted = {.rank = tensor->rank,
-                                               .shape = {tensor->shape[0], tensor->shape[1]}};
-        snprintf(wanted.name, sizeof wanted.name, "%s", tensor->name);
-        rc = esp_checkpoint_read(checkpoint, &wanted, values + tensor->offset, error);
+    if (rc == 0) {
+        rc = esp_weights_read_checkpoint(checkpoint, s->model, values, error);
     }
     if (rc == 0) {
         rc = esp_model_write(s->model, 0, ESP_MODEL_PARAMETERS, values, error);
@@ -221,7 +239,10 @@ static int sample(const struct options *options,
         rc = load(&s, checkpoint, error);
     }
     if (rc == 0) {
-        rc = write_text(&s, options, error);
+        rc = take_prompt(&s, options->prompt, error);
+    }
+    if (rc == 0) {
+        rc = options->logits ? write_logits(&s, error) : write_text(&s, options, error);
     }
     free(s.sorted);
     free(s.logits);
@@ -254,13 +275,14 @@ static bool parse_whole(const char *text, int64_t max, int64_t *out)
 /* 0: go on; 1: help was printed; −1: an error was. */
 static int parse(int argc, char **argv, struct options *options)
 {
-    enum { PROMPT = 1, TOKENS, TEMPERATURE, TOP_K, SEED, DEVICE, HELP };
+    enum { PROMPT = 1, TOKENS, TEMPERATURE, TOP_K, SEED, LOGITS, DEVICE, HELP };
     static const struct option table[] = {
         {"prompt", required_argument, NULL, PROMPT},
         {"tokens", required_argument, NULL, TOKENS},
         {"temperature", required_argument, NULL, TEMPERATURE},
         {"top-k", required_argument, NULL, TOP_K},
         {"seed", required_argument, NULL, SEED},
+        {"logits", no_argument, NULL, LOGITS},
         {"device", required_argument, NULL, DEVICE},
         {"help", no_argument, NULL, HELP},
         {0},
@@ -285,6 +307,9 @@ static int parse(int argc, char **argv, struct options *options)
             break;
         case SEED:
             good = parse_whole(optarg, INT64_C(1) << 53, &options->seed);
+            break;
+        case LOGITS:
+            options->logits = true;
             break;
         case DEVICE:
             options->device = optarg;

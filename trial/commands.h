@@ -15,6 +15,7 @@ int esp_command_train(int argc, char **argv);
 int esp_command_bench(int argc, char **argv);
 int esp_command_sample(int argc, char **argv);
 int esp_command_serve(int argc, char **argv);
+int esp_command_export(int argc, char **argv);
 
 /* The exit status for a negative errno of reading configurations, data or checkpoints: what a
  * person can put right in a file is USAGE, the rest is FAILURE. */

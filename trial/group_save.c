@@ -2,6 +2,7 @@
  * optimizer's moments have the same names after "m." and "v.". */
 #include "checkpoint.h"
 #include "group_private.h"
+#include "weights.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -211,11 +212,12 @@ int esp_group_load_weights(struct esp_group *group,
                            const char *path,
                            struct esp_error *error)
 {
-    struct esp_checkpoint *checkpoint;
-    int rc = esp_checkpoint_open(path, &checkpoint, error);
+    float *values = malloc((size_t)esp_model_count(group->model) * sizeof *values);
+    int rc = values ? esp_weights_read(path, group->model, values, error)
+                    : esp_error_set(error, -ENOMEM, "no memory to read '%s'", path);
     if (rc == 0) {
-        rc = load_slabs(group, slot, 1, checkpoint, error);
-        esp_checkpoint_close(checkpoint);
+        rc = esp_model_write(group->model, slot, ESP_MODEL_PARAMETERS, values, error);
     }
+    free(values);
     return rc;
 }

@@ -14,6 +14,7 @@ static const struct {
     {"bench", esp_command_bench, "measure training speed"},
     {"sample", esp_command_sample, "write text from a checkpoint"},
     {"serve", esp_command_serve, "train what a controller assigns; started by its agent"},
+    {"export", esp_command_export, "write a checkpoint's weights as safetensors"},
 };
 
 static void print_usage(FILE *out)
