@@ -21,6 +21,9 @@ struct bayes {
 /* Up to this many axes the surrogate has a shape in mind from the first trial on. */
 #define SPREAD_AXES_MIN 5
 #define SPREAD_EXTRA 2
+/* Of later trials there, one in four is spread too: expected improvement goes by what it has
+ * seen, and a plateau shows nothing of the valley beside it. */
+#define SPREAD_EVERY 4
 
 static int create(const struct esp_study *study, void **self, struct esp_error *error)
 {
@@ -86,7 +89,9 @@ static void ended(void *self, uint32_t trial, enum esp_trial_end end)
 static int propose(const void *self, uint32_t trial, double *values, struct esp_reason *reason)
 {
     const struct bayes *bayes = self;
-    if (trial > 0 && trial < bayes->spread) {
+    bool spread = trial < bayes->spread ||
+                  (bayes->spread > 1 && trial % SPREAD_EVERY == SPREAD_EVERY - 1);
+    if (trial > 0 && spread) {
         const struct esp_space *space = esp_surrogate_space(bayes->surrogate);
         double u[ESP_PARAMS_MAX];
         for (int a = 0; a < space->count; a++) {

@@ -35,7 +35,7 @@ extern void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, i
  * e^3 scales. */
 #define WORST 4.0
 /* The scale is the spread of the better half, but not less than this share of the best loss. */
-#define SCALE_SHARE_MIN 1e-3
+#define SCALE_SHARE_MIN 0.02
 #define LAW_SCALE_SHARE_MAX 0.03
 
 double esp_compress(double e)

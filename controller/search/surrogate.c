@@ -56,7 +56,9 @@ int esp_surrogate_create(const struct esp_study *study,
     make_shifts(s);
     s->horizon = study->trainer.tokens > 0 ? (double)study->trainer.tokens : 0;
     for (int k = 0; k < ESP_MARKS; k++) {
-        esp_quantile_init(&s->gain[k], 0.5);
+        esp_quantile_init(&s->step[k].gain, 0.5);
+        esp_quantile_init(&s->step[k].middle, 0.5);
+        s->step[k].reach = INFINITY;
         esp_ranking_init(&s->at_mark[k]);
     }
     esp_ranking_init(&s->bad);
@@ -73,7 +75,8 @@ void esp_surrogate_destroy(struct esp_surrogate *s)
         return;
     }
     for (int k = 0; k < ESP_MARKS; k++) {
-        esp_quantile_release(&s->gain[k]);
+        esp_quantile_release(&s->step[k].gain);
+        esp_quantile_release(&s->step[k].middle);
         esp_ranking_release(&s->at_mark[k]);
     }
     esp_ranking_release(&s->bad);
@@ -121,28 +124,46 @@ static int mark_of(double h)
     return (int)floor((1 - h) * (ESP_MARKS - 1) + 1e-9);
 }
 
-/* What trials gained per mark beyond mark `k`, in total and on average, as far as it is known;
- * the unknown rest goes on as the last known step did. */
-static double gain_after(const struct esp_surrogate *s, double h)
+/* Ridge of the slope, in steps of typical size: two steps halve it. */
+#define SLOPE_RIDGE 2.0
+#define SLOPE_MIN (-0.3)
+#define SLOPE_MAX 1.0
+/* Deviations beyond this many times the gap between the best and the middle say nothing. */
+#define STEP_CLIP 3.0
+
+static double slope_of(const struct esp_step *step)
 {
-    double position = (1 - h) * (ESP_MARKS - 1), sum = 0, last = 0;
-    for (int k = 0; k + 1 < ESP_MARKS; k++) {
-        double step =
-            esp_quantile_count(&s->gain[k]) > 0 ? esp_quantile_value(&s->gain[k]) : last;
-        last = isfinite(step) ? step : last;
-        double share = fmin(fmax(k + 1 - position, 0), 1);
-        sum += share * last;
+    if (step->weight <= 0 || step->xx <= 0) {
+        return 0;
     }
-    return sum;
+    double slope = step->xy / (step->xx * (1 + SLOPE_RIDGE / step->weight));
+    return fmin(fmax(slope, SLOPE_MIN), SLOPE_MAX);
 }
 
 double esp_surrogate_project(const struct esp_surrogate *s, double loss, double h)
 {
-    return h > 0 ? loss + gain_after(s, h) : loss;
+    if (h <= 0) {
+        return loss;
+    }
+    double position = (1 - h) * (ESP_MARKS - 1), gain = 0;
+    for (int k = 0; k + 1 < ESP_MARKS; k++) {
+        const struct esp_step *step = &s->step[k];
+        bool known = esp_quantile_count(&step->gain) > 0;
+        double seen = known ? esp_quantile_value(&step->gain) : gain;
+        gain = isfinite(seen) ? seen : gain; /* an unknown step is like the one before it */
+        double share = fmin(fmax(k + 1 - position, 0), 1);
+        if (share <= 0) {
+            continue;
+        }
+        double slope = known ? slope_of(step) : 0;
+        double deviation = slope != 0 ? loss - esp_quantile_value(&step->middle) : 0;
+        loss += share * (gain + slope * deviation);
+    }
+    return loss;
 }
 
 /* A step from an earlier mark to `mark`, shared out over the marks between. */
-static void learn_gain(struct esp_surrogate *s, const struct esp_course *c, int mark)
+static void learn_step(struct esp_surrogate *s, const struct esp_course *c, int mark)
 {
     int from = mark - 1;
     while (from >= 0 && isnan(c->loss[from])) {
@@ -151,9 +172,22 @@ static void learn_gain(struct esp_surrogate *s, const struct esp_course *c, int 
     if (from < 0) {
         return;
     }
-    double step = ((double)c->loss[mark] - (double)c->loss[from]) / (mark - from);
-    for (int k = from; k < mark && isfinite(step); k++) {
-        esp_quantile_add(&s->gain[k], step);
+    double loss = (double)c->loss[from], each = ((double)c->loss[mark] - loss) / (mark - from);
+    for (int k = from; k < mark && isfinite(each); k++, loss += each) {
+        struct esp_step *step = &s->step[k];
+        esp_quantile_add(&step->gain, each);
+        esp_quantile_add(&step->middle, loss);
+        double middle = esp_quantile_value(&step->middle);
+        double gain = esp_quantile_value(&step->gain), reach = step->reach;
+        double x = loss - middle;
+        step->reach = fmin(reach, loss);
+        double clip = STEP_CLIP * fabs(middle - step->reach);
+        /* Those better than the middle are the ones whose end matters. */
+        if (x < 0 && x >= -clip && fabs(each - gain) <= clip) {
+            step->weight += 1;
+            step->xx += x * x;
+            step->xy += x * (each - gain);
+        }
     }
 }
 
@@ -194,7 +228,7 @@ void esp_surrogate_observed(struct esp_surrogate *s,
         c->loss[mark] = (float)loss;
         c->since[mark] = (float)h;
         esp_ranking_insert(&s->at_mark[mark], (double)c->loss[mark], trial);
-        learn_gain(s, c, mark);
+        learn_step(s, c, mark);
     }
 }
 
@@ -267,13 +301,26 @@ static struct esp_belief in_losses(const struct esp_posterior *p, struct esp_bel
     };
 }
 
-struct esp_belief esp_surrogate_trial(const struct esp_surrogate *s, uint32_t trial)
+/* Queries of one prediction: the paused leaders of every mark, and one more. */
+#define QUERIES_MAX 128
+
+void esp_surrogate_trials(const struct esp_surrogate *s,
+                          const uint32_t *trials,
+                          int count,
+                          struct esp_belief *out)
 {
-    struct esp_belief_w w;
-    struct esp_query query = {.x = &s->places[trial * (size_t)s->space.count], .trial = trial};
+    struct esp_query queries[QUERIES_MAX];
+    struct esp_belief_w beliefs[QUERIES_MAX];
+    assert(count <= QUERIES_MAX);
     const struct esp_posterior *p = posterior(s);
-    esp_posterior_predict(p, s, &query, 1, &w);
-    return in_losses(p, w);
+    for (int i = 0; i < count; i++) {
+        queries[i] = (struct esp_query){.x = &s->places[trials[i] * (size_t)s->space.count],
+                                        .trial = trials[i]};
+    }
+    esp_posterior_predict(p, s, queries, count, beliefs);
+    for (int i = 0; i < count; i++) {
+        out[i] = in_losses(p, beliefs[i]);
+    }
 }
 
 struct esp_belief esp_surrogate_at(const struct esp_surrogate *s, const double *x)

@@ -1,9 +1,10 @@
 /* What is believed about every setting's loss at the horizon: a Gaussian process over settings
  * and amount of training, with the scaling law as one of its possible means.
  *
- * Losses at different amounts of training are made comparable first: what trials gained on
- * average from mark to mark (marks are half octaves of training) is added to each loss, so that
- * it reads as a projected final loss z. What remains is modelled as
+ * Losses at different amounts of training are made comparable first: how losses moved from mark
+ * to mark (marks are half octaves of training), as a gain and a slope that widens or narrows
+ * the differences, is applied to each, so that it reads as a projected final loss z. What
+ * remains is modelled as
  *
  *   z(i, t) = mean(x_i) + f(x_i) + g(x_i, t) + e_i(t) + noise
  *
@@ -63,8 +64,11 @@ uint32_t esp_surrogate_told(const struct esp_surrogate *s);
 const struct esp_space *esp_surrogate_space(const struct esp_surrogate *s);
 const struct esp_law *esp_surrogate_law(const struct esp_surrogate *s);
 
-/* The belief about a trial that has told a loss, or about new settings (coordinates). */
-struct esp_belief esp_surrogate_trial(const struct esp_surrogate *s, uint32_t trial);
+/* The beliefs about trials that have told a loss, or about new settings (coordinates). */
+void esp_surrogate_trials(const struct esp_surrogate *s,
+                          const uint32_t *trials,
+                          int count,
+                          struct esp_belief *out);
 struct esp_belief esp_surrogate_at(const struct esp_surrogate *s, const double *x);
 /* The share of the mixture that follows the law. */
 double esp_surrogate_law_weight(const struct esp_surrogate *s);

@@ -83,6 +83,15 @@ struct esp_posterior {
     double evidence; /* log, of the whole mixture */
 };
 
+/* How losses move from one mark to the next: loss' = loss + gain + slope·(loss - middle), by
+ * least squares over what was seen, shrunk to a plain shift while little was. */
+struct esp_step {
+    struct esp_quantile gain;   /* the median is what a middling trial gains */
+    struct esp_quantile middle; /* of the losses at the mark before */
+    double reach;               /* the least loss at the mark before */
+    double weight, xx, xy;      /* sums over seen steps, around the medians of then */
+};
+
 struct esp_surrogate {
     const struct esp_study *study;
     struct esp_space space;
@@ -93,7 +102,7 @@ struct esp_surrogate {
     struct esp_course *trials;
     double *places; /* [trials, axes] */
     uint32_t count, capacity, told, open_silent;
-    struct esp_quantile gain[ESP_MARKS];   /* from mark k to k + 1, negative when losses fall */
+    struct esp_step step[ESP_MARKS];       /* from mark k to k + 1 */
     struct esp_ranking at_mark[ESP_MARKS]; /* trials by the highest mark they have a loss at */
     struct esp_ranking bad;
     struct esp_ranking silent; /* open, no loss yet: by number */
@@ -103,7 +112,7 @@ struct esp_surrogate {
 };
 
 double esp_surrogate_h(const struct esp_surrogate *s, int64_t tokens);
-/* z of a loss told at h. */
+/* z of a loss told at h: where it is expected to end. */
 double esp_surrogate_project(const struct esp_surrogate *s, double loss, double h);
 
 /* posterior.c. `limit`: trials at most. Pending places are added with their own prediction. */

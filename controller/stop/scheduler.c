@@ -38,7 +38,7 @@ static const struct {
     [ESP_SCHEDULER_PATIENCE] = {"patience", &esp_scheduler_patience},
     [ESP_SCHEDULER_THRESHOLD] = {"threshold", &esp_scheduler_threshold},
     [ESP_SCHEDULER_WANDB_HYPERBAND] = {"wandb-hyperband", &esp_scheduler_wandb_hyperband},
-    [ESP_SCHEDULER_FREEZE_THAW] = {"freeze-thaw", NULL},
+    [ESP_SCHEDULER_FREEZE_THAW] = {"freeze-thaw", &esp_scheduler_freeze_thaw},
 };
 
 int esp_scheduler_create(const struct esp_study *study,

@@ -58,6 +58,7 @@ extern const struct esp_scheduler_ops esp_scheduler_hyperband;
 extern const struct esp_scheduler_ops esp_scheduler_halving;
 extern const struct esp_scheduler_ops esp_scheduler_pasha;
 extern const struct esp_scheduler_ops esp_scheduler_cut;
+extern const struct esp_scheduler_ops esp_scheduler_freeze_thaw;
 extern const struct esp_scheduler_ops esp_scheduler_patience;
 extern const struct esp_scheduler_ops esp_scheduler_threshold;
 extern const struct esp_scheduler_ops esp_scheduler_wandb_hyperband;

@@ -1,0 +1,465 @@
+/* freeze-thaw, the default: train next whatever promises the most at the horizon for its cost.
+ *
+ * Start-up by promotion: one bracket of successive halving, about three full trainings. It
+ * shows how losses move with training, and puts a first trial at its horizon. After it (or as
+ * soon as a slot would idle in it) every decision weighs the paused trials and the best new
+ * settings that the surrogate knows by
+ *
+ *   log EI at the horizon - ½·log(cost that remains to it)
+ *
+ * and trains the winner to the next mark, half an octave further (Swersky et al., "Freeze-thaw
+ * Bayesian optimization", arXiv 1406.3896; the weighing as in search-and-stopping notes). A
+ * trial that reaches its mark goes on when it still is the best choice, otherwise it waits,
+ * saved: pausing is reversible, so nothing is given up because small learning rates lead early.
+ *
+ * The search ends when no new trial may be created and no paused one promises more than a
+ * small share of the best loss, provided that some trial has reached its horizon.
+ *
+ * Paused trials are kept by mark and loss, and only the leaders of every mark are asked about:
+ * a decision costs the same among ten thousand trials as among two hundred. */
+#include "roster.h"
+#include "rungs.h"
+
+#include "search/surrogate.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MARKS 13  /* half octaves: 1/64 of the horizon to the horizon */
+#define LEADERS 6 /* paused trials of each mark that a decision looks at */
+#define STARTUP_RUNGS 3
+#define STARTUP_RUNGS_LAW 2 /* a scaling law says where to look */
+/* Expected improvements below this share of the best loss are not worth training for. */
+#define WORTH 2e-4
+/* Of what is spent after the start-up no more than this share goes into new trials: where most
+ * settings are equally hopeless, the unknown ones always seem to promise more. */
+#define NEW_SHARE_MAX 0.35
+/* A trial that is this near its next mark is sent to the one after. */
+#define STEP_MIN 1.2
+
+struct freeze_thaw {
+    const struct esp_study *study;
+    struct esp_study *startup_study; /* the same, with the bracket's size as run_cap */
+    void *bracket;                   /* of esp_scheduler_halving */
+    bool startup;
+    uint32_t startup_size;
+    struct esp_roster roster;
+    struct esp_surrogate *surrogate;
+    int64_t first;  /* where a new trial is sent */
+    double horizon; /* of the study; 0: as the first trial says */
+    double best;    /* at a horizon; infinity: none yet */
+    uint32_t complete;
+    double spent_new, spent; /* tokens since the start-up, in all and up to `first` */
+    struct esp_ranking paused[MARKS];
+    struct esp_ranking unfinished; /* interrupted on the way, by number */
+    int *listed;                   /* mark, -1: nowhere, MARKS: unfinished */
+    double *listed_loss;
+    uint32_t capacity;
+};
+
+static void destroy(void *self)
+{
+    struct freeze_thaw *f = self;
+    if (f->bracket) {
+        esp_scheduler_halving.destroy(f->bracket);
+    }
+    for (int k = 0; k < MARKS; k++) {
+        esp_ranking_release(&f->paused[k]);
+    }
+    esp_ranking_release(&f->unfinished);
+    esp_roster_release(&f->roster);
+    esp_surrogate_destroy(f->surrogate);
+    free(f->startup_study);
+    free(f->listed);
+    free(f->listed_loss);
+    free(f);
+}
+
+/* eta^s trials at H/eta^s, a third of them to three times as much, …: s + 1 full trainings at
+ * most. New trials begin there too: much earlier losses tell little (the first report is often
+ * of an untrained model). */
+static int make_startup(struct freeze_thaw *f, struct esp_error *error)
+{
+    struct esp_rungs rungs;
+    int rc = esp_rungs_make(&rungs, f->study, error);
+    if (rc < 0) {
+        return rc;
+    }
+    const struct esp_law *law = esp_surrogate_law(f->surrogate);
+    int s = law->active && !law->generic ? STARTUP_RUNGS_LAW : STARTUP_RUNGS;
+    f->first = rungs.level[0];
+    if (f->horizon <= 0) {
+        return 0;
+    }
+    double least = fmax((double)esp_report_interval(f->study), 1);
+    if (f->study->stopping.min > 0) {
+        least = f->study->stopping.min;
+    }
+    while (s > 0 && f->horizon * pow(rungs.eta, -s) < least * 0.999) {
+        s--;
+    }
+    double start = ceil(f->horizon * pow(rungs.eta, -s) - 1e-6);
+    f->first = (int64_t)fmax(ceil(f->horizon * pow(rungs.eta, -STARTUP_RUNGS)), least);
+    f->startup_size = (uint32_t)floor(pow(rungs.eta, s) + 1e-6);
+    if (f->study->run_cap > 0 && f->startup_size > f->study->run_cap) {
+        f->startup_size = (uint32_t)f->study->run_cap;
+    }
+    f->startup = s > 0;
+    if (!f->startup) {
+        return 0;
+    }
+    f->startup_study = malloc(sizeof *f->startup_study);
+    if (!f->startup_study) {
+        return esp_error_set(error, -ENOMEM, "out of memory");
+    }
+    *f->startup_study = *f->study;
+    f->startup_study->run_cap = f->startup_size;
+    f->startup_study->stopping.min = start;
+    return esp_scheduler_halving.create(f->startup_study, &f->bracket, error);
+}
+
+static int create(const struct esp_study *study, void **self, struct esp_error *error)
+{
+    struct freeze_thaw *f = calloc(1, sizeof *f);
+    if (!f) {
+        return esp_error_set(error, -ENOMEM, "out of memory");
+    }
+    f->study = study;
+    f->horizon = (double)esp_study_horizon(study);
+    f->best = INFINITY;
+    esp_roster_init(&f->roster);
+    esp_ranking_init(&f->unfinished);
+    for (int k = 0; k < MARKS; k++) {
+        esp_ranking_init(&f->paused[k]);
+    }
+    int rc = esp_surrogate_create(study, &f->surrogate, error);
+    if (rc == 0) {
+        rc = make_startup(f, error);
+    }
+    if (rc < 0) {
+        destroy(f);
+        return rc;
+    }
+    *self = f;
+    return 0;
+}
+
+static int mark_of(int64_t tokens, int64_t horizon)
+{
+    double octaves = -log2((double)tokens / (double)horizon);
+    int mark = MARKS - 1 - (int)ceil(2 * octaves - 1e-9);
+    return mark < 0 ? 0 : mark;
+}
+
+static void relist(struct freeze_thaw *f, uint32_t trial)
+{
+    const struct esp_roster_trial *t = esp_roster_get(&f->roster, trial);
+    if (f->listed[trial] == MARKS) {
+        esp_ranking_erase(&f->unfinished, 0, trial);
+    } else if (f->listed[trial] >= 0) {
+        esp_ranking_erase(&f->paused[f->listed[trial]], f->listed_loss[trial], trial);
+    }
+    f->listed[trial] = -1;
+    if (t->state != ESP_ROSTER_PAUSED || t->held || t->tokens >= t->horizon) {
+        return;
+    }
+    if (t->tokens == 0 || t->tokens < (t->until < t->horizon ? t->until : t->horizon)) {
+        f->listed[trial] = MARKS;
+        esp_ranking_insert(&f->unfinished, 0, trial);
+    } else if (isfinite(t->last)) {
+        f->listed[trial] = mark_of(t->tokens, t->horizon);
+        f->listed_loss[trial] = t->last;
+        esp_ranking_insert(&f->paused[f->listed[trial]], t->last, trial);
+    }
+}
+
+static void created(void *self, uint32_t trial, int64_t horizon, const double *values)
+{
+    struct freeze_thaw *f = self;
+    esp_roster_created(&f->roster, trial, horizon);
+    if (trial >= f->capacity) {
+        f->capacity = f->capacity ? f->capacity * 2 : 16;
+        f->listed = realloc(f->listed, f->capacity * sizeof *f->listed);
+        f->listed_loss = realloc(f->listed_loss, f->capacity * sizeof *f->listed_loss);
+        assert(f->listed && f->listed_loss);
+    }
+    f->listed[trial] = -1;
+    f->roster.trials[trial].until = f->first < horizon ? f->first : horizon;
+    esp_surrogate_created(f->surrogate, trial, values);
+    if (f->startup) {
+        esp_scheduler_halving.created(f->bracket, trial, horizon, values);
+    }
+}
+
+static void
+observed(void *self, uint32_t trial, int64_t tokens, double loss, double device_seconds)
+{
+    struct freeze_thaw *f = self;
+    int64_t before = esp_roster_get(&f->roster, trial)->tokens;
+    esp_roster_observed(&f->roster, trial, tokens, loss, device_seconds);
+    if (!f->startup && tokens > before) {
+        f->spent += (double)(tokens - before);
+        f->spent_new += fmax(0, (double)((tokens < f->first ? tokens : f->first) - before));
+    }
+    esp_surrogate_observed(f->surrogate, trial, tokens, loss);
+    if (f->startup) {
+        esp_scheduler_halving.observed(f->bracket, trial, tokens, loss, device_seconds);
+    }
+    const struct esp_roster_trial *t = esp_roster_get(&f->roster, trial);
+    if (t->tokens >= t->horizon && isfinite(loss)) {
+        f->best = fmin(f->best, loss);
+    }
+    relist(f, trial);
+}
+
+static void decided(void *self, const struct esp_verdict *verdict)
+{
+    struct freeze_thaw *f = self;
+    esp_roster_decided(&f->roster, verdict);
+    if (f->startup) {
+        esp_scheduler_halving.decided(f->bracket, verdict);
+        /* The first choice by the model ends the start-up. */
+        f->startup = verdict->reason.rule != ESP_RULE_FREEZE_THAW;
+    }
+    if (verdict->trial >= 0 && verdict->trial < f->roster.count) {
+        relist(f, (uint32_t)verdict->trial);
+    }
+}
+
+static void paused(void *self, uint32_t trial, bool held)
+{
+    struct freeze_thaw *f = self;
+    esp_roster_paused(&f->roster, trial, held);
+    if (f->startup) {
+        esp_scheduler_halving.paused(f->bracket, trial, held);
+    }
+    relist(f, trial);
+}
+
+static void ended(void *self, uint32_t trial, enum esp_cause cause)
+{
+    struct freeze_thaw *f = self;
+    esp_roster_ended(&f->roster, trial, cause);
+    if (f->startup) {
+        esp_scheduler_halving.ended(f->bracket, trial, cause);
+    }
+    if (cause == ESP_CAUSE_COMPLETE) {
+        f->complete++;
+        esp_surrogate_completed(f->surrogate, trial);
+    } else if (cause == ESP_CAUSE_DIVERGED || cause == ESP_CAUSE_FAILED) {
+        esp_surrogate_spoiled(f->surrogate, trial);
+    } else if (cause != ESP_CAUSE_LOST) {
+        esp_surrogate_closed(f->surrogate, trial);
+    }
+    relist(f, trial);
+}
+
+static void returned(void *self, uint32_t trial)
+{
+    struct freeze_thaw *f = self;
+    esp_roster_returned(&f->roster, trial);
+    if (f->startup) {
+        esp_scheduler_halving.returned(f->bracket, trial);
+    }
+    relist(f, trial);
+}
+
+/* The next mark, half octaves apart and ending at the horizon. */
+static int64_t next_mark(const struct freeze_thaw *f, const struct esp_roster_trial *t)
+{
+    double horizon = (double)t->horizon, least = fmax((double)t->tokens * STEP_MIN, 1);
+    least = fmax(least, (double)(t->tokens + esp_report_interval(f->study)) - 0.5);
+    for (int k = 0; k < MARKS - 1; k++) {
+        double mark = ceil(horizon * exp2(-(MARKS - 1 - k) / 2.0));
+        if (mark >= least && mark < horizon) {
+            return (int64_t)mark;
+        }
+    }
+    return t->horizon;
+}
+
+struct option {
+    int64_t trial; /* -1: a new one */
+    double score, cost;
+    struct esp_belief belief;
+};
+
+static double score_of(const struct esp_belief *belief, double cost)
+{
+    return belief->log_ei - 0.5 * log(fmax(cost, 1));
+}
+
+/* The leaders among the paused, plus `own` (-1: none), and a new trial; the best first. */
+static int weigh(const struct freeze_thaw *f,
+                 const struct esp_slot_view *view,
+                 int64_t own,
+                 struct option *options)
+{
+    uint32_t trials[MARKS * LEADERS + 1];
+    struct esp_belief beliefs[MARKS * LEADERS + 1];
+    int count = 0, total = 0;
+    for (int k = MARKS - 1; k >= 0; k--) {
+        uint32_t there = esp_ranking_count(&f->paused[k]);
+        for (uint32_t r = 1; r <= there && r <= LEADERS; r++) {
+            trials[count++] = esp_ranking_at(&f->paused[k], r).trial;
+        }
+    }
+    if (own >= 0) {
+        trials[count++] = (uint32_t)own;
+    }
+    esp_surrogate_trials(f->surrogate, trials, count, beliefs);
+    for (int i = 0; i < count; i++) {
+        const struct esp_roster_trial *t = esp_roster_get(&f->roster, trials[i]);
+        double cost = (double)(t->horizon - t->tokens);
+        options[total++] =
+            (struct option){trials[i], score_of(&beliefs[i], cost), cost, beliefs[i]};
+    }
+    bool enough = count > 0 && f->spent_new > NEW_SHARE_MAX * f->spent;
+    if (view->may_create && !enough) {
+        double values[ESP_PARAMS_MAX];
+        struct esp_belief belief =
+            esp_surrogate_best_new(f->surrogate, view->next_trial, values);
+        double cost = f->horizon > 0 ? f->horizon : 1;
+        options[total++] = (struct option){-1, score_of(&belief, cost), cost, belief};
+    }
+    for (int i = 1; i < total; i++) { /* the best first; equal ones stay in order */
+        struct option o = options[i];
+        int at = i;
+        while (at > 0 && options[at - 1].score < o.score) {
+            options[at] = options[at - 1];
+            at--;
+        }
+        options[at] = o;
+    }
+    return total;
+}
+
+static void explain(struct esp_reason *reason,
+                    const struct freeze_thaw *f,
+                    const struct option *options,
+                    int total,
+                    int own)
+{
+    reason->rule = ESP_RULE_FREEZE_THAW;
+    reason->rank = own + 1;
+    reason->of = total;
+    reason->expected = exp(options[own].belief.log_ei);
+    reason->value = options[own].belief.mean;
+    reason->threshold = f->best;
+    reason->cost = options[own].cost;
+    for (int i = 0, found = 0; i < total && found < ESP_RIVALS_MAX; i++) {
+        if (i != own && options[i].trial >= 0) {
+            reason->rivals[found++] = (int32_t)options[i].trial;
+        }
+    }
+}
+
+static struct esp_verdict choose(const struct freeze_thaw *f, const struct esp_slot_view *view)
+{
+    struct option options[MARKS * LEADERS + 2];
+    if (esp_ranking_count(&f->unfinished) > 0) {
+        uint32_t trial = esp_ranking_at(&f->unfinished, 1).trial;
+        const struct esp_roster_trial *t = esp_roster_get(&f->roster, trial);
+        int64_t until = t->until > t->tokens ? t->until : f->first;
+        return esp_verdict_make(ESP_VERDICT_CONTINUE,
+                                trial,
+                                until < t->horizon ? until : t->horizon,
+                                ESP_RULE_RESTART);
+    }
+    int total = weigh(f, view, -1, options);
+    /* What is left is not worth its cost, or there is nothing left. */
+    bool worth = total > 0 && (view->may_create || f->complete == 0 ||
+                               options[0].belief.log_ei > log(WORTH * fabs(f->best)));
+    if (!worth) {
+        return view->live > 0 ? esp_verdict_none(ESP_RULE_NONE)
+                              : esp_verdict_make(ESP_VERDICT_END, -1, 0, ESP_RULE_STUDY_END);
+    }
+    struct esp_verdict verdict;
+    if (options[0].trial < 0) {
+        verdict = esp_verdict_make(
+            ESP_VERDICT_START, view->next_trial, f->first, ESP_RULE_FREEZE_THAW);
+    } else {
+        const struct esp_roster_trial *t =
+            esp_roster_get(&f->roster, (uint32_t)options[0].trial);
+        verdict = esp_verdict_make(
+            ESP_VERDICT_CONTINUE, options[0].trial, next_mark(f, t), ESP_RULE_FREEZE_THAW);
+        verdict.reason.at = t->tokens;
+    }
+    explain(&verdict.reason, f, options, total, 0);
+    return verdict;
+}
+
+static struct esp_verdict slot(const void *self, const struct esp_slot_view *view)
+{
+    const struct freeze_thaw *f = self;
+    if (f->startup) {
+        struct esp_slot_view bracket = *view;
+        bracket.may_create = view->may_create && f->roster.count < f->startup_size;
+        struct esp_verdict verdict = esp_scheduler_halving.slot(f->bracket, &bracket);
+        if (verdict.action == ESP_VERDICT_START || verdict.action == ESP_VERDICT_CONTINUE) {
+            return verdict;
+        }
+    }
+    return choose(f, view);
+}
+
+static struct esp_verdict report(const void *self, uint32_t trial, bool waiting)
+{
+    const struct freeze_thaw *f = self;
+    const struct esp_roster_trial *t = esp_roster_get(&f->roster, trial);
+    if (t->tokens >= t->horizon || t->insisted) {
+        return esp_roster_report_to_horizon(&f->roster, trial, waiting);
+    }
+    if (f->startup) {
+        return esp_scheduler_halving.report(f->bracket, trial, waiting);
+    }
+    if (t->tokens < t->until && !waiting) {
+        return esp_verdict_none(ESP_RULE_NONE);
+    }
+    struct option options[MARKS * LEADERS + 2];
+    struct esp_slot_view view = {.may_create = f->study->run_cap == 0 ||
+                                               f->roster.count < f->study->run_cap,
+                                 .next_trial = f->roster.count};
+    int total = weigh(f, &view, trial, options), own = 0;
+    while (options[own].trial != (int64_t)trial) {
+        own++;
+    }
+    struct esp_verdict verdict =
+        own == 0 ? esp_verdict_make(
+                       ESP_VERDICT_CONTINUE, trial, next_mark(f, t), ESP_RULE_FREEZE_THAW)
+                 : esp_verdict_make(ESP_VERDICT_PAUSE, trial, 0, ESP_RULE_FREEZE_THAW);
+    verdict.reason.at = t->tokens;
+    explain(&verdict.reason, f, options, total, own);
+    return verdict;
+}
+
+static int refit(const void *self, double *numbers, int capacity)
+{
+    const struct freeze_thaw *f = self;
+    return esp_surrogate_refit(f->surrogate, numbers, capacity);
+}
+
+static void fitted(void *self, const double *numbers, int count)
+{
+    struct freeze_thaw *f = self;
+    esp_surrogate_fitted(f->surrogate, numbers, count);
+}
+
+const struct esp_scheduler_ops esp_scheduler_freeze_thaw = {
+    .name = "freeze-thaw",
+    .create = create,
+    .destroy = destroy,
+    .created = created,
+    .observed = observed,
+    .decided = decided,
+    .paused = paused,
+    .ended = ended,
+    .returned = returned,
+    .slot = slot,
+    .report = report,
+    .refit = refit,
+    .fitted = fitted,
+};
