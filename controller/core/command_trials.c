@@ -9,11 +9,20 @@ static struct esp_said said(int32_t code, uint32_t trial, const char *text)
     return (struct esp_said){code, trial, text};
 }
 
+/* Its attempt was lost and it will be queued again. */
+static struct esp_said between(uint32_t trial)
+{
+    return said(-EBUSY, trial, "its attempt is being given up; try again in a moment");
+}
+
 static struct esp_said stop(struct esp_core *core, struct esp_trial *t)
 {
     uint32_t trial = esp_trial_index(core, t);
     if (esp_trial_trigger(core, t, ESP_TRIGGER_STOP)) {
         return said(0, trial, NULL);
+    }
+    if (t->state == ESP_TRIAL_STOPPING && t->cause == ESP_CAUSE_LOST) {
+        return between(trial);
     }
     return t->state == ESP_TRIAL_STOPPING ? said(-EINVAL, trial, "it is being stopped already")
                                           : said(-EINVAL, trial, "it has ended already");
@@ -26,7 +35,8 @@ static struct esp_said pause(struct esp_core *core, struct esp_trial *t)
         return said(-EINVAL, trial, "it has ended already");
     }
     if (t->state == ESP_TRIAL_STOPPING) {
-        return said(-EINVAL, trial, "it is being stopped already");
+        return t->cause == ESP_CAUSE_LOST ? between(trial)
+                                          : said(-EINVAL, trial, "it is being stopped already");
     }
     if (!t->held && !t->hold_wanted) {
         esp_trial_pause(core, t, ESP_RULE_USER);

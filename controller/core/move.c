@@ -113,6 +113,9 @@ static void follow(struct esp_core *core, struct esp_trial *t, const struct esp_
         drop_superseded(core, t);
     } else if (row->to == ESP_TRIAL_PAUSED) {
         move_on(core, t);
+    } else if (row->from == ESP_TRIAL_STOPPING && row->to == ESP_TRIAL_QUEUED &&
+               (t->held || t->hold_wanted)) {
+        esp_trial_trigger(core, t, ESP_TRIGGER_HOLD); /* the user's pause outlives the loss */
     }
 }
 

@@ -140,8 +140,10 @@ void esp_process_abandon(struct esp_core *core,
 
 void esp_process_lapsed(struct esp_core *core, struct esp_trial_process *p)
 {
-    struct esp_agent *agent = esp_agent_find(core, p->agent);
-    bool host_lost = !agent || !agent->connected;
+    /* An agent speaks every heartbeat: silent for half a lease, it is gone with its host. */
+    const struct esp_agent *agent = esp_agent_find(core, p->agent);
+    bool host_lost =
+        !agent || !agent->connected || core->now - agent->heard > core->options.lease_ms / 2;
     p->connected = false;
     esp_process_classify(core, p, ESP_PROCESS_LOST);
     esp_process_refresh(core, p);
