@@ -81,7 +81,7 @@ static void assign(struct fixture *f, uint32_t trial, uint32_t attempt)
     struct esp_setting param = {"learning_rate", {.type = ESP_VALUE_REAL, .real = 0.003}};
     struct esp_message message = {.kind = ESP_MESSAGE_ASSIGN};
     esp_trainer_init(&trainer);
-    trainer.width = 96;
+    trainer.width += 8;
     message.assign.trial = trial;
     message.assign.attempt = attempt;
     message.assign.params = &param;
@@ -93,7 +93,7 @@ static void assign(struct fixture *f, uint32_t trial, uint32_t attempt)
     assert_int_equal(event.kind, ESP_CLIENT_ASSIGNED);
     assert_int_equal(event.trial, trial);
     assert_int_equal(event.attempt, attempt);
-    assert_int_equal(event.assign->trainer->width, 96);
+    assert_int_equal(event.assign->trainer->width, trainer.width);
     assert_string_equal(event.assign->params[0].name, "learning_rate");
     assert_true(event.assign->params[0].value.real == 0.003);
     assert_int_equal(event.directive.until, 1000);
