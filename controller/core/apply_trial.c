@@ -109,6 +109,7 @@ static void fold_started(struct esp_trial *t, const struct esp_event *e)
         struct esp_checkpoint *c = &t->checkpoints[i];
         if (c->id && c->tokens == e->number) {
             t->at_seconds = c->seconds;
+            t->saved = c->tokens >= t->tokens; /* nothing to save before it trains on */
         }
         /* It was told to start from its newest checkpoint and stands before it. */
         if (c->id && e->text && c->tokens > e->number) {
@@ -123,6 +124,7 @@ static void fold_spent(struct esp_core *core, struct esp_trial *t, const struct 
         t->spent_tokens += p->tokens - t->at_tokens;
         core->spent_tokens += p->tokens - t->at_tokens;
         t->at_tokens = p->tokens;
+        t->saved = false; /* it has trained on since */
     }
     if (p->device_seconds > t->at_seconds) {
         t->spent_seconds += p->device_seconds - t->at_seconds;
@@ -149,6 +151,7 @@ static int fold_report(struct esp_core *core, struct esp_trial *t, const struct 
     t->step = p->step;
     t->tokens = p->tokens;
     t->value = p->value;
+    t->saved = t->saved && t->checkpoints[0].tokens >= p->tokens;
     t->brought = true;
     t->fruitless = 0;
     t->alone = false;
@@ -185,7 +188,7 @@ static int fold_saved(struct esp_trial *t, const struct esp_event *e, struct esp
     free(t->checkpoints[last].path);
     memmove(&t->checkpoints[1], &t->checkpoints[0], (size_t)last * sizeof c);
     t->checkpoints[0] = c;
-    if (t->state == ESP_TRIAL_PAUSING || e->saved.tokens >= t->stood) {
+    if (t->state == ESP_TRIAL_PAUSING || e->saved.tokens >= t->tokens) {
         t->saved = true;
     }
     return 0;

@@ -163,6 +163,33 @@ static void a_release_without_the_checkpoint_is_a_lost_attempt(void **state)
     driver_end(d);
 }
 
+static void a_checkpoint_from_before_the_last_report_is_not_the_pauses(void **state)
+{
+    (void)state;
+    struct driver *d = set_up(1, 1);
+    driver_started(d, 0, 0);
+    driver_report(d, 0, 10, 4, false);
+    driver_saved(d, 0, 10);
+    driver_report(d, 0, 20, 4, false);
+    driver_input(d, ESP_INPUT_INTERRUPT);
+    driver_released(d, 0);
+    driver_expect(d, 0, ESP_TRIAL_QUEUED);
+    driver_end(d);
+}
+
+static void a_checkpoint_at_the_last_report_is_enough_to_pause(void **state)
+{
+    (void)state;
+    struct driver *d = set_up(1, 1);
+    driver_started(d, 0, 0);
+    driver_report(d, 0, 10, 4, false);
+    driver_saved(d, 0, 10);
+    driver_input(d, ESP_INPUT_INTERRUPT);
+    driver_released(d, 0);
+    driver_expect(d, 0, ESP_TRIAL_PAUSED);
+    driver_end(d);
+}
+
 static void a_full_disk_costs_neither_the_trial_nor_its_chances(void **state)
 {
     (void)state;
@@ -526,6 +553,8 @@ int main(void)
         cmocka_unit_test(steps_trained_again_are_acknowledged_and_keep_their_first_value),
         cmocka_unit_test(pause_waits_for_the_saved_checkpoint),
         cmocka_unit_test(a_release_without_the_checkpoint_is_a_lost_attempt),
+        cmocka_unit_test(a_checkpoint_from_before_the_last_report_is_not_the_pauses),
+        cmocka_unit_test(a_checkpoint_at_the_last_report_is_enough_to_pause),
         cmocka_unit_test(a_full_disk_costs_neither_the_trial_nor_its_chances),
         cmocka_unit_test(nothing_is_granted_for_a_while_when_checkpoints_found_no_room),
         cmocka_unit_test(a_crash_without_a_report_three_times_fails_the_trial),
