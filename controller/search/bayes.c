@@ -20,7 +20,7 @@ struct bayes {
 
 /* Up to this many axes the surrogate has a shape in mind from the first trial on. */
 #define SPREAD_AXES_MIN 5
-#define SPREAD_EXTRA 2
+#define SPREAD_PER_AXIS 3
 /* Of later trials there, one in four is spread too: expected improvement goes by what it has
  * seen, and a plateau shows nothing of the valley beside it. */
 #define SPREAD_EVERY 4
@@ -39,7 +39,7 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
     int axes = esp_surrogate_space(bayes->surrogate)->count;
     const struct esp_law *law = esp_surrogate_law(bayes->surrogate);
     bayes->study = study;
-    bayes->spread = axes >= SPREAD_AXES_MIN ? (uint32_t)(axes + SPREAD_EXTRA) : 1;
+    bayes->spread = axes >= SPREAD_AXES_MIN ? (uint32_t)(SPREAD_PER_AXIS * axes) : 1;
     if (law->active && !law->generic) {
         bayes->spread = 1;
     }

@@ -4,8 +4,8 @@
 
 #include "surrogate.h"
 
-#include "stop/quantile.h"
-#include "stop/ranking.h"
+#include "quantile.h"
+#include "ranking.h"
 
 /* Half octaves of training, 6 octaves before the horizon to the horizon itself. */
 #define ESP_MARKS 13

@@ -85,12 +85,14 @@ static int create_as(const struct esp_study *study,
     h->one_bracket = rule == ESP_RULE_HALVING;
     h->run_cap = study->run_cap > 0 ? (uint32_t)study->run_cap : 0;
     double first = rungs.level[0] == INT64_MAX ? last : (double)rungs.level[0];
-    /* A first rung that was rounded up to a whole token still makes the rung it stands for. */
-    h->s_max = (int)floor(log(last / fmax(first - 0.999, last * 1e-9)) / log(h->eta) + 1e-9);
-    while (h->s_max > 0 && ceil(last * pow(h->eta, -h->s_max) - 1e-6) < first) {
-        h->s_max--;
+    /* A first rung that was rounded up to a whole token still is the one it stands for. */
+    while (h->s_max + 1 < BRACKETS_MAX) {
+        double next = last * pow(h->eta, -(h->s_max + 1)) + 1e-6;
+        if (next < 1 || next <= first - 1) {
+            break;
+        }
+        h->s_max++;
     }
-    h->s_max = h->s_max < BRACKETS_MAX ? h->s_max : BRACKETS_MAX - 1;
     esp_roster_init(&h->roster);
     *self = h;
     return 0;

@@ -9,9 +9,9 @@
  * `warmup_tokens`. Trials of different batch sizes report at slightly different tokens, so
  * amounts of training are compared by mark: the number of the report interval, exact up to
  * 127 and in 64ths of an octave beyond, which bounds the marks whatever a program counts. */
-#include "quantile.h"
 #include "roster.h"
 #include "rungs.h"
+#include "search/quantile.h"
 
 #include <assert.h>
 #include <errno.h>

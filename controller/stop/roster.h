@@ -6,8 +6,8 @@
 #ifndef ESPALIER_STOP_ROSTER_H
 #define ESPALIER_STOP_ROSTER_H
 
-#include "ranking.h"
 #include "scheduler.h"
+#include "search/ranking.h"
 
 enum esp_roster_state {
     ESP_ROSTER_LIVE, /* queued, or somewhere on a process */

@@ -7,7 +7,7 @@
 #ifndef ESPALIER_STOP_RUNGS_H
 #define ESPALIER_STOP_RUNGS_H
 
-#include "ranking.h"
+#include "search/ranking.h"
 
 #include <espalier/event.h>
 #include <espalier/study.h>

@@ -3,8 +3,8 @@
  *
  * Linear interpolation between order statistics (numpy's default, which Optuna's percentile
  * pruner uses): position q·(n − 1). NaN counts as +infinity. */
-#ifndef ESPALIER_STOP_QUANTILE_H
-#define ESPALIER_STOP_QUANTILE_H
+#ifndef ESPALIER_SEARCH_QUANTILE_H
+#define ESPALIER_SEARCH_QUANTILE_H
 
 #include <stdint.h>
 

@@ -3,8 +3,8 @@
  * Every operation is logarithmic in the number of entries. Equal losses are ordered by trial
  * number, so that an order never depends on when a loss was told. NaN is stored as +infinity:
  * worse than every finite loss. */
-#ifndef ESPALIER_STOP_RANKING_H
-#define ESPALIER_STOP_RANKING_H
+#ifndef ESPALIER_SEARCH_RANKING_H
+#define ESPALIER_SEARCH_RANKING_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* The ordered set against a plain array, under random inserts and erasures. */
-#include "stop/quantile.h"
-#include "stop/ranking.h"
+#include "search/quantile.h"
+#include "search/ranking.h"
 
 #include <espalier/random.h>
 
