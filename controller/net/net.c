@@ -5,12 +5,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <espalier/endpoint.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 #include <zmq.h>
 
 /* Messages queued for one peer, and from one: 4096 peers × 1000 × 200 bytes would be 800 MB,
@@ -42,6 +44,7 @@
 struct esp_net {
     void *context;
     void *socket;
+    char path[ESP_ENDPOINT_MAX]; /* of the socket's file, once it is ours; else "" */
     struct esp_codec *codec;
     struct esp_bytes out;
     zmq_msg_t body;
@@ -106,6 +109,9 @@ int esp_net_create(const char *endpoint, struct esp_net **out, struct esp_error 
         rc = zmq_bind(net->socket, endpoint) < 0 ? -errno : 0;
         umask(before);
     }
+    if (rc == 0 && strncmp(endpoint, "ipc://", 6) == 0) {
+        snprintf(net->path, sizeof net->path, "%s", endpoint + 6);
+    }
 out:
     if (rc < 0) {
         esp_error_set(error,
@@ -128,6 +134,10 @@ void esp_net_destroy(struct esp_net *net, int linger_ms)
     if (net->socket) {
         zmq_setsockopt(net->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
         zmq_close(net->socket);
+    }
+    if (net->path[0]) {
+        unlink(
+            net->path); /* ZeroMQ leaves it; peers would find a file that nobody listens at */
     }
     if (net->context) {
         zmq_msg_close(&net->body);

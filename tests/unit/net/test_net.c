@@ -68,7 +68,7 @@ static void beat(struct esp_dealer *d, uint64_t progress)
     assert_int_equal(esp_dealer_send(d, &message, NULL), 0);
 }
 
-static void the_socket_is_for_its_user_alone(void **state)
+static void the_socket_is_for_its_user_alone_and_goes_with_the_net(void **state)
 {
     struct wire *w = *state;
     struct stat s;
@@ -76,6 +76,8 @@ static void the_socket_is_for_its_user_alone(void **state)
     assert_int_equal(stat(path, &s), 0);
     assert_true(S_ISSOCK(s.st_mode));
     assert_int_equal(s.st_mode & 0177, 0);
+    wire_stop(w);
+    assert_int_equal(stat(path, &s), -1);
 }
 
 static void a_stranger_is_asked_and_not_believed(void **state)
@@ -402,7 +404,7 @@ static void many_peers_find_a_new_controller(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_socket_is_for_its_user_alone),
+        TEST(the_socket_is_for_its_user_alone_and_goes_with_the_net),
         TEST(a_stranger_is_asked_and_not_believed),
         TEST(nobody_is_reached_before_a_hello),
         TEST(a_newer_connection_of_a_peer_replaces_the_older),
