@@ -33,7 +33,7 @@ read_setting(const char *text, char *name, struct esp_setting *out, struct esp_e
             "set: \"%s\" cannot be changed%s%s%s; these can: run_cap, workers, "
             "budget.tokens, budget.hours, budget.usd.",
             name,
-            near ? "; did you mean \"" : "",
+            near ? "; did you mean \"" : ".",
             near ? near : "",
             near ? "\"?" : "");
     }

@@ -35,6 +35,22 @@ static void add_time(struct esp_buffer *out, int64_t time_ms)
     esp_buffer_add(out, text);
 }
 
+static const char *verb_name(enum esp_verb verb)
+{
+    static const char *const names[] = {
+        [ESP_VERB_STOP] = "stop",
+        [ESP_VERB_PAUSE] = "pause",
+        [ESP_VERB_CONTINUE] = "continue",
+        [ESP_VERB_EXTEND] = "extend",
+        [ESP_VERB_ADD] = "add",
+        [ESP_VERB_SET] = "set",
+        [ESP_VERB_NOTE] = "note",
+        [ESP_VERB_INTERRUPT] = "interrupt",
+        [ESP_VERB_PING] = "ping",
+    };
+    return verb < sizeof names / sizeof names[0] ? names[verb] : "?";
+}
+
 static void add_event_words(struct shown *shown, const struct esp_event *event)
 {
     struct esp_buffer *out = shown->out;
@@ -71,6 +87,12 @@ static void add_event_words(struct shown *shown, const struct esp_event *event)
         break;
     case ESP_EVENT_FAILED:
         esp_buffer_add(out, "failed");
+        break;
+    case ESP_EVENT_COMMAND:
+        esp_buffer_addf(out,
+                        "you asked: %s%s",
+                        verb_name((enum esp_verb)event->extra),
+                        event->code < 0 ? ", refused" : "");
         break;
     default:
         esp_buffer_add(out, esp_event_kind_name(event->kind));

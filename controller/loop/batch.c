@@ -147,8 +147,7 @@ static int fall_ill(struct esp_loop *loop, int code, const struct esp_error *why
     if (!loop->ailing) {
         snprintf(words,
                  sizeof words,
-                 "%.1700s Nothing recorded is lost; the search waits and goes on when the "
-                 "record can be written again.",
+                 "%.1700s. The search waits, and goes on when the record can be written.",
                  why->text[0] ? why->text : strerror(-code));
         esp_loop_say(loop, words);
     }

@@ -3,9 +3,11 @@
 #include "../agent/agent.h"
 #include "../agent/files.h"
 #include "../agent/launch.h"
+#include "../agent/record.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +16,8 @@
 #include <unistd.h>
 
 #define TAIL_LINES 3
+/* What was sent SIGKILL is gone at once, unless the kernel holds it. */
+#define KILLED_MS 10000
 
 int esp_keeper_start(struct esp_keeper *keeper, struct esp_error *error)
 {
@@ -138,6 +142,38 @@ void esp_keeper_kill(struct esp_keeper *keeper)
     if (keeper->pidfd >= 0) {
         pidfd_send_signal(keeper->pidfd, SIGKILL, NULL, 0);
     }
+}
+
+/* A pidfd is readable once its process has ended. */
+static void await_end(int pidfd)
+{
+    struct pollfd fd = {.fd = pidfd, .events = POLLIN};
+    while (poll(&fd, 1, KILLED_MS) < 0 && errno == EINTR) {
+    }
+}
+
+static int end_process(void *context, const struct esp_record *record)
+{
+    (void)context;
+    int fd = record->ended ? -1 : esp_identity_open(&record->identity);
+    if (fd >= 0) {
+        pidfd_send_signal(fd, SIGKILL, NULL, 0);
+        kill(-record->identity.pid, SIGKILL);
+        await_end(fd);
+        close(fd);
+    }
+    return 0;
+}
+
+void esp_keeper_end_all(struct esp_keeper *keeper)
+{
+    /* The agent first: it would start nothing, but it should not tell of what we do now. */
+    esp_keeper_kill(keeper);
+    if (keeper->pidfd >= 0) {
+        await_end(keeper->pidfd);
+    }
+    esp_record_list(keeper->dir, end_process, NULL, NULL);
+    esp_keeper_reap(keeper);
 }
 
 void esp_keeper_release(struct esp_keeper *keeper)

@@ -40,6 +40,10 @@ void esp_keeper_greeted(struct esp_keeper *keeper);
 /* Ends an agent that does not leave by itself. Its processes, if any, are not touched. */
 void esp_keeper_kill(struct esp_keeper *keeper);
 
+/* Ends the agent and, by its records, every trial process on this host, and waits for their
+ * ends: for a controller that can record nothing any more. */
+void esp_keeper_end_all(struct esp_keeper *keeper);
+
 void esp_keeper_release(struct esp_keeper *keeper);
 
 #endif

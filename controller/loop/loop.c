@@ -81,7 +81,10 @@ static int take_signals(struct esp_loop *loop)
             continue;
         }
         if (loop->ailing) {
-            loop->abandoned = true; /* nothing can be recorded: leave it as it is on disk */
+            /* Nothing can be recorded, so nothing can be saved: it stays as it is on disk. */
+            esp_loop_say(loop,
+                         "the record cannot be written: ending now, from what is recorded");
+            loop->abandoned = true;
             continue;
         }
         struct esp_input input = {.kind = loop->interruptions == 1 ? ESP_INPUT_INTERRUPT
@@ -259,6 +262,9 @@ int esp_loop_run(struct esp_session *session,
         loop->keeper.ended = true;
     }
     rc = rc < 0 ? rc : serve(loop);
+    if (loop->abandoned) {
+        esp_keeper_end_all(&loop->keeper);
+    }
     if (rc == 0) {
         rc = loop->abandoned ? ESP_LOOP_KILLED : loop->exit_code;
     }
