@@ -105,6 +105,9 @@ static void fold_started(struct esp_trial *t, const struct esp_event *e)
     t->at_seconds = 0;
     t->can_save = e->flag;
     t->attempt_horizon = e->extra > 0 ? e->extra : t->horizon;
+    if (t->horizon == INT64_MAX) { /* a program's, which it alone knows */
+        t->horizon = t->attempt_horizon;
+    }
     for (int i = 0; i < ESP_CHECKPOINTS_KEPT; i++) {
         struct esp_checkpoint *c = &t->checkpoints[i];
         if (c->id && c->tokens == e->number) {

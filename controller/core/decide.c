@@ -131,6 +131,9 @@ static bool follow_slot(struct esp_core *core, struct esp_verdict *verdict)
 {
     switch (verdict->action) {
     case ESP_VERDICT_START: {
+        if (!may_create(core)) {
+            return false;
+        }
         double values[ESP_PARAMS_MAX];
         struct esp_reason reason = esp_reason_none(ESP_RULE_NEW);
         if (esp_propose(core, values, &reason)) {
@@ -173,8 +176,12 @@ static void fill_places(struct esp_core *core)
             }
             continue;
         }
+        if (core->idle_at == core->seq) {
+            return;
+        }
         struct esp_verdict verdict = esp_ask_slot(core);
         if (!follow_slot(core, &verdict)) {
+            core->idle_at = core->seq;
             return;
         }
     }
@@ -182,14 +189,15 @@ static void fill_places(struct esp_core *core)
 
 static void discard(struct esp_core *core)
 {
-    for (int i = 0; i < DISCARDS_PER_STEP; i++) {
+    for (int i = 0; i < DISCARDS_PER_STEP && core->kept_at != core->seq; i++) {
         struct esp_verdict verdict = esp_scheduler_discard(core->scheduler);
-        if (verdict.action != ESP_VERDICT_DISCARD || verdict.trial < 0 ||
-            verdict.trial >= core->trial_count) {
-            return;
+        struct esp_trial *t = NULL;
+        if (verdict.trial >= 0 && verdict.trial < core->trial_count) {
+            t = &core->trials[verdict.trial];
         }
-        struct esp_trial *t = &core->trials[verdict.trial];
-        if (t->state != ESP_TRIAL_PAUSED || t->held) {
+        if (verdict.action != ESP_VERDICT_DISCARD || !t || t->state != ESP_TRIAL_PAUSED ||
+            t->held) {
+            core->kept_at = core->seq;
             return;
         }
         esp_record_verdict(core, &verdict);

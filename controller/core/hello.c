@@ -75,6 +75,7 @@ compare_process(struct esp_core *core, struct esp_trial_process *p, uint64_t age
     if (p->killing) {
         esp_send_kill(core, p);
     }
+    esp_process_refresh(core, p); /* its host may have been draining */
 }
 
 static void hello_agent(struct esp_core *core, struct esp_peer peer, const struct esp_hello *h)

@@ -54,6 +54,9 @@ static uint32_t demand(struct esp_core *core, uint32_t most)
     if (core->queue.count > 0 || core->open.count > 0) {
         return core->queue.count;
     }
+    if (core->idle_at == core->seq) {
+        return 0;
+    }
     struct esp_verdict verdict = esp_ask_slot(core);
     double values[ESP_PARAMS_MAX];
     struct esp_reason reason;
@@ -72,6 +75,7 @@ static uint32_t demand(struct esp_core *core, uint32_t most)
         return 0;
     default:
         esp_nothing_left(core, &verdict);
+        core->idle_at = core->seq;
         return 0;
     }
 }

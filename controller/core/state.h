@@ -172,7 +172,9 @@ struct esp_core {
     int leave_code;
     bool kills_sent;
     bool store_full;
-    bool ending_now;       /* TERMINATE */
+    /* The scheduler's state is a fold: after the same event it has the same answer. The seq at
+     * which it had nothing for a free slot, and nothing to discard. */
+    uint64_t idle_at, kept_at;
     uint32_t exhausted_at; /* the sampler had no proposal for this trial; ESP_NOWHERE */
     uint32_t stillborn;    /* processes in a row that never said Hello */
     uint32_t protocol_faults;
@@ -191,7 +193,7 @@ struct esp_core {
     uint32_t answering; /* trial whose message is being handled: its Ack carries directives */
 };
 
-/* list.c is small enough to live here: `links` finds an index's link. */
+/* list.c. Which link of an index a list goes through: */
 enum esp_list_of {
     ESP_LIST_TRIALS,
     ESP_LIST_ALIVE,
