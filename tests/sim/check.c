@@ -127,6 +127,8 @@ check_granted(struct world *w, const struct esp_event *e, struct sim_shadow_tria
     t->attempt = e->attempt;
     t->process = e->process;
     t->live = true;
+    t->saved = false;
+    t->stands = 0;
 }
 
 static void check_started(struct world *w, const struct esp_event *e)
@@ -148,6 +150,29 @@ static void check_started(struct world *w, const struct esp_event *e)
     }
 }
 
+/* A trial fails by its own crashes alone: kills that were asked for do not count. */
+static void check_lost(struct world *w, const struct esp_event *e, struct sim_shadow_trial *t)
+{
+    int process = sim_process_by_key(w, t->process);
+    bool ours = process >= 0 && w->processes[process].asked && !w->processes[process].alive;
+    if (e->trigger == ESP_TRIGGER_LOST && !ours) {
+        t->crashes++;
+    }
+    if (e->to == ESP_TRIAL_FAILED && e->cause == ESP_CAUSE_LOST &&
+        t->crashes < ESP_FRUITLESS_ATTEMPTS_MAX) {
+        sim_violate(
+            w, "trial %lld fails after %d crashes of its own", (long long)e->trial, t->crashes);
+    }
+}
+
+/* Whoever is paused has saved. */
+static void check_paused(struct world *w, const struct esp_event *e, struct sim_shadow_trial *t)
+{
+    if (e->from == ESP_TRIAL_PAUSING && e->to == ESP_TRIAL_PAUSED && !t->saved) {
+        sim_violate(w, "trial %lld is paused without a checkpoint", (long long)e->trial);
+    }
+}
+
 static void check_moved(struct world *w, const struct esp_event *e, struct sim_shadow_trial *t)
 {
     if (e->from != t->state) {
@@ -162,6 +187,8 @@ static void check_moved(struct world *w, const struct esp_event *e, struct sim_s
     } else if (e->trigger == ESP_TRIGGER_STARTED) {
         check_started(w, e);
     }
+    check_lost(w, e, t);
+    check_paused(w, e, t);
     t->state = e->to;
     if (e->to != ESP_TRIAL_ASSIGNED && e->to != ESP_TRIAL_RUNNING &&
         e->to != ESP_TRIAL_PAUSING && e->to != ESP_TRIAL_STOPPING) {
@@ -199,6 +226,7 @@ static void check_report(struct world *w, const struct esp_event *e, struct sim_
         }
     }
     t->last_step = e->point.step;
+    t->crashes = 0;
     if (s->row_count == s->row_capacity) {
         s->row_capacity = s->row_capacity ? 2 * s->row_capacity : 256;
         s->rows = realloc(s->rows, s->row_capacity * sizeof *s->rows);
@@ -207,6 +235,22 @@ static void check_report(struct world *w, const struct esp_event *e, struct sim_
                                                .attempt = e->attempt,
                                                .step = e->point.step,
                                                .value = e->point.value};
+}
+
+/* Where it was resumed it is saved too; before the first step there is nothing to save. */
+static void
+resumed(const struct world *w, const struct esp_event *e, struct sim_shadow_trial *t)
+{
+    if (e->number == 0 && t->stands == 0) {
+        t->saved = true;
+    }
+    for (int i = 0; i < w->checkpoint_count; i++) {
+        const struct sim_checkpoint *c = &w->checkpoints[i];
+        if (c->trial == e->trial && c->tokens == e->number) {
+            t->saved = t->stands <= c->step;
+            t->stands = c->step > t->stands ? c->step : t->stands;
+        }
+    }
 }
 
 void sim_check_commit(struct world *w, const struct esp_outcome *outcome)
@@ -242,6 +286,16 @@ void sim_check_commit(struct world *w, const struct esp_outcome *outcome)
                 check_moved(w, e, t);
             }
             break;
+        case ESP_EVENT_STARTED_AT:
+            if ((t = shadow_trial(w, e))) {
+                resumed(w, e, t);
+            }
+            break;
+        case ESP_EVENT_SAVED:
+            if ((t = shadow_trial(w, e))) {
+                t->saved = e->saved.step >= t->stands || t->state == ESP_TRIAL_PAUSING;
+            }
+            break;
         case ESP_EVENT_REPORT:
             if ((t = shadow_trial(w, e))) {
                 check_report(w, e, t);
@@ -266,6 +320,11 @@ void sim_said(struct world *w,
         s->said = realloc(s->said, s->said_capacity * sizeof *s->said);
     }
     s->said[s->said_count++] = (struct sim_said){trial, attempt, sequence, step, value};
+    struct sim_shadow_trial *t = &s->trials[trial % SIM_TRIALS_MAX];
+    if (attempt == t->attempt && t->live) {
+        t->saved = t->saved && (step <= t->stands || step <= t->last_step);
+        t->stands = step;
+    }
 }
 
 void sim_check_ack(struct world *w, const struct esp_ack *ack)
@@ -417,7 +476,8 @@ void sim_check_end(struct world *w)
         }
         if (s->trials[i].state == ESP_TRIAL_COMPLETE || sim_curve_diverges(w, trainer)) {
             check_curve(w, (uint32_t)i, trainer);
-        } else {
+        } else if (s->trials[i].state != ESP_TRIAL_FAILED ||
+                   s->trials[i].crashes < ESP_FRUITLESS_ATTEMPTS_MAX) {
             sim_violate(w, "trial %d ended %s", i, esp_trial_state_name(s->trials[i].state));
         }
     }

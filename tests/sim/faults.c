@@ -5,7 +5,7 @@
 void sim_faults_begin(struct world *w)
 {
     int64_t length = sim_range(w, 5000, 240000);
-    w->fault_budget = (int)sim_range(w, 0, 12);
+    w->fault_budget = (int)sim_range(w, 0, w->signals || w->partitions ? 30 : 12);
     for (int i = 0; i < w->fault_budget; i++) {
         sim_later(w, sim_range(w, 1, length), SIM_FAULT, 0, 0);
     }
@@ -37,6 +37,25 @@ static void break_a_link(struct world *w)
         /* Mended by the end of faults at the latest; a cut longer than a lease is a lost host.
          */
         sim_later(w, sim_range(w, 10, 90000), SIM_FAULT, (uint64_t)link + 1, 1);
+    }
+}
+
+/* Everything of a host is cut off and keeps running. */
+static void cut_off_a_host(struct world *w)
+{
+    int host = (int)sim_range(w, 0, w->host_count - 1);
+    int64_t length = sim_range(w, 10, 90000);
+    sim_say(w, "host %d is cut off for %lld ms", host, (long long)length);
+    for (int i = 0; i < w->link_count; i++) {
+        const struct esp_peer *peer = &w->links[i].peer;
+        int process = peer->role == ESP_ROLE_TRIAL ? sim_process_by_key(w, peer->key) : -1;
+        bool there = peer->role == ESP_ROLE_AGENT
+                         ? peer->key == w->hosts[host].agent_id
+                         : process >= 0 && w->processes[process].host == host;
+        if (there) {
+            sim_link_break(w, i);
+            sim_later(w, length, SIM_FAULT, (uint64_t)i + 1, 1);
+        }
     }
 }
 
@@ -72,7 +91,7 @@ static void empty_the_disk(struct world *w)
 static void interrupt(struct world *w)
 {
     if (w->controller.up && !w->controller.disk_full) {
-        bool now = sim_chance(w, 0.3);
+        bool now = sim_chance(w, w->signals ? 0.9 : 0.3);
         sim_say(w, now ? "second signal" : "first signal");
         struct esp_input input = {.kind = ESP_INPUT_INTERRUPT};
         sim_controller_input(w, &input);
@@ -96,7 +115,15 @@ void sim_fault(struct world *w)
     if (!w->faults) {
         return;
     }
-    switch (sim_range(w, 0, 9)) {
+    if (w->signals || w->partitions) {
+        if (w->signals) {
+            interrupt(w);
+        } else {
+            cut_off_a_host(w);
+        }
+        return;
+    }
+    switch (sim_range(w, 0, 10)) {
     case 0:
     case 1:
         sim_controller_crash(w);
@@ -122,6 +149,9 @@ void sim_fault(struct world *w)
         break;
     case 8:
         fill_the_disk(w);
+        break;
+    case 9:
+        cut_off_a_host(w);
         break;
     default:
         interrupt(w);

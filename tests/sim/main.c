@@ -29,7 +29,8 @@ static void remove_folder(const char *path)
 
 static int usage(const char *program)
 {
-    fprintf(stderr, "usage: %s [--seeds N] [--from N] [--seed N] [--verbose]\n", program);
+    fprintf(
+        stderr, "usage: %s [--seeds N] [--from N] [--seed N] [--verbose] [--stop]\n", program);
     return 2;
 }
 
@@ -39,10 +40,12 @@ int main(int argc, char **argv)
                                             {"from", required_argument, NULL, 'f'},
                                             {"seed", required_argument, NULL, 's'},
                                             {"verbose", no_argument, NULL, 'v'},
+                                            {"stop", no_argument, NULL, 'x'},
                                             {NULL, 0, NULL, 0}};
     const char *given = getenv("ESPALIER_SEEDS");
     unsigned long long seeds = given ? strtoull(given, NULL, 10) : 2000, from = 1;
     struct sim_options sim = {0};
+    bool stop = false;
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
@@ -55,6 +58,9 @@ int main(int argc, char **argv)
         case 's':
             from = strtoull(optarg, NULL, 10);
             seeds = 1;
+            break;
+        case 'x':
+            stop = true;
             break;
         case 'v':
             sim.verbose = true;
@@ -72,7 +78,8 @@ int main(int argc, char **argv)
         return 1;
     }
     unsigned long long failed = 0;
-    for (unsigned long long i = 0; i < seeds; i++) {
+    unsigned long long done = 0;
+    for (unsigned long long i = 0; i < seeds && !(stop && failed); i++, done++) {
         snprintf(folder, sizeof folder, "%s/%llu", top, from + i);
         mkdir(folder, 0700);
         sim.folder = folder;
@@ -84,6 +91,6 @@ int main(int argc, char **argv)
         remove_folder(folder);
     }
     remove_folder(top);
-    printf("%llu passed, %llu failed\n", seeds - failed, failed);
+    printf("%llu passed, %llu failed\n", done - failed, failed);
     return failed > 0;
 }

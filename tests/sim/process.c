@@ -222,7 +222,8 @@ static void obey(struct world *w,
         save(w, p, m);
         break;
     case ESP_DIRECT_PAUSE:
-        if (save(w, p, m)) {
+        /* Some trainers leave without a word when they cannot save. */
+        if ((w->faults && sim_chance(w, 0.02)) || save(w, p, m)) {
             release(w, p, m);
         }
         break;
@@ -509,9 +510,8 @@ static void leave(struct world *w, struct sim_process *p)
     for (int i = 0; i < SIM_MEMBERS_MAX; i++) {
         struct sim_member *m = &p->members[i];
         if (m->used && m->training) {
-            if (save(w, p, m)) {
-                release(w, p, m);
-            }
+            save(w, p, m); /* it goes, saved or not */
+            release(w, p, m);
         }
     }
 }
@@ -555,6 +555,7 @@ void sim_process_exit(struct world *w, int process, int status, int signal, bool
             status,
             signal);
     p->alive = false;
+    p->asked = asked;
     for (int i = 0; i < SIM_MEMBERS_MAX; i++) {
         forget_member(&p->members[i]);
     }

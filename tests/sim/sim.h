@@ -93,7 +93,7 @@ struct sim_member {
 };
 
 struct sim_process {
-    bool alive, adopted, dying;
+    bool alive, dying, asked; /* asked: a kill of the controller's ended it */
     uint64_t key;
     int host;
     int link;
@@ -154,6 +154,9 @@ struct sim_shadow_trial {
     uint64_t process;
     enum esp_trial_state state;
     int64_t last_step;
+    bool saved;     /* since it was asked to pause, or just where it stands */
+    int64_t stands; /* the step that was last told of */
+    int crashes; /* attempts in a row that ended by no kill of ours and brought nothing new */
 };
 
 struct sim_shadow {
@@ -207,6 +210,7 @@ struct world {
     int checkpoint_count;
     struct sim_shadow shadow;
     bool faults, commands, tagged, exact;
+    bool signals, partitions; /* one kind of fault, many of it */
     double loss, duplication, late;
     int64_t delay_ms;
     int64_t piece_ms; /* of training */

@@ -154,6 +154,8 @@ static int make_study(struct world *w)
 static void make_world(struct world *w)
 {
     w->faults = sim_chance(w, 0.9);
+    w->signals = sim_chance(w, 0.05);
+    w->partitions = !w->signals && sim_chance(w, 0.05);
     w->commands = sim_chance(w, 0.2);
     w->tagged = sim_chance(w, 0.5);
     w->loss = sim_chance(w, 0.6) ? 0.02 : 0.0;
