@@ -46,6 +46,7 @@ struct figures {
     double flops_per_token;
     double peak;
     int64_t params;
+    enum esp_precision precision;
 };
 
 static double now_seconds(void)
@@ -126,6 +127,8 @@ static int bench(const struct options *options,
     }
     if (rc == 0) {
         struct esp_model *model = esp_group_model(group);
+        kernels = esp_group_kernels(group); /* in the precision that was asked for */
+        figures->precision = kernels->precision;
         figures->params = esp_model_count(model);
         figures->flops_per_token = esp_model_flops_per_token(esp_model_shape(model));
         rc =
@@ -144,13 +147,9 @@ static int bench(const struct options *options,
     return rc;
 }
 
-static const char *precision_name(const struct esp_kernels *kernels,
-                                  const struct esp_trainer *trainer)
+static const char *precision_name(enum esp_precision precision)
 {
-    if (kernels->activation_bytes == 2) {
-        return trainer->precision == ESP_PRECISION_FP16 ? "fp16" : "bf16";
-    }
-    return trainer->precision == ESP_PRECISION_TF32 ? "tf32" : "fp32";
+    return esp_trainer_field("precision")->names[precision];
 }
 
 /* Device names come from the system; quotes and the like would break the JSON. */
@@ -163,7 +162,6 @@ static void print_text(const char *text)
 
 static void print_figures(const struct options *options,
                           const struct esp_kernels *kernels,
-                          const struct esp_trainer *trainer,
                           const struct figures *f)
 {
     double flops = f->tokens_per_second * f->flops_per_token;
@@ -172,7 +170,7 @@ static void print_figures(const struct options *options,
                "%.0f tokens/s, %.4g FLOP/token, %.4g FLOP/s, %.1f %% of the products' %.4g\n",
                kernels->name,
                kernels->device,
-               precision_name(kernels, trainer),
+               precision_name(f->precision),
                f->params,
                options->members,
                options->members == 1 ? "" : "s",
@@ -188,7 +186,7 @@ static void print_figures(const struct options *options,
     printf("\",\"precision\":\"%s\",\"params\":%" PRId64 ",\"members\":%d,"
            "\"tokens_per_second\":%.1f,\"flops_per_token\":%.0f,\"flops_per_second\":%.5g,"
            "\"peak_fraction\":%.4f}\n",
-           precision_name(kernels, trainer),
+           precision_name(f->precision),
            f->params,
            options->members,
            f->tokens_per_second,
@@ -269,7 +267,7 @@ int esp_command_bench(int argc, char **argv)
         rc = bench(&options, &trainer, kernels, &figures, &error);
     }
     if (rc == 0) {
-        print_figures(&options, kernels, &trainer, &figures);
+        print_figures(&options, kernels, &figures);
     }
     esp_kernels_close(kernels);
     if (rc != 0) {

@@ -36,10 +36,40 @@ static int choose_micro_batch(const struct esp_kernels *kernels,
     return (int)(sequences < 1 ? 1 : sequences);
 }
 
+/* The same device in the precision that the trainer asks for: *own is set where it is another
+ * than that of `kernels`. float32 serves for tf32, which is a device's shortcut to it. */
+static int choose_precision(const struct esp_kernels *kernels,
+                            const struct esp_trainer *trainer,
+                            struct esp_kernels **own,
+                            struct esp_error *error)
+{
+    enum esp_precision wanted = (enum esp_precision)trainer->precision;
+    *own = NULL;
+    if (wanted == ESP_PRECISION_AUTO || wanted == kernels->precision) {
+        return 0;
+    }
+    if (wanted == ESP_PRECISION_TF32 && kernels->host_memory &&
+        kernels->precision == ESP_PRECISION_FP32) {
+        return 0;
+    }
+    if (kernels->open_as) {
+        return kernels->open_as(kernels, wanted, own, error);
+    }
+    struct esp_value name = esp_trainer_get(trainer, esp_trainer_field("precision"));
+    return esp_error_set(error,
+                         -ENOTSUP,
+                         "precision %s is not what the device %s (%s) computes in; use auto",
+                         name.text,
+                         kernels->name,
+                         kernels->device);
+}
+
 int esp_group_capacity(const struct esp_kernels *kernels, const struct esp_trainer *trainer)
 {
     size_t free_bytes, total_bytes;
-    if (kernels->host_memory || kernels->memory(kernels, &free_bytes, &total_bytes) != 0) {
+    struct esp_kernels *own;
+    if (kernels->host_memory || kernels->memory(kernels, &free_bytes, &total_bytes) != 0 ||
+        choose_precision(kernels, trainer, &own, NULL) != 0) {
         return 1;
     }
     /* The data may bring a larger vocabulary than is known here; GPT-2's is the common one. */
@@ -47,30 +77,12 @@ int esp_group_capacity(const struct esp_kernels *kernels, const struct esp_train
     int micro_batch = choose_micro_batch(kernels, trainer);
     int fits = 1;
     while (fits < ESP_MEMBERS_MAX &&
-           (double)esp_model_plan(kernels, &shape, 2 * fits, micro_batch, true) <=
+           (double)esp_model_plan(own ? own : kernels, &shape, 2 * fits, micro_batch, true) <=
                MEMORY_SHARE * (double)free_bytes) {
         fits *= 2;
     }
+    esp_kernels_close(own);
     return fits;
-}
-
-static int check_precision(const struct esp_kernels *kernels,
-                           const struct esp_trainer *trainer,
-                           struct esp_error *error)
-{
-    bool half = kernels->activation_bytes == 2;
-    bool wants_half =
-        trainer->precision == ESP_PRECISION_BF16 || trainer->precision == ESP_PRECISION_FP16;
-    if (trainer->precision == ESP_PRECISION_AUTO || wants_half == half) {
-        return 0;
-    }
-    struct esp_value name = esp_trainer_get(trainer, esp_trainer_field("precision"));
-    return esp_error_set(error,
-                         -EINVAL,
-                         "precision %s is not what the device %s (%s) computes in; use auto",
-                         name.text,
-                         kernels->name,
-                         kernels->device);
 }
 
 /* Halves the micro-batch until the plan fits. */
@@ -121,9 +133,6 @@ int esp_group_create(const struct esp_kernels *kernels,
 {
     assert(capacity >= 1 && capacity <= ESP_MEMBERS_MAX);
     int rc = esp_trainer_validate(trainer, error);
-    if (rc == 0) {
-        rc = check_precision(kernels, trainer, error);
-    }
     if (rc != 0) {
         return rc;
     }
@@ -131,6 +140,11 @@ int esp_group_create(const struct esp_kernels *kernels,
     if (!created) {
         return esp_error_set(error, -ENOMEM, "no memory for a group");
     }
+    rc = choose_precision(kernels, trainer, &created->own_kernels, error);
+    if (rc != 0) {
+        goto out;
+    }
+    kernels = created->own_kernels ? created->own_kernels : kernels;
     created->kernels = kernels;
     created->trainer = *trainer;
     created->context = trainer->context;
@@ -169,6 +183,7 @@ void esp_group_destroy(struct esp_group *group)
     free(group->members);
     esp_model_destroy(group->model);
     esp_data_close(group->data);
+    esp_kernels_close(group->own_kernels);
     free(group);
 }
 
@@ -294,4 +309,9 @@ const struct esp_data *esp_group_data(const struct esp_group *group)
 struct esp_model *esp_group_model(const struct esp_group *group)
 {
     return group->model;
+}
+
+const struct esp_kernels *esp_group_kernels(const struct esp_group *group)
+{
+    return group->kernels;
 }

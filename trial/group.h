@@ -72,10 +72,11 @@ int esp_group_capacity(const struct esp_kernels *kernels, const struct esp_train
 
 /* Makes an empty group for members with the shapes, precision, optimizer and data of `trainer`
  * (esp_trainer_group), opens the data and allocates everything that training needs. `trainer`
- * is copied; `kernels` is borrowed. No member is joined by this. 1 ≤ capacity ≤
+ * is copied; `kernels` is borrowed, and opened once more where the trainer asks for another
+ * precision than theirs. No member is joined by this. 1 ≤ capacity ≤
  * ESP_MEMBERS_MAX. -EINVAL: the data is missing, too short, mixed, or does not fit the
- * vocabulary, or the settings contradict each other; -ENOMEM: the error says the bytes needed.
- * *group is set on success only. */
+ * vocabulary, or the settings contradict each other; -ENOMEM: the error says the bytes needed;
+ * -ENOTSUP: the device lacks the precision. *group is set on success only. */
 int esp_group_create(const struct esp_kernels *kernels,
                      const struct esp_trainer *trainer,
                      int capacity,
@@ -138,6 +139,7 @@ int64_t esp_group_horizon(const struct esp_group *group,
                           int slot); /* tokens at the last step */
 const struct esp_data *esp_group_data(const struct esp_group *group);
 struct esp_model *esp_group_model(const struct esp_group *group);
+const struct esp_kernels *esp_group_kernels(const struct esp_group *group);
 bool esp_group_accepts(const struct esp_group *group, const struct esp_trainer *trainer);
 
 #endif

@@ -37,6 +37,8 @@ struct member {
 
 struct esp_group {
     const struct esp_kernels *kernels;
+    struct esp_kernels
+        *own_kernels;           /* in the trainer's precision, where it is another; or NULL */
     struct esp_trainer trainer; /* as given at creation: the shapes */
     struct esp_data *data;
     struct esp_model *model;

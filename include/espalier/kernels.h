@@ -43,7 +43,7 @@
 #include <stdint.h>
 
 /* Raised whenever this file changes in a way that a separately built backend would feel. */
-#define ESP_KERNELS_VERSION 2
+#define ESP_KERNELS_VERSION 3
 
 struct esp_kernels;
 struct esp_graph;
@@ -413,12 +413,24 @@ struct esp_kernels {
     void (*sgd)(const struct esp_kernels *,
                 const struct esp_batch *,
                 const struct esp_optimize *);
+
+    /* Opens the same device once more in another precision; NULL where there is but one.
+     * -ENOTSUP: the device cannot. Close both. */
+    int (*open_as)(const struct esp_kernels *,
+                   enum esp_precision,
+                   struct esp_kernels **,
+                   struct esp_error *);
 };
 
 /* Opens the CPU backend in fp32, or in double: the same sources, the reference of every test.
  * One thread; the process's BLAS is set to one thread by it. -ENOMEM. Release with
- * esp_kernels_close. */
+ * esp_kernels_close. With the precision chosen: AUTO and TF32 are fp32; BF16 is products in
+ * bfloat16 over float32 activations, sums, parameters and gradients; -ENOTSUP: FP16, or a
+ * processor or machine that lacks what BF16 needs. */
 int esp_kernels_open_cpu(struct esp_kernels **kernels, struct esp_error *error);
+int esp_kernels_open_cpu_as(enum esp_precision precision,
+                            struct esp_kernels **kernels,
+                            struct esp_error *error);
 int esp_kernels_open_cpu_f64(struct esp_kernels **kernels, struct esp_error *error);
 
 /* NULL is fine. */

@@ -1,5 +1,5 @@
-/* The builds of the CPU operations: float at three levels of x86-64, and double at the first.
- */
+/* The builds of the CPU operations: float at three levels of x86-64, double at the first, and
+ * float with products in bfloat16. */
 #ifndef ESP_CPU_LEVELS_H
 #define ESP_CPU_LEVELS_H
 
@@ -10,6 +10,7 @@ enum esp_cpu_level {
     ESP_CPU_F32_V3, /* AVX2, FMA */
     ESP_CPU_F32_V4, /* AVX-512 F, BW, CD, DQ, VL */
     ESP_CPU_F64,
+    ESP_CPU_BF16, /* AVX-512 as above and BF16; products by oneDNN */
     ESP_CPU_LEVEL_COUNT
 };
 
@@ -17,12 +18,13 @@ void esp_cpu_fill_f32_v1(struct esp_kernels *kernels);
 void esp_cpu_fill_f32_v3(struct esp_kernels *kernels);
 void esp_cpu_fill_f32_v4(struct esp_kernels *kernels);
 void esp_cpu_fill_f64_v1(struct esp_kernels *kernels);
+void esp_cpu_fill_bf16(struct esp_kernels *kernels);
 
-/* Whether this processor can run a level. */
+/* Whether this processor can run a level, and what it needs is installed. */
 bool esp_cpu_level_supported(enum esp_cpu_level level);
 
-/* Opens one level; -ENOTSUP when the processor lacks it. Tests use it to hold every level to
- * the reference; esp_kernels_open_cpu takes the best one. */
+/* Opens one level; -ENOTSUP when the processor lacks it, or BF16's library is not there. Tests
+ * use it to hold every level to the reference; esp_kernels_open_cpu takes the best one. */
 int esp_kernels_open_cpu_level(enum esp_cpu_level level,
                                struct esp_kernels **kernels,
                                struct esp_error *error);

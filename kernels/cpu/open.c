@@ -1,5 +1,6 @@
 /* Opens the CPU backend at the best level that the processor has, and its memory. */
 #include "levels.h"
+#include "onednn.h"
 #include "state.h"
 
 #include <assert.h>
@@ -76,9 +77,8 @@ static int transfer(const struct esp_kernels *kernels, void *to, const void *fro
 
 static int synchronise(const struct esp_kernels *kernels, struct esp_error *error)
 {
-    (void)kernels;
-    (void)error;
-    return 0;
+    const struct esp_cpu_state *state = kernels->state;
+    return esp_cpu_onednn_failure(state->library, error);
 }
 
 static void close_cpu(struct esp_kernels *kernels)
@@ -87,6 +87,7 @@ static void close_cpu(struct esp_kernels *kernels)
     free(backend->state.scratch);
     free(backend->state.pack);
     free(backend->state.left);
+    esp_cpu_onednn_close(backend->state.library);
     free(backend);
 }
 
@@ -106,6 +107,11 @@ static void name_processor(char *name, size_t size)
     snprintf(name, size, "%s", text + strspn(text, " "));
 }
 
+static bool has_bf16(void)
+{
+    return esp_cpu_level_supported(ESP_CPU_F32_V4) && __builtin_cpu_supports("avx512bf16");
+}
+
 bool esp_cpu_level_supported(enum esp_cpu_level level)
 {
     switch (level) {
@@ -116,23 +122,43 @@ bool esp_cpu_level_supported(enum esp_cpu_level level)
         return esp_cpu_level_supported(ESP_CPU_F32_V3) && __builtin_cpu_supports("avx512f") &&
                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    case ESP_CPU_BF16:
+        return has_bf16() && esp_cpu_onednn_there();
     default:
         return true;
     }
+}
+
+static int open_as(const struct esp_kernels *kernels,
+                   enum esp_precision precision,
+                   struct esp_kernels **out,
+                   struct esp_error *error)
+{
+    (void)kernels;
+    return esp_kernels_open_cpu_as(precision, out, error);
 }
 
 int esp_kernels_open_cpu_level(enum esp_cpu_level level,
                                struct esp_kernels **kernels,
                                struct esp_error *error)
 {
-    static void (*const fill[])(struct esp_kernels *) = {
+    static void (*const fill[ESP_CPU_LEVEL_COUNT])(struct esp_kernels *) = {
         [ESP_CPU_F32_V1] = esp_cpu_fill_f32_v1,
         [ESP_CPU_F32_V3] = esp_cpu_fill_f32_v3,
         [ESP_CPU_F32_V4] = esp_cpu_fill_f32_v4,
         [ESP_CPU_F64] = esp_cpu_fill_f64_v1,
+#ifdef ESP_CPU_ONEDNN
+        [ESP_CPU_BF16] = esp_cpu_fill_bf16,
+#endif
     };
     assert(level < ESP_CPU_LEVEL_COUNT);
-    if (!esp_cpu_level_supported(level)) {
+    if (level == ESP_CPU_BF16 && !has_bf16()) {
+        return esp_error_set(error,
+                             -ENOTSUP,
+                             "precision bf16 on a CPU needs a processor with AVX512_BF16; use "
+                             "fp32 or auto");
+    }
+    if (level != ESP_CPU_BF16 && !esp_cpu_level_supported(level)) {
         return esp_error_set(error, -ENOTSUP, "this processor lacks level %d", (int)level);
     }
     struct cpu_backend *backend = calloc(1, sizeof *backend);
@@ -145,6 +171,7 @@ int esp_kernels_open_cpu_level(enum esp_cpu_level level,
         .name = "cpu",
         .alignment = ALIGNMENT,
         .vocabulary_multiple = 1,
+        .precision = level == ESP_CPU_BF16 ? ESP_PRECISION_BF16 : ESP_PRECISION_FP32,
         .host_memory = true,
         .state = &backend->state,
         .allocate = allocate,
@@ -156,7 +183,13 @@ int esp_kernels_open_cpu_level(enum esp_cpu_level level,
         .download = transfer,
         .synchronise = synchronise,
         .close = close_cpu,
+        .open_as = open_as,
     };
+    int rc = level == ESP_CPU_BF16 ? esp_cpu_onednn_open(&backend->state.library, error) : 0;
+    if (rc != 0) {
+        close_cpu(k);
+        return rc;
+    }
     fill[level](k);
     backend->state.scratch = allocate(k, ESP_CPU_SCRATCH * k->real_bytes);
     backend->state.pack =
@@ -174,13 +207,31 @@ int esp_kernels_open_cpu_level(enum esp_cpu_level level,
     return 0;
 }
 
-int esp_kernels_open_cpu(struct esp_kernels **kernels, struct esp_error *error)
+int esp_kernels_open_cpu_as(enum esp_precision precision,
+                            struct esp_kernels **kernels,
+                            struct esp_error *error)
 {
     enum esp_cpu_level level = ESP_CPU_F32_V4;
+    switch (precision) {
+    case ESP_PRECISION_BF16:
+        return esp_kernels_open_cpu_level(ESP_CPU_BF16, kernels, error);
+    case ESP_PRECISION_FP16:
+        return esp_error_set(
+            error, -ENOTSUP, "a CPU computes in fp32 or bf16, not in fp16; use auto");
+    case ESP_PRECISION_AUTO:
+    case ESP_PRECISION_FP32:
+    case ESP_PRECISION_TF32:
+        break;
+    }
     while (!esp_cpu_level_supported(level)) {
         level--;
     }
     return esp_kernels_open_cpu_level(level, kernels, error);
+}
+
+int esp_kernels_open_cpu(struct esp_kernels **kernels, struct esp_error *error)
+{
+    return esp_kernels_open_cpu_as(ESP_PRECISION_AUTO, kernels, error);
 }
 
 int esp_kernels_open_cpu_f64(struct esp_kernels **kernels, struct esp_error *error)

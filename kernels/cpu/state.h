@@ -21,10 +21,13 @@
 /* Rows of the left operand that meet a packed panel together: 64 · 384 · 4 = 96 KiB. */
 #define ESP_CPU_PACK_ROWS 64
 
+struct esp_cpu_onednn;
+
 struct esp_cpu_state {
-    void *scratch; /* ESP_CPU_SCRATCH reals */
-    void *pack;    /* ESP_CPU_PACK_DEPTH · ESP_CPU_PACK_COLUMNS reals */
-    void *left;    /* ESP_CPU_PACK_DEPTH · ESP_CPU_PACK_ROWS reals */
+    void *scratch;                  /* ESP_CPU_SCRATCH reals */
+    void *pack;                     /* ESP_CPU_PACK_DEPTH · ESP_CPU_PACK_COLUMNS reals */
+    void *left;                     /* ESP_CPU_PACK_DEPTH · ESP_CPU_PACK_ROWS reals */
+    struct esp_cpu_onednn *library; /* of the bf16 level; NULL elsewhere */
 };
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #define TOLERANCE_FLOAT 1e-5
+#define TOLERANCE_BF16 1e-2
 #define TOLERANCE_GRADIENT 1e-6
 #define STEP 1e-5
 #define NUDGES 10
@@ -60,6 +61,16 @@ static const struct trial_case cases[] = {
              .width = 20,
              .width_out = 80,
              .activation = ESP_KERNEL_GELU_TANH)},
+    {"linear large",
+     run_linear,
+     EXTENTS(.sequences = 9,
+             .context = 37,
+             .width = 70,
+             .width_out = 133,
+             .activation = ESP_KERNEL_GELU)},
+    {"linear large transposed",
+     run_linear,
+     EXTENTS(.sequences = 9, .context = 37, .width = 64, .width_out = 96, .transposed = true)},
     {"attention causal",
      run_attention,
      EXTENTS(.sequences = 2, .context = 33, .width = 24, .heads = 3, .causal = true)},
@@ -111,7 +122,8 @@ static double distance_of(const double *a, const double *b, int64_t count)
 
 static void compare_case(const struct trial_case *c,
                          const struct esp_kernels *narrow,
-                         const struct esp_kernels *wide)
+                         const struct esp_kernels *wide,
+                         double tolerance)
 {
     struct run a = start_run(narrow, c->e), b = start_run(wide, c->e);
     c->op(&a);
@@ -122,7 +134,7 @@ static void compare_case(const struct trial_case *c,
         }
         double *x = values_of(&a, i), *y = values_of(&b, i);
         const double off = distance_of(x, y, a.slots[i].count * c->e.members);
-        if (!(off <= TOLERANCE_FLOAT)) {
+        if (!(off <= tolerance)) {
             fail_msg("%s: tensor %d is off by %g", c->name, i, off);
         }
         free(x);
@@ -132,14 +144,14 @@ static void compare_case(const struct trial_case *c,
     end_run(&b);
 }
 
-static void hold_level(enum esp_cpu_level level)
+static void hold_level(enum esp_cpu_level level, double tolerance)
 {
     if (!esp_cpu_level_supported(level)) {
         skip();
     }
     struct esp_kernels *narrow = open_level(level), *wide = open_level(ESP_CPU_F64);
     for (int i = 0; i < CASES; i++) {
-        compare_case(&cases[i], narrow, wide);
+        compare_case(&cases[i], narrow, wide, tolerance);
     }
     esp_kernels_close(narrow);
     esp_kernels_close(wide);
@@ -148,19 +160,25 @@ static void hold_level(enum esp_cpu_level level)
 static void sse2_agrees_with_double(void **state)
 {
     (void)state;
-    hold_level(ESP_CPU_F32_V1);
+    hold_level(ESP_CPU_F32_V1, TOLERANCE_FLOAT);
 }
 
 static void avx2_agrees_with_double(void **state)
 {
     (void)state;
-    hold_level(ESP_CPU_F32_V3);
+    hold_level(ESP_CPU_F32_V3, TOLERANCE_FLOAT);
 }
 
 static void avx512_agrees_with_double(void **state)
 {
     (void)state;
-    hold_level(ESP_CPU_F32_V4);
+    hold_level(ESP_CPU_F32_V4, TOLERANCE_FLOAT);
+}
+
+static void bfloat16_agrees_with_double(void **state)
+{
+    (void)state;
+    hold_level(ESP_CPU_BF16, TOLERANCE_BF16);
 }
 
 /* Σ weight · out with one element of an input moved. */
@@ -228,7 +246,7 @@ static void gradients_agree_with_differences(void **state)
         }
         end_run(&r);
     }
-    assert_int_equal(checked, 3 * 2 + 3 * 4 + 3 + 5 * 3 + 6);
+    assert_int_equal(checked, 3 * 2 + 3 * 4 + 3 + 7 * 3 + 6);
     esp_kernels_close(k);
 }
 
@@ -265,6 +283,7 @@ int main(void)
         cmocka_unit_test(sse2_agrees_with_double),
         cmocka_unit_test(avx2_agrees_with_double),
         cmocka_unit_test(avx512_agrees_with_double),
+        cmocka_unit_test(bfloat16_agrees_with_double),
         cmocka_unit_test(gradients_agree_with_differences),
         cmocka_unit_test(an_inactive_member_is_not_written),
     };
