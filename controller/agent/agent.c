@@ -162,6 +162,14 @@ static int serve(struct agent *agent, struct esp_error *error)
     }
 }
 
+/* One per core, or what ESPALIER_SLOTS says: benchmarks and shared hosts know better. */
+static uint32_t count_slots(void)
+{
+    const char *text = getenv("ESPALIER_SLOTS");
+    long slots = text ? strtol(text, NULL, 10) : 0;
+    return (uint32_t)(slots > 0 && slots <= ESP_PROCESSES_MAX ? slots : esp_pin_cores());
+}
+
 int esp_agent_run(const struct esp_agent_options *options, struct esp_error *error)
 {
     struct agent agent = {.ends = -1};
@@ -186,7 +194,7 @@ int esp_agent_run(const struct esp_agent_options *options, struct esp_error *err
         .study = options->study,
         .host = host,
         .device = strcmp(options->device, "auto") == 0 ? "cpu" : options->device,
-        .slots = (uint32_t)esp_pin_cores(),
+        .slots = count_slots(),
         .context = &agent,
         .send = send_message,
         .heartbeat_ms = ESP_HEARTBEAT_MS,
