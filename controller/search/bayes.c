@@ -1,9 +1,11 @@
 /* Bayesian optimisation: the settings with the largest expected improvement at the horizon,
  * under the surrogate with its scaling-law prior.
  *
- * The first trial is where the law says, or the middle of the space. In many dimensions the
- * next ones are spread (Sobol points), since a process that has seen a few points knows
- * nothing. */
+ * The first trial is where the law says, or the middle of the space. In many dimensions a
+ * process that has seen a few points knows nothing: there a Parzen estimator (tpe.c) proposes
+ * the first ones, and every fourth later on, since expected improvement goes by what it has
+ * seen, and a plateau shows nothing of the valley beside it. Its cost grows with the trials, so
+ * beyond PARZEN_TRIALS_MAX those are Sobol points. */
 #include "sampler.h"
 #include "sobol_points.h"
 #include "surrogate.h"
@@ -13,17 +15,17 @@
 
 struct bayes {
     struct esp_surrogate *surrogate;
-    uint32_t spread; /* trials before the first that the process chooses */
+    void *parzen;     /* of esp_sampler_tpe; NULL: the process alone */
+    uint32_t startup; /* trials before the first that the process chooses */
     struct esp_sobol_dimension dimension[ESP_PARAMS_MAX];
     const struct esp_study *study;
 };
 
-/* Up to this many axes the surrogate has a shape in mind from the first trial on. */
-#define SPREAD_AXES_MIN 5
-#define SPREAD_PER_AXIS 3
-/* Of later trials there, one in four is spread too: expected improvement goes by what it has
- * seen, and a plateau shows nothing of the valley beside it. */
-#define SPREAD_EVERY 4
+/* Fewer axes than this, and the surrogate has a shape in mind from the first trial on. */
+#define PARZEN_AXES_MIN 5
+#define PARZEN_PER_AXIS 3
+#define PARZEN_EVERY 4
+#define PARZEN_TRIALS_MAX 500
 
 static int create(const struct esp_study *study, void **self, struct esp_error *error)
 {
@@ -39,9 +41,14 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
     int axes = esp_surrogate_space(bayes->surrogate)->count;
     const struct esp_law *law = esp_surrogate_law(bayes->surrogate);
     bayes->study = study;
-    bayes->spread = axes >= SPREAD_AXES_MIN ? (uint32_t)(SPREAD_PER_AXIS * axes) : 1;
-    if (law->active && !law->generic) {
-        bayes->spread = 1;
+    if (axes >= PARZEN_AXES_MIN && !(law->active && !law->generic)) {
+        bayes->startup = (uint32_t)(PARZEN_PER_AXIS * axes);
+        rc = esp_sampler_tpe.create(study, &bayes->parzen, error);
+        if (rc < 0) {
+            esp_surrogate_destroy(bayes->surrogate);
+            free(bayes);
+            return rc;
+        }
     }
     for (int a = 0; a < axes; a++) {
         esp_sobol_dimension_make(&bayes->dimension[a], a);
@@ -54,6 +61,9 @@ static void destroy(void *self)
 {
     struct bayes *bayes = self;
     esp_surrogate_destroy(bayes->surrogate);
+    if (bayes->parzen) {
+        esp_sampler_tpe.destroy(bayes->parzen);
+    }
     free(bayes);
 }
 
@@ -61,17 +71,26 @@ static void created(void *self, uint32_t trial, const double *values)
 {
     struct bayes *bayes = self;
     esp_surrogate_created(bayes->surrogate, trial, values);
+    if (bayes->parzen) {
+        esp_sampler_tpe.created(bayes->parzen, trial, values);
+    }
 }
 
 static void observed(void *self, uint32_t trial, int64_t tokens, double loss)
 {
     struct bayes *bayes = self;
     esp_surrogate_observed(bayes->surrogate, trial, tokens, loss);
+    if (bayes->parzen) {
+        esp_sampler_tpe.observed(bayes->parzen, trial, tokens, loss);
+    }
 }
 
 static void ended(void *self, uint32_t trial, enum esp_trial_end end)
 {
     struct bayes *bayes = self;
+    if (bayes->parzen) {
+        esp_sampler_tpe.ended(bayes->parzen, trial, end);
+    }
     switch (end) {
     case ESP_END_COMPLETE:
         esp_surrogate_completed(bayes->surrogate, trial);
@@ -86,21 +105,28 @@ static void ended(void *self, uint32_t trial, enum esp_trial_end end)
     }
 }
 
+static void propose_sobol(const struct bayes *bayes, uint32_t trial, double *values)
+{
+    const struct esp_space *space = esp_surrogate_space(bayes->surrogate);
+    double u[ESP_PARAMS_MAX];
+    for (int a = 0; a < space->count; a++) {
+        u[a] = esp_sobol_scramble(esp_sobol_bits(&bayes->dimension[a], trial),
+                                  bayes->study->seed,
+                                  (uint64_t)a,
+                                  trial);
+    }
+    esp_space_uniform(space, u, values);
+}
+
 static int propose(const void *self, uint32_t trial, double *values, struct esp_reason *reason)
 {
     const struct bayes *bayes = self;
-    bool spread = trial < bayes->spread ||
-                  (bayes->spread > 1 && trial % SPREAD_EVERY == SPREAD_EVERY - 1);
-    if (trial > 0 && spread) {
-        const struct esp_space *space = esp_surrogate_space(bayes->surrogate);
-        double u[ESP_PARAMS_MAX];
-        for (int a = 0; a < space->count; a++) {
-            u[a] = esp_sobol_scramble(esp_sobol_bits(&bayes->dimension[a], trial),
-                                      bayes->study->seed,
-                                      (uint64_t)a,
-                                      trial);
+    if (bayes->parzen && trial > 0 &&
+        (trial < bayes->startup || trial % PARZEN_EVERY == PARZEN_EVERY - 1)) {
+        if (trial < PARZEN_TRIALS_MAX) {
+            return esp_sampler_tpe.propose(bayes->parzen, trial, values, reason);
         }
-        esp_space_uniform(space, u, values);
+        propose_sobol(bayes, trial, values);
         return 0;
     }
     struct esp_belief belief = esp_surrogate_best_new(bayes->surrogate, trial, values);

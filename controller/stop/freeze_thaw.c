@@ -89,7 +89,7 @@ static int make_startup(struct freeze_thaw *f, struct esp_error *error)
         return rc;
     }
     const struct esp_law *law = esp_surrogate_law(f->surrogate);
-    int s = law->active && !law->generic ? STARTUP_RUNGS_LAW : STARTUP_RUNGS;
+    int s = law->active && !law->generic && law->matched ? STARTUP_RUNGS_LAW : STARTUP_RUNGS;
     f->first = rungs.level[0];
     if (f->horizon <= 0) {
         return 0;

@@ -25,7 +25,7 @@ static const struct {
     const char *name;
     const struct esp_scheduler_ops *ops;
 } schedulers[] = {
-    [ESP_SCHEDULER_DEFAULT] = {"default", &esp_scheduler_asha},
+    [ESP_SCHEDULER_DEFAULT] = {"default", &esp_scheduler_freeze_thaw},
     [ESP_SCHEDULER_NONE] = {"none", &esp_scheduler_none},
     [ESP_SCHEDULER_ASHA] = {"asha", &esp_scheduler_asha},
     [ESP_SCHEDULER_MEDIAN] = {"median", &esp_scheduler_median},

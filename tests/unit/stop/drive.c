@@ -1,5 +1,7 @@
 #include "drive.h"
 
+#include <espalier/random.h>
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +20,10 @@ struct esp_study *drive_study(enum esp_scheduler_type type, int64_t horizon)
     study.trainer.tokens = horizon;
     study.trainer.report_every = 1;
     study.stopping.type = type;
+    study.prior.kind = ESP_PRIOR_NONE;
+    study.param_count = 1;
+    study.params[0] =
+        (struct esp_param){.name = "p", .distribution = ESP_UNIFORM, .min = 0, .max = 1};
     return &study;
 }
 
@@ -92,7 +98,9 @@ static bool fill(struct drive *drive)
         assert_int_equal(trial, drive->count);
         assert_true(view.may_create);
         drive->count++;
-        esp_scheduler_created(drive->scheduler, trial, drive->horizon, NULL);
+        struct esp_random_block draw = esp_random_at(1, trial, ESP_RANDOM_SIMULATION, 1u << 30);
+        double value = esp_random_unit(draw.word[0], draw.word[1]);
+        esp_scheduler_created(drive->scheduler, trial, drive->horizon, &value);
     } else {
         assert_int_equal(verdict.action, ESP_VERDICT_CONTINUE);
         assert_int_equal(drive->trials[trial].state, DRIVE_PAUSED);

@@ -41,7 +41,8 @@ void drive_run(struct drive *drive, int64_t limit);
 /* Everything that is live waits, as after SIGINT. */
 void drive_interrupt(struct drive *drive);
 
-/* A study with trainer.tokens = horizon, reports at every token. */
+/* A study with trainer.tokens = horizon, reports at every token, and one parameter in [0, 1),
+ * drawn at random for each trial. */
 struct esp_study *drive_study(enum esp_scheduler_type type, int64_t horizon);
 
 #endif

@@ -173,7 +173,7 @@ static void the_target_ends_the_search(void **state)
     drive_close(&drive);
 }
 
-static void the_default_is_asha_for_the_trainer_and_none_for_a_program(void **state)
+static void the_default_is_freeze_thaw_for_the_trainer_and_none_for_a_program(void **state)
 {
     (void)state;
     struct esp_study *study = drive_study(ESP_SCHEDULER_DEFAULT, 270);
@@ -182,9 +182,9 @@ static void the_default_is_asha_for_the_trainer_and_none_for_a_program(void **st
     assert_int_equal(esp_scheduler_create(study, &s, NULL), 0);
     assert_int_equal(esp_scheduler_slot(s, &view).until, 10); /* 270 / 27 */
     esp_scheduler_destroy(s);
-    study->trainer.report_every = 40;
+    study->trainer.report_every = 40; /* 270 / 3 is the first rung that reports can tell */
     assert_int_equal(esp_scheduler_create(study, &s, NULL), 0);
-    assert_int_equal(esp_scheduler_slot(s, &view).until, 40);
+    assert_int_equal(esp_scheduler_slot(s, &view).until, 90);
     esp_scheduler_destroy(s);
     study->builtin = false;
     assert_int_equal(esp_scheduler_create(study, &s, NULL), 0);
@@ -202,7 +202,7 @@ int main(void)
         cmocka_unit_test(a_verdict_of_the_median_names_its_numbers),
         cmocka_unit_test(percentile_keeps_the_best_share),
         cmocka_unit_test(the_target_ends_the_search),
-        cmocka_unit_test(the_default_is_asha_for_the_trainer_and_none_for_a_program),
+        cmocka_unit_test(the_default_is_freeze_thaw_for_the_trainer_and_none_for_a_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

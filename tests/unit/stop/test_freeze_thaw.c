@@ -1,0 +1,157 @@
+/* freeze-thaw on simulated curves: it ends, with the best, for a fraction of the cost. */
+#include "drive.h"
+
+#include <espalier/random.h>
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct drive drive;
+
+#define HORIZON 54
+
+/* The parameter that drive gives the trial. */
+static double value_of(uint32_t trial)
+{
+    struct esp_random_block b = esp_random_at(1, trial, ESP_RANDOM_SIMULATION, 1u << 30);
+    return esp_random_unit(b.word[0], b.word[1]);
+}
+
+/* A bowl with its bottom at 0.6; trials far above it diverge half way. */
+static double final_loss(uint32_t trial)
+{
+    double away = value_of(trial) - 0.6;
+    return 2 + 3 * away * away;
+}
+
+static double curve(uint32_t trial, int64_t tokens, void *context)
+{
+    const uint64_t *seed = context;
+    if (value_of(trial) > 0.95 && tokens > HORIZON / 2) {
+        return NAN;
+    }
+    struct esp_random_block noise =
+        esp_random_at(*seed, trial, ESP_RANDOM_SIMULATION, (uint64_t)tokens);
+    double t = (double)tokens / HORIZON;
+    return final_loss(trial) + 0.8 * (pow(t, -0.4) - 1) +
+           0.01 * (1 - t) * esp_random_unit(noise.word[0], noise.word[1]);
+}
+
+static void open_curves(uint64_t *seed, uint32_t run_cap, uint32_t workers)
+{
+    drive_open(&drive, drive_study(ESP_SCHEDULER_FREEZE_THAW, HORIZON));
+    drive.loss = curve;
+    drive.context = seed;
+    drive.run_cap = run_cap;
+    drive.workers = workers;
+}
+
+/* The best of the complete ones, less the best there is among those that do not diverge. */
+static double regret(void)
+{
+    double found = INFINITY, best = INFINITY;
+    for (uint32_t i = 0; i < drive.count; i++) {
+        if (value_of(i) <= 0.95) {
+            best = fmin(best, final_loss(i));
+        }
+        if (drive.trials[i].state == DRIVE_COMPLETE) {
+            found = fmin(found, final_loss(i));
+        }
+    }
+    return found - best;
+}
+
+static void it_finds_the_best_for_a_fraction_of_the_cost(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 4; seed++) {
+        open_curves(&seed, 40, 1);
+        drive_run(&drive, 0);
+        assert_true(drive.ended);
+        assert_int_equal(drive.count, 40);
+        assert_true(regret() <= 0.004);
+        assert_true(drive.spent < 40 * HORIZON / 3);
+        drive_close(&drive);
+    }
+}
+
+static void many_workers_never_wait_for_nothing(void **state)
+{
+    (void)state;
+    uint64_t seed = 9;
+    open_curves(&seed, 60, 8); /* drive fails where a slot gets nothing and nothing runs */
+    drive_run(&drive, 0);
+    assert_true(drive.ended);
+    assert_true(regret() <= 0.01);
+    drive_close(&drive);
+}
+
+static void an_interrupted_search_goes_on(void **state)
+{
+    (void)state;
+    uint64_t seed = 3;
+    open_curves(&seed, 30, 2);
+    while (!drive.ended) {
+        drive_run(&drive, 25);
+        if (!drive.ended) {
+            drive_interrupt(&drive);
+        }
+    }
+    assert_true(regret() <= 0.004);
+    drive_close(&drive);
+}
+
+static void a_verdict_names_what_it_weighed(void **state)
+{
+    (void)state;
+    uint64_t seed = 1;
+    open_curves(&seed, 40, 1);
+    int seen = 0;
+    while (!drive.ended) {
+        drive_run(&drive, 1);
+        if (drive.last.reason.rule == ESP_RULE_FREEZE_THAW) {
+            assert_true(drive.last.reason.rank >= 1 &&
+                        drive.last.reason.rank <= drive.last.reason.of);
+            assert_true(drive.last.reason.expected >= 0 && drive.last.reason.cost > 0);
+            seen++;
+        }
+    }
+    assert_true(seen > 10);
+    drive_close(&drive);
+}
+
+static double all_diverge(uint32_t trial, int64_t tokens, void *context)
+{
+    (void)context;
+    return trial % 2 ? INFINITY : tokens > 1 ? NAN : 5;
+}
+
+static void it_ends_when_everything_diverges(void **state)
+{
+    (void)state;
+    uint64_t seed = 1;
+    open_curves(&seed, 40, 3);
+    drive.loss = all_diverge;
+    drive_run(&drive, 0);
+    assert_true(drive.ended);
+    assert_int_equal(drive.count, 40);
+    drive_close(&drive);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_finds_the_best_for_a_fraction_of_the_cost),
+        cmocka_unit_test(many_workers_never_wait_for_nothing),
+        cmocka_unit_test(an_interrupted_search_goes_on),
+        cmocka_unit_test(a_verdict_names_what_it_weighed),
+        cmocka_unit_test(it_ends_when_everything_diverges),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
