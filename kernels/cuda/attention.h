@@ -1,0 +1,84 @@
+/* What both forms of attention share: where a head's rows lie, and the launches.
+ *
+ * A block works on one tile of queries or keys of one head of one sequence of one member:
+ * blockIdx.x is the tile, blockIdx.y = sequence · heads + head, blockIdx.z the member. Rows of
+ * a sequence that its member does not use are set to zero, as are their gradients. */
+#ifndef ESP_CUDA_ATTENTION_H
+#define ESP_CUDA_ATTENTION_H
+
+#include "backend.h"
+
+struct attention {
+    struct esp_view qkv, out, lse, grad_out, grad_qkv;
+    float *delta; /* [K, B, heads, T]: Σ grad_out ⊙ out of a row (workspace) */
+    int width, heads, depth;
+    bool causal;
+    float scale; /* 1/√D */
+};
+
+/* One head of one sequence. */
+template <typename A> struct head {
+    const A *q, *k, *v; /* rows are 3 · width apart */
+    A *out;             /* width apart */
+    const A *grad_out;
+    A *grad_q, *grad_k, *grad_v;
+    float *lse, *delta; /* [T] */
+    bool used;
+};
+
+template <typename A>
+DEVICE struct head<A>
+head_of(const struct esp_batch &batch, const struct attention &op, int member, int which) {
+    const int64_t row = (int64_t)(which / op.heads) * batch.context;
+    const int column = which % op.heads * op.depth;
+    const int64_t at = (int64_t)which * batch.context;
+    const int64_t stats = (int64_t)batch.sequences * op.heads * batch.context;
+    struct head<A> h;
+    h.q = member_of<A>(op.qkv, member) + row * 3 * op.width + column;
+    h.k = h.q + op.width;
+    h.v = h.k + op.width;
+    h.out = member_of<A>(op.out, member) + row * op.width + column;
+    h.grad_out = member_of<A>(op.grad_out, member) + row * op.width + column;
+    h.grad_q = member_of<A>(op.grad_qkv, member) + row * 3 * op.width + column;
+    h.grad_k = h.grad_q + op.width;
+    h.grad_v = h.grad_k + op.width;
+    h.lse = member_of<float>(op.lse, member) + at;
+    h.delta = op.delta + member * stats + at;
+    h.used = row < rows_of(batch, member);
+    return h;
+}
+
+/* Zeroes `rows` rows of `depth` elements from `first` on. All threads of the block. */
+template <typename A>
+DEVICE void zero_rows(A *first, int64_t step, int rows, int depth)
+{
+    for (int i = (int)threadIdx.x; i < rows * depth; i += (int)blockDim.x) {
+        first[i / depth * step + i % depth] = narrow<A>(0.0f);
+    }
+}
+
+/* attention_mma.cu: false when the tensor cores do not take this shape, nothing was done. */
+template <typename A>
+bool esp_cuda_attention_mma_forward(const struct esp_kernels *kernels,
+                                    const struct esp_batch *batch,
+                                    const struct attention *op);
+template <typename A>
+bool esp_cuda_attention_mma_backward(const struct esp_kernels *kernels,
+                                     const struct esp_batch *batch,
+                                     const struct attention *op);
+
+/* attention_plain.cu: any depth up to ESP_CUDA_DEPTH_MAX. */
+#define ESP_CUDA_DEPTH_MAX 256
+template <typename A>
+void esp_cuda_attention_plain_forward(const struct esp_kernels *kernels,
+                                      const struct esp_batch *batch,
+                                      const struct attention *op);
+template <typename A>
+void esp_cuda_attention_plain_backward(const struct esp_kernels *kernels,
+                                       const struct esp_batch *batch,
+                                       const struct attention *op);
+
+/* ESPALIER_CUDA_ATTENTION=plain keeps to the plain form: the tests' oracle. */
+bool esp_cuda_attention_plain_wanted(void);
+
+#endif

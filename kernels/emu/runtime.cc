@@ -1,0 +1,270 @@
+/* The CUDA runtime on the host. A stream is a queue that nobody works on until somebody waits
+ * for it: an operation that looks at host memory later than it may is found out. While a stream
+ * captures, its work is kept in the graph instead. */
+#include "emu.h"
+#include "order.h"
+
+#include <deque>
+#include <map>
+#include <stdio.h>
+#include <stdlib.h>
+#include <vector>
+
+struct esp_emu_graph {
+    std::vector<std::function<void()>> work;
+};
+
+struct esp_emu_stream {
+    std::deque<std::function<void()>> queue;
+    struct esp_emu_graph *capturing;
+};
+
+struct esp_emu_event {
+    bool done;
+    struct esp_emu_stream *stream;
+};
+
+/* So that an endless enqueueing does not take the machine's memory. */
+#define QUEUE_MAX 4096
+
+static size_t memory_total = (size_t)4 << 30, memory_used;
+static std::map<void *, size_t> blocks;
+static cudaError_t last_error;
+
+extern "C" void esp_emu_set_memory(size_t bytes)
+{
+    memory_total = bytes;
+}
+
+static void work_off(struct esp_emu_stream *stream)
+{
+    while (!stream->queue.empty()) {
+        std::function<void()> work = stream->queue.front();
+        stream->queue.pop_front();
+        work();
+    }
+}
+
+void esp_emu_enqueue(cudaStream_t stream, std::function<void()> work)
+{
+    assert(stream);
+    if (stream->capturing) {
+        stream->capturing->work.push_back(work);
+        return;
+    }
+    stream->queue.push_back(work);
+    if (stream->queue.size() > QUEUE_MAX) {
+        work_off(stream);
+    }
+}
+
+cudaError_t cudaGetDeviceCount(int *count)
+{
+    *count = 1;
+    return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device)
+{
+    return device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
+{
+    if (device != 0) {
+        return cudaErrorInvalidDevice;
+    }
+    *properties = cudaDeviceProp{"emulation on the host", 9, 0, 4};
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
+{
+    *total_bytes = memory_total;
+    *free_bytes = memory_total - memory_used;
+    return cudaSuccess;
+}
+
+cudaError_t cudaMalloc(void **memory, size_t bytes)
+{
+    if (bytes > memory_total - memory_used) {
+        last_error = cudaErrorMemoryAllocation;
+        return last_error;
+    }
+    void *place = NULL;
+    if (posix_memalign(&place, 256, bytes)) {
+        last_error = cudaErrorMemoryAllocation;
+        return last_error;
+    }
+    memset(place, 0xff, bytes);
+    blocks[place] = bytes;
+    memory_used += bytes;
+    *memory = place;
+    return cudaSuccess;
+}
+
+cudaError_t cudaFree(void *memory)
+{
+    auto block = blocks.find(memory);
+    if (!memory) {
+        return cudaSuccess;
+    }
+    assert(block != blocks.end());
+    memory_used -= block->second;
+    blocks.erase(block);
+    free(memory);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMallocHost(void **memory, size_t bytes)
+{
+    *memory = malloc(bytes);
+    return *memory ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+cudaError_t cudaFreeHost(void *memory)
+{
+    free(memory);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream)
+{
+    esp_emu_enqueue(stream, [=] { memset(memory, value, bytes); });
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(
+    void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream)
+{
+    (void)kind;
+    esp_emu_enqueue(stream, [=] { memmove(to, from, bytes); });
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
+{
+    (void)flags;
+    *stream = new esp_emu_stream();
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream)
+{
+    work_off(stream);
+    delete stream;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream)
+{
+    if (stream->capturing) {
+        last_error = cudaErrorStreamCaptureUnsupported;
+        return last_error;
+    }
+    work_off(stream);
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode)
+{
+    (void)mode;
+    assert(!stream->capturing);
+    stream->capturing = new esp_emu_graph();
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
+{
+    assert(stream->capturing);
+    *graph = stream->capturing;
+    stream->capturing = NULL;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, uint64_t flags)
+{
+    (void)flags;
+    *exec = new esp_emu_graph(*graph);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
+{
+    for (const std::function<void()> &work : exec->work) {
+        esp_emu_enqueue(stream, work);
+    }
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+    delete graph;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
+{
+    delete exec;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags)
+{
+    (void)flags;
+    *event = new esp_emu_event{true, NULL};
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event)
+{
+    if (event->stream && !event->done) {
+        work_off(event->stream);
+    }
+    delete event;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
+{
+    assert(!stream->capturing);
+    if (event->stream && !event->done) {
+        work_off(event->stream); /* an older record of the same event */
+    }
+    event->done = false;
+    event->stream = stream;
+    esp_emu_enqueue(stream, [=] { event->done = true; });
+    return cudaSuccess;
+}
+
+/* The first question finds the work not done yet, the second one finds it done. */
+cudaError_t cudaEventQuery(cudaEvent_t event)
+{
+    if (event->done) {
+        return cudaSuccess;
+    }
+    work_off(event->stream);
+    return cudaErrorNotReady;
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event)
+{
+    if (!event->done) {
+        work_off(event->stream);
+    }
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetLastError(void)
+{
+    const cudaError_t error = last_error;
+    last_error = cudaSuccess;
+    return error;
+}
+
+const char *cudaGetErrorString(cudaError_t error)
+{
+    static char text[32];
+    snprintf(text, sizeof text, "emulated error %d", (int)error);
+    return text;
+}
