@@ -142,7 +142,7 @@ static int choose_trials(const struct esp_surrogate *s, int limit, uint32_t *cho
 
 static void add_point(struct esp_posterior *p, uint32_t trial, int row, double h, double z)
 {
-    if (p->points < ESP_POINTS_MAX) {
+    if (p->points < p->points_max) {
         p->refs[p->points++] = (struct esp_point_ref){trial, row, h, z};
     }
 }
@@ -285,6 +285,7 @@ static int weigh_means(struct esp_posterior *p,
                        double log_determinant)
 {
     int n = p->points, total = s->law.active ? ESP_MEANS_MAX : 1;
+    total = p->fixed > 0 ? p->fixed : total;
     struct scored *scored = malloc((size_t)total * sizeof *scored);
     double *r = malloc(((size_t)n * (size_t)total + 1) * sizeof *r);
     int rc = scored && r ? 0 : -ENOMEM;
@@ -294,6 +295,10 @@ static int weigh_means(struct esp_posterior *p,
     for (int t = 0; t < total; t++) {
         int shift = t == 0 ? -1 : (t - 1) % ESP_SHIFTS;
         double depth = t == 0 ? 0 : (t - 1) / ESP_SHIFTS == 0 ? 1.0 : 0.5;
+        if (p->fixed > 0) {
+            shift = p->fixed_shift[t];
+            depth = p->fixed_depth[t];
+        }
         scored[t] = (struct scored){.shift = shift, .depth = depth};
         for (int i = 0; i < n; i++) {
             r[t * n + i] =
@@ -396,18 +401,24 @@ out:
     return rc;
 }
 
+/* Equal settings with hardly any noise make K singular to working precision; noise then grows
+ * until it is not. */
+#define NOISE_STEP 4.0
+#define NOISE_MAX 2.0
+
 static int condition(struct esp_posterior *p,
                      const struct esp_surrogate *s,
                      const struct esp_hyper *hyper,
                      const double *w)
 {
     double log_determinant;
-    int rc = factorise(p, s, hyper, &log_determinant);
-    if (rc == 0) {
-        p->hyper = *hyper;
-        rc = weigh_means(p, s, w, log_determinant);
+    p->hyper = *hyper;
+    int rc = factorise(p, s, &p->hyper, &log_determinant);
+    while (rc == -EDOM && p->hyper.noise < NOISE_MAX) {
+        p->hyper.noise += NOISE_STEP;
+        rc = factorise(p, s, &p->hyper, &log_determinant);
     }
-    return rc;
+    return rc == 0 ? weigh_means(p, s, w, log_determinant) : rc;
 }
 
 /* The incumbent: the best loss at the horizon; before any the least that is expected there. */
@@ -449,7 +460,7 @@ static int add_pending(struct esp_posterior *p,
     for (uint32_t r = 1; r <= silent && r <= ESP_PENDING_MAX; r++) {
         /* the youngest first */
         uint32_t trial = esp_ranking_at(&s->silent, silent + 1 - r).trial;
-        if (p->points == ESP_POINTS_MAX) {
+        if (p->points == ESP_POINTS_MAX || p->places == ESP_POINTS_MAX) {
             break;
         }
         double *x = &p->x[p->places * axes];
@@ -487,6 +498,7 @@ int esp_posterior_make(struct esp_posterior *p,
     }
     assert(limit <= ESP_ACTIVE_MAX);
     p->points = p->places = 0;
+    p->points_max = limit * 3 / 2 < ESP_POINTS_MAX ? limit * 3 / 2 : ESP_POINTS_MAX;
     int count = choose_trials(s, limit, chosen);
     choose_points(p, s, chosen, count);
     choose_scale(p, s);

@@ -339,8 +339,8 @@ double esp_surrogate_law_weight(const struct esp_surrogate *s)
 
 /* Candidates for a new trial: spread over the whole space, around the best trials, and, while
  * the law counts, around where it says. Then once more around the best of them. */
-#define SPREAD 256
-#define AROUND 192
+#define SPREAD 192
+#define AROUND 128
 #define POLISH 64
 #define CANDIDATES (SPREAD + AROUND)
 #define AROUND_TRIALS 6

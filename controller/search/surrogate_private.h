@@ -13,8 +13,8 @@
 
 /* Points the process is conditioned on, and trials they come from. A decision costs some
  * N³/3 + N²·(means + candidates) multiplications: 30 million for N = 128. */
-#define ESP_POINTS_MAX 160
-#define ESP_ACTIVE_MAX 96
+#define ESP_POINTS_MAX 128
+#define ESP_ACTIVE_MAX 80
 #define ESP_PENDING_MAX 32
 
 /* Means: a constant, and the law at ESP_SHIFTS places times two depths. */
@@ -66,7 +66,7 @@ struct esp_mean_part {
 
 struct esp_posterior {
     bool ready;
-    int points, places;
+    int points, places, points_max;
     struct esp_point_ref *refs;
     double *x;      /* [places, axes] */
     double *factor; /* [points, points], lower, column-major */
@@ -78,6 +78,10 @@ struct esp_posterior {
     double law_residual, constant_residual, constant_share;
     struct esp_mean_part part[ESP_MEANS_KEPT];
     int parts;
+    /* While fitting: only these means are weighed (shift, depth); 0: all. */
+    int fixed;
+    int fixed_shift[ESP_MEANS_KEPT];
+    double fixed_depth[ESP_MEANS_KEPT];
     double law_weight;
     struct esp_hyper hyper;
     double evidence; /* log, of the whole mixture */
@@ -115,7 +119,8 @@ double esp_surrogate_h(const struct esp_surrogate *s, int64_t tokens);
 /* z of a loss told at h: where it is expected to end. */
 double esp_surrogate_project(const struct esp_surrogate *s, double loss, double h);
 
-/* posterior.c. `limit`: trials at most. Pending places are added with their own prediction. */
+/* posterior.c. `limit`: trials at most, and half as many more points. Pending places are added
+ * with their own prediction. */
 int esp_posterior_make(struct esp_posterior *p,
                        const struct esp_surrogate *s,
                        const struct esp_hyper *hyper,

@@ -1,7 +1,9 @@
 /* Which scheduler a study asks for, and what holds for all of them: the search ends once
- * metric.target has been reached, and answers name trials that exist. */
+ * metric.target has been reached, paused trials are given up at the stated risk, and answers
+ * name trials that exist. */
 #include "scheduler.h"
 
+#include "discard.h"
 #include "roster.h"
 
 #include <assert.h>
@@ -18,6 +20,7 @@ struct esp_scheduler {
     int64_t winner; /* the trial that reached it; -1: none yet */
     double winning;
     int64_t winning_tokens;
+    struct esp_discard discard;
 };
 
 /* early_terminate.type, and what it means here; NULL: known, not built. */
@@ -72,6 +75,7 @@ int esp_scheduler_create(const struct esp_study *study,
         free(scheduler);
         return rc;
     }
+    esp_discard_init(&scheduler->discard, &study->stopping);
     *out = scheduler;
     return 0;
 }
@@ -80,6 +84,7 @@ void esp_scheduler_destroy(struct esp_scheduler *scheduler)
 {
     if (scheduler) {
         scheduler->ops->destroy(scheduler->self);
+        esp_discard_release(&scheduler->discard);
         free(scheduler);
     }
 }
@@ -91,6 +96,7 @@ void esp_scheduler_created(struct esp_scheduler *s,
 {
     assert(trial == s->count && horizon > 0);
     s->count++;
+    esp_discard_created(&s->discard, trial, horizon);
     s->ops->created(s->self, trial, horizon, values);
 }
 
@@ -103,29 +109,40 @@ void esp_scheduler_observed(
         s->winning = loss;
         s->winning_tokens = tokens;
     }
+    esp_discard_observed(&s->discard, trial, tokens, loss);
     s->ops->observed(s->self, trial, tokens, loss, device_seconds);
 }
 
 void esp_scheduler_decided(struct esp_scheduler *s, const struct esp_verdict *verdict)
 {
+    if (verdict->action == ESP_VERDICT_CONTINUE && verdict->trial >= 0 &&
+        verdict->trial < s->count) {
+        esp_discard_waits(&s->discard, (uint32_t)verdict->trial, false);
+    }
     s->ops->decided(s->self, verdict);
 }
 
 void esp_scheduler_paused(struct esp_scheduler *s, uint32_t trial, bool held)
 {
     assert(trial < s->count);
+    esp_discard_waits(&s->discard, trial, !held);
     s->ops->paused(s->self, trial, held);
 }
 
 void esp_scheduler_ended(struct esp_scheduler *s, uint32_t trial, enum esp_cause cause)
 {
     assert(trial < s->count);
+    esp_discard_waits(&s->discard, trial, false);
+    if (cause == ESP_CAUSE_COMPLETE) {
+        esp_discard_completed(&s->discard, trial);
+    }
     s->ops->ended(s->self, trial, cause);
 }
 
 void esp_scheduler_returned(struct esp_scheduler *s, uint32_t trial)
 {
     assert(trial < s->count);
+    esp_discard_waits(&s->discard, trial, false);
     s->ops->returned(s->self, trial);
 }
 
@@ -154,7 +171,16 @@ esp_scheduler_report(const struct esp_scheduler *s, uint32_t trial, bool waiting
 
 struct esp_verdict esp_scheduler_discard(const struct esp_scheduler *s)
 {
-    return s->ops->discard ? s->ops->discard(s->self) : esp_verdict_none(ESP_RULE_NONE);
+    struct esp_verdict verdict = esp_discard_next(&s->discard);
+    if (verdict.action == ESP_VERDICT_NONE && s->ops->discard) {
+        verdict = s->ops->discard(s->self);
+    }
+    return verdict;
+}
+
+double esp_scheduler_score(const struct esp_scheduler *s)
+{
+    return esp_discard_score(&s->discard);
 }
 
 int esp_scheduler_refit(const struct esp_scheduler *s, double *numbers, int capacity)

@@ -87,6 +87,9 @@ struct esp_verdict esp_scheduler_slot(const struct esp_scheduler *s,
 struct esp_verdict
 esp_scheduler_report(const struct esp_scheduler *s, uint32_t trial, bool waiting);
 struct esp_verdict esp_scheduler_discard(const struct esp_scheduler *s);
+/* What later studies calibrate their discards on (discard.h); NaN while no trial is complete.
+ */
+double esp_scheduler_score(const struct esp_scheduler *s);
 int esp_scheduler_refit(const struct esp_scheduler *s, double *numbers, int capacity);
 void esp_scheduler_fitted(struct esp_scheduler *s, const double *numbers, int count);
 

@@ -88,6 +88,10 @@ struct esp_stopping {
     double min, max;    /* tokens: first and last rung; 0: horizon / eta^k, the horizon */
     bool stopping_form; /* asha: form: stopping instead of promotion */
     double risk;        /* chance that the eventual best is ever discarded; 0: pause only */
+    /* Scores of finished studies (controller/stop/discard.h), borrowed; without enough of them
+     * nothing is discarded. */
+    const double *calibration;
+    int calibration_count;
     double min_iter, max_iter; /* W&B hyperband, in reports */
     int s;                     /* W&B hyperband's bands */
     bool strict;
