@@ -36,6 +36,7 @@ trainer:
   model: {{layers: 1, width: 16, heads: 2, context: 16}}
   tokens: {tokens}
   report_every: {report_every}
+  checkpoint_seconds: {checkpoint_seconds}
 """
 
 
@@ -58,7 +59,7 @@ class Case:
     def study(self, name="small", **changes):
         values = dict(
             name=name, method="grid", learning_rate="{values: [1e-3, 3e-3]}", run_cap=4, workers=2,
-            stopping="", data=self.data, tokens=20000, report_every=1000)
+            stopping="", data=self.data, tokens=20000, report_every=1000, checkpoint_seconds=30)
         values.update(changes)
         if values["stopping"]:
             values["stopping"] = "early_terminate: %s\n" % values["stopping"]
