@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <espalier/limits.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,24 @@
 #include <unistd.h>
 
 #define EXEC_FAILED 127
+
+/* Closes everything but the standard descriptors and two more, at once and not only by exec:
+ * what our parent has locked must be free the moment that it dies. */
+static void close_others(int one, int other)
+{
+    int low = one < other ? one : other, high = one < other ? other : one;
+    unsigned from = STDERR_FILENO + 1;
+    if (low > STDERR_FILENO) {
+        if ((unsigned)low > from) {
+            close_range(from, (unsigned)low - 1, 0);
+        }
+        from = (unsigned)low + 1;
+    }
+    if ((unsigned)high > from) {
+        close_range(from, (unsigned)high - 1, 0);
+    }
+    close_range((unsigned)high + 1, ~0U, 0);
+}
 
 /* Between fork and exec: async-signal-safe calls only. */
 _Noreturn static void run_child(const struct esp_launch *launch, int gate, int log_fd)
@@ -37,8 +54,7 @@ _Noreturn static void run_child(const struct esp_launch *launch, int gate, int l
     if (launch->pin) {
         sched_setaffinity(0, sizeof *launch->pin, launch->pin);
     }
-    /* Whatever else our parent had open would otherwise stay open as long as the program. */
-    close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    close_others(gate, launch->keep_fd);
     if (launch->keep_fd >= 0) {
         fcntl(launch->keep_fd, F_SETFD, 0);
     }

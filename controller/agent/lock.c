@@ -27,9 +27,20 @@ int esp_agent_lock(const char *dir, int *out, struct esp_error *error)
         goto out;
     }
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+    if (fd < 0) {
+        rc = -errno;
         goto out;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+        /* A predecessor that was killed: a child that it had just forked lets go in a moment.
+         */
+        if (rc == -EBUSY && esp_agent_holder(dir, &self) < 0) {
+            rc = flock(fd, LOCK_EX) < 0 ? -errno : 0;
+        }
+        if (rc < 0) {
+            goto out;
+        }
     }
     rc = esp_identity_read(getpid(), &self, NULL);
     if (rc < 0) {

@@ -247,7 +247,7 @@ void esp_results_cost(const struct esp_ledger *ledger,
         esp_buffer_addf(out, ", $%.2f", usd);
     }
     esp_buffer_add(out, "\n");
-    if (totals->full_cost_tokens > 0) {
+    if (totals->full_cost_tokens > 0 && totals->spent_tokens > 0) {
         double share = 1 - (double)totals->spent_tokens / (double)totals->full_cost_tokens;
         esp_buffer_addf(out, "saved: %.0f %% of the ", 100 * share);
         esp_buffer_count(out, (double)totals->full_cost_tokens);
