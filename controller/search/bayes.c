@@ -121,8 +121,7 @@ static void propose_sobol(const struct bayes *bayes, uint32_t trial, double *val
 static int propose(const void *self, uint32_t trial, double *values, struct esp_reason *reason)
 {
     const struct bayes *bayes = self;
-    if (bayes->parzen && trial > 0 &&
-        (trial < bayes->startup || trial % PARZEN_EVERY == PARZEN_EVERY - 1)) {
+    if (bayes->parzen && (trial < bayes->startup || trial % PARZEN_EVERY == PARZEN_EVERY - 1)) {
         if (trial < PARZEN_TRIALS_MAX) {
             return esp_sampler_tpe.propose(bayes->parzen, trial, values, reason);
         }

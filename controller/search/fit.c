@@ -9,9 +9,9 @@
 
 #include "sampler.h"
 
-/* Trials a fit looks at, and evaluations: each costs some 72³/3 multiplications and as many
- * kernels as 48 trials have pairs. */
-#define FIT_TRIALS 48
+/* Trials a fit looks at, and evaluations: each costs some 96³/3 multiplications and as many
+ * kernels as 64 trials have pairs. */
+#define FIT_TRIALS 64
 #define FIT_EVALUATIONS 40
 /* Another fit once the losses told have grown by a quarter. */
 #define GROWTH 1.25
