@@ -18,6 +18,11 @@
  * enough for a product to fill every processor. */
 #define CHUNK_ELEMENTS ((int64_t)1 << 27)
 
+extern "C" ESP_EXPORT int esp_kernels_open_as(int device,
+                                              enum esp_precision precision,
+                                              struct esp_kernels **kernels,
+                                              struct esp_error *error);
+
 struct cuda_backend {
     struct esp_kernels kernels;
     struct esp_cuda_state state;
@@ -166,6 +171,14 @@ static int open_state(struct esp_cuda_state *state, struct esp_error *error)
                          : esp_cuda_memory_open(state, error);
 }
 
+static int open_again(const struct esp_kernels *kernels,
+                      enum esp_precision precision,
+                      struct esp_kernels **other,
+                      struct esp_error *error)
+{
+    return esp_kernels_open_as(state_of(kernels)->device, precision, other, error);
+}
+
 extern "C" ESP_EXPORT int esp_kernels_open_as(int device,
                                               enum esp_precision precision,
                                               struct esp_kernels **kernels,
@@ -191,6 +204,7 @@ extern "C" ESP_EXPORT int esp_kernels_open_as(int device,
     k->precision = precision == ESP_PRECISION_AUTO ? ESP_PRECISION_BF16 : precision;
     k->state = &backend->state;
     k->close = close_cuda;
+    k->open_as = open_again;
     esp_cuda_fill_memory(k);
     esp_cuda_fill_graph(k);
     if (k->precision == ESP_PRECISION_BF16) {

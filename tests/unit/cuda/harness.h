@@ -42,6 +42,8 @@ struct run {
     void *device_control;
     struct slot slots[SLOTS_MAX];
     int count;
+    bool recording; /* operations go into `graph` instead */
+    struct esp_graph *graph;
 };
 
 static inline double random_at(int slot, int64_t element)
@@ -197,6 +199,23 @@ static inline double *values_of(const struct run *r, int index, int member)
 static inline int64_t rows_in(const struct run *r)
 {
     return (int64_t)r->e.sequences * r->e.context;
+}
+
+/* Around an operation's calls. */
+static inline void begin(struct run *r)
+{
+    struct esp_error error;
+    if (r->recording && r->k->capture_begin(r->k, &error)) {
+        fail_msg("%s", error.text);
+    }
+}
+
+static inline void end(struct run *r)
+{
+    struct esp_error error;
+    if (r->recording && r->k->capture_end(r->k, &r->graph, &error)) {
+        fail_msg("%s", error.text);
+    }
 }
 
 typedef void (*operation)(struct run *);

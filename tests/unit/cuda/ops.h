@@ -25,8 +25,10 @@ static inline void run_embed(struct run *r)
                                                 .width = c,
                                                 .vocabulary = v,
                                                 .dropout_tensor = 3};
+    begin(r);
     r->k->embed_forward(r->k, &r->batch, &forward);
     r->k->embed_backward(r->k, &r->batch, &backward);
+    end(r);
 }
 
 static inline void run_norm(struct run *r)
@@ -59,11 +61,13 @@ static inline void run_norm(struct run *r)
                                          .width = c,
                                          .dropout_tensor = 4,
                                          .first = true};
+    begin(r);
     r->k->norm_forward(r->k, &r->batch, &forward);
     r->k->norm_backward(r->k, &r->batch, &backward);
     /* once more, onto what is there */
     backward.first = false;
     r->k->norm_backward(r->k, &r->batch, &backward);
+    end(r);
 }
 
 /* Three products in a row as the model makes them; the second half of the rows goes through
@@ -129,6 +133,7 @@ static inline void run_linear(struct run *r)
                                                  .width_out = out_width,
                                                  .transposed = r->e.transposed};
     const struct esp_view packed = output(r, ACTIVATION, half.count * out_width);
+    begin(r);
     r->k->linear_forward(r->k, &r->batch, &forward);
     r->k->linear_backward_input(r->k, &r->batch, &through);
     r->k->linear_backward_input(r->k, &r->batch, &down);
@@ -143,6 +148,7 @@ static inline void run_linear(struct run *r)
     weights.grad_packed = true;
     weights.rows = half;
     r->k->linear_backward_weight(r->k, &r->batch, &weights);
+    end(r);
 }
 
 static inline void run_attention(struct run *r)
@@ -165,8 +171,10 @@ static inline void run_attention(struct run *r)
                                                     .width = c,
                                                     .heads = r->e.heads,
                                                     .causal = r->e.causal};
+    begin(r);
     r->k->attention_forward(r->k, &r->batch, &forward);
     r->k->attention_backward(r->k, &r->batch, &backward);
+    end(r);
 }
 
 static inline void run_activation(struct run *r)
@@ -177,7 +185,9 @@ static inline void run_activation(struct run *r)
         .out = output(r, ACTIVATION, n * r->e.width),
         .width = r->e.width,
         .activation = r->e.activation};
+    begin(r);
     r->k->activation_forward(r->k, &r->batch, &op);
+    end(r);
 }
 
 /* A chunk in the middle of the rows; the loss is a slot of doubles that is downloaded apart. */

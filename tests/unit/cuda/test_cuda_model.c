@@ -1,0 +1,230 @@
+/* The whole transformer on the backend against the CPU's double build: losses, gradients and
+ * weights after updates, members side by side. */
+#include "backend.h"
+
+#include <espalier/random.h>
+#include <model.h>
+
+#define MEMBERS 3
+#define MICRO_BATCH 3
+#define UPDATES 3
+
+struct models {
+    struct esp_kernels *kernels;
+    struct esp_model *model;
+    int64_t count;
+};
+
+static uint32_t draw(uint64_t seed, uint64_t at)
+{
+    return esp_random_at(seed, 77, ESP_RANDOM_SIMULATION, at).word[0];
+}
+
+static void succeed(int rc, const struct esp_error *error)
+{
+    if (rc) {
+        fail_msg("%d: %s", rc, error->text);
+    }
+}
+
+static struct esp_model_shape shape_of(enum esp_objective objective,
+                                       enum esp_recompute recompute)
+{
+    return (struct esp_model_shape){.layers = 2,
+                                    .width = 32,
+                                    .heads = 2,
+                                    .context = 24,
+                                    .vocabulary = 31,
+                                    .activation = objective == ESP_OBJECTIVE_CAUSAL
+                                                      ? ESP_ACTIVATION_GELU
+                                                      : ESP_ACTIVATION_GELU_TANH,
+                                    .objective = objective,
+                                    .optimizer = ESP_OPTIMIZER_ADAMW,
+                                    .recompute = recompute};
+}
+
+static struct models
+make(struct esp_kernels *kernels, const struct esp_model_shape *shape, int members)
+{
+    struct esp_error error = {""};
+    struct models m = {.kernels = kernels};
+    succeed(esp_model_create(kernels, shape, members, MICRO_BATCH, true, &m.model, &error),
+            &error);
+    m.count = esp_model_count(m.model);
+    double *p = calloc((size_t)m.count, sizeof *p);
+    for (int i = 0; i < members; i++) {
+        succeed(esp_model_init_member(m.model, i, 9 + (uint64_t)i, &error), &error);
+        succeed(esp_model_read_f64(m.model, i, ESP_MODEL_PARAMETERS, p, &error), &error);
+        for (int64_t e = 0; e < m.count; e++) {
+            p[e] += 0.2 * (draw(9 + (uint64_t)i, (uint64_t)e) * 0x1p-32 - 0.5);
+            p[e] = (float)p[e];
+        }
+        succeed(esp_model_write_f64(m.model, i, ESP_MODEL_PARAMETERS, p, &error), &error);
+    }
+    free(p);
+    return m;
+}
+
+static void unmake(struct models *m)
+{
+    esp_model_destroy(m->model);
+    esp_kernels_close(m->kernels);
+}
+
+struct tokens {
+    int32_t tokens[MICRO_BATCH * 24], targets[MICRO_BATCH * 24];
+};
+
+static struct esp_model_input
+input_of(const struct esp_model_shape *shape, struct tokens *t, int member, int step)
+{
+    const uint64_t seed = 1000 + 17 * (uint64_t)member + (uint64_t)step;
+    for (int i = 0; i < MICRO_BATCH * shape->context; i++) {
+        t->tokens[i] = (int32_t)(draw(seed, 2 * (uint64_t)i) % (uint32_t)shape->vocabulary);
+        const uint32_t target = draw(seed, 2 * (uint64_t)i + 1);
+        t->targets[i] =
+            target % 5 == 0 ? -1 : (int32_t)(target / 5 % (uint32_t)shape->vocabulary);
+    }
+    return (struct esp_model_input){.active = true,
+                                    .sequences = member == 1 ? MICRO_BATCH - 1 : MICRO_BATCH,
+                                    .tokens = t->tokens,
+                                    .targets = t->targets,
+                                    .dropout = member == 2 ? 0.1 : 0,
+                                    .seed = 5 + (uint64_t)member,
+                                    .step = (uint64_t)step};
+}
+
+/* Trains members `first` … and returns their gradients before the last update in `gradients`,
+ * their weights after it in `weights`, [members, count]. */
+static void train(struct models *m,
+                  const struct esp_model_shape *shape,
+                  int first,
+                  int members,
+                  double *gradients,
+                  double *weights,
+                  double *loss)
+{
+    struct esp_error error = {""};
+    struct tokens tokens[MEMBERS];
+    for (int step = 0; step < UPDATES; step++) {
+        struct esp_model_input inputs[MEMBERS];
+        struct esp_model_update updates[MEMBERS];
+        struct esp_model_result results[MEMBERS];
+        for (int i = 0; i < members; i++) {
+            inputs[i] = input_of(shape, &tokens[i], first + i, step);
+            updates[i] = (struct esp_model_update){.active = true,
+                                                   .updates = step + 1,
+                                                   .learning_rate = 1e-3,
+                                                   .beta1 = 0.9,
+                                                   .beta2 = 0.95,
+                                                   .epsilon = 1e-8,
+                                                   .weight_decay = 0.1,
+                                                   .clip = 1.0};
+        }
+        succeed(esp_model_forward_backward(m->model, inputs, &error), &error);
+        for (int i = 0; i < members && step == 0; i++) {
+            succeed(esp_model_read_f64(
+                        m->model, i, ESP_MODEL_GRADIENTS, gradients + i * m->count, &error),
+                    &error);
+        }
+        succeed(esp_model_update(m->model, updates, &error), &error);
+        succeed(esp_model_results(m->model, results, &error), &error);
+        for (int i = 0; i < members; i++) {
+            assert_int_equal(results[i].updates, 1);
+            loss[i] = results[i].loss_sum / (double)results[i].count;
+        }
+    }
+    for (int i = 0; i < members; i++) {
+        succeed(esp_model_read_f64(
+                    m->model, i, ESP_MODEL_PARAMETERS, weights + i * m->count, &error),
+                &error);
+    }
+}
+
+static double distance(const double *a, const double *b, int64_t count)
+{
+    double difference = 0, norm = 0;
+    for (int64_t i = 0; i < count; i++) {
+        difference += (a[i] - b[i]) * (a[i] - b[i]);
+        norm += b[i] * b[i];
+    }
+    return sqrt(difference / norm);
+}
+
+static void hold(enum esp_precision precision,
+                 enum esp_objective objective,
+                 enum esp_recompute recompute,
+                 double tolerance)
+{
+    const struct esp_model_shape shape = shape_of(objective, recompute);
+    struct models a = make(open_backend(precision), &shape, MEMBERS);
+    struct models b = make(open_reference(), &shape, MEMBERS);
+    double *g[2], *w[2], loss[2][MEMBERS];
+    for (int i = 0; i < 2; i++) {
+        g[i] = calloc((size_t)(a.count * MEMBERS), sizeof(double));
+        w[i] = calloc((size_t)(a.count * MEMBERS), sizeof(double));
+        train(i ? &b : &a, &shape, 0, MEMBERS, g[i], w[i], loss[i]);
+    }
+    for (int m = 0; m < MEMBERS; m++) {
+        const double gradient = distance(g[0] + m * a.count, g[1] + m * a.count, a.count);
+        const double weight = distance(w[0] + m * a.count, w[1] + m * a.count, a.count);
+        /* AdamW divides by the gradient's own size, so a gradient near zero moves its weight by
+         * a rate whose sign is rounding */
+        if (!(gradient <= tolerance && weight <= 10 * tolerance &&
+              fabs(loss[0][m] - loss[1][m]) <= tolerance * loss[1][m])) {
+            fail_msg("member %d: gradient off by %g, weights by %g, loss %g for %g",
+                     m,
+                     gradient,
+                     weight,
+                     loss[0][m],
+                     loss[1][m]);
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        free(g[i]);
+        free(w[i]);
+    }
+    unmake(&a);
+    unmake(&b);
+}
+
+static void fp32_trains_as_double_does(void **state)
+{
+    (void)state;
+    hold(ESP_PRECISION_FP32, ESP_OBJECTIVE_CAUSAL, ESP_RECOMPUTE_NONE, 1e-5);
+    hold(ESP_PRECISION_FP32, ESP_OBJECTIVE_MASKED, ESP_RECOMPUTE_BLOCK, 1e-5);
+}
+
+/* The same bits with two others as without. */
+static void a_member_in_a_group_equals_it_alone(void **state)
+{
+    (void)state;
+    const struct esp_model_shape shape = shape_of(ESP_OBJECTIVE_CAUSAL, ESP_RECOMPUTE_NONE);
+    struct models group = make(open_backend(ESP_PRECISION_FP32), &shape, MEMBERS);
+    struct models alone = make(open_backend(ESP_PRECISION_FP32), &shape, 1);
+    double *g = calloc((size_t)(group.count * MEMBERS), sizeof *g);
+    double *w = calloc((size_t)(group.count * MEMBERS), sizeof *w);
+    double *h = calloc((size_t)group.count, sizeof *h);
+    double *x = calloc((size_t)group.count, sizeof *x);
+    double loss[MEMBERS], one;
+    train(&group, &shape, 0, MEMBERS, g, w, loss);
+    train(&alone, &shape, 0, 1, h, x, &one);
+    assert_memory_equal(g, h, (size_t)group.count * sizeof *g);
+    assert_memory_equal(w, x, (size_t)group.count * sizeof *w);
+    assert_true(loss[0] == one);
+    free(g);
+    free(w);
+    free(h);
+    free(x);
+    unmake(&group);
+    unmake(&alone);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fp32_trains_as_double_does),
+        cmocka_unit_test(a_member_in_a_group_equals_it_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

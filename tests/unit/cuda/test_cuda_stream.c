@@ -1,0 +1,183 @@
+/* What surrounds the operations: transfers that do not wait, graphs, the ring of snapshots, and
+ * what is refused. */
+#include "cases.h"
+
+#include <errno.h>
+
+static void transfers_of_every_size_arrive(void **state)
+{
+    (void)state;
+    struct esp_kernels *k = open_backend(ESP_PRECISION_FP32);
+    /* more than all pinned pieces together: the ring goes round */
+    const size_t sizes[] = {1, 4096, (1 << 20) + 3, (20 << 20) + 1};
+    for (int i = 0; i < 4; i++) {
+        unsigned char *from = malloc(sizes[i]), *back = malloc(sizes[i]);
+        void *a = k->allocate(k, sizes[i]), *b = k->allocate(k, sizes[i]);
+        assert_int_equal(k->download(k, back, a, sizes[i]), 0);
+        for (size_t j = 0; j < sizes[i]; j++) {
+            assert_true(back[j] == 0); /* new memory is zero */
+            from[j] = (unsigned char)(j * 31 + j / 251);
+        }
+        assert_int_equal(k->upload(k, a, from, sizes[i]), 0);
+        memset(back, 1, sizes[i]);
+        k->copy(k, b, a, sizes[i]);
+        memset(from, 0, sizes[i]); /* the caller's memory is the caller's again */
+        assert_int_equal(k->download(k, back, b, sizes[i]), 0);
+        for (size_t j = 0; j < sizes[i]; j++) {
+            assert_true(back[j] == (unsigned char)(j * 31 + j / 251));
+        }
+        free(from);
+        free(back);
+        k->release(k, a);
+        k->release(k, b);
+    }
+    esp_kernels_close(k);
+}
+
+/* A graph of all operations of a case gives what the operations give, and reads device memory
+ * anew at each launch. */
+static void a_graph_does_what_it_recorded(void **state)
+{
+    (void)state;
+    struct esp_kernels *k = open_backend(ESP_PRECISION_BF16);
+    struct esp_error error;
+    for (int i = 0; i < CASES; i++) {
+        if (cases[i].op == run_loss) {
+            continue; /* downloads in the middle */
+        }
+        struct esp_graph *graph = NULL;
+        struct run plain = start_run(k, ESP_PRECISION_BF16, cases[i].e);
+        send_control(&plain);
+        cases[i].op(&plain);
+        settle(k);
+        struct run recorded = start_run(k, ESP_PRECISION_BF16, cases[i].e);
+        recorded.control[0].seed = 1; /* wrong, until after the recording */
+        send_control(&recorded);
+        recorded.recording = true;
+        cases[i].op(&recorded);
+        graph = recorded.graph;
+        assert_non_null(graph);
+        memcpy(recorded.control, plain.control, sizeof plain.control);
+        assert_int_equal(
+            k->upload(k, recorded.device_control, recorded.control, sizeof recorded.control),
+            0);
+        assert_int_equal(k->graph_launch(k, graph), 0);
+        settle(k);
+        for (int s = 0; s < plain.count; s++) {
+            double *x = values_of(&plain, s, 0), *y = values_of(&recorded, s, 0);
+            if (memcmp(x, y, (size_t)plain.slots[s].count * sizeof *x) != 0) {
+                fail_msg("%s: tensor %d differs", cases[i].name, s);
+            }
+            free(x);
+            free(y);
+        }
+        k->graph_destroy(k, graph);
+        end_run(&plain);
+        end_run(&recorded);
+    }
+    assert_int_equal(k->synchronise(k, &error), 0);
+    esp_kernels_close(k);
+}
+
+static void snapshots_come_in_order(void **state)
+{
+    (void)state;
+    struct esp_kernels *k = open_backend(ESP_PRECISION_FP32);
+    int *place = k->allocate(k, sizeof *place), got = -1;
+    assert_int_equal(k->snapshot_pop(k, &got, sizeof got, true), -ENOENT);
+    assert_int_equal(k->snapshot_push(k, place, ESP_SNAPSHOT_BYTES + 1), -EINVAL);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < ESP_SNAPSHOTS; i++) {
+            const int value = 100 * round + i;
+            assert_int_equal(k->upload(k, place, &value, sizeof value), 0);
+            assert_int_equal(k->snapshot_push(k, place, sizeof value), 0);
+        }
+        assert_int_equal(k->snapshot_push(k, place, sizeof got), -EAGAIN);
+        for (int i = 0; i < ESP_SNAPSHOTS; i++) {
+            assert_int_equal(k->snapshot_pop(k, &got, sizeof got, true), 0);
+            assert_int_equal(got, 100 * round + i);
+        }
+    }
+    const int value = 7;
+    assert_int_equal(k->upload(k, place, &value, sizeof value), 0);
+    assert_int_equal(k->snapshot_push(k, place, sizeof value), 0);
+    int rc;
+    while ((rc = k->snapshot_pop(k, &got, sizeof got, false)) == -EAGAIN) {
+    }
+    assert_int_equal(rc, 0);
+    assert_int_equal(got, 7);
+    k->release(k, place);
+    esp_kernels_close(k);
+}
+
+static void more_memory_than_there_is_is_refused(void **state)
+{
+    (void)state;
+    struct esp_kernels *k = open_backend(ESP_PRECISION_FP32);
+    struct esp_error error;
+    size_t available, all;
+    assert_int_equal(k->memory(k, &available, &all), 0);
+    assert_true(available > 0 && available <= all);
+    assert_null(k->allocate(k, all + 1));
+    /* which is no failure of the device */
+    assert_int_equal(k->synchronise(k, &error), 0);
+    esp_kernels_close(k);
+}
+
+/* A workspace that cannot be had makes the operation fail, with words, once. */
+static void a_failure_comes_out_of_the_next_wait(void **state)
+{
+    (void)state;
+    if (on_a_gpu()) {
+        skip();
+    }
+    struct esp_kernels *k = open_backend(ESP_PRECISION_FP32);
+    struct esp_error error = {""};
+    struct run r = start_run(
+        k, ESP_PRECISION_FP32, (struct extents){.members = 1, .sequences = 1, .context = 64});
+    send_control(&r);
+    const struct esp_cross_entropy op = {.logits = input(&r, ACTIVATION, 64 * 8),
+                                         .targets = add_tokens(&r, 64, 8, false),
+                                         .loss = k->allocate(k, sizeof(struct esp_loss_sum)),
+                                         .rows = {.count = 64},
+                                         .vocabulary = 8,
+                                         .vocabulary_padded = 8};
+    size_t available, all;
+    assert_int_equal(k->memory(k, &available, &all), 0);
+    esp_emu_set_memory(all - available);
+    k->cross_entropy(k, &r.batch, &op);
+    esp_emu_set_memory(all);
+    assert_int_equal(k->synchronise(k, &error), -ENOMEM);
+    assert_non_null(strstr(error.text, "losses of rows"));
+    assert_int_equal(k->synchronise(k, &error), 0);
+    k->release(k, op.loss);
+    end_run(&r);
+    esp_kernels_close(k);
+}
+
+static void a_device_that_is_not_there_is_refused(void **state)
+{
+    (void)state;
+    struct esp_kernels *k = open_backend(ESP_PRECISION_FP32), *other = NULL;
+    struct esp_error error;
+    assert_int_equal(esp_kernels_open_as(99, ESP_PRECISION_AUTO, &other, &error), -ENODEV);
+    assert_non_null(strstr(error.text, "cuda:99"));
+    assert_int_equal(k->open_as(k, ESP_PRECISION_FP16, &other, &error), 0);
+    assert_int_equal(other->precision, ESP_PRECISION_FP16);
+    assert_int_equal(other->activation_bytes, 2);
+    esp_kernels_close(other);
+    esp_kernels_close(k);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(transfers_of_every_size_arrive),
+        cmocka_unit_test(a_graph_does_what_it_recorded),
+        cmocka_unit_test(snapshots_come_in_order),
+        cmocka_unit_test(more_memory_than_there_is_is_refused),
+        cmocka_unit_test(a_failure_comes_out_of_the_next_wait),
+        cmocka_unit_test(a_device_that_is_not_there_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
