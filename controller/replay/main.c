@@ -1,6 +1,7 @@
 /* The verb: its options, and results as JSON lines or as a table for people. */
 #include "replay.h"
 
+#include "plot.h"
 #include "policy.h"
 #include "run.h"
 #include "summary.h"
@@ -25,6 +26,7 @@ struct options {
     int first_seed;
     struct esp_replay_options run;
     bool json;
+    const char *plot_path; /* NULL: none */
 };
 
 static const char usage[] =
@@ -42,7 +44,8 @@ static const char usage[] =
     "  --first-seed K   the first one's seed (1)\n"
     "  --budget B       full trainings that a search may cost (20)\n"
     "  --workers W      trials that train at once (1)\n"
-    "  --json           one line per table and seed, then a summary line per table\n";
+    "  --json           one line per table and seed, then a summary line per table\n"
+    "  --plot FILE.svg  regret against cost, a panel per table\n";
 
 static bool read_number(const char *name, const char *text, double min, double max, double *out)
 {
@@ -63,7 +66,19 @@ static bool read_number(const char *name, const char *text, double min, double m
 
 static int read_options(int argc, char **argv, struct options *options)
 {
-    enum { METHOD = 1000, SCHEDULER, PRIOR, ETA, RISK, SEEDS, FIRST, BUDGET, WORKERS, JSON };
+    enum {
+        METHOD = 1000,
+        SCHEDULER,
+        PRIOR,
+        ETA,
+        RISK,
+        SEEDS,
+        FIRST,
+        BUDGET,
+        WORKERS,
+        JSON,
+        PLOT
+    };
     static const struct option names[] = {
         {"method", required_argument, NULL, METHOD},
         {"scheduler", required_argument, NULL, SCHEDULER},
@@ -75,6 +90,7 @@ static int read_options(int argc, char **argv, struct options *options)
         {"budget", required_argument, NULL, BUDGET},
         {"workers", required_argument, NULL, WORKERS},
         {"json", no_argument, NULL, JSON},
+        {"plot", required_argument, NULL, PLOT},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
@@ -127,6 +143,9 @@ static int read_options(int argc, char **argv, struct options *options)
             break;
         case JSON:
             options->json = true;
+            break;
+        case PLOT:
+            options->plot_path = optarg;
             break;
         case 'h':
             fputs(usage, stdout);
@@ -286,7 +305,9 @@ static void print_row(const struct esp_table *table, struct esp_replay_summary *
            esp_median_of(summary->p99_us, summary->seeds));
 }
 
-static int replay_table(const struct esp_table *table, const struct options *options)
+static int replay_table(const struct esp_table *table,
+                        const struct options *options,
+                        struct esp_plot *plot)
 {
     struct esp_study *study = NULL;
     struct esp_error error;
@@ -302,6 +323,12 @@ static int replay_table(const struct esp_table *table, const struct options *opt
         return EXIT_USAGE;
     }
     rc = esp_replay_summary_init(&summary, table, options->seeds);
+    if (rc == 0 && options->plot_path) {
+        rc = esp_plot_panel(plot, table, options->run.budget, options->seeds, &error);
+        if (rc < 0) {
+            fprintf(stderr, "espalier replay: %s\n", error.text);
+        }
+    }
     for (int i = 0; i < options->seeds && rc == 0; i++) {
         struct esp_replay_result result;
         study->seed = (uint64_t)(options->first_seed + i);
@@ -311,6 +338,9 @@ static int replay_table(const struct esp_table *table, const struct options *opt
             break;
         }
         esp_replay_summary_add(&summary, table, &result);
+        if (options->plot_path) {
+            esp_plot_add(plot, table, &result);
+        }
         if (options->json) {
             print_seed(table, options, options->first_seed + i, &result, &summary);
         }
@@ -360,16 +390,31 @@ int esp_replay_main(int argc, char **argv)
                "10",
                "20");
     }
+    struct esp_plot plot = {0};
+    struct esp_error error;
     for (int i = optind; i < argc && rc == 0; i++) {
         struct esp_table table;
-        struct esp_error error;
         if (esp_table_read(argv[i], &table, &error) < 0) {
             fprintf(stderr, "espalier replay: %s\n", error.text);
+            esp_plot_release(&plot);
             return EXIT_USAGE;
         }
-        rc = replay_table(&table, &options);
+        rc = replay_table(&table, &options, &plot);
         fflush(stdout);
         esp_table_release(&table);
     }
+    if (rc == 0 && options.plot_path) {
+        char title[ESP_NAME_MAX];
+        snprintf(title,
+                 sizeof title,
+                 "%.50s + %.50s",
+                 options.policy.method,
+                 options.policy.scheduler);
+        if (esp_plot_write(&plot, title, options.plot_path, &error) < 0) {
+            fprintf(stderr, "espalier replay: %s\n", error.text);
+            rc = 1;
+        }
+    }
+    esp_plot_release(&plot);
     return rc;
 }

@@ -1,4 +1,5 @@
 /* Reading tables, and one search on a table worked by hand. */
+#include "replay/plot.h"
 #include "replay/run.h"
 #include "replay/summary.h"
 #include "replay/table.h"
@@ -185,6 +186,42 @@ static void a_search_pays_for_what_it_trains(void **state)
     esp_table_release(&table);
 }
 
+static void a_plot_has_a_panel_with_its_line(void **state)
+{
+    (void)state;
+    struct esp_table table;
+    struct esp_study *study;
+    struct esp_error error;
+    struct esp_plot plot = {0};
+    struct esp_replay_result result;
+    struct esp_replay_options options = {.budget = 3, .workers = 2};
+    char path[256], text[16384] = "";
+    assert_int_equal(write_and_read(description, trials, curves, &table, &error), 0);
+    assert_int_equal(esp_table_study(&table, &study, &error), 0);
+    study->method = ESP_METHOD_RANDOM;
+    study->stopping.type = ESP_SCHEDULER_NONE;
+    assert_int_equal(esp_plot_panel(&plot, &table, 3, 1, &error), 0);
+    assert_int_equal(esp_replay_run(&table, study, &options, &result, &error), 0);
+    esp_plot_add(&plot, &table, &result);
+    /* The last column is the whole budget, where the best has been found. */
+    assert_true(plot.panels[0].regret[ESP_PLOT_COLUMNS - 1][0] == 0);
+    assert_true(plot.panels[0].regret[0][0] == 0.5); /* nothing yet: the worst finite loss */
+    snprintf(path, sizeof path, "%s/t.yaml", folder);
+    assert_int_equal(esp_plot_write(&plot, "a <b> & c", path, &error), 0);
+    FILE *file = fopen(path, "r");
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    fclose(file);
+    assert_non_null(strstr(text, "a &lt;b> &amp; c"));
+    assert_non_null(strstr(text, "<polyline"));
+    assert_non_null(strstr(text, "</svg>"));
+    assert_int_equal(esp_plot_write(&plot, "x", "/nonexistent/x.svg", &error), -ENOENT);
+    esp_plot_release(&plot);
+    esp_replay_result_release(&result);
+    esp_study_release(study);
+    free(study);
+    esp_table_release(&table);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -209,6 +246,7 @@ int main(void)
         cmocka_unit_test(a_table_is_read_with_its_scales),
         cmocka_unit_test(faults_name_file_line_and_value),
         cmocka_unit_test(a_search_pays_for_what_it_trains),
+        cmocka_unit_test(a_plot_has_a_panel_with_its_line),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }
