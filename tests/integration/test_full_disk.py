@@ -25,7 +25,7 @@ class SmallDisk:
 
 
 def test_a_study_waits_for_room_and_loses_nothing(t):
-    with SmallDisk(t, 4096) as disk:
+    with SmallDisk(t, 40960) as disk:
         run = disk / "run"
         process = t.start("run", t.study(tokens=400000, report_every=2000), "--dir", run)
         wait_for(lambda: len(reports(run)) >= 6, "reports")
@@ -37,7 +37,7 @@ def test_a_study_waits_for_room_and_loses_nothing(t):
                     file.flush()
         except OSError:
             pass
-        wait_for(lambda: "space" in process.err.read_text() or process.poll() is not None,
+        wait_for(lambda: "room on that disk" in process.err.read_text() or process.poll() is not None,
                  "words about the full disk", 120)
         assert process.poll() is None, process.err.read_text()
         before = reports(run)
@@ -53,7 +53,7 @@ def test_no_room_from_the_beginning_is_an_error_at_once(t):
     with SmallDisk(t, 16) as disk:
         process = t.start("run", t.study(), "--dir", disk / "run")
         assert t.finish(process) in (1, 2)
-        assert "space" in process.err.read_text(), process.err.read_text()
+        assert "room on that disk" in process.err.read_text(), process.err.read_text()
 
 
 if __name__ == "__main__":

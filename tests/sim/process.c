@@ -418,7 +418,9 @@ void sim_process_message(struct world *w, int process, const struct esp_message 
     if (!p->alive) {
         return;
     }
-    p->heard = w->now;
+    if (message->kind != ESP_MESSAGE_INTRODUCE) {
+        p->heard = w->now; /* "who are you?" renews no lease */
+    }
     switch (message->kind) {
     case ESP_MESSAGE_INTRODUCE:
         hello(w, p);

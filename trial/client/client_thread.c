@@ -151,10 +151,13 @@ static void receive(struct esp_client *client, int64_t now)
         if (rc == 0) {
             take(client, &message);
         }
-        if (rc == 0 || rc == -EBADMSG || rc == -EMSGSIZE) {
-            client->heard_ms = now;
-        } else {
+        if (rc != 0 && rc != -EBADMSG && rc != -EMSGSIZE) {
             break;
+        }
+        /* A lease is renewed by a controller that knows this process: one that asks who it is
+         * may have given its trials to others since. */
+        if (rc == 0 && message.kind != ESP_MESSAGE_INTRODUCE) {
+            client->heard_ms = now;
         }
     }
     if (client->room_wanted &&
