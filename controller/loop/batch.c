@@ -209,6 +209,8 @@ int esp_loop_flush(struct esp_loop *loop)
         if (rc < 0) {
             return rc;
         }
+        /* Now that everyone has been answered. */
+        esp_store_tidy(loop->session->store);
     }
     return 0;
 }
