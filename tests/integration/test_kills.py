@@ -20,7 +20,7 @@ def victims_of(run, kind):
     pids = processes_of(run, kind)
     if kind != "trial":
         return pids
-    keys = {row[0] for row in query(
+    keys = {str(int(row[0], 16)) for row in query(
         run, "SELECT process FROM trial t WHERE state = 'RUNNING' AND EXISTS "
              "(SELECT 1 FROM report WHERE trial = t.trial AND attempt = t.attempts)")}
     found = []
@@ -39,6 +39,7 @@ def kill_loop(t, kind):
     expected = None
     kills = studies = 0
     while kills < KILLS:
+        assert studies <= 5 + KILLS, "%d kills in %d studies" % (kills, studies)
         run = t.directory("run%d" % studies)
         studies += 1
         study = t.study("study", **STUDY)
