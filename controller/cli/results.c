@@ -131,8 +131,8 @@ static int compare_values(const void *a, const void *b)
     return left->real < right->real ? -1 : left->real > right->real;
 }
 
-/* x: the numeric setting with the finest scale, logarithmic ones first. series: another one
- * with few values. */
+/* x: the learning rate, for which people look first; else the numeric setting with the finest
+ * scale, logarithmic ones first. series: another one with few values. */
 static void
 choose_axes(const struct esp_ledger *ledger, const struct esp_rows *rows, struct axes *axes)
 {
@@ -144,6 +144,9 @@ choose_axes(const struct esp_ledger *ledger, const struct esp_rows *rows, struct
         int count = count_values(rows, p, values, DISTINCT_MAX, &numeric, &positive);
         bool log_scale = positive && is_log(&ledger->study->params[p]);
         int worth = count + (log_scale ? DISTINCT_MAX : 0);
+        if (strcmp(ledger->study->params[p].name, "learning_rate") == 0) {
+            worth += 2 * DISTINCT_MAX;
+        }
         if (numeric && count > 1 && worth > finest) {
             finest = worth;
             axes->x = p;
@@ -257,6 +260,33 @@ void esp_results_cost(const struct esp_ledger *ledger,
     }
 }
 
+/* How far it came, in twentieths of its horizon: rungs fall on other steps for each batch size.
+ */
+static long twentieths(const struct esp_reader_trial *trial)
+{
+    return trial->horizon > 0 ? lround(20.0 * (double)trial->tokens / (double)trial->horizon)
+                              : 0;
+}
+
+/* Trials at their horizon by value, then the others by how far they came and by value. */
+static int compare_standing(const void *a, const void *b, void *maximize)
+{
+    const struct esp_reader_trial *left = a, *right = b;
+    if (left->finished != right->finished) {
+        return right->finished - left->finished;
+    }
+    if (isfinite(left->value) != isfinite(right->value)) {
+        return isfinite(left->value) ? -1 : 1;
+    }
+    if (!left->finished && twentieths(left) != twentieths(right)) {
+        return twentieths(left) > twentieths(right) ? -1 : 1;
+    }
+    if (left->value != right->value && isfinite(left->value)) {
+        return (left->value < right->value) != *(const bool *)maximize ? -1 : 1;
+    }
+    return left->trial < right->trial ? -1 : left->trial > right->trial;
+}
+
 static void add_next_steps(const char *dir, const struct esp_rows *best, struct esp_buffer *out)
 {
     long long trial = best->trials[0].trial;
@@ -279,14 +309,21 @@ int esp_results_print(const char *dir, struct esp_error *error)
     int code = ESP_EXIT_FAILURE;
     if (esp_ledger_open(dir, &ledger, error) < 0 ||
         esp_reader_totals(ledger.reader, &totals, error) < 0 ||
-        esp_rows_best(ledger.reader, BEST_ROWS, &best, error) < 0 ||
+        esp_rows_best(ledger.reader, 1, &best, error) < 0 ||
         esp_rows_load(ledger.reader, &all, error) < 0) {
         goto out;
     }
     bool color = esp_term_color(stdout);
     int width = esp_term_width(stdout);
     if (best.count > 0) {
-        esp_results_table(&ledger, &best, width, color, &out);
+        qsort_r(all.trials,
+                all.count,
+                sizeof *all.trials,
+                compare_standing,
+                &(bool){ledger.maximize});
+        struct esp_rows shown = all;
+        shown.count = all.count < BEST_ROWS ? all.count : BEST_ROWS;
+        esp_results_table(&ledger, &shown, width, color, &out);
         esp_buffer_add(&out, "\n");
         esp_results_picture(&ledger, &all, width, esp_term_utf8(), color, &out);
         esp_buffer_add(&out, "\n");
