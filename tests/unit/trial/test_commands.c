@@ -120,7 +120,7 @@ static int count_lines(const char *name)
 static void help_is_printed_for_each_command(void **state)
 {
     (void)state;
-    static const char *const names[] = {"train", "bench", "sample"};
+    static const char *const names[] = {"train", "bench", "sample", "export"};
     assert_int_equal(RUN("--help"), 0);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         expect("out", "usage: espalier-trial");
@@ -307,6 +307,54 @@ static void samples_repeat_by_seed_and_continue_the_prompt(void **state)
     free(first);
 }
 
+static void what_is_exported_can_start_a_training(void **state)
+{
+    (void)state;
+    char text[512];
+    write_config("c.yaml", "corpus.txt", 1e-3, 6400);
+    assert_int_equal(RUN("train", "c.yaml", "--out", ".", "--device", "cpu"), 0);
+    char *trained = printed("out");
+    assert_int_equal(RUN("export", "c.ckpt", "--out", "w.safetensors"), 0);
+    assert_int_equal(access(scratch_path(&scratch, "config.json"), R_OK), 0);
+    assert_int_equal(access(scratch_path(&scratch, "w.safetensors.tmp"), F_OK), -1);
+    int n = snprintf(text,
+                     sizeof text,
+                     "trainer: {data: corpus.txt, init_from: w.safetensors, tokens: 6400,\n"
+                     "  model: {layers: 1, width: 16, heads: 2, context: 16}}\n"
+                     "parameters: {learning_rate: 1e-3, batch_size: 4}\n");
+    scratch_write(&scratch, "d.yaml", text, (size_t)n);
+    assert_int_equal(RUN("train", "d.yaml", "--until", "1", "--device", "cpu"), 0);
+    /* It begins with the loss that the other ended with. */
+    char *last = strstr(trained, "tokens      6400  val ");
+    assert_non_null(last);
+    char loss[16];
+    snprintf(loss, sizeof loss, "%.10s", strstr(last, "val "));
+    expect("out", loss);
+    free(trained);
+
+    n = snprintf(text,
+                 sizeof text,
+                 "%s",
+                 "trainer: {data: corpus.txt, init_from: w.safetensors,\n"
+                 "  tokens: 6400, model: {layers: 2, width: 16, heads: 2, context: 16}}\n"
+                 "parameters: {learning_rate: 1e-3, batch_size: 4}\n");
+    scratch_write(&scratch, "d.yaml", text, (size_t)n);
+    assert_int_equal(RUN("train", "d.yaml", "--until", "1", "--device", "cpu"), 2);
+    expect("err", "the tensor 'h.1.ln_1.weight' of shape [16] is missing");
+}
+
+static void export_refuses_what_is_no_checkpoint(void **state)
+{
+    (void)state;
+    assert_int_equal(RUN("export", "c.ckpt"), 2);
+    expect("err", "--out FILE");
+    assert_int_equal(RUN("export", "c.ckpt", "--out", "w.safetensors"), 2);
+    expect("err", "No such file");
+    assert_int_equal(RUN("export", "corpus.txt", "--out", "w.safetensors"), 2);
+    expect("err", "no espalier checkpoint");
+    assert_int_equal(access(scratch_path(&scratch, "w.safetensors"), F_OK), -1);
+}
+
 static void bench_prints_its_figures(void **state)
 {
     (void)state;
@@ -347,6 +395,8 @@ int main(int argc, char **argv)
         CLAIM(a_signal_saves_and_a_second_ends),
         CLAIM(a_diverged_training_is_status_3),
         CLAIM(samples_repeat_by_seed_and_continue_the_prompt),
+        CLAIM(what_is_exported_can_start_a_training),
+        CLAIM(export_refuses_what_is_no_checkpoint),
         CLAIM(bench_prints_its_figures),
     };
     char absolute[4096];
