@@ -67,7 +67,7 @@ static void say_interrupted(struct esp_loop *loop)
     esp_loop_say(loop, words);
 }
 
-/* The first signal saves and leaves, any later one ends now. */
+/* The first signal saves and leaves; a later SIGINT or SIGTERM ends now. */
 static int take_signals(struct esp_loop *loop)
 {
     struct signalfd_siginfo info;
@@ -75,6 +75,9 @@ static int take_signals(struct esp_loop *loop)
         if (info.ssi_signo == SIGCHLD) {
             esp_keeper_reap(&loop->keeper);
             continue;
+        }
+        if (info.ssi_signo == SIGHUP && loop->interruptions > 0) {
+            continue; /* a terminal that closes hangs up more than once */
         }
         loop->interruptions++;
         if (loop->finished) {
