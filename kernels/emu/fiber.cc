@@ -7,6 +7,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
 void esp_emu_fiber_create(struct esp_emu_fiber *fiber)
 {
     if (fiber->stack) {
@@ -19,6 +23,17 @@ void esp_emu_fiber_create(struct esp_emu_fiber *fiber)
                         -1,
                         0);
     assert(fiber->stack != MAP_FAILED);
+}
+
+/* A fiber that has ended never unwinds its last frames: AddressSanitizer must forget what it
+ * marked there before the stack is used again. */
+static void forget_frames(struct esp_emu_fiber *fiber)
+{
+#ifdef __SANITIZE_ADDRESS__
+    __asan_unpoison_memory_region(fiber->stack, ESP_EMU_STACK_BYTES);
+#else
+    (void)fiber;
+#endif
 }
 
 #if defined(__x86_64__)
@@ -60,6 +75,7 @@ __asm__(".text\n"
 
 void esp_emu_fiber_prepare(struct esp_emu_fiber *fiber, void (*entry)(void *), void *argument)
 {
+    forget_frames(fiber);
     uintptr_t *top = (uintptr_t *)((char *)fiber->stack + ESP_EMU_STACK_BYTES);
     /* popped in the order r15, r14, r13, r12, rbx, rbp, return address; then the stack is at a
      * multiple of 16, as it must be before a call */
@@ -98,6 +114,7 @@ static ucontext_t *context_of(struct esp_emu_fiber *fiber)
 
 void esp_emu_fiber_prepare(struct esp_emu_fiber *fiber, void (*entry)(void *), void *argument)
 {
+    forget_frames(fiber);
     ucontext_t *context = context_of(fiber);
     getcontext(context);
     context->uc_stack.ss_sp = fiber->stack;
