@@ -304,6 +304,8 @@ decode_of_attempt(struct decoder *d, const Espalier__Envelope *in, struct esp_me
             .tokens = in->saved->tokens,
             .bytes = in->saved->bytes,
             .hash = in->saved->hash,
+            .device_seconds =
+                finite_number(d, in->saved->device_seconds, "a checkpoint's device seconds"),
         };
         return true;
     case ESPALIER__ENVELOPE__BODY_FAILED:

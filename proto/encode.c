@@ -302,6 +302,7 @@ static void saved(struct encoder *e, const struct esp_saved *m, Espalier__Saved 
     out->tokens = m->tokens;
     out->bytes = m->bytes;
     out->hash = m->hash;
+    out->device_seconds = finite_number(e, m->device_seconds, "a checkpoint's device seconds");
 }
 
 static void exited(struct encoder *e, const struct esp_exited *m, Espalier__Exited *out)

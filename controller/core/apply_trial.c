@@ -121,28 +121,33 @@ static void fold_started(struct esp_trial *t, const struct esp_event *e)
     }
 }
 
-static void fold_spent(struct esp_core *core, struct esp_trial *t, const struct esp_point *p)
+/* Whether the attempt has trained on since it was last heard of. */
+static bool
+fold_spent(struct esp_core *core, struct esp_trial *t, int64_t tokens, double device_seconds)
 {
-    if (p->tokens > t->at_tokens) {
-        t->spent_tokens += p->tokens - t->at_tokens;
-        core->spent_tokens += p->tokens - t->at_tokens;
-        t->at_tokens = p->tokens;
-        t->saved = false; /* it has trained on since */
+    bool further = tokens > t->at_tokens;
+    if (further) {
+        t->spent_tokens += tokens - t->at_tokens;
+        core->spent_tokens += tokens - t->at_tokens;
+        t->at_tokens = tokens;
     }
-    if (p->device_seconds > t->at_seconds) {
-        t->spent_seconds += p->device_seconds - t->at_seconds;
-        core->spent_seconds += p->device_seconds - t->at_seconds;
-        t->at_seconds = p->device_seconds;
+    if (device_seconds > t->at_seconds) {
+        t->spent_seconds += device_seconds - t->at_seconds;
+        core->spent_seconds += device_seconds - t->at_seconds;
+        t->at_seconds = device_seconds;
     }
-    if (t->stood < p->tokens) {
-        t->stood = p->tokens;
-    }
+    return further;
 }
 
 static int fold_report(struct esp_core *core, struct esp_trial *t, const struct esp_event *e)
 {
     const struct esp_point *p = &e->point;
-    fold_spent(core, t, p);
+    if (fold_spent(core, t, p->tokens, p->device_seconds)) {
+        t->saved = false;
+    }
+    if (t->stood < p->tokens) {
+        t->stood = p->tokens;
+    }
     if (p->step <= t->step) {
         return 0; /* trained again: the first value stays */
     }
@@ -165,8 +170,13 @@ static int fold_report(struct esp_core *core, struct esp_trial *t, const struct 
     return 0;
 }
 
-/* The newest goes first; what falls off the end was recorded as dropped before. */
-static int fold_saved(struct esp_trial *t, const struct esp_event *e, struct esp_error *error)
+/* The newest goes first; what falls off the end was recorded as dropped before. What was
+ * trained since the last report is spent now: an attempt that starts here starts counting here.
+ */
+static int fold_saved(struct esp_core *core,
+                      struct esp_trial *t,
+                      const struct esp_event *e,
+                      struct esp_error *error)
 {
     if (!e->saved.path) {
         return esp_error_set(error, -EPROTO, "a checkpoint without a path");
@@ -175,6 +185,7 @@ static int fold_saved(struct esp_trial *t, const struct esp_event *e, struct esp
     if (!path) {
         return -ENOMEM;
     }
+    fold_spent(core, t, e->saved.tokens, e->saved.device_seconds);
     struct esp_checkpoint c = {.id = e->seq,
                                .attempt = e->attempt,
                                .step = e->saved.step,
@@ -255,7 +266,7 @@ int esp_fold_trial(struct esp_core *core, const struct esp_event *e, struct esp_
     case ESP_EVENT_REPORT:
         return fold_report(core, t, e);
     case ESP_EVENT_SAVED:
-        return fold_saved(t, e, error);
+        return fold_saved(core, t, e, error);
     case ESP_EVENT_DROPPED:
         fold_dropped(t, e);
         return 0;

@@ -98,6 +98,9 @@ static const char *fault_of(const struct esp_trial *t, const struct esp_message 
         if (m->saved.host && strlen(m->saved.host) >= ESP_NAME_MAX) {
             return "a checkpoint's host is too long";
         }
+        if (!(m->saved.device_seconds >= 0 && m->saved.device_seconds <= 0x1p53)) {
+            return "a checkpoint's device seconds are out of range";
+        }
         return counts(m->saved.tokens) && counts(m->saved.step)
                    ? NULL
                    : "a checkpoint's step or tokens are out of range";

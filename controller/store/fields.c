@@ -118,6 +118,7 @@ const struct esp_column esp_columns[] = {
     SAVED("saved_tokens", ESP_COLUMN_INT64, tokens),
     SAVED("bytes", ESP_COLUMN_UINT64, bytes),
     SAVED("hash", ESP_COLUMN_KEY, hash),
+    SAVED("saved_seconds", ESP_COLUMN_REAL, device_seconds),
     SAVED("saved_trial", ESP_COLUMN_UINT32, at.trial),
     SAVED("saved_attempt", ESP_COLUMN_UINT32, at.attempt),
     SAVED("saved_sequence", ESP_COLUMN_UINT64, at.sequence),

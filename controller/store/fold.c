@@ -2,9 +2,9 @@
  *
  * The rules that are not plain copies:
  *   - A trial's step, tokens, value and train_loss are those of its furthest report row.
- *   - spent_tokens and device_seconds add up what every report adds to where its attempt stood
- *     before; an attempt starts at what STARTED_AT tells, and its seconds at those of the
- *     checkpoint of that many tokens, because a checkpoint carries its trial's clock.
+ *   - spent_tokens and device_seconds add up what every report and checkpoint adds to where its
+ *     attempt stood before; an attempt starts at what STARTED_AT tells, and its seconds at
+ * those of the checkpoint of that many tokens, because a checkpoint carries its trial's clock.
  *   - `held` is set by the user's pause and cleared by whatever sends the trial on.
  *   - A trial's checkpoint is its latest that was not dropped. */
 #include "internal.h"
@@ -186,6 +186,13 @@ static int insert_measures(struct esp_store *store, const struct esp_event *even
     return rc;
 }
 
+static void bind_seconds(sqlite3_stmt *s, int index, double seconds)
+{
+    if (seconds >= 0 && seconds <= SECONDS_MAX) {
+        sqlite3_bind_double(s, index, seconds);
+    }
+}
+
 /* `first`: the point became the step's row, and may be the trial's furthest. */
 static int advance(struct esp_store *store, const struct esp_event *event, bool first)
 {
@@ -193,9 +200,7 @@ static int advance(struct esp_store *store, const struct esp_event *event, bool 
     sqlite3_stmt *s = store->sql[ESP_SQL_ADVANCE];
     sqlite3_bind_int64(s, 1, event->trial);
     sqlite3_bind_int64(s, 2, point->tokens);
-    if (point->device_seconds >= 0 && point->device_seconds <= SECONDS_MAX) {
-        sqlite3_bind_double(s, 3, point->device_seconds);
-    }
+    bind_seconds(s, 3, point->device_seconds);
     sqlite3_bind_int64(s, 4, point->step);
     sqlite3_bind_double(s, 5, point->value); /* NaN binds NULL */
     sqlite3_bind_double(s, 6, point->train_loss);
@@ -369,12 +374,27 @@ static int set_latest_checkpoint(struct esp_store *store, int64_t trial)
     return run(s);
 }
 
+/* Trained since the last report: without a value, the trial's furthest report stays. */
+static int spend(struct esp_store *store, int64_t trial, int64_t tokens, double seconds)
+{
+    sqlite3_stmt *s = store->sql[ESP_SQL_ADVANCE];
+    sqlite3_bind_int64(s, 1, trial);
+    bind_seconds(s, 3, seconds);
+    sqlite3_bind_int(s, 7, 0);
+    sqlite3_bind_int64(s, 8, clamp_tokens(tokens));
+    return run(s);
+}
+
 static int fold_saved(struct esp_store *store, const struct esp_event *event)
 {
     const struct esp_saved *saved = &event->saved;
     sqlite3_stmt *s = store->sql[ESP_SQL_SAVED];
     if (ESP_PLANT("store-checkpoint-forgotten")) {
         return SQLITE_OK;
+    }
+    int rc = spend(store, event->trial, saved->tokens, saved->device_seconds);
+    if (rc != SQLITE_OK) {
+        return rc;
     }
     sqlite3_bind_int64(s, 1, (int64_t)event->seq);
     sqlite3_bind_int64(s, 2, event->trial);
@@ -386,7 +406,7 @@ static int fold_saved(struct esp_store *store, const struct esp_event *event)
     bind_words(store, s, 8, saved->host);
     bind_words(store, s, 9, saved->path);
     sqlite3_bind_int64(s, 10, event->time_ms);
-    int rc = run(s);
+    rc = run(s);
     return rc == SQLITE_OK ? set_latest_checkpoint(store, event->trial) : rc;
 }
 

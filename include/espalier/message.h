@@ -173,6 +173,7 @@ struct esp_saved {
     int64_t tokens;
     uint64_t bytes;
     uint64_t hash;
+    double device_seconds; /* the trial's clock there; 0: not told */
 };
 
 struct esp_failed {

@@ -173,6 +173,7 @@ static bool save(struct world *w, struct sim_process *p, struct sim_member *m)
     message.saved.tokens = c->tokens;
     message.saved.bytes = 1000;
     message.saved.hash = (uint64_t)c->step;
+    message.saved.device_seconds = c->device_seconds;
     m->saved_step = m->step;
     say(w, p, m, &message);
     return true;

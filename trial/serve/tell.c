@@ -135,6 +135,7 @@ bool esp_tell_save(const struct esp_teller *t, struct esp_member *m)
     message.saved.step = point.step;
     message.saved.tokens = point.tokens;
     message.saved.bytes = (uint64_t)bytes;
+    message.saved.device_seconds = point.device_seconds;
     m->saved_step = point.step;
     say(t, &message);
     return true;

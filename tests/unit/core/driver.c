@@ -268,8 +268,13 @@ void driver_saved(struct driver *d, uint32_t trial, int64_t at)
              driver_trial(d, trial).attempt,
              (long long)at * 40);
     struct esp_message m = {.kind = ESP_MESSAGE_SAVED};
-    m.saved = (struct esp_saved){
-        .path = path, .host = "here", .step = at, .tokens = at * 40, .bytes = 9, .hash = 77};
+    m.saved = (struct esp_saved){.path = path,
+                                 .host = "here",
+                                 .step = at,
+                                 .tokens = at * 40,
+                                 .bytes = 9,
+                                 .hash = 77,
+                                 .device_seconds = (double)at};
     say(d, trial, &m);
 }
 

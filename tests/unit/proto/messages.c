@@ -303,7 +303,8 @@ struct esp_message messages_make(enum esp_message_kind kind, uint64_t seed)
                                      random_integer(),
                                      random_integer(),
                                      next_random(),
-                                     next_random()};
+                                     next_random(),
+                                     (double)below(1000) / 8};
         break;
     case ESP_MESSAGE_FAILED:
         m.failed = (struct esp_failed){
@@ -479,6 +480,7 @@ static void same_saved(const struct esp_saved *a, const struct esp_saved *b)
     assert_int_equal(a->tokens, b->tokens);
     assert_int_equal(a->bytes, b->bytes);
     assert_int_equal(a->hash, b->hash);
+    assert_true(a->device_seconds == b->device_seconds);
 }
 
 static void same_exited(const struct esp_exited *a, const struct esp_exited *b)

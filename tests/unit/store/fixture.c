@@ -242,7 +242,8 @@ struct esp_event fixture_event(uint64_t *random, enum esp_event_kind kind, uint6
                                          .step = any_integer(random),
                                          .tokens = any_integer(random),
                                          .bytes = (uint64_t)any_integer(random),
-                                         .hash = fixture_random(random)};
+                                         .hash = fixture_random(random),
+                                         .device_seconds = odd_real(random)};
         break;
     case ESP_EVENT_FIT:
         event.value_count = (uint32_t)(fixture_random(random) % 9);
@@ -317,6 +318,7 @@ static void same_saved(const struct esp_saved *a, const struct esp_saved *b)
     assert_int_equal(a->tokens, b->tokens);
     assert_int_equal(a->bytes, b->bytes);
     assert_int_equal(a->hash, b->hash);
+    same_real(a->device_seconds, b->device_seconds);
 }
 
 void fixture_assert_same(const struct esp_event *a, const struct esp_event *b)
