@@ -78,7 +78,7 @@ static int transfer(const struct esp_kernels *kernels, void *to, const void *fro
 static int synchronise(const struct esp_kernels *kernels, struct esp_error *error)
 {
     const struct esp_cpu_state *state = kernels->state;
-    return esp_cpu_onednn_failure(state->library, error);
+    return esp_cpu_onednn_failure(state->onednn, error);
 }
 
 static void close_cpu(struct esp_kernels *kernels)
@@ -87,7 +87,7 @@ static void close_cpu(struct esp_kernels *kernels)
     free(backend->state.scratch);
     free(backend->state.pack);
     free(backend->state.left);
-    esp_cpu_onednn_close(backend->state.library);
+    esp_cpu_onednn_close(backend->state.onednn);
     free(backend);
 }
 
@@ -185,7 +185,7 @@ int esp_kernels_open_cpu_level(enum esp_cpu_level level,
         .close = close_cpu,
         .open_as = open_as,
     };
-    int rc = level == ESP_CPU_BF16 ? esp_cpu_onednn_open(&backend->state.library, error) : 0;
+    int rc = level == ESP_CPU_BF16 ? esp_cpu_onednn_open(&backend->state.onednn, error) : 0;
     if (rc != 0) {
         close_cpu(k);
         return rc;

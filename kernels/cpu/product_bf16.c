@@ -42,7 +42,7 @@ void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *stat
         esp_cpu_multiply_f32_v4(p, state);
         return;
     }
-    struct esp_cpu_onednn *library = state->library;
+    struct esp_cpu_onednn *library = state->onednn;
     uint16_t *a = esp_cpu_onednn_operand(library, 0, p->m * p->k);
     uint16_t *b = esp_cpu_onednn_operand(library, 1, p->k * p->n);
     if (!a || !b) {

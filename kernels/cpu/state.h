@@ -27,7 +27,7 @@ struct esp_cpu_state {
     void *scratch;                  /* ESP_CPU_SCRATCH reals */
     void *pack;                     /* ESP_CPU_PACK_DEPTH · ESP_CPU_PACK_COLUMNS reals */
     void *left;                     /* ESP_CPU_PACK_DEPTH · ESP_CPU_PACK_ROWS reals */
-    struct esp_cpu_onednn *library; /* of the bf16 level; NULL elsewhere */
+    struct esp_cpu_onednn *onednn; /* of the bf16 level; NULL elsewhere */
 };
 
 #endif
