@@ -166,6 +166,10 @@ static bool follow_slot(struct esp_core *core, struct esp_verdict *verdict)
 
 static void fill_places(struct esp_core *core)
 {
+    esp_end_surplus(core);
+    if (esp_processes_surplus(core) > 0) {
+        return;
+    }
     while (core->mode == ESP_MODE_RUN && core->open.count > 0 && core->failure == 0) {
         if (esp_budget_committed(core)) {
             return;

@@ -8,12 +8,25 @@ static uint32_t wanted(const struct esp_core *core)
     return core->workers > 0 && core->workers < slots ? (uint32_t)core->workers : slots;
 }
 
-/* Fewer workers are wanted than before: idle processes go first, busy ones when they are done.
- */
-static void end_surplus(struct esp_core *core, uint32_t alive)
+/* Those that are being ended already are on their way out. */
+uint32_t esp_processes_surplus(const struct esp_core *core)
 {
-    uint32_t surplus =
-        core->workers > 0 && alive > core->workers ? alive - (uint32_t)core->workers : 0;
+    uint32_t alive = 0;
+    if (core->workers <= 0) {
+        return 0;
+    }
+    for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
+         i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
+        const struct esp_trial_process *p = &core->processes[i];
+        alive +=
+            !p->killing && (p->class == ESP_PROCESS_STARTING || p->class == ESP_PROCESS_UP);
+    }
+    return alive > core->workers ? alive - (uint32_t)core->workers : 0;
+}
+
+void esp_end_surplus(struct esp_core *core)
+{
+    uint32_t surplus = esp_processes_surplus(core);
     for (uint32_t i = core->open.first; i != ESP_NOWHERE && surplus > 0;) {
         uint32_t next = esp_list_next(core, ESP_LIST_OPEN, i);
         if (core->processes[i].hosted.count == 0) {
@@ -85,7 +98,6 @@ void esp_plan_processes(struct esp_core *core)
     uint32_t coming = core->class_count[ESP_PROCESS_STARTING];
     uint32_t alive = coming + core->class_count[ESP_PROCESS_UP];
     uint32_t most = wanted(core);
-    end_surplus(core, alive);
     bool idle = esp_core_live(core) == 0 && core->open.count == 0 && core->queue.count == 0;
     if ((alive >= most && !idle) || esp_budget_committed(core)) {
         return;

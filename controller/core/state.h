@@ -380,7 +380,10 @@ void esp_nothing_left(struct esp_core *core, const struct esp_verdict *verdict);
 /* expire.c: deadlines that are over. */
 void esp_expire(struct esp_core *core);
 
-/* spawn.c */
+/* spawn.c: processes beyond the workers that are wanted. Idle ones are ended at once, busy ones
+ * when their trial is done: nothing new is granted meanwhile. */
+uint32_t esp_processes_surplus(const struct esp_core *core);
+void esp_end_surplus(struct esp_core *core);
 void esp_plan_processes(struct esp_core *core);
 
 /* budget.c */
