@@ -39,7 +39,7 @@ static void backward_product(struct esp_model *model,
         batch,
         &(struct esp_linear_backward_input){
             .grad_out = p->grad_out,
-            .weight = esp_model_layer_view(model, ESP_MODEL_PARAMETERS, p->layer, p->weight),
+            .weight = esp_model_layer_weight(model, p->layer, p->weight),
             .grad_in = p->grad_in,
             .pre = p->pre,
             .rows = rows,

@@ -12,8 +12,9 @@ static void forward_attention(struct esp_model *model, const struct esp_batch *b
         batch,
         &(struct esp_linear_forward){
             .in = layer->norm1,
-            .weight = esp_model_layer_view(model, ESP_MODEL_PARAMETERS, l, ATTN_WEIGHT),
+            .weight = esp_model_layer_weight(model, l, ATTN_WEIGHT),
             .bias = esp_model_layer_view(model, ESP_MODEL_PARAMETERS, l, ATTN_BIAS),
+            .narrow_bias = esp_model_narrow_bias(model, l, ATTN_BIAS),
             .out = layer->qkv,
             .rows = rows,
             .width_in = width,
@@ -32,8 +33,9 @@ static void forward_attention(struct esp_model *model, const struct esp_batch *b
         batch,
         &(struct esp_linear_forward){
             .in = layer->mixed,
-            .weight = esp_model_layer_view(model, ESP_MODEL_PARAMETERS, l, ATTN_PROJ_WEIGHT),
+            .weight = esp_model_layer_weight(model, l, ATTN_PROJ_WEIGHT),
             .bias = esp_model_layer_view(model, ESP_MODEL_PARAMETERS, l, ATTN_PROJ_BIAS),
+            .narrow_bias = esp_model_narrow_bias(model, l, ATTN_PROJ_BIAS),
             .out = model->plan.branch,
             .rows = rows,
             .width_in = width,
@@ -46,26 +48,27 @@ static void forward_mlp(struct esp_model *model, const struct esp_batch *batch, 
     const struct layer *layer = &model->layers[l];
     const int width = model->shape.width;
     const struct esp_rows rows = {.count = (int64_t)batch->sequences * batch->context};
-    k->linear_forward(
-        k,
-        batch,
-        &(struct esp_linear_forward){
-            .in = layer->norm2,
-            .weight = esp_model_layer_view(model, ESP_MODEL_PARAMETERS, l, FC_WEIGHT),
-            .bias = esp_model_layer_view(model, ESP_MODEL_PARAMETERS, l, FC_BIAS),
-            .out = layer->hidden,
-            .pre = layer->pre,
-            .rows = rows,
-            .width_in = width,
-            .width_out = 4 * width,
-            .activation = esp_model_activation(model)});
+    k->linear_forward(k,
+                      batch,
+                      &(struct esp_linear_forward){
+                          .in = layer->norm2,
+                          .weight = esp_model_layer_weight(model, l, FC_WEIGHT),
+                          .bias = esp_model_layer_view(model, ESP_MODEL_PARAMETERS, l, FC_BIAS),
+                          .narrow_bias = esp_model_narrow_bias(model, l, FC_BIAS),
+                          .out = layer->hidden,
+                          .pre = layer->pre,
+                          .rows = rows,
+                          .width_in = width,
+                          .width_out = 4 * width,
+                          .activation = esp_model_activation(model)});
     k->linear_forward(
         k,
         batch,
         &(struct esp_linear_forward){
             .in = layer->hidden,
-            .weight = esp_model_layer_view(model, ESP_MODEL_PARAMETERS, l, FC_PROJ_WEIGHT),
+            .weight = esp_model_layer_weight(model, l, FC_PROJ_WEIGHT),
             .bias = esp_model_layer_view(model, ESP_MODEL_PARAMETERS, l, FC_PROJ_BIAS),
+            .narrow_bias = esp_model_narrow_bias(model, l, FC_PROJ_BIAS),
             .out = model->plan.branch,
             .rows = rows,
             .width_in = 4 * width,
@@ -154,15 +157,14 @@ head_backward(struct esp_model *model, const struct esp_batch *batch, struct esp
     k->linear_backward_input(
         k,
         batch,
-        &(struct esp_linear_backward_input){
-            .grad_out = model->plan.logits,
-            .weight = esp_model_view(model, ESP_MODEL_PARAMETERS, TOKEN_TABLE),
-            .grad_in = model->plan.grad_narrow,
-            .rows = rows,
-            .width_in = model->shape.width,
-            .width_out = model->vocabulary_padded,
-            .transposed = true,
-            .grad_packed = true});
+        &(struct esp_linear_backward_input){.grad_out = model->plan.logits,
+                                            .weight = esp_model_weight(model, TOKEN_TABLE),
+                                            .grad_in = model->plan.grad_narrow,
+                                            .rows = rows,
+                                            .width_in = model->shape.width,
+                                            .width_out = model->vocabulary_padded,
+                                            .transposed = true,
+                                            .grad_packed = true});
     k->linear_backward_weight(
         k,
         batch,
@@ -190,15 +192,14 @@ void esp_model_head(struct esp_model *model,
         k->linear_forward(
             k,
             batch,
-            &(struct esp_linear_forward){
-                .in = model->plan.final,
-                .weight = esp_model_view(model, ESP_MODEL_PARAMETERS, TOKEN_TABLE),
-                .out = model->plan.logits,
-                .rows = rows,
-                .width_in = model->shape.width,
-                .width_out = model->vocabulary_padded,
-                .transposed = true,
-                .out_packed = true});
+            &(struct esp_linear_forward){.in = model->plan.final,
+                                         .weight = esp_model_weight(model, TOKEN_TABLE),
+                                         .out = model->plan.logits,
+                                         .rows = rows,
+                                         .width_in = model->shape.width,
+                                         .width_out = model->vocabulary_padded,
+                                         .transposed = true,
+                                         .out_packed = true});
         k->cross_entropy(
             k,
             batch,
@@ -208,7 +209,8 @@ void esp_model_head(struct esp_model *model,
                                         .rows = rows,
                                         .vocabulary = model->shape.vocabulary,
                                         .vocabulary_padded = model->vocabulary_padded,
-                                        .gradient = gradient});
+                                        .gradient = gradient,
+                                        .scale = gradient ? model->plan.scale : NULL});
         if (gradient) {
             head_backward(model, batch, rows);
         }

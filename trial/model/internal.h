@@ -67,6 +67,20 @@ struct plan {
     struct esp_loss_sum *eval_loss;   /* [K] */
     struct esp_update_result *result; /* [K] */
     double *scratch;                  /* [K · ESP_OPTIMIZE_SCRATCH] */
+    struct esp_view narrow;           /* [slab], A: parameters rounded; none where A is R */
+    struct esp_loss_scale *scale;     /* [K]: fp16's; NULL otherwise */
+};
+
+/* Steps as graphs, where the backend has them: one for each set of active members, with and
+ * without dropout, for training and for validation. Members leave and validate one at a time,
+ * so few are in use; the oldest makes room. */
+#define GRAPHS 16
+
+struct step_graph {
+    uint64_t active;
+    bool gradient, dropout;
+    bool seen; /* run once: shapes, algorithms and workspaces are known */
+    struct esp_graph *graph;
 };
 
 struct esp_model {
@@ -84,7 +98,9 @@ struct esp_model {
     int tensor_count;
     struct plan plan;
     struct layer *layers;
-    void *memory;                /* the backend's, all of it */
+    void *memory; /* the backend's, all of it */
+    struct step_graph graphs[GRAPHS];
+    int next_graph;
     struct esp_control *control; /* host's copy, [K] */
     int32_t *staging;            /* host, [N] */
 };
@@ -131,6 +147,33 @@ static inline struct esp_view esp_model_layer_view(const struct esp_model *model
                                                    int which)
 {
     return esp_model_view(model, slab, FIRST_LAYER + layer * LAYER_TENSORS + which);
+}
+
+/* A tensor of all members as products read it. */
+static inline struct esp_view esp_model_weight(const struct esp_model *model, int tensor)
+{
+    struct esp_view view = model->plan.narrow;
+    if (!view.data) {
+        return esp_model_view(model, ESP_MODEL_PARAMETERS, tensor);
+    }
+    char *first = view.data;
+    view.data =
+        first + (size_t)model->tensors[tensor].slab_offset * model->kernels->activation_bytes;
+    return view;
+}
+
+static inline struct esp_view
+esp_model_layer_weight(const struct esp_model *model, int layer, int which)
+{
+    return esp_model_weight(model, FIRST_LAYER + layer * LAYER_TENSORS + which);
+}
+
+/* A bias rounded; none where A is R, because the bias itself will do. */
+static inline struct esp_view
+esp_model_narrow_bias(const struct esp_model *model, int layer, int which)
+{
+    return model->plan.narrow.data ? esp_model_layer_weight(model, layer, which)
+                                   : (struct esp_view){0};
 }
 
 /* Numbers of the dropout places: the embedding, then each layer's two branches. */

@@ -67,7 +67,9 @@ static int prepare(struct esp_model *model)
     const int vocabulary = model->shape.vocabulary;
     const int64_t rows = (int64_t)model->micro_batch * model->shape.context;
     model->vocabulary_padded = (vocabulary + multiple - 1) / multiple * multiple;
-    model->chunk_rows = CHUNK_ELEMENTS / model->vocabulary_padded;
+    const int64_t chunk =
+        model->kernels->chunk_elements ? model->kernels->chunk_elements : CHUNK_ELEMENTS;
+    model->chunk_rows = chunk / model->vocabulary_padded;
     if (model->chunk_rows < CHUNK_ROWS_MIN) {
         model->chunk_rows = CHUNK_ROWS_MIN;
     }
@@ -122,12 +124,6 @@ int esp_model_create(const struct esp_kernels *kernels,
     if (rc) {
         return rc;
     }
-    if (kernels->activation_bytes != kernels->real_bytes) {
-        return esp_error_set(error,
-                             -ENOTSUP,
-                             "backend %s computes in another type than it keeps parameters in",
-                             kernels->name);
-    }
     const size_t rows = (size_t)micro_batch * (size_t)shape->context;
     model = calloc(1, sizeof *model);
     if (!model) {
@@ -168,6 +164,11 @@ out:
 void esp_model_destroy(struct esp_model *model)
 {
     if (model) {
+        for (int i = 0; i < GRAPHS; i++) {
+            if (model->graphs[i].graph) {
+                model->kernels->graph_destroy(model->kernels, model->graphs[i].graph);
+            }
+        }
         if (model->memory) {
             model->kernels->release(model->kernels, model->memory);
         }

@@ -128,9 +128,17 @@ void esp_model_lay_out(struct esp_model *model, void *base)
     plan->eval_loss = take(&p, members * sizeof *plan->eval_loss);
     plan->result = take(&p, members * sizeof *plan->result);
     plan->scratch = take(&p, members * ESP_OPTIMIZE_SCRATCH * sizeof *plan->scratch);
+    plan->scale = NULL;
+    if (model->training && model->kernels->precision == ESP_PRECISION_FP16) {
+        plan->scale = take(&p, members * sizeof *plan->scale);
+    }
     plan->tokens = take_view(&p, rows, sizeof(int32_t));
     plan->targets = take_view(&p, rows, sizeof(int32_t));
     take_slabs(&p, model);
+    plan->narrow = (struct esp_view){0};
+    if (model->kernels->narrow) {
+        plan->narrow = take_view(&p, model->slab_count, a);
+    }
     take_layers(&p, model);
     plan->branch = take_view(&p, rows * model->shape.width, a);
     plan->final = take_view(&p, rows * model->shape.width, a);

@@ -24,6 +24,20 @@ static void *slab_address(const struct esp_model *model,
     return (char *)view.data + (size_t)at * model->kernels->real_bytes;
 }
 
+/* The rounded copy of parameters that have just been written. */
+static void narrow_part(struct esp_model *model, int member, int64_t element, int64_t count)
+{
+    const struct esp_kernels *k = model->kernels;
+    const struct esp_view view = model->plan.narrow;
+    if (view.data) {
+        const int64_t at = member * view.stride + element;
+        k->narrow(k,
+                  (char *)view.data + (size_t)at * k->activation_bytes,
+                  slab_address(model, member, ESP_MODEL_PARAMETERS, element),
+                  count);
+    }
+}
+
 static int put_part(struct esp_model *model,
                     int member,
                     enum esp_model_slab slab,
@@ -41,7 +55,11 @@ static int put_part(struct esp_model *model,
     for (int64_t i = 0; i < count; i++) {
         narrow[i] = (float)in[i];
     }
-    return k->upload(k, place, narrow, (size_t)count * sizeof(float));
+    const int rc = k->upload(k, place, narrow, (size_t)count * sizeof(float));
+    if (rc == 0 && slab == ESP_MODEL_PARAMETERS) {
+        narrow_part(model, member, element, count);
+    }
+    return rc;
 }
 
 static int get_part(struct esp_model *model,
@@ -113,6 +131,9 @@ static void zero_slab(struct esp_model *model, int member, enum esp_model_slab s
         k->zero(
             k, slab_address(model, member, slab, 0), (size_t)model->slab_count * k->real_bytes);
     }
+    if (slab == ESP_MODEL_PARAMETERS) {
+        narrow_part(model, member, 0, model->slab_count);
+    }
 }
 
 int esp_model_init_member(struct esp_model *model,
@@ -137,6 +158,10 @@ int esp_model_init_member(struct esp_model *model,
     }
     esp_model_zero_gradients(model, member);
     k->zero(k, model->plan.result + member, sizeof *model->plan.result);
+    if (model->plan.scale && !rc) {
+        const struct esp_loss_scale start = {.scale = ESP_LOSS_SCALE_START};
+        rc = k->upload(k, model->plan.scale + member, &start, sizeof start);
+    }
     return rc ? esp_error_set(error, rc, "backend %s failed to take fresh weights", k->name)
               : 0;
 }

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 static int device_failed(const struct esp_model *model, int rc, struct esp_error *error)
@@ -112,12 +113,83 @@ upload_inputs(struct esp_model *model, const struct esp_model_input *inputs, boo
 
 static struct esp_batch batch_of(const struct esp_model *model)
 {
+    uint64_t active = 0;
+    for (int m = 0; m < model->members; m++) {
+        active |= (uint64_t)(model->control[m].active != 0) << m;
+    }
     return (struct esp_batch){
         .members = model->members,
         .sequences = model->micro_batch,
         .context = model->shape.context,
         .control = model->plan.control,
+        .active = active,
     };
+}
+
+static void enqueue_step(struct esp_model *model,
+                         const struct esp_batch *batch,
+                         bool gradient,
+                         bool dropout)
+{
+    const struct esp_kernels *k = model->kernels;
+    if (!gradient) {
+        k->zero(k, model->plan.eval_loss, (size_t)model->members * sizeof(struct esp_loss_sum));
+    }
+    esp_model_forward(model, batch);
+    esp_model_head(
+        model, batch, gradient ? model->plan.train_loss : model->plan.eval_loss, gradient);
+    if (gradient) {
+        esp_model_backward(model, batch, dropout);
+    }
+}
+
+static struct step_graph *
+find_graph(struct esp_model *model, uint64_t active, bool gradient, bool dropout)
+{
+    for (int i = 0; i < GRAPHS; i++) {
+        struct step_graph *g = &model->graphs[i];
+        if (g->seen && g->active == active && g->gradient == gradient &&
+            g->dropout == dropout) {
+            return g;
+        }
+    }
+    struct step_graph *oldest = &model->graphs[model->next_graph];
+    model->next_graph = (model->next_graph + 1) % GRAPHS;
+    if (oldest->graph) {
+        model->kernels->graph_destroy(model->kernels, oldest->graph);
+    }
+    *oldest = (struct step_graph){.active = active, .gradient = gradient, .dropout = dropout};
+    return oldest;
+}
+
+/* The first time of its kind operation by operation, the second time into a graph, from then on
+ * by launching that. */
+static int run_step(struct esp_model *model, bool gradient, bool dropout)
+{
+    const struct esp_kernels *k = model->kernels;
+    const struct esp_batch batch = batch_of(model);
+    if (!batch.active) {
+        return 0; /* to a backend no bit means every member */
+    }
+    if (!k->capture_begin) {
+        enqueue_step(model, &batch, gradient, dropout);
+        return 0;
+    }
+    struct step_graph *g = find_graph(model, batch.active, gradient, dropout);
+    if (!g->seen) {
+        g->seen = true;
+        enqueue_step(model, &batch, gradient, dropout);
+        return 0;
+    }
+    int rc = 0;
+    if (!g->graph) {
+        rc = k->capture_begin(k, NULL);
+        if (!rc) {
+            enqueue_step(model, &batch, gradient, dropout);
+            rc = k->capture_end(k, &g->graph, NULL);
+        }
+    }
+    return rc ? rc : k->graph_launch(k, g->graph);
 }
 
 int esp_model_forward_backward(struct esp_model *model,
@@ -135,10 +207,7 @@ int esp_model_forward_backward(struct esp_model *model,
     }
     rc = upload_inputs(model, inputs, true);
     if (!rc) {
-        const struct esp_batch batch = batch_of(model);
-        esp_model_forward(model, &batch);
-        esp_model_head(model, &batch, model->plan.train_loss, true);
-        esp_model_backward(model, &batch, dropout);
+        rc = run_step(model, true, dropout);
     }
     return device_failed(model, rc, error);
 }
@@ -155,10 +224,7 @@ int esp_model_loss(struct esp_model *model,
     }
     rc = upload_inputs(model, inputs, false);
     if (!rc) {
-        const struct esp_batch batch = batch_of(model);
-        k->zero(k, model->plan.eval_loss, (size_t)model->members * sizeof(struct esp_loss_sum));
-        esp_model_forward(model, &batch);
-        esp_model_head(model, &batch, model->plan.eval_loss, false);
+        rc = run_step(model, false, false);
     }
     for (int m = 0; m < model->members && !rc; m++) {
         struct esp_loss_sum sum;
@@ -206,6 +272,8 @@ int esp_model_update(struct esp_model *model,
             .loss = model->plan.train_loss,
             .result = model->plan.result,
             .scratch = model->plan.scratch,
+            .narrow = model->plan.narrow,
+            .scale = model->plan.scale,
             .count = model->slab_count,
             .decayed = model->decayed,
         };
@@ -247,6 +315,34 @@ int esp_model_results(struct esp_model *model,
     return device_failed(model, rc, error);
 }
 
+/* Logits taken from the device at a time: 8 KiB of doubles on the stack. */
+#define LOGITS_PART 1024
+
+/* Element `at` of what a backend keeps its activations in. */
+static float activation_at(const struct esp_kernels *k, const void *from, int at)
+{
+    if (k->activation_bytes == sizeof(double)) {
+        return (float)((const double *)from)[at];
+    }
+    if (k->activation_bytes == sizeof(float)) {
+        return ((const float *)from)[at];
+    }
+    const uint16_t bits = ((const uint16_t *)from)[at];
+    if (k->precision == ESP_PRECISION_FP16) {
+        const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+        const float sign = bits >> 15 ? -1.0f : 1.0f;
+        if (exponent == 31) {
+            return fraction ? NAN : sign * INFINITY;
+        }
+        return sign * (exponent ? ldexpf((float)(fraction + 1024), exponent - 25)
+                                : ldexpf((float)fraction, -24));
+    }
+    const uint32_t word = (uint32_t)bits << 16;
+    float value;
+    memcpy(&value, &word, sizeof value);
+    return value;
+}
+
 int esp_model_logits(struct esp_model *model,
                      int member,
                      const int32_t *tokens,
@@ -280,7 +376,8 @@ int esp_model_logits(struct esp_model *model,
     const struct esp_batch batch = {.members = model->members,
                                     .sequences = 1,
                                     .context = count,
-                                    .control = model->plan.control};
+                                    .control = model->plan.control,
+                                    .active = (uint64_t)1 << member};
     esp_model_forward(model, &batch);
     k->linear_forward(k,
                       &batch,
@@ -295,14 +392,15 @@ int esp_model_logits(struct esp_model *model,
                           .out_packed = true});
     const char *logits = (const char *)model->plan.logits.data +
                          (size_t)(member * model->plan.logits.stride) * k->activation_bytes;
-    for (int v = 0; v < model->shape.vocabulary && !rc; v++) {
-        double wide;
-        if (k->activation_bytes == sizeof(float)) {
-            rc = k->download(k, out, logits, (size_t)model->shape.vocabulary * sizeof(float));
-            break;
+    const size_t size = k->activation_bytes;
+    for (int v = 0; v < model->shape.vocabulary && !rc; v += LOGITS_PART) {
+        const int rest = model->shape.vocabulary - v;
+        const int some = rest < LOGITS_PART ? rest : LOGITS_PART;
+        double part[LOGITS_PART];
+        rc = k->download(k, part, logits + (size_t)v * size, (size_t)some * size);
+        for (int i = 0; i < some && !rc; i++) {
+            out[v + i] = activation_at(k, part, i);
         }
-        rc = k->download(k, &wide, logits + (size_t)v * sizeof wide, sizeof wide);
-        out[v] = (float)wide;
     }
     return device_failed(model, rc, error);
 }

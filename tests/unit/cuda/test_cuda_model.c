@@ -9,6 +9,10 @@
 #define MICRO_BATCH 3
 #define UPDATES 3
 
+/* Before them, updates at a rate of zero, in which fp16 finds a loss scale that does not
+ * overflow: it starts at 2^16, and a logit's gradient is up to 1. */
+#define WARM_UPDATES 12
+
 struct models {
     struct esp_kernels *kernels;
     struct esp_model *model;
@@ -106,17 +110,18 @@ static void train(struct models *m,
 {
     struct esp_error error = {""};
     struct tokens tokens[MEMBERS];
-    for (int step = 0; step < UPDATES; step++) {
+    for (int step = -WARM_UPDATES; step < UPDATES; step++) {
+        const bool warm = step < 0;
         struct esp_model_input inputs[MEMBERS];
         struct esp_model_update updates[MEMBERS];
         struct esp_model_result results[MEMBERS];
         for (int i = 0; i < members; i++) {
-            inputs[i] = input_of(shape, &tokens[i], first + i, step);
+            inputs[i] = input_of(shape, &tokens[i], first + i, step + WARM_UPDATES);
             updates[i] = (struct esp_model_update){.active = true,
-                                                   .updates = step + 1,
-                                                   .learning_rate = 1e-3,
-                                                   .beta1 = 0.9,
-                                                   .beta2 = 0.95,
+                                                   .updates = warm ? 1 : step + 1,
+                                                   .learning_rate = warm ? 0 : 1e-3,
+                                                   .beta1 = warm ? 0 : 0.9,
+                                                   .beta2 = warm ? 0 : 0.95,
                                                    .epsilon = 1e-8,
                                                    .weight_decay = 0.1,
                                                    .clip = 1.0};
@@ -130,7 +135,8 @@ static void train(struct models *m,
         succeed(esp_model_update(m->model, updates, &error), &error);
         succeed(esp_model_results(m->model, results, &error), &error);
         for (int i = 0; i < members; i++) {
-            assert_int_equal(results[i].updates, 1);
+            assert_int_equal(results[i].skipped, 0);
+            assert_true(warm || results[i].updates == 1);
             loss[i] = results[i].loss_sum / (double)results[i].count;
         }
     }
@@ -151,6 +157,20 @@ static double distance(const double *a, const double *b, int64_t count)
     return sqrt(difference / norm);
 }
 
+/* Gradients are kept times the loss scale, a power of two. */
+static void unscale(double *a, const double *b, int64_t count)
+{
+    double of_a = 0, of_b = 0;
+    for (int64_t i = 0; i < count; i++) {
+        of_a += a[i] * a[i];
+        of_b += b[i] * b[i];
+    }
+    const double scale = exp2(nearbyint(log2(of_a / of_b) / 2));
+    for (int64_t i = 0; i < count; i++) {
+        a[i] /= scale;
+    }
+}
+
 static void hold(enum esp_precision precision,
                  enum esp_objective objective,
                  enum esp_recompute recompute,
@@ -166,6 +186,7 @@ static void hold(enum esp_precision precision,
         train(i ? &b : &a, &shape, 0, MEMBERS, g[i], w[i], loss[i]);
     }
     for (int m = 0; m < MEMBERS; m++) {
+        unscale(g[0] + m * a.count, g[1] + m * a.count, a.count);
         const double gradient = distance(g[0] + m * a.count, g[1] + m * a.count, a.count);
         const double weight = distance(w[0] + m * a.count, w[1] + m * a.count, a.count);
         /* AdamW divides by the gradient's own size, so a gradient near zero moves its weight by
@@ -193,6 +214,25 @@ static void fp32_trains_as_double_does(void **state)
     (void)state;
     hold(ESP_PRECISION_FP32, ESP_OBJECTIVE_CAUSAL, ESP_RECOMPUTE_NONE, 1e-5);
     hold(ESP_PRECISION_FP32, ESP_OBJECTIVE_MASKED, ESP_RECOMPUTE_BLOCK, 1e-5);
+}
+
+static void tf32_trains_as_double_does(void **state)
+{
+    (void)state;
+    hold(ESP_PRECISION_TF32, ESP_OBJECTIVE_CAUSAL, ESP_RECOMPUTE_NONE, 1e-3);
+}
+
+static void bf16_trains_as_double_does(void **state)
+{
+    (void)state;
+    hold(ESP_PRECISION_BF16, ESP_OBJECTIVE_CAUSAL, ESP_RECOMPUTE_NONE, 2e-2);
+    hold(ESP_PRECISION_BF16, ESP_OBJECTIVE_MASKED, ESP_RECOMPUTE_GELU_NORM, 2e-2);
+}
+
+static void fp16_trains_as_double_does(void **state)
+{
+    (void)state;
+    hold(ESP_PRECISION_FP16, ESP_OBJECTIVE_CAUSAL, ESP_RECOMPUTE_NONE, 4e-3);
 }
 
 /* The same bits with two others as without. */
@@ -224,6 +264,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fp32_trains_as_double_does),
+        cmocka_unit_test(tf32_trains_as_double_does),
+        cmocka_unit_test(bf16_trains_as_double_does),
+        cmocka_unit_test(fp16_trains_as_double_does),
         cmocka_unit_test(a_member_in_a_group_equals_it_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
