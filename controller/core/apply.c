@@ -62,6 +62,7 @@ int esp_fold(struct esp_core *core, const struct esp_event *e, struct esp_error 
     switch (e->kind) {
     case ESP_EVENT_OPENED:
         core->incarnation = (uint64_t)e->number;
+        core->failed = 0; /* what was wrong may have been seen to */
         return 0;
     case ESP_EVENT_ENDED:
         return fold_ended(core, e, error);

@@ -3,6 +3,7 @@
 #include "state.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static enum esp_trial_end end_of(enum esp_trial_state state, enum esp_cause cause)
 {
@@ -59,6 +60,13 @@ static void leave(struct esp_core *core, struct esp_trial *t, bool stays_live)
     }
 }
 
+void esp_keep_failure(struct esp_core *core, const char *words)
+{
+    if (words && words[0]) {
+        snprintf(core->complaint, sizeof core->complaint, "%s", words);
+    }
+}
+
 static void enter(struct esp_core *core, struct esp_trial *t, const struct esp_event *e)
 {
     uint32_t index = esp_trial_index(core, t);
@@ -72,6 +80,9 @@ static void enter(struct esp_core *core, struct esp_trial *t, const struct esp_e
     if (t->state == ESP_TRIAL_PAUSED) {
         esp_scheduler_paused(core->scheduler, index, t->held);
     } else if (esp_trial_state_ended(t->state)) {
+        core->failed = t->state == ESP_TRIAL_FAILED     ? core->failed + 1
+                       : t->state == ESP_TRIAL_COMPLETE ? 0
+                                                        : core->failed;
         esp_sampler_ended(core->sampler, index, end_of(t->state, t->cause));
         esp_scheduler_ended(core->scheduler, index, t->cause);
     } else if (e->trigger == ESP_TRIGGER_RESUME) {
@@ -119,6 +130,9 @@ int esp_fold_moved(struct esp_core *core, const struct esp_event *e, struct esp_
     core->by_state[e->to]++;
     t->state = e->to;
     t->cause = e->cause;
+    if (t->state == ESP_TRIAL_FAILED) {
+        esp_keep_failure(core, e->text);
+    }
     switch (e->trigger) {
     case ESP_TRIGGER_HOLD:
         t->held = true;

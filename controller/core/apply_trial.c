@@ -142,6 +142,7 @@ fold_spent(struct esp_core *core, struct esp_trial *t, int64_t tokens, double de
 static int fold_report(struct esp_core *core, struct esp_trial *t, const struct esp_event *e)
 {
     const struct esp_point *p = &e->point;
+    core->reported = true;
     if (fold_spent(core, t, p->tokens, p->device_seconds)) {
         t->saved = false;
     }
@@ -273,7 +274,10 @@ int esp_fold_trial(struct esp_core *core, const struct esp_event *e, struct esp_
     case ESP_EVENT_DIRECTED:
         fold_directed(t, e);
         return 0;
+    case ESP_EVENT_FAILED:
+        esp_keep_failure(core, e->text);
+        return 0;
     default:
-        return 0; /* FAILED, PROTOCOL: words and their sequence */
+        return 0; /* PROTOCOL: words and their sequence */
     }
 }

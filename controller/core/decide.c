@@ -10,11 +10,16 @@
 /* Discards taken up per input: the rest comes with the next. */
 #define DISCARDS_PER_STEP 64
 
+bool esp_all_fail(const struct esp_core *core)
+{
+    return !core->reported && core->failed >= ESP_FAILED_FIRST_MAX;
+}
+
 static bool may_create(const struct esp_core *core)
 {
     return (core->run_cap <= 0 || core->trial_count < core->run_cap) &&
            core->trial_count < ESP_TRIALS_MAX && core->exhausted_at != core->trial_count &&
-           !esp_budget_committed(core);
+           !esp_budget_committed(core) && !esp_all_fail(core);
 }
 
 static void refit(struct esp_core *core, int64_t which, const double *numbers, int count)

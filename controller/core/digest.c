@@ -121,5 +121,6 @@ uint64_t esp_core_digest(const struct esp_core *core)
     hash = mix_real(mix_real(hash, core->budget.tokens), core->budget.seconds);
     hash = mix_real(mix_real(hash, core->budget.usd), core->spent_seconds);
     hash = mix(mix(hash, (uint64_t)core->spent_tokens), core->finite_trials);
+    hash = mix_text(mix(mix(hash, core->reported), core->failed), core->complaint);
     return mix(mix(hash, core->state), (uint64_t)core->exit_code);
 }

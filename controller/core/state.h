@@ -163,7 +163,10 @@ struct esp_core {
     struct esp_budget budget;
     int64_t spent_tokens;
     double spent_seconds;
-    uint32_t finite_trials; /* trials with a finite value at their furthest report */
+    uint32_t finite_trials;        /* trials with a finite value at their furthest report */
+    bool reported;                 /* some trial has once */
+    uint32_t failed;               /* trials in a row since it was opened */
+    char complaint[ESP_WORDS_MAX]; /* what the last of them said */
     enum esp_study_state state;
     int exit_code;
 
@@ -376,6 +379,12 @@ void esp_create_trial(struct esp_core *core,
 bool esp_propose(struct esp_core *core, double *values, struct esp_reason *reason);
 /* Nothing runs and nothing can be launched: the search or its budget is at its end. */
 void esp_nothing_left(struct esp_core *core, const struct esp_verdict *verdict);
+
+/* apply_moved.c */
+void esp_keep_failure(struct esp_core *core, const char *words);
+
+/* decide.c: every trial fails before it says anything, so that more would, too. */
+bool esp_all_fail(const struct esp_core *core);
 
 /* expire.c: deadlines that are over. */
 void esp_expire(struct esp_core *core);

@@ -57,6 +57,10 @@
 /* Trial processes in a row that ended before saying Hello, before the study gives up. */
 #define ESP_STILLBORN_MAX 3
 
+/* Trials that failed in a study where none has ever reported, since it was opened: the next one
+ * will fail too. */
+#define ESP_FAILED_FIRST_MAX 10
+
 /* Trials named by one Command. */
 #define ESP_COMMAND_TRIALS_MAX 256
 
