@@ -1,6 +1,7 @@
 #include "client.h"
 
 #include "../agent/identity.h"
+#include "../loop/offline.h"
 #include "../store/store.h"
 
 #include <errno.h>
@@ -56,6 +57,19 @@ static int say_command(struct talk *talk, struct esp_error *error)
     return rc == -EAGAIN ? 0 : rc;
 }
 
+/* The words of a refusal. */
+static int refuse(const struct esp_command *command,
+                  int32_t code,
+                  uint32_t trial,
+                  const char *text,
+                  struct esp_error *error)
+{
+    text = text && text[0] ? text : strerror(-code);
+    return command->trial_count > 0
+               ? esp_error_set(error, code, "trial #%" PRIu32 ": %s.", trial, text)
+               : esp_error_set(error, code, "%s.", text);
+}
+
 /* 1: answered. */
 static int take(struct talk *talk,
                 const struct esp_message *message,
@@ -77,15 +91,11 @@ static int take(struct talk *talk,
             return 0;
         }
         if (message->reply.code < 0) {
-            const char *text = message->reply.text;
-            text = text && text[0] ? text : strerror(-message->reply.code);
-            return talk->command->trial_count > 0
-                       ? esp_error_set(error,
-                                       message->reply.code,
-                                       "trial #%" PRIu32 ": %s.",
-                                       message->reply.trial,
-                                       text)
-                       : esp_error_set(error, message->reply.code, "%s.", text);
+            return refuse(talk->command,
+                          message->reply.code,
+                          message->reply.trial,
+                          message->reply.text,
+                          error);
         }
         snprintf(answer, ESP_WORDS_MAX, "%s", message->reply.text ? message->reply.text : "");
         return 1;
@@ -128,6 +138,29 @@ talk_until_answered(struct talk *talk, char answer[ESP_WORDS_MAX], struct esp_er
     return rc;
 }
 
+/* Nobody is there to answer: it is recorded, and the next controller goes by it. */
+static int record_command(const char *dir,
+                          const struct esp_command *command,
+                          char answer[ESP_WORDS_MAX],
+                          struct esp_error *error)
+{
+    struct esp_offline_answer said;
+    int rc = esp_offline_command(dir, command, &said, error);
+    if (rc < 0) {
+        return rc;
+    }
+    if (said.code < 0) {
+        return refuse(command, said.code, said.trial, said.text, error);
+    }
+    bool goes_on = command->verb == ESP_VERB_CONTINUE || command->verb == ESP_VERB_SET;
+    if (goes_on && said.work) {
+        snprintf(answer, ESP_WORDS_MAX, "recorded; espalier resume %s goes on with it", dir);
+    } else {
+        snprintf(answer, ESP_WORDS_MAX, "recorded.");
+    }
+    return 0;
+}
+
 int esp_client_command(const char *dir,
                        struct esp_command *command,
                        char answer[ESP_WORDS_MAX],
@@ -141,13 +174,7 @@ int esp_client_command(const char *dir,
     }
     int rc = esp_store_locked(dir, NULL);
     if (rc == 0) {
-        return esp_error_set(
-            error,
-            -ENOTCONN,
-            "no controller is at work in %s, and one is needed for this. Start "
-            "it with: espalier resume %s",
-            dir,
-            dir);
+        return record_command(dir, command, answer, error);
     }
     rc = rc < 0 ? esp_error_set(error, rc, "%s: %s.", dir, strerror(-rc)) : 0;
     rc = rc < 0 ? rc : esp_endpoint(dir, endpoint, error);

@@ -5,10 +5,9 @@
 #include <espalier/error.h>
 #include <espalier/message.h>
 
-/* Sends the command (its id is chosen here) and says the answer: what the controller did on
- * stdout's side of things is in `answer` (nullable). 0; a negative errno from the controller,
- * with its words; -ENOTCONN: no controller lives in DIR, with words on how to go on;
- * -ETIMEDOUT. */
+/* Sends the command (its id is chosen here) and says in `answer` what the controller did. Where
+ * none lives in DIR, the command is recorded for the next one, and the answer says so. 0; a
+ * negative errno from the controller, with its words; -ETIMEDOUT. */
 int esp_client_command(const char *dir,
                        struct esp_command *command,
                        char answer[ESP_WORDS_MAX],

@@ -1,7 +1,9 @@
-/* espalier stop, pause, continue, extend: commands on trials, sent to the live controller. */
+/* espalier stop, pause, continue, extend: commands on trials, sent to the live
+ * controller or recorded for the next one. */
 #include "client.h"
 #include "commands.h"
 #include "ledger.h"
+#include "rows.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +17,29 @@ static enum esp_verb verb_of(const char *name)
         return ESP_VERB_PAUSE;
     }
     return strcmp(name, "continue") == 0 ? ESP_VERB_CONTINUE : ESP_VERB_EXTEND;
+}
+
+/* How far each continued trial is to train now. */
+static int
+say_until(const char *dir, const uint32_t *trials, uint32_t count, struct esp_error *error)
+{
+    struct esp_ledger ledger = {0};
+    struct esp_buffer words = {0};
+    int rc = esp_ledger_open(dir, &ledger, error);
+    for (uint32_t i = 0; rc == 0 && i < count; i++) {
+        struct esp_rows rows = {0};
+        rc = esp_rows_one(ledger.reader, trials[i], &rows, error);
+        if (rc == 0 && rows.trials[0].until > 0) {
+            esp_buffer_addf(&words, "espalier: #%u trains until ", (unsigned)trials[i]);
+            esp_buffer_count(&words, (double)rows.trials[0].until);
+            esp_buffer_add(&words, " tokens\n");
+        }
+        esp_rows_release(&rows);
+    }
+    fputs(esp_buffer_get(&words), stderr);
+    esp_buffer_release(&words);
+    esp_ledger_close(&ledger);
+    return rc < 0 ? esp_exit_of(rc) : ESP_EXIT_DONE;
 }
 
 int esp_cmd_trials(const struct esp_arguments *arguments, struct esp_error *error)
@@ -46,5 +71,8 @@ int esp_cmd_trials(const struct esp_arguments *arguments, struct esp_error *erro
         return ESP_EXIT_FAILURE;
     }
     fprintf(stderr, "espalier: %s\n", answer[0] ? answer : "done.");
+    if (command.verb == ESP_VERB_CONTINUE) {
+        return say_until(arguments->operands[0], trials, command.trial_count, error);
+    }
     return ESP_EXIT_DONE;
 }

@@ -102,10 +102,10 @@ static int send_effect(struct esp_loop *loop, const struct esp_effect *effect)
 }
 
 /* A file that is gone already is what was wanted; its folder goes with its last file. */
-static void drop_file(struct esp_loop *loop, const char *relative)
+void esp_loop_drop_file(const char *dir, const char *relative)
 {
     char path[2 * ESP_PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", loop->session->dir, relative);
+    snprintf(path, sizeof path, "%s/%s", dir, relative);
     if (unlink(path) == 0) {
         char *slash = strrchr(path, '/');
         *slash = '\0';
@@ -123,7 +123,7 @@ static int perform(struct esp_loop *loop)
             rc = send_effect(loop, effect);
             break;
         case ESP_EFFECT_DROP:
-            drop_file(loop, effect->path);
+            esp_loop_drop_file(loop->session->dir, effect->path);
             break;
         case ESP_EFFECT_FINISH:
             loop->finished = true;

@@ -43,6 +43,9 @@ int64_t esp_loop_clock(void); /* monotonic ms */
 void esp_loop_say(struct esp_loop *loop, const char *words);
 void esp_loop_look(struct esp_loop *loop, const struct esp_event *events, size_t count);
 
+/* Deletes a checkpoint's file, and its folder with the last one. */
+void esp_loop_drop_file(const char *dir, const char *relative);
+
 /* One input into the core. */
 int esp_loop_step(struct esp_loop *loop, const struct esp_input *input);
 
