@@ -7,7 +7,7 @@
 struct told {
     const struct esp_ledger *ledger;
     struct esp_buffer *out;
-    bool json;
+    bool json, diverged;
     int count;
 };
 
@@ -36,6 +36,9 @@ static int tell(void *context, const struct esp_event *event)
             esp_buffer_add(out, "\n");
         }
         told->count++;
+        told->diverged = event->verdict.reason.rule == ESP_RULE_DIVERGED;
+    } else if (moved && event->trigger == ESP_TRIGGER_DIVERGED && told->diverged) {
+        told->diverged = false; /* the verdict has just said it */
     } else if (moved && !told->json) {
         static const char *const words[ESP_TRIGGER_COUNT] = {
             [ESP_TRIGGER_DIVERGED] = "stopped: its loss was not finite, or far off.",

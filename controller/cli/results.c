@@ -251,8 +251,13 @@ void esp_results_cost(const struct esp_ledger *ledger,
     }
     esp_buffer_add(out, "\n");
     if (totals->full_cost_tokens > 0 && totals->spent_tokens > 0) {
-        double share = 1 - (double)totals->spent_tokens / (double)totals->full_cost_tokens;
-        esp_buffer_addf(out, "saved: %.0f %% of the ", 100 * share);
+        double share = (double)totals->spent_tokens / (double)totals->full_cost_tokens;
+        /* What an unfinished search has not spent yet is not saved. */
+        bool done = ledger->state == ESP_STUDY_COMPLETE;
+        esp_buffer_addf(out,
+                        "%s %.0f %% of the ",
+                        done ? "saved:" : "spent so far",
+                        100 * (done ? 1 - share : share));
         esp_buffer_count(out, (double)totals->full_cost_tokens);
         esp_buffer_addf(out,
                         " tokens that all %lld trials would have used to their horizon\n",
