@@ -3,7 +3,7 @@
 #include "state.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <string.h>
 
 static enum esp_trial_end end_of(enum esp_trial_state state, enum esp_cause cause)
 {
@@ -63,7 +63,9 @@ static void leave(struct esp_core *core, struct esp_trial *t, bool stays_live)
 void esp_keep_failure(struct esp_core *core, const char *words)
 {
     if (words && words[0]) {
-        snprintf(core->complaint, sizeof core->complaint, "%s", words);
+        size_t length = strnlen(words, sizeof core->complaint - 1);
+        memcpy(core->complaint, words, length);
+        core->complaint[length] = '\0';
     }
 }
 

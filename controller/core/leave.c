@@ -8,7 +8,6 @@
 #include "state.h"
 
 #include <espalier/plant.h>
-#include <stdio.h>
 
 /* After the second signal: SIGKILL is quick, and its confirmation is not waited for longer. */
 #define TERMINATE_WAIT_MS 10000
@@ -140,18 +139,13 @@ void esp_interrupt(struct esp_core *core, enum esp_mode mode, int exit_code)
     leave_all(core);
 }
 
-/* Why the search is over, in the words of the trial that failed last. */
+/* Why the search is over: the words of the trial that failed last. */
 static void note_failure(struct esp_core *core)
 {
-    char words[ESP_WORDS_MAX + 128];
     struct esp_event event = esp_event_of(ESP_EVENT_NOTE);
-    snprintf(words,
-             sizeof words,
-             "%u trials in a row have failed and none has ever reported: no more are begun%s%s",
-             core->failed,
-             core->complaint[0] ? "; the last one: " : "",
-             core->complaint);
-    event.text = esp_outcome_text(core->outcome, words, ESP_WORDS_MAX);
+    event.text = core->complaint[0]
+                     ? esp_outcome_text(core->outcome, core->complaint, ESP_WORDS_MAX)
+                     : "every trial has failed, and none has ever reported";
     esp_record(core, &event);
 }
 
