@@ -40,8 +40,8 @@ static int errno_of(sqlite3 *db, int rc)
                                                     : -EIO;
     case SQLITE_TOOBIG:
         return -EMSGSIZE;
-    default:
-        return -EIO;
+    default: /* an error of a statement, say: nothing that the disk did */
+        return -EPROTO;
     }
 }
 

@@ -240,6 +240,20 @@ int esp_store_bind(struct esp_store *store,
     return code;
 }
 
+/* How long readers are waited for at the end. */
+#define CLOSE_WAIT_MS 200
+
+/* study.db alone is the whole ledger afterwards, also while readers have it open; where one is
+ * in the midst of reading, whoever opens it next reads the log. */
+static void complete_file(struct esp_store *store)
+{
+    sqlite3_busy_timeout(store->db, CLOSE_WAIT_MS);
+    int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if ((rc & 0xff) == SQLITE_BUSY) {
+        sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    }
+}
+
 void esp_store_close(struct esp_store *store)
 {
     if (!store) {
@@ -248,6 +262,9 @@ void esp_store_close(struct esp_store *store)
     if (store->db) {
         esp_store_rollback(store);
         esp_fold_release(store);
+        if (store->study && store->broken == 0) {
+            complete_file(store);
+        }
         sqlite3_close(store->db);
     }
     esp_text_release(&store->text);

@@ -302,9 +302,30 @@ int esp_reader_study(struct esp_reader *reader,
     return code;
 }
 
+/* A program's trial has told no horizon yet. */
+#define NO_HORIZON "horizon = 9223372036854775807"
+
+/* Sums in two halves, which SQLite adds up without overflow, and one that stays at its end. */
+#define HALVES(column) "sum((" column ") >> 32), sum((" column ") & 0xffffffff)"
+#define SPENT HALVES("spent_tokens")
+#define FULL_COST HALVES("iif(" NO_HORIZON ", 0, horizon)")
+
+static int64_t add(int64_t sum, sqlite3_stmt *row, int column)
+{
+    __int128 total = ((__int128)sqlite3_column_int64(row, column) << 32) +
+                     sqlite3_column_int64(row, column + 1) + sum;
+    return total > INT64_MAX ? INT64_MAX : (int64_t)total;
+}
+
+struct totals_query {
+    struct esp_reader_totals *totals;
+    int64_t unknown; /* trials without a horizon */
+};
+
 static int totals_row(void *context, sqlite3_stmt *row)
 {
-    struct esp_reader_totals *totals = context;
+    struct totals_query *query = context;
+    struct esp_reader_totals *totals = query->totals;
     const char *word = (const char *)sqlite3_column_text(row, 0);
     int state = word ? esp_trial_state_parse(word) : -1;
     int64_t trials = sqlite3_column_int64(row, 1);
@@ -313,9 +334,10 @@ static int totals_row(void *context, sqlite3_stmt *row)
     }
     totals->trials += trials;
     totals->by_state[state] += trials;
-    totals->spent_tokens += sqlite3_column_int64(row, 2);
-    totals->device_seconds += sqlite3_column_double(row, 3);
-    totals->full_cost_tokens += sqlite3_column_int64(row, 4);
+    totals->device_seconds += sqlite3_column_double(row, 2);
+    totals->spent_tokens = add(totals->spent_tokens, row, 3);
+    totals->full_cost_tokens = add(totals->full_cost_tokens, row, 5);
+    query->unknown += sqlite3_column_int64(row, 7);
     return 0;
 }
 
@@ -323,15 +345,20 @@ int esp_reader_totals(struct esp_reader *reader,
                       struct esp_reader_totals *totals,
                       struct esp_error *error)
 {
+    struct totals_query query = {.totals = totals};
     *totals = (struct esp_reader_totals){0};
-    int code = esp_reader_query(reader,
-                                "SELECT state, count(*), sum(spent_tokens), "
-                                "sum(device_seconds), sum(horizon) FROM trial GROUP BY state",
-                                NULL,
-                                0,
-                                totals_row,
-                                totals,
-                                error);
+    int code = esp_reader_query(
+        reader,
+        "SELECT state, count(*), sum(device_seconds), " SPENT ", " FULL_COST ", "
+        "count(*) FILTER (WHERE " NO_HORIZON ") FROM trial GROUP BY state",
+        NULL,
+        0,
+        totals_row,
+        &query,
+        error);
+    if (query.unknown > 0) {
+        totals->full_cost_tokens = 0;
+    }
     return code == -EBADMSG ? esp_reader_damaged(reader, error) : code;
 }
 

@@ -53,7 +53,7 @@ struct esp_reader_totals {
     int64_t by_state[ESP_TRIAL_STATE_COUNT];
     int64_t spent_tokens;     /* all attempts, what was trained again included */
     double device_seconds;    /* likewise */
-    int64_t full_cost_tokens; /* if every trial had run to its horizon */
+    int64_t full_cost_tokens; /* if every trial had run to its horizon; 0: one has none */
 };
 int esp_reader_totals(struct esp_reader *reader,
                       struct esp_reader_totals *totals,

@@ -1,5 +1,6 @@
 /* What people and programs read from a ledger. */
 #include "fixture.h"
+#include <database.h>
 #include <errno.h>
 #include <math.h>
 #include <reader.h>
@@ -205,6 +206,97 @@ static void totals_count_what_was_trained_again(void **state)
     /* Trial 0: 1.0 s; the checkpoint carries 0.5 s, from there to 1.5 s. */
     assert_true(totals.device_seconds == 1.0 + 1.0 + 0.5);
     assert_int_equal(totals.full_cost_tokens, 3072 + 4096 + 4096);
+    esp_reader_close(reader);
+}
+
+/* Programs have no horizon until they tell one. */
+static void totals_of_trials_without_a_horizon_do_not_overflow(void **state)
+{
+    struct esp_reader_totals totals;
+    struct esp_error error = {""};
+    struct esp_store *store = fixture_create(*state);
+    struct esp_event events[4];
+    for (int i = 0; i < 3; i++) {
+        events[i] = fixture_created(1 + (uint64_t)i, i);
+        events[i].number = i < 2 ? INT64_MAX : 4096;
+    }
+    events[3] = fixture_report(4, 0, 2, 3.0);
+    assert_int_equal(esp_store_append(store, events, 4, &error), 0);
+    assert_int_equal(esp_store_commit(store, &error), 0);
+    struct esp_reader *reader = open_reader(*state);
+    if (esp_reader_totals(reader, &totals, &error) < 0) {
+        fail_msg("%s", error.text);
+    }
+    assert_int_equal(totals.trials, 3);
+    assert_int_equal(totals.spent_tokens, 2048);
+    assert_int_equal(totals.full_cost_tokens, 0);
+    esp_reader_close(reader);
+    esp_store_close(store);
+}
+
+static void totals_stay_at_their_end(void **state)
+{
+    struct esp_reader_totals totals;
+    struct esp_store *store = fixture_create(*state);
+    struct esp_event events[4];
+    for (int i = 0; i < 4; i++) {
+        events[i] = fixture_created(1 + (uint64_t)i, i);
+        events[i].number = i < 3 ? INT64_MAX / 2 : 5;
+    }
+    events[3].kind = ESP_EVENT_NOTE;
+    events[3].text = "";
+    assert_int_equal(esp_store_append(store, events, 4, NULL), 0);
+    assert_int_equal(esp_store_commit(store, NULL), 0);
+    struct esp_reader *reader = open_reader(*state);
+    assert_int_equal(esp_reader_totals(reader, &totals, NULL), 0);
+    assert_int_equal(totals.full_cost_tokens, INT64_MAX);
+    esp_reader_close(reader);
+    esp_store_close(store);
+}
+
+static void an_error_of_a_statement_is_not_the_disks(void **state)
+{
+    sqlite3 *db = NULL;
+    struct esp_error error = {""};
+    (void)state;
+    assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+    int rc =
+        sqlite3_exec(db,
+                     "SELECT sum(a) FROM (SELECT 9223372036854775807 AS a UNION ALL SELECT 1)",
+                     NULL,
+                     NULL,
+                     NULL);
+    assert_int_equal(rc, SQLITE_ERROR);
+    assert_int_equal(esp_database_fail(db, rc, "study.db", "be read", &error), -EPROTO);
+    assert_non_null(strstr(error.text, "integer overflow"));
+    assert_null(strstr(error.text, "disk"));
+    sqlite3_close(db);
+}
+
+/* Copied without the files beside it. */
+static void a_closed_ledger_is_one_file(void **state)
+{
+    char command[1024], other[320];
+    struct esp_reader_totals totals;
+    struct esp_store *store = fixture_create(*state);
+    struct esp_event event = fixture_created(1, 0);
+    struct esp_reader *reader = open_reader(*state);
+    assert_int_equal(esp_reader_totals(reader, &totals, NULL), 0);
+    assert_int_equal(esp_store_append(store, &event, 1, NULL), 0);
+    assert_int_equal(esp_store_commit(store, NULL), 0);
+    esp_store_close(store);
+    snprintf(other, sizeof other, "%s/copy", (char *)*state);
+    snprintf(command,
+             sizeof command,
+             "mkdir '%s' && cp '%s/study.db' '%s'",
+             other,
+             (char *)*state,
+             other);
+    assert_int_equal(system(command), 0);
+    struct esp_reader *copy = open_reader(other);
+    assert_int_equal(esp_reader_totals(copy, &totals, NULL), 0);
+    assert_int_equal(totals.trials, 1);
+    esp_reader_close(copy);
     esp_reader_close(reader);
 }
 
@@ -526,6 +618,10 @@ int main(void)
         WITH_DIR(the_study_tells_what_it_was_begun_with),
         WITH_DIR(a_study_runs_only_while_its_lock_is_held),
         WITH_DIR(totals_count_what_was_trained_again),
+        WITH_DIR(totals_of_trials_without_a_horizon_do_not_overflow),
+        WITH_DIR(totals_stay_at_their_end),
+        cmocka_unit_test(an_error_of_a_statement_is_not_the_disks),
+        WITH_DIR(a_closed_ledger_is_one_file),
         WITH_DIR(a_trial_row_has_its_furthest_report),
         WITH_DIR(a_finished_trial_ranks_before_better_unfinished_ones),
         WITH_DIR(before_any_has_finished_the_last_values_rank),
