@@ -71,14 +71,14 @@ static struct esp_said resume(struct esp_core *core, struct esp_trial *t)
     return said(0, trial, NULL);
 }
 
-/* A longer horizon is another schedule: only the constant one, and wsd before its decay, would
- * train on as before, and a trial process takes its schedule from the assignment once. */
+/* A longer horizon is another schedule, except for the constant one and for wsd before its
+ * decay, and a trial process takes its schedule from the assignment once. */
 static struct esp_said extend(uint32_t trial)
 {
     return said(-ENOTSUP,
                 trial,
-                "a trial's horizon is part of its schedule and cannot be moved; add a trial "
-                "with these parameters to a study with more tokens");
+                "extending is not built yet; begin a study with more tokens and add a trial "
+                "with these parameters to it");
 }
 
 struct esp_said esp_command_trial(struct esp_core *core, enum esp_verb verb, uint32_t trial)

@@ -141,6 +141,8 @@ static void extend_says_why_not(void **state)
     set_up(1);
     driver_command(&d, 1, ESP_VERB_EXTEND, 0);
     assert_int_equal(answer(), -ENOTSUP);
+    assert_non_null(
+        strstr(driver_find(&d, ESP_MESSAGE_REPLY)->reply.text, "extending is not built yet"));
     driver_end(&d);
 }
 
