@@ -122,6 +122,17 @@ int esp_cmd_run(const struct esp_arguments *arguments, struct esp_error *error)
         esp_study_destroy(study);
         return ESP_EXIT_USAGE;
     }
+    if (!study->builtin) {
+        esp_error_set(
+            error,
+            -ENOTSUP,
+            "%s: this study runs a program of its own (program, command), and espalier "
+            "can train with its built-in transformer only so far. Give it a `trainer`, "
+            "or wait for that.",
+            file);
+        esp_study_destroy(study);
+        return ESP_EXIT_USAGE;
+    }
     esp_study_folder_name(study, name, sizeof name);
     snprintf(dir, sizeof dir, "runs/%s", name);
     return run_study(arguments, arguments->dir ? arguments->dir : dir, file, study, error);

@@ -203,6 +203,17 @@ def test_a_study_in_which_every_trial_diverges_exits_3(t):
     t.run("run", t.study(learning_rate="{values: [900, 1000]}"), "--dir", run, expect=3)
 
 
+def test_a_program_of_ones_own_is_read_and_not_run(t):
+    study = t.folder / "sweep.yaml"
+    study.write_text("program: train.py\nmethod: random\nmetric: {name: loss}\n"
+                     "parameters: {lr: {min: 1e-5, max: 1e-2}}\n")
+    _, err = t.run("check", study)
+    assert "cannot be run yet" in err and "run_cap" in err, err
+    run = t.directory()
+    _, err = t.run("run", study, "--dir", run, expect=2)
+    assert "program" in err and not run.exists(), err
+
+
 def broken_trial(t, script):
     """A build folder whose espalier-trial is `script`."""
     folder = t.folder / "bin"
