@@ -95,7 +95,7 @@ const struct esp_verb_entry esp_verbs[] = {
      .operands = "DIR TRIAL…",
      .operand_min = 2,
      .operand_max = 1 + MANY,
-     .summary = "Train trials beyond their horizon.",
+     .summary = "Train trials beyond their horizon: not built yet, refused with words.",
      .main = esp_cmd_trials},
     {.name = "set",
      .operands = "DIR NAME=VALUE…",
