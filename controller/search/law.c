@@ -132,8 +132,10 @@ void esp_law_make(struct esp_law *law, const struct esp_space *space)
     case ESP_PRIOR_NONE:
         break;
     }
-    if (!law->active) {
+    if (!law->active || (space->study->ablate & ESP_ABLATE_PRIOR)) {
         memset(law, 0, sizeof *law);
+    }
+    if (!law->active && !(space->study->ablate & ESP_ABLATE_PRIOR)) {
         make_generic(law, space);
     }
 }

@@ -162,7 +162,7 @@ static void choose_points(struct esp_posterior *p,
         bool bad = c->state == ESP_COURSE_BAD;
         double h = bad ? 0 : c->last_h;
         add_point(
-            p, chosen[i], i, h, bad ? INFINITY : esp_surrogate_project(s, c->last, c->last_h));
+            p, chosen[i], i, h, bad ? INFINITY : esp_surrogate_project(s, c->last, c->last_h, c->height));
     }
     p->places = count;
     for (int back = 3; back < ESP_MARKS; back += 3) {
@@ -176,7 +176,7 @@ static void choose_points(struct esp_posterior *p,
                       chosen[i],
                       i,
                       c->since[mark],
-                      esp_surrogate_project(s, c->loss[mark], c->since[mark]));
+                      esp_surrogate_project(s, c->loss[mark], c->since[mark], c->height));
         }
     }
 }

@@ -4,6 +4,7 @@
 
 #include "surrogate.h"
 
+#include "anneal.h"
 #include "quantile.h"
 #include "ranking.h"
 
@@ -39,6 +40,7 @@ struct esp_course {
     float loss[ESP_MARKS];  /* the first at each mark; NaN: none */
     float since[ESP_MARKS]; /* h of that report */
     double last, last_h;    /* the last finite loss, and how far before the horizon */
+    double height;          /* anneal.h's ρ */
     int64_t tokens;
 };
 
@@ -92,6 +94,7 @@ struct esp_posterior {
 struct esp_step {
     struct esp_quantile gain;   /* the median is what a middling trial gains */
     struct esp_quantile middle; /* of the losses at the mark before */
+    struct esp_quantile height; /* of ρ of those who made the step */
     double reach;               /* the least loss at the mark before */
     double weight, xx, xy;      /* sums over seen steps, around the medians of then */
 };
@@ -107,6 +110,8 @@ struct esp_surrogate {
     double *places; /* [trials, axes] */
     uint32_t count, capacity, told, open_silent;
     struct esp_step step[ESP_MARKS];       /* from mark k to k + 1 */
+    struct esp_anneal anneal;
+    double tilt_xx, tilt_xy;               /* κ's sums over all steps; y in shares of the loss */
     struct esp_ranking at_mark[ESP_MARKS]; /* trials by the highest mark they have a loss at */
     struct esp_ranking bad;
     struct esp_ranking silent; /* open, no loss yet: by number */
@@ -116,8 +121,9 @@ struct esp_surrogate {
 };
 
 double esp_surrogate_h(const struct esp_surrogate *s, int64_t tokens);
-/* z of a loss told at h: where it is expected to end. */
-double esp_surrogate_project(const struct esp_surrogate *s, double loss, double h);
+/* z of a loss told at h by a trial with this ρ: where it is expected to end. */
+double
+esp_surrogate_project(const struct esp_surrogate *s, double loss, double h, double height);
 
 /* posterior.c. `limit`: trials at most, and half as many more points. Pending places are added
  * with their own prediction. */

@@ -105,6 +105,13 @@ struct esp_stopping {
     int line, column;
 };
 
+/* What the default search does without, to show what each part is worth (espalier replay). */
+enum esp_ablation {
+    ESP_ABLATE_CURVE = 1,    /* losses count as they are told, not as projected to the horizon */
+    ESP_ABLATE_SCHEDULE = 2, /* the learning rate's schedule is not known */
+    ESP_ABLATE_PRIOR = 4,    /* no shape of the losses over the settings is expected */
+};
+
 struct esp_budget {
     double tokens;         /* 0: none */
     double seconds;        /* device seconds (hours × 3600); 0: none */
@@ -126,6 +133,7 @@ struct esp_study {
     struct esp_param params[ESP_PARAMS_MAX];
     int param_count;
     struct esp_stopping stopping;
+    unsigned ablate; /* of enum esp_ablation; a study file cannot set it */
     int64_t run_cap; /* trials in total; 0: no limit */
     struct esp_budget budget;
     int64_t workers; /* 0: auto */

@@ -340,7 +340,7 @@ static void partial_losses_are_projected_to_the_end(void **state)
     }
     for (double d = 0.25; d < 0.5; d += 0.05) {
         double early = 2 + d * pow(1.0 / 8, -0.3);
-        double z = esp_surrogate_project(s, early, esp_surrogate_h(s, 8));
+        double z = esp_surrogate_project(s, early, esp_surrogate_h(s, 8), 0);
         assert_float_equal(z, 2 + d, 0.06);
         assert_true(fabs(z - 2 - d) < 0.4 * (early - 2 - d));
     }

@@ -1,0 +1,184 @@
+/* What the schedule still owes a trial, and what the surrogate makes of it. */
+#include "search/surrogate_private.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct esp_study study;
+static struct esp_value sizes[] = {
+    {.type = ESP_VALUE_INTEGER, .real = 4},
+    {.type = ESP_VALUE_INTEGER, .real = 8},
+    {.type = ESP_VALUE_INTEGER, .real = 16},
+};
+
+/* Rates over 8 octaves, 2^-13 to 2^-5, and three batch sizes. */
+static void rates_under(enum esp_schedule_type schedule)
+{
+    memset(&study, 0, sizeof study);
+    study.builtin = true;
+    study.prior.kind = ESP_PRIOR_NONE;
+    study.trainer.tokens = 6400;
+    study.trainer.schedule = schedule;
+    study.trainer.warmup = 0.1;
+    study.trainer.decay = 0.25;
+    study.trainer.floor = 0.1;
+    study.param_count = 2;
+    study.params[0] = (struct esp_param){.name = "learning_rate",
+                                         .distribution = ESP_LOG_UNIFORM_VALUES,
+                                         .min = 0x1p-13,
+                                         .max = 0x1p-5};
+    study.params[1] = (struct esp_param){.name = "batch_size",
+                                         .distribution = ESP_CATEGORICAL,
+                                         .choices = sizes,
+                                         .choice_count = 3};
+}
+
+static struct esp_anneal made(void)
+{
+    static struct esp_space space;
+    struct esp_anneal anneal;
+    esp_space_make(&space, &study);
+    esp_anneal_make(&anneal, &space);
+    return anneal;
+}
+
+static void near(double x, double wanted)
+{
+    if (!(fabs(x - wanted) < 1e-9)) {
+        fail_msg("%.12g is not %.12g", x, wanted);
+    }
+}
+
+static void what_is_left_follows_each_schedule(void **state)
+{
+    (void)state;
+    rates_under(ESP_SCHEDULE_LINEAR);
+    struct esp_anneal a = made();
+    assert_true(a.active);
+    near(esp_anneal_left(&a, 0.05), sqrt(0.9)); /* warm-up counts as its end */
+    near(esp_anneal_left(&a, 0.1), sqrt(0.9));
+    near(esp_anneal_left(&a, 0.55), sqrt(0.45)); /* half of what follows warm-up */
+    near(esp_anneal_left(&a, 1), 0);
+    rates_under(ESP_SCHEDULE_COSINE);
+    a = made();
+    near(esp_anneal_left(&a, 0.55), sqrt(0.45));
+    near(esp_anneal_left(&a, 0.1 + 0.9 / 3), sqrt(0.9 * 0.75));
+    rates_under(ESP_SCHEDULE_WSD);
+    a = made();
+    near(esp_anneal_left(&a, 0.1 + 0.9 * 0.75), sqrt(0.9)); /* the decay begins */
+    near(esp_anneal_left(&a, 0.1 + 0.9 * 0.875), sqrt(0.45));
+    rates_under(ESP_SCHEDULE_INVERSE_SQRT);
+    a = made();
+    near(esp_anneal_left(&a, 0.4), sqrt(0.5 - sqrt(0.1)));
+}
+
+static void a_rate_that_never_falls_owes_nothing(void **state)
+{
+    (void)state;
+    rates_under(ESP_SCHEDULE_CONSTANT);
+    struct esp_anneal a = made();
+    assert_false(a.active);
+    near(esp_anneal_left(&a, 0.2), 0);
+    const double x[2] = {-5, 2};
+    near(esp_anneal_height(&a, x), 0);
+}
+
+static void a_searched_schedule_is_not_known(void **state)
+{
+    (void)state;
+    rates_under(ESP_SCHEDULE_COSINE);
+    strcpy(study.params[1].name, "schedule.type");
+    assert_false(made().active);
+    rates_under(ESP_SCHEDULE_COSINE);
+    strcpy(study.params[1].name, "floor");
+    assert_false(made().active);
+    rates_under(ESP_SCHEDULE_COSINE);
+    study.builtin = false;
+    assert_false(made().active);
+    rates_under(ESP_SCHEDULE_COSINE);
+    study.ablate = ESP_ABLATE_SCHEDULE;
+    assert_false(made().active);
+}
+
+static void heights_are_octaves_along_the_ridge(void **state)
+{
+    (void)state;
+    rates_under(ESP_SCHEDULE_COSINE);
+    struct esp_anneal a = made();
+    const double middle[2] = {-9, 3}, higher[2] = {-7, 3}, larger[2] = {-9, 4};
+    near(esp_anneal_height(&a, middle), 0);
+    near(esp_anneal_height(&a, higher), 2);
+    near(esp_anneal_height(&a, larger), -0.4);
+}
+
+/* Two that stand equal early: the one with the higher rate is expected to end lower, by about
+ * κ times the octaves between them. */
+static void equal_losses_early_are_worth_more_at_a_higher_rate(void **state)
+{
+    (void)state;
+    struct esp_surrogate *s;
+    struct esp_error error;
+    rates_under(ESP_SCHEDULE_COSINE);
+    assert_int_equal(esp_surrogate_create(&study, &s, &error), 0);
+    const double low[2] = {0x1p-10, 1}, high[2] = {0x1p-8, 1};
+    esp_surrogate_created(s, 0, low);
+    esp_surrogate_created(s, 1, high);
+    for (uint32_t i = 0; i < 2; i++) {
+        esp_surrogate_observed(s, i, 800, 3.0);
+    }
+    assert_true(esp_surrogate_annealed(s, 1, 800, 3.0) <
+                esp_surrogate_annealed(s, 0, 800, 3.0) - 0.03);
+    near(esp_surrogate_annealed(s, 1, 6400, 3.0), 3.0);
+    double h = esp_surrogate_h(s, 800);
+    double gap = esp_surrogate_project(s, 3.0, h, s->trials[0].height) -
+                 esp_surrogate_project(s, 3.0, h, s->trials[1].height);
+    assert_true(gap > 0.03 && gap < 0.2);
+    near(esp_surrogate_project(s, 3.0, 0, 2), 3.0);
+    esp_surrogate_destroy(s);
+}
+
+/* κ is learnt: where high rates gain nothing more by annealing, the expectation goes away. */
+static void evidence_takes_the_tilt_back(void **state)
+{
+    (void)state;
+    struct esp_surrogate *s;
+    struct esp_error error;
+    rates_under(ESP_SCHEDULE_COSINE);
+    assert_int_equal(esp_surrogate_create(&study, &s, &error), 0);
+    double gap[2];
+    for (int told = 0; told < 2; told++) {
+        for (uint32_t i = 0; i < 12 && told; i++) {
+            const double values[2] = {exp2(-12 + 0.5 * i), 1};
+            double start = 3 + 0.02 * fabs((double)i - 6);
+            esp_surrogate_created(s, i, values);
+            for (int k = 0; k <= 6; k++) { /* all curves are parallel */
+                esp_surrogate_observed(s, i, 800ll << (k / 2), start - 0.1 * (k / 2));
+            }
+            esp_surrogate_completed(s, i);
+        }
+        double h = esp_surrogate_h(s, 800);
+        gap[told] = esp_surrogate_project(s, 3.0, h, -1) - esp_surrogate_project(s, 3.0, h, 1);
+    }
+    assert_true(gap[0] > 0.03);
+    assert_true(gap[1] < 0.5 * gap[0]);
+    esp_surrogate_destroy(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_left_follows_each_schedule),
+        cmocka_unit_test(a_rate_that_never_falls_owes_nothing),
+        cmocka_unit_test(a_searched_schedule_is_not_known),
+        cmocka_unit_test(heights_are_octaves_along_the_ridge),
+        cmocka_unit_test(equal_losses_early_are_worth_more_at_a_higher_rate),
+        cmocka_unit_test(evidence_takes_the_tilt_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
