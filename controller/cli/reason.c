@@ -28,6 +28,8 @@ static const char *rule_words(enum esp_rule rule)
         [ESP_RULE_THRESHOLD] = "threshold: beyond the allowed loss",
         [ESP_RULE_TARGET] = "the target is reached: the search ends",
         [ESP_RULE_FREEZE_THAW] = "freeze-thaw: weighed by expected improvement per cost",
+        [ESP_RULE_STARTUP] = "freeze-thaw's start-up: ranked at its rung by losses less what "
+                             "annealing still brings",
         [ESP_RULE_CALIBRATED] = "given up under the stated risk",
         [ESP_RULE_DIVERGED] = "its loss diverged",
         [ESP_RULE_INTERRUPT] = "the search was interrupted",

@@ -19,6 +19,7 @@
  * a decision costs the same among ten thousand trials as among two hundred. */
 #include "roster.h"
 #include "rungs.h"
+#include "startup.h"
 
 #include "search/surrogate.h"
 
@@ -42,10 +43,8 @@
 
 struct freeze_thaw {
     const struct esp_study *study;
-    struct esp_study *startup_study; /* the same, with the bracket's size as run_cap */
-    void *bracket;                   /* of esp_scheduler_halving */
+    struct esp_startup bracket;
     bool startup;
-    uint32_t startup_size;
     struct esp_roster roster;
     struct esp_surrogate *surrogate;
     int64_t first;  /* where a new trial is sent */
@@ -63,24 +62,21 @@ struct freeze_thaw {
 static void destroy(void *self)
 {
     struct freeze_thaw *f = self;
-    if (f->bracket) {
-        esp_scheduler_halving.destroy(f->bracket);
-    }
+    esp_startup_release(&f->bracket);
     for (int k = 0; k < MARKS; k++) {
         esp_ranking_release(&f->paused[k]);
     }
     esp_ranking_release(&f->unfinished);
     esp_roster_release(&f->roster);
     esp_surrogate_destroy(f->surrogate);
-    free(f->startup_study);
     free(f->listed);
     free(f->listed_loss);
     free(f);
 }
 
 /* eta^s trials at H/eta^s, a third of them to three times as much, …: s + 1 full trainings at
- * most. New trials begin there too: much earlier losses tell little (the first report is often
- * of an untrained model). */
+ * most (startup.h). New trials begin there too: much earlier losses tell little (the first
+ * report is often of an untrained model). */
 static int make_startup(struct freeze_thaw *f, struct esp_error *error)
 {
     struct esp_rungs rungs;
@@ -98,27 +94,17 @@ static int make_startup(struct freeze_thaw *f, struct esp_error *error)
     if (f->study->stopping.min > 0) {
         least = f->study->stopping.min;
     }
+    f->first = (int64_t)fmax(ceil(f->horizon * pow(rungs.eta, -STARTUP_RUNGS) - 1e-6), least);
     while (s > 0 && f->horizon * pow(rungs.eta, -s) < least * 0.999) {
         s--;
     }
-    double start = ceil(f->horizon * pow(rungs.eta, -s) - 1e-6);
-    f->first = (int64_t)fmax(ceil(f->horizon * pow(rungs.eta, -STARTUP_RUNGS)), least);
-    f->startup_size = (uint32_t)floor(pow(rungs.eta, s) + 1e-6);
-    if (f->study->run_cap > 0 && f->startup_size > f->study->run_cap) {
-        f->startup_size = (uint32_t)f->study->run_cap;
+    uint32_t size = s > 0 ? (uint32_t)floor(pow(rungs.eta, s) + 1e-6) : 0;
+    if (f->study->run_cap > 0 && size > f->study->run_cap) {
+        size = (uint32_t)f->study->run_cap;
     }
-    f->startup = s > 0;
-    if (!f->startup) {
-        return 0;
-    }
-    f->startup_study = malloc(sizeof *f->startup_study);
-    if (!f->startup_study) {
-        return esp_error_set(error, -ENOMEM, "out of memory");
-    }
-    *f->startup_study = *f->study;
-    f->startup_study->run_cap = f->startup_size;
-    f->startup_study->stopping.min = start;
-    return esp_scheduler_halving.create(f->startup_study, &f->bracket, error);
+    f->startup = size > 0;
+    rc = esp_startup_init(&f->bracket, size, s, least, f->horizon, rungs.eta);
+    return rc < 0 ? esp_error_set(error, rc, "out of memory") : 0;
 }
 
 static int create(const struct esp_study *study, void **self, struct esp_error *error)
@@ -187,11 +173,9 @@ static void created(void *self, uint32_t trial, int64_t horizon, const double *v
         assert(f->listed && f->listed_loss);
     }
     f->listed[trial] = -1;
-    f->roster.trials[trial].until = f->first < horizon ? f->first : horizon;
+    int64_t until = f->startup && trial < f->bracket.size ? f->bracket.level[0] : f->first;
+    f->roster.trials[trial].until = until < horizon ? until : horizon;
     esp_surrogate_created(f->surrogate, trial, values);
-    if (f->startup) {
-        esp_scheduler_halving.created(f->bracket, trial, horizon, values);
-    }
 }
 
 static void
@@ -206,7 +190,8 @@ observed(void *self, uint32_t trial, int64_t tokens, double loss, double device_
     }
     esp_surrogate_observed(f->surrogate, trial, tokens, loss);
     if (f->startup) {
-        esp_scheduler_halving.observed(f->bracket, trial, tokens, loss, device_seconds);
+        double annealed = esp_surrogate_annealed(f->surrogate, trial, tokens, loss);
+        esp_startup_observed(&f->bracket, trial, tokens, annealed);
     }
     const struct esp_roster_trial *t = esp_roster_get(&f->roster, trial);
     if (t->tokens >= t->horizon && isfinite(loss)) {
@@ -219,11 +204,8 @@ static void decided(void *self, const struct esp_verdict *verdict)
 {
     struct freeze_thaw *f = self;
     esp_roster_decided(&f->roster, verdict);
-    if (f->startup) {
-        esp_scheduler_halving.decided(f->bracket, verdict);
-        /* The first choice by the model ends the start-up. */
-        f->startup = verdict->reason.rule != ESP_RULE_FREEZE_THAW;
-    }
+    /* The first choice by the model ends the start-up. */
+    f->startup = f->startup && verdict->reason.rule != ESP_RULE_FREEZE_THAW;
     if (verdict->trial >= 0 && verdict->trial < f->roster.count) {
         relist(f, (uint32_t)verdict->trial);
     }
@@ -233,9 +215,6 @@ static void paused(void *self, uint32_t trial, bool held)
 {
     struct freeze_thaw *f = self;
     esp_roster_paused(&f->roster, trial, held);
-    if (f->startup) {
-        esp_scheduler_halving.paused(f->bracket, trial, held);
-    }
     relist(f, trial);
 }
 
@@ -244,7 +223,7 @@ static void ended(void *self, uint32_t trial, enum esp_cause cause)
     struct freeze_thaw *f = self;
     esp_roster_ended(&f->roster, trial, cause);
     if (f->startup) {
-        esp_scheduler_halving.ended(f->bracket, trial, cause);
+        esp_startup_ended(&f->bracket, trial);
     }
     if (cause == ESP_CAUSE_COMPLETE) {
         f->complete++;
@@ -261,9 +240,6 @@ static void returned(void *self, uint32_t trial)
 {
     struct freeze_thaw *f = self;
     esp_roster_returned(&f->roster, trial);
-    if (f->startup) {
-        esp_scheduler_halving.returned(f->bracket, trial);
-    }
     relist(f, trial);
 }
 
@@ -392,15 +368,49 @@ static struct esp_verdict choose(const struct freeze_thaw *f, const struct esp_s
     return verdict;
 }
 
+static struct esp_verdict in_startup(const struct freeze_thaw *f, uint32_t trial)
+{
+    const struct esp_roster_trial *t = esp_roster_get(&f->roster, trial);
+    int64_t until = esp_startup_onward(&f->bracket, trial);
+    bool on = until > t->tokens;
+    struct esp_verdict verdict = esp_verdict_make(on ? ESP_VERDICT_CONTINUE : ESP_VERDICT_PAUSE,
+                                                  trial,
+                                                  !on                  ? 0
+                                                  : until < t->horizon ? until
+                                                                       : t->horizon,
+                                                  ESP_RULE_STARTUP);
+    verdict.reason.at = t->tokens;
+    esp_startup_explain(&f->bracket, trial, &verdict.reason);
+    return verdict;
+}
+
+/* The best of those that wait at the highest rung which goes on; -1: none. */
+static int64_t next_promoted(const struct freeze_thaw *f)
+{
+    for (int k = f->bracket.rungs - 1; k >= 0; k--) {
+        int64_t trial;
+        for (uint32_t r = 1; (trial = esp_startup_next(&f->bracket, k, r)) >= 0; r++) {
+            const struct esp_roster_trial *t = esp_roster_get(&f->roster, (uint32_t)trial);
+            if (t->state == ESP_ROSTER_PAUSED && !t->held &&
+                esp_startup_rung(&f->bracket, (uint32_t)trial) == k && t->tokens < t->horizon) {
+                return trial;
+            }
+        }
+    }
+    return -1;
+}
+
 static struct esp_verdict slot(const void *self, const struct esp_slot_view *view)
 {
     const struct freeze_thaw *f = self;
-    if (f->startup) {
-        struct esp_slot_view bracket = *view;
-        bracket.may_create = view->may_create && f->roster.count < f->startup_size;
-        struct esp_verdict verdict = esp_scheduler_halving.slot(f->bracket, &bracket);
-        if (verdict.action == ESP_VERDICT_START || verdict.action == ESP_VERDICT_CONTINUE) {
-            return verdict;
+    if (f->startup && esp_ranking_count(&f->unfinished) == 0) {
+        if (view->may_create && f->roster.count < f->bracket.size) {
+            return esp_verdict_make(
+                ESP_VERDICT_START, view->next_trial, f->bracket.level[0], ESP_RULE_NEW);
+        }
+        int64_t best = next_promoted(f);
+        if (best >= 0) {
+            return in_startup(f, (uint32_t)best);
         }
     }
     return choose(f, view);
@@ -413,11 +423,11 @@ static struct esp_verdict report(const void *self, uint32_t trial, bool waiting)
     if (t->tokens >= t->horizon || t->insisted) {
         return esp_roster_report_to_horizon(&f->roster, trial, waiting);
     }
-    if (f->startup) {
-        return esp_scheduler_halving.report(f->bracket, trial, waiting);
-    }
     if (t->tokens < t->until && !waiting) {
         return esp_verdict_none(ESP_RULE_NONE);
+    }
+    if (f->startup) {
+        return in_startup(f, trial);
     }
     struct option options[MARKS * LEADERS + 2];
     struct esp_slot_view view = {.may_create = f->study->run_cap == 0 ||

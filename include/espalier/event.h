@@ -76,6 +76,7 @@ enum esp_rule {
     ESP_RULE_THRESHOLD,
     ESP_RULE_TARGET, /* metric.target reached: the study ends */
     ESP_RULE_FREEZE_THAW,
+    ESP_RULE_STARTUP, /* freeze-thaw's first trials: halving by annealed losses */
     ESP_RULE_CALIBRATED, /* discarding under the stated risk */
     ESP_RULE_DIVERGED,
     ESP_RULE_INTERRUPT,
