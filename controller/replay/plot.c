@@ -65,7 +65,7 @@ void esp_plot_add(struct esp_plot *plot,
     double loss = panel->worst;
     size_t at = 0;
     for (int i = 0; i < ESP_PLOT_COLUMNS; i++) {
-        double cost = cost_at(panel, i) * (double)table->horizon * (1 + 1e-9);
+        double cost = cost_at(panel, i) * (double)table->full * (1 + 1e-9);
         while (at < result->trace_count && (double)result->trace[at].spent <= cost) {
             loss = fmin(result->trace[at++].returned, panel->worst);
         }
