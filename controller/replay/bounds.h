@@ -6,23 +6,28 @@
  * anything: no completion of the curves, neither the best nor the worst, gives a bound for all
  * of them (a rival that looks good half way draws training away from the true best). These do:
  *
- *   lower  the returned trial is as the exact search says; when that one is itself censored it
- *          may be as good as the record's best; and after `unknown_at` it may be, as soon as
+ *   lower  The exact search, with a returned trial that is itself censored taken for as good as
+ *          the record's best. After `unknown_at` the returned trial may be that good as soon as
  *          enough has been paid to complete any trial that could be better (`soonest`), or with
  *          the next payment while none is complete and the last values rank.
- *   upper  the returned trial is as the exact search says; a censored one may be as bad as one
- *          that diverged; and after `unknown_at` a complete returned trial stays at least as
- *          good, because it gives way to better ones alone, while any other may become one that
- *          diverged. For a policy that looks at no loss, with one worker, trials come in one
- *          fixed order whatever they show, and the run itself, in which a censored trial costs
- *          all that was left of it and brings nothing, is the tighter bound.
+ *   upper  The exact search, with a censored returned trial taken for what it last was. After
+ *          `unknown_at` a complete returned trial stays at least as good, because it gives way
+ *          to better ones alone; any other may give way to one that diverges. For a policy that
+ *          looks at no loss, with one worker, trials come in one fixed order whatever they
+ *          show, and the run itself, in which a censored trial costs all that was left of it
+ *          and brings nothing, is the tighter bound.
  *
- * At every cost, the true returned loss lies between the two, so the cost to stay within a
- * limit and the regret at a budget do as well; medians and means over seeds too. Taken for
- * granted: what was recorded repeats (the same seed gives the same curve; what failed fails
- * again); beyond its record a trial would have gone on at its pace in device seconds; and
- * "good" is counted against the record's best: a censored trial that would have beaten it
- * counts as its equal, and one worse than the worst complete trial as that one. */
+ * At every cost, the true returned loss lies between the two; so do the cost to stay within a
+ * limit, the regret at a budget, and their medians and means over seeds. Taken for granted:
+ *
+ *   - What was recorded repeats: the same trial has the same curve, and what failed or diverged
+ *     does so again.
+ *   - A censored trial would not have ended worse than it stood when its record ended (upper).
+ *   - It would have gone on at its pace in device seconds (lower, with --cost seconds).
+ *   - Losses are counted against the record's best complete trial; a censored one that would
+ *     have beaten it counts as its equal.
+ *
+ * Nothing is assumed about how good a censored trial might have become. */
 #ifndef ESPALIER_REPLAY_BOUNDS_H
 #define ESPALIER_REPLAY_BOUNDS_H
 

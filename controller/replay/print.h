@@ -10,7 +10,8 @@
  *                      too few scores, nothing was discarded
  *
  * and over a recorded study with censored trials, where the ordinary keys take a trial that
- * is sent beyond its record as stopped there, at the cost of all that was left of it (run.h):
+ * is sent beyond its record as stopped there, at the cost of all that was left of it (run.h),
+ * and a censored returned trial as what it last was:
  *
  *   censored           per seed {trials, spent, unknown_at}: how many were sent beyond, what
  *                      was paid for it, spent when that first happened (null: never); summary
@@ -19,7 +20,7 @@
  *   bounds             per seed {lower, upper}: traces; summary {cost_to_within: {X: {lower:
  *                      {median, reached}, upper: …}}, regret_at: {B: [lower, upper]},
  *                      returned: [lower, upper]} (bounds.h); returned is the final trial's
- *                      loss, the mean over seeds; 1e30: it may be any */
+ *                      loss, the mean over seeds; 1e30: of a seed it may be any */
 #ifndef ESPALIER_REPLAY_PRINT_H
 #define ESPALIER_REPLAY_PRINT_H
 

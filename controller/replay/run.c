@@ -76,11 +76,12 @@ static void refit(struct run *run)
 }
 
 /* As `best` ranks: trials at their horizon by the value there; before any, by the last value.
- */
+ * One that was paid for to its horizon counts with the loss that it last had. */
 static void score(struct run *run, uint32_t trial)
 {
     const struct trial *t = &run->trials[trial];
-    if (t->standing == STANDING_COMPLETE && isfinite(t->last) &&
+    bool paid = t->standing == STANDING_COMPLETE || (t->standing == STANDING_GONE && t->beyond);
+    if (paid && isfinite(t->last) &&
         (run->best_complete < 0 || t->last < run->trials[run->best_complete].last)) {
         run->best_complete = trial;
     }
@@ -105,7 +106,7 @@ static void score(struct run *run, uint32_t trial)
     r->trace[r->trace_count++] =
         (struct esp_replay_step){.spent = run->spent,
                                  .row = row,
-                                 .returned = esp_table_final(run->table, row),
+                                 .returned = esp_table_promised(run->table, row),
                                  .complete = run->best_complete >= 0};
 }
 

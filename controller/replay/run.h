@@ -5,9 +5,10 @@
  * No loss is made up. When a censored trial is sent beyond its last recorded point, all that
  * was left of it up to its horizon is paid at once, its slot is busy for as long, and then it
  * ends as if the user had stopped it, which sampler and scheduler hold neither for nor against
- * it: one cannot pay more for a trial, nor get less. Up to the first such moment, `unknown_at`,
- * the search is exactly what it would have been; what holds for sure beyond it is in
- * bounds.h. */
+ * it. `best` may name it from then on, with the loss that it last had. One cannot pay more for
+ * a trial, nor, unless it would have got worse, get less. Up to the first such moment,
+ * `unknown_at`, the search is exactly what it would have been; what holds for sure beyond it is
+ * in bounds.h. */
 #ifndef ESPALIER_REPLAY_RUN_H
 #define ESPALIER_REPLAY_RUN_H
 
@@ -16,7 +17,7 @@
 struct esp_replay_step {
     int64_t spent;   /* in the table's unit, after a payment */
     uint32_t row;    /* the table's trial that `best` would name then */
-    double returned; /* its last loss in the table; infinity: diverged, or censored */
+    double returned; /* its last loss in the table, as promised; infinity: diverged */
     bool complete;   /* it has been trained to its horizon: it can only give way to a better */
 };
 

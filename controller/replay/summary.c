@@ -74,13 +74,7 @@ int esp_replay_summary_init(struct esp_replay_summary *summary,
         summary->limit[i] = best + shares[i] * fabs(best);
     }
     summary->limit[ESP_WITHIN_RANK20] = esp_table_ranked(table, 20);
-    summary->worst = best;
-    for (uint32_t t = 0; t < table->trial_count; t++) {
-        double loss = esp_table_final(table, t);
-        if (isfinite(loss) && loss > summary->worst) {
-            summary->worst = loss;
-        }
-    }
+    summary->worst = esp_table_worst(table);
     return 0;
 }
 

@@ -31,7 +31,7 @@ struct esp_replay_summary {
     double beyond_decisions;        /* the shares of decisions and of cost that sent trials */
     double beyond_spent;            /* beyond their record */
     double limit[ESP_WITHIN_COUNT]; /* the loss that counts as within */
-    double worst;                   /* the table's worst finite loss */
+    double worst;                   /* esp_table_worst */
 };
 
 int esp_replay_summary_init(struct esp_replay_summary *summary,

@@ -517,15 +517,37 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+double esp_table_promised(const struct esp_table *table, uint32_t trial)
+{
+    if (table->ends[trial] != ESP_TABLE_CENSORED) {
+        return esp_table_final(table, trial);
+    }
+    double loss = table->points[table->first[trial + 1] - 1].loss;
+    return isfinite(loss) ? fmax(loss, esp_table_final(table, table->best)) : INFINITY;
+}
+
+double esp_table_worst(const struct esp_table *table)
+{
+    double worst = esp_table_final(table, table->best);
+    for (uint32_t t = 0; t < table->trial_count; t++) {
+        double loss = esp_table_promised(table, t);
+        worst = isfinite(loss) ? fmax(worst, loss) : worst;
+    }
+    return worst;
+}
+
 double esp_table_ranked(const struct esp_table *table, uint32_t rank)
 {
+    uint32_t count = 0;
     double *finals = malloc(table->trial_count * sizeof *finals);
     assert(finals && rank >= 1);
     for (uint32_t i = 0; i < table->trial_count; i++) {
-        finals[i] = esp_table_final(table, i);
+        if (table->ends[i] != ESP_TABLE_CENSORED) {
+            finals[count++] = esp_table_final(table, i);
+        }
     }
-    qsort(finals, table->trial_count, sizeof *finals, by_number);
-    double loss = finals[rank <= table->trial_count ? rank - 1 : table->trial_count - 1];
+    qsort(finals, count, sizeof *finals, by_number);
+    double loss = finals[rank <= count ? rank - 1 : count - 1];
     free(finals);
     return loss;
 }

@@ -85,10 +85,15 @@ int esp_table_reserve(struct esp_table *table, uint32_t trials, struct esp_error
 /* Finds `best` once all trials are known; -EINVAL when none ends with a finite loss. */
 int esp_table_find_best(struct esp_table *table, struct esp_error *error);
 
-/* The last recorded loss of a complete trial; infinity when it diverged or failed, and for a
- * censored one, of which nothing better can be promised. */
+/* The last recorded loss of a complete trial; infinity for any other. */
 double esp_table_final(const struct esp_table *table, uint32_t trial);
-/* The loss whose rank among the last ones is `rank` (from 1). */
+/* The most that a trial's loss at its horizon can be, if it would not have ended worse than it
+ * stood when its record ended: for a censored one its last recorded loss, though not below the
+ * table's best, against which losses are counted; for others the final one. */
+double esp_table_promised(const struct esp_table *table, uint32_t trial);
+/* The worst finite one of those. */
+double esp_table_worst(const struct esp_table *table);
+/* The loss whose rank is `rank` (from 1) among the final ones that are known. */
 double esp_table_ranked(const struct esp_table *table, uint32_t rank);
 
 /* The trial nearest to drawn values that is not taken (a flag per trial); ties to the lower
