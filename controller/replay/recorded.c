@@ -69,10 +69,14 @@ static int folder_of(const char *path, char folder[ESP_PATH_MAX], struct esp_err
         return esp_error_set(error, -ENAMETOOLONG, "%.200s…: the path is too long", path);
     }
     snprintf(folder, ESP_PATH_MAX, "%s", path);
-    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+    const char *name = last_part(path);
+    bool there = stat(path, &status) == 0;
+    if (there && S_ISDIR(status.st_mode)) {
         return 0;
     }
-    const char *name = last_part(path);
+    if (!there && strcmp(name, ledger_name) != 0) {
+        return 0; /* the reader says what is missing */
+    }
     if (strcmp(name, ledger_name) != 0) {
         return esp_error_set(error,
                              -EINVAL,
