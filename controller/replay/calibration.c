@@ -23,7 +23,7 @@ static int take_line(
         return esp_error_set(error,
                              -EINVAL,
                              "%s:%d: \"%.60s\" is no score: a line holds one number from 0, as "
-                             "\"score\" of `espalier replay --json`",
+                             "\"best_score\" of `espalier replay --json`",
                              path,
                              line,
                              begin);

@@ -111,7 +111,7 @@ static int score_table(struct work *work, int index, double *scores)
             rc = name_table(work, table, rc);
             break;
         }
-        scores[i] = result.score;
+        scores[i] = result.best_score;
         esp_replay_result_release(&result);
     }
     drop_study(study);

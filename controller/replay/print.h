@@ -5,7 +5,10 @@
  *   unit               "tokens" or "seconds": of every cost that is not in full trainings
  *   trials             created (summary: the mean)
  *   discarded          given up for good (summary: the mean share of those created)
- *   complete, diverged, score (what `--calibration` takes; null: no trial was completed)
+ *   complete, diverged how many
+ *   score              esp_scheduler_score: what the controller would keep; null: no trial was
+ *                      completed
+ *   best_score         the same of the table's best trial: what `--calibration` takes
  *   calibration        {scores, needed, limit}: with --calibrate or --calibration; limit null:
  *                      too few scores, nothing was discarded
  *

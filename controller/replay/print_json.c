@@ -114,6 +114,8 @@ void esp_print_seed(const struct esp_table *table,
            result->discarded,
            result->diverged);
     print_number("%.9g", result->score);
+    printf(",\"best_score\":");
+    print_number("%.9g", result->best_score);
     if (bounds) {
         print_bounds(table, result, bounds);
     }

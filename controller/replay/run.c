@@ -2,6 +2,7 @@
 
 #include "price.h"
 #include "search/sampler.h"
+#include "stop/discard.h"
 #include "stop/scheduler.h"
 
 #include <assert.h>
@@ -35,7 +36,8 @@ struct run {
     struct esp_sampler *sampler;
     struct esp_scheduler *scheduler;
     struct esp_replay_result *result;
-    struct trial *trials; /* at most one per row of the table */
+    struct esp_discard hindsight; /* knows which trial is the table's best */
+    struct trial *trials;         /* at most one per row of the table */
     uint32_t count, live, workers;
     uint32_t *running; /* trials that are live: `live` numbers */
     bool *taken;
@@ -168,6 +170,7 @@ static bool start(struct run *run, const struct esp_verdict *verdict)
     esp_sampler_created(run->sampler, trial, drawn);
     esp_scheduler_decided(run->scheduler, verdict);
     esp_scheduler_created(run->scheduler, trial, run->table->horizons[row], drawn);
+    esp_discard_created(&run->hindsight, trial, run->table->horizons[row]);
     go(run, trial, verdict->until);
     return true;
 }
@@ -379,6 +382,7 @@ static void observe(struct run *run, uint32_t trial, int64_t at)
     t->next++;
     esp_sampler_observed(run->sampler, trial, t->tokens, t->last);
     esp_scheduler_observed(run->scheduler, trial, t->tokens, t->last, told_seconds(run, point));
+    esp_discard_observed(&run->hindsight, trial, t->tokens, t->last);
     bool diverged = !has_point(run, t) && run->table->ends[t->row] == ESP_TABLE_DIVERGED;
     if (!isfinite(t->last) || diverged) {
         leave(run, trial, STANDING_GONE, ESP_END_DIVERGED, ESP_CAUSE_DIVERGED);
@@ -408,6 +412,19 @@ static void advance(struct run *run)
     refit(run);
 }
 
+/* The score that this search would have if it knew which of its trials is the table's best,
+ * also when that one was paused and forgotten; a search that never had it cannot lose it. */
+static double hindsight_score(struct run *run)
+{
+    for (uint32_t i = 0; i < run->count; i++) {
+        if (run->trials[i].row == run->table->best && run->trials[i].tokens > 0) {
+            esp_discard_completed(&run->hindsight, i);
+            return esp_discard_score(&run->hindsight);
+        }
+    }
+    return 0;
+}
+
 int esp_replay_run(const struct esp_table *table,
                    const struct esp_study *study,
                    const struct esp_replay_options *options,
@@ -424,6 +441,7 @@ int esp_replay_run(const struct esp_table *table,
         .best_partial = -1,
     };
     *result = (struct esp_replay_result){.unknown_at = -1, .score = NAN};
+    esp_discard_init(&run.hindsight, &(struct esp_stopping){0});
     int rc = esp_sampler_create(study, &run.sampler, error);
     if (rc == 0) {
         rc = esp_scheduler_create(study, &run.scheduler, error);
@@ -450,9 +468,11 @@ int esp_replay_run(const struct esp_table *table,
     result->trials = run.count;
     result->spent = run.spent;
     result->score = esp_scheduler_score(run.scheduler);
+    result->best_score = hindsight_score(&run);
 out:
     esp_sampler_destroy(run.sampler);
     esp_scheduler_destroy(run.scheduler);
+    esp_discard_release(&run.hindsight);
     free(run.trials);
     free(run.taken);
     free(run.running);

@@ -39,7 +39,8 @@ struct esp_replay_result {
                              be better than the one returned at `unknown_at` */
     uint32_t beyond;      /* trials that did; as many decisions sent them there */
     int64_t beyond_spent; /* what was paid for it */
-    double score;         /* esp_scheduler_score at the end */
+    double score;         /* esp_scheduler_score at the end: of the best that was completed */
+    double best_score;    /* the same of the table's best, completed or not; 0: never started */
 };
 
 struct esp_replay_options {
