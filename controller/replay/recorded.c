@@ -65,10 +65,11 @@ bool esp_recorded_is(const char *path)
 static int folder_of(const char *path, char folder[ESP_PATH_MAX], struct esp_error *error)
 {
     struct stat status;
-    if (strlen(path) >= ESP_PATH_MAX) {
+    size_t whole = strlen(path);
+    if (whole >= ESP_PATH_MAX) {
         return esp_error_set(error, -ENAMETOOLONG, "%.200s…: the path is too long", path);
     }
-    snprintf(folder, ESP_PATH_MAX, "%s", path);
+    memcpy(folder, path, whole + 1);
     const char *name = last_part(path);
     bool there = stat(path, &status) == 0;
     if (there && S_ISDIR(status.st_mode)) {
