@@ -85,7 +85,14 @@ static void add_numbers(const struct esp_reason *reason,
     if (!isnan(reason->expected)) {
         esp_buffer_addf(out, " Expected %.4g", reason->expected);
         if (!isnan(reason->cost)) {
-            esp_buffer_addf(out, " for a remaining cost of %.4g", reason->cost);
+            esp_buffer_add(out, " for the ");
+            esp_buffer_count(out, reason->cost);
+            esp_buffer_add(out, " tokens that remain");
+        }
+        if (!isnan(reason->cost_seconds)) {
+            esp_buffer_add(out, ", about ");
+            esp_buffer_seconds(out, reason->cost_seconds);
+            esp_buffer_add(out, " of the device");
         }
         esp_buffer_add(out, ".");
     }
@@ -148,6 +155,7 @@ void esp_reason_json(const struct esp_verdict *verdict, bool maximize, struct es
     add_real(out, "threshold", shown(reason->threshold, maximize));
     add_real(out, "expected", reason->expected);
     add_real(out, "cost", reason->cost);
+    add_real(out, "cost_seconds", reason->cost_seconds);
     esp_buffer_add(out, ",\"rivals\":[");
     for (int i = 0; i < ESP_RIVALS_MAX && reason->rivals[i] >= 0; i++) {
         esp_buffer_addf(out, "%s%d", i ? "," : "", (int)reason->rivals[i]);

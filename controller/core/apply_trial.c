@@ -98,8 +98,9 @@ fold_verdict(struct esp_core *core, const struct esp_event *e, struct esp_error 
     return 0;
 }
 
-static void fold_started(struct esp_trial *t, const struct esp_event *e)
+static void fold_started(struct esp_core *core, struct esp_trial *t, const struct esp_event *e)
 {
+    bool clocked = e->number == 0; /* else by the checkpoint that it started from */
     t->at_tokens = e->number;
     t->stood = e->number;
     t->at_seconds = 0;
@@ -112,6 +113,7 @@ static void fold_started(struct esp_trial *t, const struct esp_event *e)
         struct esp_checkpoint *c = &t->checkpoints[i];
         if (c->id && c->tokens == e->number) {
             t->at_seconds = c->seconds;
+            clocked = true;
             t->saved = c->tokens >= t->tokens; /* nothing to save before it trains on */
         }
         /* It was told to start from its newest checkpoint and stands before it. */
@@ -119,6 +121,11 @@ static void fold_started(struct esp_trial *t, const struct esp_event *e)
             c->damaged = true;
         }
     }
+    esp_scheduler_started(core->scheduler,
+                          esp_trial_index(core, t),
+                          esp_device_of(core, t->process),
+                          t->at_tokens,
+                          clocked ? t->at_seconds : NAN);
 }
 
 /* Whether the attempt has trained on since it was last heard of. */
@@ -262,7 +269,7 @@ int esp_fold_trial(struct esp_core *core, const struct esp_event *e, struct esp_
     case ESP_EVENT_MOVED:
         return esp_fold_moved(core, e, error);
     case ESP_EVENT_STARTED_AT:
-        fold_started(t, e);
+        fold_started(core, t, e);
         return 0;
     case ESP_EVENT_REPORT:
         return fold_report(core, t, e);

@@ -40,7 +40,8 @@ struct esp_verdict esp_ask_slot(struct esp_core *core)
     }
     struct esp_slot_view view = {.may_create = may_create(core),
                                  .next_trial = core->trial_count,
-                                 .live = esp_core_live(core) + core->queue.count};
+                                 .live = esp_core_live(core) + core->queue.count,
+                                 .device = esp_device_next(core)};
     return esp_scheduler_slot(core->scheduler, &view);
 }
 

@@ -82,6 +82,11 @@ static uint64_t mix_trial(const struct esp_core *core, uint64_t hash, uint32_t i
     for (size_t i = 0; i < params; i++) {
         hash = mix_real(hash, core->values[index * params + i]);
     }
+    const struct esp_cost *cost = esp_scheduler_cost(core->scheduler);
+    hash = mix(hash, (uint64_t)esp_cost_device(cost, index));
+    for (int i = 0; i < core->device_count; i++) {
+        hash = mix_real(hash, esp_cost_of_trial(cost, index, i));
+    }
     return hash;
 }
 
@@ -104,6 +109,10 @@ uint64_t esp_core_digest(const struct esp_core *core)
     for (uint32_t i = 0; i < core->agent_count; i++) {
         const struct esp_agent *a = &core->agents[i];
         hash = mix_text(mix_text(mix(mix(hash, a->id), a->slots), a->host), a->device);
+        hash = mix(hash, (uint64_t)a->device_class);
+    }
+    for (int i = 0; i < core->device_count; i++) {
+        hash = mix_text(hash, core->device_names[i]);
     }
     uint64_t answers = 0; /* the table's order is its capacity's: sum over it */
     for (uint32_t i = 0; i < core->answer_capacity; i++) {

@@ -19,7 +19,8 @@ struct esp_reason esp_reason_none(enum esp_rule rule)
                                 .value = NAN,
                                 .threshold = NAN,
                                 .expected = NAN,
-                                .cost = NAN};
+                                .cost = NAN,
+                                .cost_seconds = NAN};
     for (int i = 0; i < ESP_RIVALS_MAX; i++) {
         reason.rivals[i] = -1;
     }

@@ -115,6 +115,7 @@ struct esp_agent {
     uint32_t slots;
     char host[ESP_NAME_MAX];
     char device[ESP_NAME_MAX];
+    int device_class; /* index into the core's device_names */
     /* volatile */
     bool connected, draining;
     int64_t heard;
@@ -157,6 +158,9 @@ struct esp_core {
     struct esp_list alive; /* processes that have not exited */
     struct esp_agent *agents;
     uint32_t agent_count, agent_capacity;
+    /* Classes of devices: the names that agents gave, in order of their first appearance. */
+    char device_names[ESP_DEVICE_CLASSES_MAX][ESP_NAME_MAX];
+    int device_count;
     struct esp_answer *answers;
     uint32_t answer_count, answer_capacity;
     int64_t run_cap, workers;
@@ -278,6 +282,9 @@ uint32_t esp_agents_slots(const struct esp_core *core);
 /* An agent with a free slot, and that slot; NULL: none. */
 struct esp_agent *esp_agent_with_room(struct esp_core *core, uint32_t *slot);
 void esp_agent_silent(struct esp_core *core, struct esp_agent *agent);
+/* The class of the device that a process trains on; and of the one that is given work next. */
+int esp_device_of(const struct esp_core *core, uint64_t process);
+int esp_device_next(struct esp_core *core);
 
 /* record.c: events happen here: numbered, folded, appended to the outcome. */
 struct esp_event esp_event_of(enum esp_event_kind kind);

@@ -57,11 +57,11 @@ static bool read_number(const char *name, const char *text, double min, double m
     return true;
 }
 
-static bool read_unit(const char *text, enum esp_cost *unit)
+static bool read_unit(const char *text, enum esp_price *unit)
 {
-    for (int i = ESP_COST_TOKENS; i <= ESP_COST_SECONDS; i++) {
-        if (strcmp(text, esp_cost_name((enum esp_cost)i)) == 0) {
-            *unit = (enum esp_cost)i;
+    for (int i = ESP_PRICE_TOKENS; i <= ESP_PRICE_SECONDS; i++) {
+        if (strcmp(text, esp_price_name((enum esp_price)i)) == 0) {
+            *unit = (enum esp_price)i;
             return true;
         }
     }

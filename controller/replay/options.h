@@ -12,7 +12,7 @@ struct esp_replay_call {
     int seeds;
     int first_seed;
     struct esp_replay_options run;
-    enum esp_cost unit;
+    enum esp_price unit;
     bool calibrate;               /* on the call's other tables */
     const char *calibration_path; /* NULL: none */
     bool json;

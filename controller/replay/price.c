@@ -11,14 +11,14 @@
  * are below 2^63. */
 #define SECONDS_MAX 0x1p26
 
-const char *esp_cost_name(enum esp_cost unit)
+const char *esp_price_name(enum esp_price unit)
 {
-    return unit == ESP_COST_SECONDS ? "seconds" : "tokens";
+    return unit == ESP_PRICE_SECONDS ? "seconds" : "tokens";
 }
 
-double esp_cost_number(enum esp_cost unit, int64_t cost)
+double esp_price_number(enum esp_price unit, int64_t cost)
 {
-    return unit == ESP_COST_SECONDS ? (double)cost / MICRO : (double)cost;
+    return unit == ESP_PRICE_SECONDS ? (double)cost / MICRO : (double)cost;
 }
 
 static int price_trial(struct esp_table *table, uint32_t trial, struct esp_error *error)
@@ -44,11 +44,11 @@ static int price_trial(struct esp_table *table, uint32_t trial, struct esp_error
     return 0;
 }
 
-int esp_table_price(struct esp_table *table, enum esp_cost unit, struct esp_error *error)
+int esp_table_price(struct esp_table *table, enum esp_price unit, struct esp_error *error)
 {
     table->unit = unit;
     table->full = table->horizon;
-    if (unit == ESP_COST_TOKENS) {
+    if (unit == ESP_PRICE_TOKENS) {
         for (uint32_t i = 0; i < table->first[table->trial_count]; i++) {
             table->points[i].cost = table->points[i].tokens;
         }

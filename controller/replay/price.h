@@ -10,12 +10,12 @@
 #include "table.h"
 
 /* -EINVAL names the file and the trial whose seconds are missing or fall. */
-int esp_table_price(struct esp_table *table, enum esp_cost unit, struct esp_error *error);
+int esp_table_price(struct esp_table *table, enum esp_price unit, struct esp_error *error);
 
 /* "tokens" or "seconds". */
-const char *esp_cost_name(enum esp_cost unit);
+const char *esp_price_name(enum esp_price unit);
 /* A cost as a number in that unit. */
-double esp_cost_number(enum esp_cost unit, int64_t cost);
+double esp_price_number(enum esp_price unit, int64_t cost);
 
 /* What the rest of a trial costs that has been trained to its point `next` (exclusive): as
  * recorded, and beyond the record at the pace that it had up to there. */

@@ -14,7 +14,7 @@ void esp_print_header(const struct esp_replay_call *call)
            call->policy.scheduler,
            call->seeds,
            call->run.budget,
-           esp_cost_name(call->unit));
+           esp_price_name(call->unit));
     printf("%-34s  cost to stay within (share of seeds)          regret at"
            "                                          best            dis-    p99\n",
            "table");
@@ -94,7 +94,7 @@ static void print_censored(const struct esp_table *table, struct esp_replay_foun
            "between `at least` and `at most`.\n",
            100 * run->beyond_decisions / run->seeds,
            100 * run->beyond_spent / run->seeds,
-           esp_cost_name(table->unit));
+           esp_price_name(table->unit));
 }
 
 void esp_print_rows(const struct esp_table *table,

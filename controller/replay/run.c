@@ -361,7 +361,7 @@ static void judge(struct run *run, uint32_t trial)
 /* What the scheduler is told as device seconds: in the unit that is paid. */
 static double told_seconds(const struct run *run, const struct esp_table_point *point)
 {
-    return esp_cost_number(run->table->unit, point->cost);
+    return esp_price_number(run->table->unit, point->cost);
 }
 
 /* One recorded point of the trial that reaches its next one first. */

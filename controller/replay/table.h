@@ -45,9 +45,9 @@ enum esp_table_end {
     ESP_TABLE_CENSORED, /* nobody knows: it was paused, pruned or stopped, or trains now */
 };
 
-enum esp_cost {
-    ESP_COST_TOKENS,
-    ESP_COST_SECONDS, /* of device time, in microseconds */
+enum esp_price {
+    ESP_PRICE_TOKENS,
+    ESP_PRICE_SECONDS, /* of device time, in microseconds */
 };
 
 struct esp_table {
@@ -70,7 +70,7 @@ struct esp_table {
     uint32_t best;            /* the complete trial with the lowest last loss */
     uint32_t censored;        /* how many are */
     uint32_t left_out;        /* trials of a recorded study without a single report */
-    enum esp_cost unit;
+    enum esp_price unit;
     int64_t full;               /* what a full training costs in that unit */
     struct esp_study *recorded; /* the study that recorded them; NULL: read from files */
     char source[ESP_PATH_MAX];  /* the file of the points, for messages */

@@ -107,6 +107,7 @@ int esp_sampler_propose(const struct esp_sampler *sampler,
         .threshold = NAN,
         .expected = NAN,
         .cost = NAN,
+        .cost_seconds = NAN,
     };
     for (int i = 0; i < ESP_RIVALS_MAX; i++) {
         reason->rivals[i] = -1;

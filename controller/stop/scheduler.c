@@ -21,6 +21,7 @@ struct esp_scheduler {
     double winning;
     int64_t winning_tokens;
     struct esp_discard discard;
+    struct esp_cost *cost;
 };
 
 /* early_terminate.type, and what it means here; NULL: known, not built. */
@@ -75,6 +76,15 @@ int esp_scheduler_create(const struct esp_study *study,
         free(scheduler);
         return rc;
     }
+    rc = esp_cost_create(study, &scheduler->cost, error);
+    if (rc < 0) {
+        ops->destroy(scheduler->self);
+        free(scheduler);
+        return rc;
+    }
+    if (ops->costs) {
+        ops->costs(scheduler->self, scheduler->cost);
+    }
     esp_discard_init(&scheduler->discard, &study->stopping);
     *out = scheduler;
     return 0;
@@ -85,6 +95,7 @@ void esp_scheduler_destroy(struct esp_scheduler *scheduler)
     if (scheduler) {
         scheduler->ops->destroy(scheduler->self);
         esp_discard_release(&scheduler->discard);
+        esp_cost_destroy(scheduler->cost);
         free(scheduler);
     }
 }
@@ -97,7 +108,14 @@ void esp_scheduler_created(struct esp_scheduler *s,
     assert(trial == s->count && horizon > 0);
     s->count++;
     esp_discard_created(&s->discard, trial, horizon);
+    esp_cost_created(s->cost, trial, values);
     s->ops->created(s->self, trial, horizon, values);
+}
+
+void esp_scheduler_started(
+    struct esp_scheduler *s, uint32_t trial, int device, int64_t tokens, double device_seconds)
+{
+    esp_cost_started(s->cost, trial, device, tokens, device_seconds);
 }
 
 void esp_scheduler_observed(
@@ -110,6 +128,7 @@ void esp_scheduler_observed(
         s->winning_tokens = tokens;
     }
     esp_discard_observed(&s->discard, trial, tokens, loss);
+    esp_cost_observed(s->cost, trial, tokens, device_seconds);
     s->ops->observed(s->self, trial, tokens, loss, device_seconds);
 }
 
@@ -181,6 +200,11 @@ struct esp_verdict esp_scheduler_discard(const struct esp_scheduler *s)
 double esp_scheduler_score(const struct esp_scheduler *s)
 {
     return esp_discard_score(&s->discard);
+}
+
+const struct esp_cost *esp_scheduler_cost(const struct esp_scheduler *s)
+{
+    return s->cost;
 }
 
 int esp_scheduler_refit(const struct esp_scheduler *s, double *numbers, int capacity)

@@ -8,6 +8,8 @@
 #ifndef ESPALIER_STOP_SCHEDULER_H
 #define ESPALIER_STOP_SCHEDULER_H
 
+#include "cost.h"
+
 #include <espalier/event.h>
 #include <espalier/study.h>
 
@@ -18,12 +20,16 @@ struct esp_slot_view {
     bool may_create;     /* run_cap, budget and sampler allow a new trial */
     uint32_t next_trial; /* its number */
     uint32_t live;       /* trials assigned, running, pausing or stopping now */
+    int device;          /* the class of the slot's device */
 };
 
 struct esp_scheduler_ops {
     const char *name;
     int (*create)(const struct esp_study *study, void **self, struct esp_error *error);
     void (*destroy)(void *self);
+    /* Optional, called once after `create`: what training costs, kept up to date beside self.
+     */
+    void (*costs)(void *self, const struct esp_cost *cost);
     /* A trial exists; `horizon` is its last step in tokens. Told in trial order. */
     void (*created)(void *self, uint32_t trial, int64_t horizon, const double *values);
     /* A recorded loss; tokens grow within a trial. `device_seconds` is cumulative. */
@@ -73,6 +79,10 @@ void esp_scheduler_created(struct esp_scheduler *s,
                            uint32_t trial,
                            int64_t horizon,
                            const double *values);
+/* An attempt goes on from here (cost.h). Not told: where the trial was last observed, on the
+ * same device. Devices come as classes, small numbers in order of their first appearance. */
+void esp_scheduler_started(
+    struct esp_scheduler *s, uint32_t trial, int device, int64_t tokens, double device_seconds);
 void esp_scheduler_observed(struct esp_scheduler *s,
                             uint32_t trial,
                             int64_t tokens,
@@ -90,6 +100,8 @@ struct esp_verdict esp_scheduler_discard(const struct esp_scheduler *s);
 /* What later studies calibrate their discards on (discard.h); NaN while no trial is complete.
  */
 double esp_scheduler_score(const struct esp_scheduler *s);
+/* What training costs, as far as it was told. */
+const struct esp_cost *esp_scheduler_cost(const struct esp_scheduler *s);
 int esp_scheduler_refit(const struct esp_scheduler *s, double *numbers, int capacity);
 void esp_scheduler_fitted(struct esp_scheduler *s, const double *numbers, int count);
 

@@ -86,6 +86,7 @@ const struct esp_column esp_columns[] = {
     VERDICT("threshold", ESP_COLUMN_REAL, false, true, reason.threshold, NULL),
     VERDICT("expected", ESP_COLUMN_REAL, false, true, reason.expected, NULL),
     VERDICT("cost", ESP_COLUMN_REAL, false, true, reason.cost, NULL),
+    VERDICT("cost_seconds", ESP_COLUMN_REAL, false, true, reason.cost_seconds, NULL),
     VERDICT("rivals", ESP_COLUMN_RIVALS, false, true, reason.rivals, NULL),
 
 #define DIRECTIVE(key, type, member, words)                                                    \

@@ -95,10 +95,12 @@ struct esp_reason {
     int64_t at;   /* tokens at which values were compared */
     int32_t rank; /* 1 is the best, among `of` */
     int32_t of;
-    double value;     /* this trial's */
-    double threshold; /* what it was held against */
-    double expected;  /* expected improvement, or predicted loss at the horizon */
-    double cost;      /* remaining cost it was weighed with */
+    double value;        /* this trial's */
+    double threshold;    /* what it was held against */
+    double expected;     /* expected improvement, or predicted loss at the horizon */
+    double cost;         /* tokens that remain to its horizon */
+    double cost_seconds; /* the same in device seconds as predicted for the device, which it was
+                            weighed with; NaN: nothing was known, `cost` was */
     int32_t
         rivals[ESP_RIVALS_MAX]; /* trials it was compared with, the nearest first; -1: none */
 };

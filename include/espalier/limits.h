@@ -47,6 +47,11 @@
 #define ESP_PROCESSES_MAX 4096
 #define ESP_AGENTS_MAX 256
 
+/* Devices, by name, whose speed is learnt apart; further ones are taken for the last. A study's
+ * hosts have a handful of kinds; a table of 32 × 33 pointers (controller/stop/cost.c) is 8 KiB.
+ */
+#define ESP_DEVICE_CLASSES_MAX 32
+
 /* Reports and saves a trial process keeps until they are acknowledged; at one report a second
  * this is an hour without a controller, far beyond a lease. When full, training waits. */
 #define ESP_UNACKED_MAX 4096

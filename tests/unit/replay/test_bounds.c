@@ -241,7 +241,7 @@ static void seconds_are_paid_in_seconds(void **state)
     read_table(&table);
     censor(&table, 0, 1);
     table.best = 2;
-    assert_int_equal(esp_table_price(&table, ESP_COST_SECONDS, &error), 0);
+    assert_int_equal(esp_table_price(&table, ESP_PRICE_SECONDS, &error), 0);
     assert_int_equal(table.full, 5500000);
     assert_int_equal(esp_table_rest(&table, 0, table.first[0] + 1), 1500000);
     search(&table, "none", &result, &bounds);
@@ -254,10 +254,10 @@ static void seconds_are_paid_in_seconds(void **state)
                  {14000000, 2});
     release(&result, &bounds);
     table.points[3].seconds = NAN;
-    assert_int_equal(esp_table_price(&table, ESP_COST_SECONDS, &error), -EINVAL);
+    assert_int_equal(esp_table_price(&table, ESP_PRICE_SECONDS, &error), -EINVAL);
     assert_non_null(strstr(error.text, "b.curves.csv: trial 2 at 2 tokens"));
     table.points[3].seconds = 9;
-    assert_int_equal(esp_table_price(&table, ESP_COST_SECONDS, &error), -EINVAL);
+    assert_int_equal(esp_table_price(&table, ESP_PRICE_SECONDS, &error), -EINVAL);
     assert_non_null(strstr(error.text, "fall"));
     esp_table_release(&table);
 }

@@ -136,6 +136,7 @@ static struct esp_reason any_reason(uint64_t *random)
         .threshold = odd_real(random),
         .expected = odd_real(random),
         .cost = odd_real(random),
+        .cost_seconds = odd_real(random),
     };
     for (int i = 0; i < ESP_RIVALS_MAX; i++) {
         reason.rivals[i] = (int32_t)(fixture_random(random) % 4) - 1;
@@ -284,6 +285,7 @@ static void same_reason(const struct esp_reason *a, const struct esp_reason *b)
     same_real(a->threshold, b->threshold);
     same_real(a->expected, b->expected);
     same_real(a->cost, b->cost);
+    same_real(a->cost_seconds, b->cost_seconds);
     assert_memory_equal(a->rivals, b->rivals, sizeof a->rivals);
 }
 
