@@ -25,12 +25,9 @@ bool esp_budget_spent(const struct esp_core *core)
 }
 
 /* Seconds are promised at the rate of the tokens so far. */
-bool esp_budget_committed(const struct esp_core *core)
+static bool over_with(const struct esp_core *core, double further)
 {
-    if (!limited(core)) {
-        return false;
-    }
-    double promised = 0;
+    double promised = further;
     for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
          i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
         for (uint32_t k = core->processes[i].hosted.first; k != ESP_NOWHERE;
@@ -46,4 +43,14 @@ bool esp_budget_committed(const struct esp_core *core)
     double spent = (double)core->spent_tokens;
     double rate = spent > 0 ? core->spent_seconds / spent : 0;
     return over(core, spent + promised, core->spent_seconds + promised * rate);
+}
+
+bool esp_budget_committed(const struct esp_core *core)
+{
+    return limited(core) && over_with(core, 0);
+}
+
+bool esp_budget_holds(const struct esp_core *core, double tokens)
+{
+    return !limited(core) || !over_with(core, tokens);
 }

@@ -51,6 +51,7 @@ static uint64_t mix_trial(const struct esp_core *core, uint64_t hash, uint32_t i
                               t->pause_rule,
                               t->attempt,
                               t->fruitless,
+                              t->repeats,
                               t->seed,
                               t->group,
                               t->process,
