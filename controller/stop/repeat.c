@@ -6,6 +6,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* Leading settings with one seed that are looked at: ESP_REPEAT_LEADERS, and what is the same
+ * training as one of them. */
+#define SINGLES_LOOKED_AT 16
+
 enum standing { LIVE, PAUSED, HELD, ENDED };
 
 struct esp_repeat_trial {
@@ -182,19 +186,34 @@ static int place(struct leader *leaders, int count, struct leader new)
     return kept + 1;
 }
 
+/* Trials of the same values and seed, which a sampler may draw twice, are one training: their
+ * losses are equal to the last bit. */
+static bool
+is_same_training(const struct esp_repeat *r, uint32_t trial, const struct leader *to, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (r->trials[to[i].trial].final == r->trials[trial].final) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The first settings, best first. */
 static int lead(const struct esp_repeat *r, double noise, struct leader *leaders)
 {
     uint32_t singles = esp_ranking_count(&r->singles);
     int count = 0;
-    for (uint32_t k = 1; k <= singles && k <= ESP_REPEAT_LEADERS; k++) {
-        uint32_t trial = esp_ranking_at(&r->singles, k).trial;
-        double score = esp_seeds_score(&r->trials[trial].seeds, noise);
-        count = place(leaders, count, (struct leader){score, trial});
-    }
     for (uint32_t i = 0; i < r->repeated_count; i++) {
         double score = esp_seeds_score(&r->trials[r->repeated[i]].seeds, noise);
         count = place(leaders, count, (struct leader){score, r->repeated[i]});
+    }
+    for (uint32_t k = 1; k <= singles && k <= SINGLES_LOOKED_AT; k++) {
+        uint32_t trial = esp_ranking_at(&r->singles, k).trial;
+        double score = esp_seeds_score(&r->trials[trial].seeds, noise);
+        if (!is_same_training(r, trial, leaders, count)) {
+            count = place(leaders, count, (struct leader){score, trial});
+        }
     }
     return count;
 }

@@ -125,7 +125,7 @@ static int make_study(struct world *w)
     bool grid = sim_chance(w, 0.4);
     static const char *const methods[] = {"random", "sobol"};
     /* Settings that are nearly the same, so that some tie and are repeated. */
-    bool ties = w->seed % 5 == 3;
+    bool ties = w->ties = w->seed % 5 == 3;
     w->exact = stopping == 1 && !w->commands;
     char text[4096];
     int length = snprintf(
@@ -144,9 +144,9 @@ static int make_study(struct world *w)
         ties   ? "  learning_rate: {values: [1e-3, 1.0001e-3, 1.0002e-3, 1.0003e-3]}\n"
                  "  batch_size: {values: [4, 8, 16]}\n"
         : grid ? "  learning_rate: {values: [1e-4, 3e-4, 1e-3, 3e-3]}\n  batch_size: {values: "
-               "[4, 8, 16]}\n"
-             : "  learning_rate: {distribution: log_uniform_values, min: 1e-4, max: 1e-2}\n"
-               "  batch_size: {values: [4, 8, 16]}\n");
+                 "[4, 8, 16]}\n"
+               : "  learning_rate: {distribution: log_uniform_values, min: 1e-4, max: 1e-2}\n"
+                 "  batch_size: {values: [4, 8, 16]}\n");
     snprintf(
         text + length,
         sizeof text - (size_t)length,

@@ -43,10 +43,8 @@ static void draw(enum esp_method method, bool repeats, double *drawn)
     study.method = method;
     study.prior.kind = ESP_PRIOR_NONE;
     study.param_count = 1;
-    study.params[0] = (struct esp_param){.name = "p",
-                                         .distribution = ESP_CATEGORICAL,
-                                         .choices = choices,
-                                         .choice_count = 12};
+    study.params[0] = (struct esp_param){
+        .name = "p", .distribution = ESP_CATEGORICAL, .choices = choices, .choice_count = 12};
     if (method != ESP_METHOD_GRID) {
         study.params[0] =
             (struct esp_param){.name = "p", .distribution = ESP_UNIFORM, .min = 0, .max = 1};

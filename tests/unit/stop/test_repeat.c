@@ -78,6 +78,20 @@ static void leaders_that_tie_are_repeated_the_best_first(void **state)
     esp_repeat_release(&r);
 }
 
+/* Equal to the last bit: the same values with the same seed, drawn twice. */
+static void one_training_twice_is_no_tie(void **state)
+{
+    (void)state;
+    settings(1, (double[]){2.0, 2.0, 2.0, 2.4}, 4);
+    expect_none();
+    esp_repeat_release(&r);
+    settings(1, (double[]){2.001, 2.0, 2.0, 2.001}, 4);
+    begin(1);
+    begin(0);
+    expect_none();
+    esp_repeat_release(&r);
+}
+
 static void nothing_is_repeated_where_it_is_off_or_may_not(void **state)
 {
     (void)state;
@@ -190,7 +204,8 @@ static void a_part_of_run_cap_is_kept(void **state)
     assert_int_equal(esp_repeat_reserve(1, false, 0), 0);
 }
 
-/* A scheduler of its own, run_cap 8, the last three kept: asks for every slot as a core does. */
+/* A scheduler of its own, run_cap 8, the last three kept: asks for every slot as a core does.
+ */
 static struct esp_scheduler *open_scheduler(enum esp_scheduler_type type)
 {
     struct esp_study *study = drive_study(type, HORIZON);
@@ -276,10 +291,13 @@ static void without_a_tie_all_of_run_cap_is_new_settings(void **state)
 static void every_scheduler_ends_within_run_cap_when_asked_for_repeats(void **state)
 {
     (void)state;
-    static const enum esp_scheduler_type types[] = {
-        ESP_SCHEDULER_FREEZE_THAW, ESP_SCHEDULER_ASHA, ESP_SCHEDULER_HYPERBAND,
-        ESP_SCHEDULER_HALVING,     ESP_SCHEDULER_PASHA, ESP_SCHEDULER_MEDIAN,
-        ESP_SCHEDULER_CUT};
+    static const enum esp_scheduler_type types[] = {ESP_SCHEDULER_FREEZE_THAW,
+                                                    ESP_SCHEDULER_ASHA,
+                                                    ESP_SCHEDULER_HYPERBAND,
+                                                    ESP_SCHEDULER_HALVING,
+                                                    ESP_SCHEDULER_PASHA,
+                                                    ESP_SCHEDULER_MEDIAN,
+                                                    ESP_SCHEDULER_CUT};
     for (size_t k = 0; k < sizeof types / sizeof types[0]; k++) {
         struct esp_scheduler *s = open_scheduler(types[k]);
         uint32_t count = 0, repeats = 0;
@@ -314,8 +332,8 @@ static void every_scheduler_ends_within_run_cap_when_asked_for_repeats(void **st
                     esp_scheduler_report(s, trial, tokens[trial] >= until);
                 if (further.action != ESP_VERDICT_NONE) {
                     esp_scheduler_decided(s, &further);
-                    until = further.action == ESP_VERDICT_CONTINUE ? further.until
-                                                                   : tokens[trial];
+                    until =
+                        further.action == ESP_VERDICT_CONTINUE ? further.until : tokens[trial];
                 }
             }
             if (tokens[trial] >= HORIZON) {
@@ -357,6 +375,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clear_leader_needs_no_second_seed),
         cmocka_unit_test(leaders_that_tie_are_repeated_the_best_first),
+        cmocka_unit_test(one_training_twice_is_no_tie),
         cmocka_unit_test(nothing_is_repeated_where_it_is_off_or_may_not),
         cmocka_unit_test(a_settled_question_costs_no_further_seed),
         cmocka_unit_test(a_third_seed_waits_for_every_second),

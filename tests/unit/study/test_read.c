@@ -130,9 +130,8 @@ static void our_scheduler_repeats_ties_unless_the_study_says_otherwise(void **st
                      0);
     snprintf(text, sizeof text, "method: grid\n" TRAINER "%s", grid);
     assert_int_equal(repeats_of(text), 0);
-    assert_int_equal(repeats_of("method: random\n" TRAINER
-                                "parameters: {seed: {values: [1, 2]}}\n"),
-                     0);
+    assert_int_equal(
+        repeats_of("method: random\n" TRAINER "parameters: {seed: {values: [1, 2]}}\n"), 0);
     assert_int_equal(
         repeats_of("program: t.py\nmethod: random\nparameters: {x: {min: 1.0, max: 2.0}}\n"),
         0);
