@@ -8,11 +8,11 @@
  *
  *     sigma^2 = (f0 sigma0^2 + sum of squared deviations) / (f0 + degrees of freedom)
  *
- * (the mean of a scaled inverse chi-squared posterior, but for its f - 2; Gelman et al.,
- * Bayesian Data Analysis, section 3.2).
+ * (the scale of a scaled inverse chi-squared posterior; Gelman et al., Bayesian Data Analysis,
+ * section 3.2).
  *
  * A mean of n seeds is known to sigma/sqrt(n). Settings are ranked by mean + sigma/sqrt(n): by
- * what they are worth if luck helped them by one standard error. Where all have one seed this
+ * what they are worth if luck has helped them by one standard error. Where all have one seed this
  * is their order by value; one seed must beat a mean of two by 0.29 sigma to come before it,
  * since the best of many single runs is the luckiest as well. A setting of which a seed
  * diverged ranks behind all that held.
