@@ -182,7 +182,9 @@ void esp_best_ties(const struct esp_best *best, struct esp_buffer *out)
     const struct esp_rows *rows = &best->rows;
     int found = 0;
     for (size_t i = 1; i < rows->count; i++) {
-        if (esp_seeds_tie(&best->seeds[0], &best->seeds[i], best->noise)) {
+        /* Equal to the last bit is the same training, drawn twice. */
+        bool same = rows->trials[i].value == rows->trials[0].value;
+        if (!same && esp_seeds_tie(&best->seeds[0], &best->seeds[i], best->noise)) {
             esp_buffer_addf(out,
                             "%s#%lld",
                             found++ ? ", " : "a tie, as far as the seed tells: ",

@@ -4,19 +4,19 @@
 #include "results.h"
 #include "term.h"
 
-#include <math.h>
-
 #define BEST_DEFAULT 5
 
-/* `value` is the named trial's own, as `ls` has it; `mean` is what the setting ranks by, with
- * `seeds` the number of trainings behind it and `spread` their standard deviation. */
-static void add_seeds(const struct esp_seeds *seeds, double value, struct esp_buffer *out)
+/* `value` is the named trial's own, as `ls` has it. Of a setting with repeats also `mean`, by
+ * which it ranks, `seeds`, how many trainings are behind it, and `spread`, their standard
+ * deviation. */
+static void add_seeds(const struct esp_seeds *seeds, struct esp_buffer *out)
 {
-    bool several = seeds->count > 1;
-    esp_buffer_addf(out, ",\"seeds\":%u,\"mean\":", several ? seeds->count : 1);
-    esp_buffer_json_real(out, several ? seeds->mean : value);
-    esp_buffer_add(out, ",\"spread\":");
-    esp_buffer_json_real(out, several ? esp_seeds_spread(seeds) : NAN);
+    if (seeds->count > 1) {
+        esp_buffer_addf(out, ",\"seeds\":%u,\"mean\":", seeds->count);
+        esp_buffer_json_real(out, seeds->mean);
+        esp_buffer_add(out, ",\"spread\":");
+        esp_buffer_json_real(out, esp_seeds_spread(seeds));
+    }
 }
 
 static void add_json(const struct esp_best *best, struct esp_buffer *out)
@@ -32,7 +32,7 @@ static void add_json(const struct esp_best *best, struct esp_buffer *out)
                         ",\"tokens\":%lld,\"params\":",
                         (long long)(trial->tokens > 0 ? trial->tokens : 0));
         esp_rows_params_json(trial, out);
-        add_seeds(&best->seeds[i], trial->value, out);
+        add_seeds(&best->seeds[i], out);
         esp_buffer_add(out, "}");
     }
     esp_buffer_add(out, "]\n");
