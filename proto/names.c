@@ -84,6 +84,7 @@ static const char *const rules[ESP_RULE_COUNT] = {
     [ESP_RULE_STUDY_END] = "study-end",
     [ESP_RULE_USER] = "user",
     [ESP_RULE_BUDGET] = "budget",
+    [ESP_RULE_SEED_NOISE] = "seed-noise",
 };
 
 static const char *const verdict_actions[] = {
@@ -94,6 +95,7 @@ static const char *const verdict_actions[] = {
     [ESP_VERDICT_START] = "start",
     [ESP_VERDICT_DISCARD] = "discard",
     [ESP_VERDICT_END] = "end",
+    [ESP_VERDICT_REPEAT] = "repeat",
 };
 
 static const char *const study_states[] = {

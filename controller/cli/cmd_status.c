@@ -1,4 +1,5 @@
 /* espalier status: how a search stands, in a few lines or as DESIGN 9's JSON. */
+#include "best.h"
 #include "commands.h"
 #include "results.h"
 #include "term.h"
@@ -66,7 +67,7 @@ static void add_json(const struct esp_ledger *ledger,
 static void add_words(const char *dir,
                       const struct esp_ledger *ledger,
                       const struct esp_reader_totals *totals,
-                      const struct esp_rows *best,
+                      const struct esp_best *best,
                       struct esp_buffer *out)
 {
     struct counts n = count_states(totals);
@@ -96,13 +97,11 @@ static void add_words(const char *dir,
         }
     }
     esp_buffer_add(out, "\n");
-    if (best->count > 0) {
-        const struct esp_reader_trial *trial = &best->trials[0];
-        esp_buffer_addf(out,
-                        "best: %s %.5g (#%lld)",
-                        ledger->study->metric,
-                        trial->value,
-                        (long long)trial->trial);
+    if (best->rows.count > 0) {
+        const struct esp_reader_trial *trial = &best->rows.trials[0];
+        esp_buffer_addf(out, "best: %s ", ledger->study->metric);
+        esp_best_value(best, 0, 5, out);
+        esp_buffer_addf(out, " (#%lld)", (long long)trial->trial);
         for (uint32_t p = 0; p < trial->param_count; p++) {
             esp_buffer_addf(out, "%s %s ", p ? "," : ":", trial->params[p].name);
             esp_buffer_value(out, &trial->params[p].value);
@@ -115,7 +114,7 @@ static void add_words(const char *dir,
 int esp_cmd_status(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
-    struct esp_rows best = {0};
+    struct esp_best best = {0};
     struct esp_buffer out = {0};
     struct esp_reader_totals totals;
     const char *dir = arguments->operands[0];
@@ -125,21 +124,21 @@ int esp_cmd_status(const struct esp_arguments *arguments, struct esp_error *erro
         goto out;
     }
     rc = esp_reader_totals(ledger.reader, &totals, error);
-    rc = rc < 0 ? rc : esp_rows_best(ledger.reader, 1, &best, error);
+    rc = rc < 0 ? rc : esp_best_load(&ledger, 1, &best, error);
     esp_reader_end(ledger.reader);
     if (rc < 0) {
         code = esp_exit_of(rc);
         goto out;
     }
     if (arguments->json) {
-        add_json(&ledger, &totals, &best, &out);
+        add_json(&ledger, &totals, &best.rows, &out);
     } else {
         add_words(dir, &ledger, &totals, &best, &out);
     }
     code = esp_print(&out, error);
 out:
     esp_buffer_release(&out);
-    esp_rows_release(&best);
+    esp_best_release(&best);
     esp_ledger_close(&ledger);
     return code;
 }

@@ -35,6 +35,8 @@ static const char *rule_words(enum esp_rule rule)
         [ESP_RULE_STUDY_END] = "the search has ended",
         [ESP_RULE_USER] = "asked for by the user",
         [ESP_RULE_BUDGET] = "the budget is spent",
+        [ESP_RULE_SEED_NOISE] =
+            "a tie: the leaders differ by less than a seed does, so another seed is tried",
     };
     return rule < ESP_RULE_COUNT && words[rule] ? words[rule] : "?";
 }
@@ -56,6 +58,8 @@ static const char *action_words(enum esp_verdict_action action)
         return "given up";
     case ESP_VERDICT_END:
         return "ended the search";
+    case ESP_VERDICT_REPEAT:
+        return "repeated";
     }
     return "?";
 }

@@ -120,6 +120,8 @@ struct esp_trial_view {
     double device_seconds;
     int64_t spent_tokens;      /* all attempts, retrained ones included */
     int64_t checkpoint_tokens; /* -1: none */
+    int64_t repeats; /* the trial whose settings it repeats with another seed; -1: none */
+    uint64_t seed;
     const double *values;
 };
 
@@ -132,7 +134,9 @@ struct esp_core_totals {
     uint32_t by_state[ESP_TRIAL_STATE_COUNT];
     int64_t spent_tokens;
     double device_seconds;
-    int64_t best_trial; /* -1: none */
+    /* A setting stands for all of its seeds (stop/seeds.h), and is named by its first trial;
+     * the value is that trial's own. -1: none. */
+    int64_t best_trial;
     double best_value;
     enum esp_study_state state;
     int exit_code; /* DESIGN 9's, once state is a planned end */

@@ -51,6 +51,7 @@ static uint64_t mix_trial(const struct esp_core *core, uint64_t hash, uint32_t i
                               t->pause_rule,
                               t->attempt,
                               t->fruitless,
+                              t->repeats,
                               t->seed,
                               t->group,
                               t->process,
@@ -82,10 +83,8 @@ static uint64_t mix_trial(const struct esp_core *core, uint64_t hash, uint32_t i
     for (size_t i = 0; i < params; i++) {
         hash = mix_real(hash, core->values[index * params + i]);
     }
-    const struct esp_cost *cost = esp_scheduler_cost(core->scheduler);
-    hash = mix(hash, (uint64_t)esp_cost_device(cost, index));
     for (int i = 0; i < core->device_count; i++) {
-        hash = mix_real(hash, esp_cost_of_trial(cost, index, i));
+        hash = mix_real(hash, esp_scheduler_rate(core->scheduler, index, i));
     }
     return hash;
 }

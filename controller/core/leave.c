@@ -40,7 +40,7 @@ static bool goes_on(struct esp_core *core)
     struct esp_verdict verdict = esp_ask_slot(core);
     double values[ESP_PARAMS_MAX];
     struct esp_reason reason;
-    return verdict.action == ESP_VERDICT_CONTINUE ||
+    return verdict.action == ESP_VERDICT_CONTINUE || verdict.action == ESP_VERDICT_REPEAT ||
            (verdict.action == ESP_VERDICT_START && esp_propose(core, values, &reason));
 }
 

@@ -52,6 +52,7 @@ struct esp_trial {
     bool saved;   /* the checkpoint that PAUSING waits for is recorded */
     enum esp_rule pause_rule; /* of the last pause */
     uint32_t attempt, fruitless;
+    uint32_t repeats; /* the trial whose settings it repeats; ESP_NOWHERE: none */
     uint64_t seed;
     uint64_t group;    /* of its settings: who can share a process with it */
     uint64_t process;  /* while live; 0: none */
@@ -382,6 +383,8 @@ void esp_create_trial(struct esp_core *core,
                       const double *values,
                       const struct esp_reason *reason,
                       struct esp_verdict *start);
+/* Records a trial with the settings of verdict->trial and its next seed. */
+void esp_repeat_trial(struct esp_core *core, const struct esp_verdict *verdict);
 /* Whether the sampler has a proposal for the next trial; values and reason when it has. */
 bool esp_propose(struct esp_core *core, double *values, struct esp_reason *reason);
 /* Nothing runs and nothing can be launched: the search or its budget is at its end. */
@@ -405,6 +408,8 @@ void esp_plan_processes(struct esp_core *core);
 /* budget.c */
 bool esp_budget_spent(const struct esp_core *core);     /* truly */
 bool esp_budget_committed(const struct esp_core *core); /* by what is live: launch nothing */
+/* Whether it holds so many tokens beyond what is live, so that they are not cut off. */
+bool esp_budget_holds(const struct esp_core *core, double tokens);
 
 /* leave.c */
 void esp_begin(struct esp_core *core, const char *version);

@@ -75,6 +75,7 @@ struct esp_reader_trial {
     int64_t horizon; /* tokens at its last step: the trainer's own once it has told it */
     int64_t until;   /* tokens it may train to now; 0: never assigned */
     int64_t seed;
+    int64_t repeats;      /* the trial whose settings it has with another seed; -1: none */
     int64_t step, tokens; /* the furthest recorded report; -1: none */
     double value;         /* there; NaN: none, or diverged */
     double train_loss;
@@ -103,13 +104,20 @@ int esp_reader_trial(struct esp_reader *reader,
                      struct esp_error *error);
 
 /* The best first, at most `limit` (0: all): trials that reached their horizon by the value
- * there; while there are none, all trials by their last value. Non-finite values are left out;
- * ties go to the lower number. */
+ * there; while there are none, all trials by their last value. Non-finite values are left out,
+ * and repeats, which stand for no setting of their own; equal values go to the lower number. */
 int esp_reader_best(struct esp_reader *reader,
                     int64_t limit,
                     esp_reader_each_trial *each,
                     void *context,
                     struct esp_error *error);
+
+/* What repeats say of their settings: every repeat and every trial that has one, by number, as
+ * `esp_reader_trials` would give them. None in most studies. */
+int esp_reader_repeats(struct esp_reader *reader,
+                       esp_reader_each_trial *each,
+                       void *context,
+                       struct esp_error *error);
 
 /* Curve points by trial and step: of one trial, or of all (-1). The event is a REPORT with
  * every member that the row has. */

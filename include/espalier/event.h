@@ -83,6 +83,7 @@ enum esp_rule {
     ESP_RULE_STUDY_END,
     ESP_RULE_USER,
     ESP_RULE_BUDGET,
+    ESP_RULE_SEED_NOISE, /* a tie that the seed alone may have made: trained with another one */
     ESP_RULE_COUNT
 };
 
@@ -113,6 +114,7 @@ enum esp_verdict_action {
     ESP_VERDICT_START,   /* a new trial, until `until` */
     ESP_VERDICT_DISCARD, /* a paused trial is given up */
     ESP_VERDICT_END,     /* the whole study is done */
+    ESP_VERDICT_REPEAT,  /* a new trial with the settings of `trial` and another seed */
 };
 
 struct esp_verdict {
@@ -135,8 +137,8 @@ enum esp_event_kind {
     ESP_EVENT_ENDED,   /* number = enum esp_study_state, extra = exit code; RUNNING: the ended
                           study goes on (a raised run_cap or budget, a trial continued) */
     ESP_EVENT_CHANGED, /* text = setting's name ("run_cap", …), real = new value */
-    ESP_EVENT_CREATED, /* trial, values[], number = horizon tokens, verdict.reason; extra = seed
-                        */
+    ESP_EVENT_CREATED, /* trial, values[], number = horizon tokens, verdict.reason; extra =
+                          seed; verdict.action = REPEAT: it repeats verdict.trial, else NONE */
     ESP_EVENT_VERDICT, /* verdict */
     ESP_EVENT_MOVED,   /* trial, attempt, trigger, from, to, cause; process = the attempt's;
                           GRANT: number = until, extra = tokens resumed from (-1: start); LOST,

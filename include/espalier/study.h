@@ -102,6 +102,8 @@ struct esp_stopping {
     double min_delta;
     double threshold; /* threshold: stop a trial whose loss is above it at `at` tokens */
     double at;
+    int repeats;          /* further seeds for settings that tie at the end; 0: none */
+    bool repeats_by_name; /* the file asks for them */
     int line, column;
 };
 

@@ -27,11 +27,11 @@ struct server {
     struct esp_error *error;
 };
 
-/* The settings of this trial: the study's trainer, then its own parameters. */
+/* The settings of this trial: the study's trainer, then its own parameters, and the seed that
+ * it was created with: that of the settings, or another one when it repeats a trial. */
 static int
 make_settings(const struct esp_assign *assign, struct esp_trainer *out, struct esp_error *error)
 {
-    bool seeded = false;
     if (!assign->trainer) {
         return esp_error_set(error,
                              -ENOTSUP,
@@ -45,11 +45,8 @@ make_settings(const struct esp_assign *assign, struct esp_trainer *out, struct e
         if (rc < 0) {
             return rc;
         }
-        seeded = seeded || strcmp(p->name, "seed") == 0;
     }
-    if (!seeded && out->seed == 0) {
-        out->seed = (int64_t)(assign->seed & SEED_MASK);
-    }
+    out->seed = (int64_t)(assign->seed & SEED_MASK);
     if (assign->horizon > 0) {
         out->tokens = assign->horizon;
     }
