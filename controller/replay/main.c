@@ -229,14 +229,16 @@ static void print_seed(const struct esp_table *table,
         printf("]");
     }
     printf("],\"decisions\":%llu,\"decision_us\":{\"p50\":%.3f,\"p99\":%.3f},"
-           "\"best_killed\":%s,\"trials\":%u,\"complete\":%u,\"discarded\":%u}\n",
+           "\"best_killed\":%s,\"trials\":%u,\"complete\":%u,\"discarded\":%u,"
+           "\"diverged\":%u}\n",
            (unsigned long long)result->decisions,
            summary->p50_us[summary->seeds - 1],
            summary->p99_us[summary->seeds - 1],
            result->best_killed ? "true" : "false",
            result->trials,
            result->complete,
-           result->pruned);
+           result->pruned,
+           result->diverged);
 }
 
 static double mean_of(const double *numbers, int count)

@@ -126,7 +126,8 @@ static void leave(struct run *run,
     esp_scheduler_ended(run->scheduler, trial, cause);
     run->result->complete += standing == STANDING_COMPLETE;
     if (standing == STANDING_GONE) {
-        run->result->pruned++;
+        run->result->diverged += cause == ESP_CAUSE_DIVERGED;
+        run->result->pruned += cause != ESP_CAUSE_DIVERGED;
         run->result->best_killed |= t->row == run->table->best;
     }
 }

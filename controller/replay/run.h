@@ -18,7 +18,8 @@ struct esp_replay_result {
     uint64_t decisions;
     double *decision_us; /* each question's time */
     size_t decision_capacity;
-    uint32_t trials, pruned, complete;
+    uint32_t trials, complete, diverged;
+    uint32_t pruned;  /* given up for good by the scheduler, not for a loss that diverged */
     bool best_killed; /* the table's best was given up for good */
 };
 
