@@ -142,21 +142,30 @@ def target_table(targets):
     return page
 
 
+def goal(group, table):
+    """What the group's searches are compared by."""
+    return "0.0025" if group.name == "finals" else target_key(table)
+
+
 def drawn(group):
-    """The few rows that a figure shows: ours, and the strongest of each kind of baseline at the
-    group's goal."""
+    """The few rows that a figure shows: ours, our baselines, and of Optuna's combinations the
+    two that are cheapest to the goal."""
     order = {
         "finals": [rows.PRIOR, rows.NO_PRIOR, rows.MISPLACED[0], "random + none", "tpe + none"],
         "curves": [rows.DEFAULT, rows.ASHA, rows.HYPERBAND, rows.ASHA_TPE],
         "law": list(group.cells)[:4],
     }[group.name]
+
+    def cost(label):
+        cells = group.cells[label]
+        costs = [c.median_cost(goal(group, c.table), c.costs[-1]) for c in cells]
+        return statistics.fmean(costs), label
+
+    told = {r.label for r in rows.OPTUNA_ROWS if r.center is not None}
     optuna = [r.label for r in rows.OPTUNA_ROWS if r.label in group.cells]
     if group.name != "law":
-        optuna = [label for label in optuna if label.count(",") == 0]
-    optuna.sort(key=lambda label: statistics.fmean(
-        statistics.fmean(c.mean_regret) / middle_regret(c.table) for c in group.cells[label]
-    ))
-    return [label for label in order if label in group.cells] + optuna[:2]
+        optuna = [label for label in optuna if label not in told]
+    return [label for label in order if label in group.cells] + sorted(optuna, key=cost)[:2]
 
 
 def line_of(label, columns):
@@ -202,7 +211,7 @@ def per_table(group, budget):
     head = ["table", "search", "goal", "cost", "reached"] + [f"regret at {b}" for b in budgets]
     page = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for place, table in enumerate(group.tables):
-        key = target_key(table) if table.has_curves else "0.0025"
+        key = goal(group, table)
         for label in drawn(group):
             c = group.cells[label][place]
             regrets = " | ".join(f"{c.regret_at(b):.3g}" for b in budgets)

@@ -108,7 +108,8 @@ class Replay:
 
 class Optuna:
     def __init__(self, python, budget):
-        self.python, self.budget = python, budget
+        # 20 and 20.0 are one budget, and one name in the cache.
+        self.python, self.budget = python, int(budget) if budget == int(budget) else budget
         self.driver = os.path.join(HERE, "optuna_replay.py")
         with open(self.driver) as file:
             self.protocol = int(re.search(r"^PROTOCOL = (\d+)$", file.read(), re.M).group(1))
