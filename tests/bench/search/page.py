@@ -51,7 +51,7 @@ def figures(cells, budget):
             "reached": statistics.fmean(c.reached(key) for c in cells),
         }
     for b in budgets_in(cells):
-        numbers = [c.regret_at(b) / middle_regret(c.table) for c in cells]
+        numbers = [c.scaled_at(b) for c in cells]
         low, high = interval(numbers)
         found["regret_at"][f"{b:g}"] = {"mean": statistics.fmean(numbers), "interval": [low, high]}
     found["best_killed"] = statistics.fmean(c.killed for c in cells)
@@ -73,7 +73,7 @@ def mean_ranks(group):
     found = {label: {} for label in labels}
     for b in budgets_in(group.cells[labels[0]]):
         per_table = [
-            ranks([group.cells[label][t].regret_at(b) for label in labels])
+            ranks([group.cells[label][t].scaled_at(b) for label in labels])
             for t in range(len(group.tables))
         ]
         for place, label in enumerate(labels):
@@ -185,7 +185,8 @@ def draw_group(group, folder):
         series = []
         for label in labels:
             cell = group.cells[label][place]
-            columns = [list(column) for column in zip(*cell.curves)][first:]
+            unit = middle_regret(table)
+            columns = [[r * unit for r in column] for column in zip(*cell.scaled_curves)][first:]
             series.append(line_of(label, columns))
         name = f"{group.name}-{table.name}.svg"
         title = f"{table.name} ({cell.seeds} seeds)"
@@ -195,7 +196,7 @@ def draw_group(group, folder):
         series = []
         for label in labels:
             cells = group.cells[label]
-            scaled = [[v / middle_regret(c.table) for v in c.mean_regret] for c in cells]
+            scaled = [c.scaled for c in cells]
             series.append(line_of(label, [list(column) for column in zip(*scaled)][first:]))
         name = f"{group.name}.svg"
         title = f"{group.title}: mean over {len(group.tables)} tables"

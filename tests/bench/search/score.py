@@ -61,6 +61,11 @@ def middle_regret(table):
     return middle if middle > 0 else max(table.worst - table.best, 1e-12)
 
 
+# A diverged loss may be a large finite number (the tables have 2e9): one such run would be all
+# that a mean says. The worst that a run counts for, in regrets of the median setting.
+SCALED_MOST = 10
+
+
 class Cell:
     """One row on one table: its seeds' figures."""
 
@@ -72,6 +77,9 @@ class Cell:
         }
         self.curves = [regret_curve(r["trace"], table, costs) for r in results]
         self.mean_regret = [statistics.fmean(column) for column in zip(*self.curves)]
+        unit = middle_regret(table)
+        self.scaled_curves = [[min(r / unit, SCALED_MOST) for r in curve] for curve in self.curves]
+        self.scaled = [statistics.fmean(column) for column in zip(*self.scaled_curves)]
         self.costs = costs
         self.killed = statistics.fmean(r["best_killed"] for r in results)
         self.trials = statistics.fmean(r["trials"] for r in results)
@@ -88,5 +96,9 @@ class Cell:
     def reached(self, key):
         return statistics.fmean(math.isfinite(c) for c in self.cost[key])
 
+    def scaled_at(self, budget):
+        return self.scaled[self.costs.index(float(budget))]
+
     def regret_at(self, budget):
+        """As `espalier replay` has it, without a bound."""
         return self.mean_regret[self.costs.index(float(budget))]

@@ -7,7 +7,7 @@ import statistics
 
 import rows
 from bootstrap import geometric_mean, interval
-from score import middle_regret, target_key
+from score import target_key
 
 FINALS = [
     ("with the prior", [rows.PRIOR], {"0.0025": 2, "0.001": 4}),
@@ -80,9 +80,7 @@ def cost_ratio(claim, cells, tables, rivals, most, budget):
 
 
 def normalised(cells, label, tables, at):
-    return statistics.fmean(
-        cells[label][t.name].mean_regret[at] / middle_regret(t) for t in tables
-    )
+    return statistics.fmean(cells[label][t.name].scaled[at] for t in tables)
 
 
 def ratio_at(cells, tables, rivals, at):

@@ -120,6 +120,16 @@ def test_regret_is_the_worst_loss_before_anything_is_returned(t):
     assert all(abs(a - b) < 1e-12 for a, b in zip(found, wanted)), (found, wanted)
 
 
+def test_one_huge_loss_is_not_all_that_a_mean_says(t):
+    made = table.Table(write_table(t.folder, "bowl", POINTS))
+    made.worst, unit = 2e9, score.middle_regret(made)
+    seeds = [[[60000, 2e9]], [[60000, made.best + unit]]]
+    counts = {"trials": 1, "complete": 1, "discarded": 0, "diverged": 0, "best_killed": False}
+    cell = score.Cell(made, [dict(counts, trace=trace) for trace in seeds], [1.0])
+    assert abs(cell.scaled_at(1) - (score.SCALED_MOST + 1) / 2) < 1e-9
+    assert cell.regret_at(1) > 9e8
+
+
 def test_a_table_is_read_with_its_ranges_and_its_diverged_trials(t):
     made = table.Table(write_table(t.folder, "bowl", POINTS))
     assert made.name == "bowl" and made.horizon == 60000 and made.has_curves
