@@ -118,8 +118,9 @@ static int allocate(struct esp_group *group, struct esp_error *error)
     group->results = calloc(slots, sizeof *group->results);
     group->tokens = calloc(values, sizeof *group->tokens);
     group->targets = calloc(values, sizeof *group->targets);
+    group->parts = calloc(slots * ESP_GROUP_AHEAD, sizeof *group->parts);
     if (!group->members || !group->inputs || !group->updates || !group->losses ||
-        !group->results || !group->tokens || !group->targets) {
+        !group->results || !group->tokens || !group->targets || !group->parts) {
         return esp_error_set(error, -ENOMEM, "no memory for a batch of %zu tokens", values);
     }
     return 0;
@@ -174,6 +175,7 @@ void esp_group_destroy(struct esp_group *group)
     if (!group) {
         return;
     }
+    free(group->parts);
     free(group->targets);
     free(group->tokens);
     free(group->results);
@@ -221,6 +223,7 @@ int esp_group_join(struct esp_group *group,
     struct member *member = &group->members[slot];
     int64_t steps = esp_trainer_steps(trainer);
     *member = (struct member){
+        .generation = ++group->generations,
         .trainer = *trainer,
         .steps = steps,
         .step_tokens = trainer->batch_size * trainer->context,
@@ -278,7 +281,8 @@ int esp_group_active(const struct esp_group *group)
 {
     int active = 0;
     for (int slot = 0; slot < group->slots; slot++) {
-        active += group->members[slot].state == ESP_GROUP_ACTIVE;
+        const struct member *member = &group->members[slot];
+        active += member->state == ESP_GROUP_ACTIVE || member->pending != 0;
     }
     return active;
 }

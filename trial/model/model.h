@@ -90,6 +90,7 @@ struct esp_model_result {
     int64_t updates;  /* done */
     int64_t
         skipped; /* not done: loss or gradient was not finite (parameters are as before it) */
+    int64_t overflowed; /* not done: fp16's gradient overflowed, and its scale was halved */
 };
 
 /* Bytes that esp_model_create would allocate on the device: a dry run of the same plan. Without
@@ -135,8 +136,14 @@ int esp_model_loss(struct esp_model *model,
                    struct esp_model_loss *losses,
                    struct esp_error *error);
 
+/* The same without waiting: the sums come with the next esp_model_push. */
+int esp_model_evaluate(struct esp_model *model,
+                       const struct esp_model_input *inputs,
+                       struct esp_error *error);
+
 /* One optimizer step for every member whose update is active: mean over the tokens counted
- * since its last one, clip, AdamW or SGD; its gradients start from zero again.
+ * since its last one, clip, AdamW or SGD; its gradients start from zero again. A member whose
+ * update was skipped takes no other, and no result tells of one, until it is initialised anew.
  * updates[members]. */
 int esp_model_update(struct esp_model *model,
                      const struct esp_model_update *updates,
@@ -147,6 +154,25 @@ int esp_model_update(struct esp_model *model,
 int esp_model_results(struct esp_model *model,
                       struct esp_model_result *results,
                       struct esp_error *error);
+
+/* Work ahead of its results, so that a device never waits for the host. A piece of work is what
+ * is called between a begin and a push; at most ESP_MODEL_AHEAD pieces may be pushed and not
+ * yet popped. Members may be initialised and read in between; results then are those of the
+ * pieces all the same. */
+#define ESP_MODEL_AHEAD 64
+int esp_model_begin(struct esp_model *model, struct esp_error *error);
+int esp_model_push(struct esp_model *model, struct esp_error *error);
+
+/* What the oldest piece came to: results[members] of its updates (zeros without one),
+ * losses[members] of its last evaluation (for members that it took; else of an older one), and
+ * the device's seconds. 1: it is not done yet (never with `wait`, which waits for it). -ENOENT:
+ * nothing was pushed. */
+int esp_model_pop(struct esp_model *model,
+                  bool wait,
+                  struct esp_model_result *results,
+                  struct esp_model_loss *losses,
+                  double *seconds,
+                  struct esp_error *error);
 
 /* Forgets the gradients gathered since the member's last update (a member that leaves, or whose
  * half-gathered batch is dropped). */

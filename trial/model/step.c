@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <espalier/limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -66,21 +67,26 @@ static int check_inputs(const struct esp_model *model,
     return 0;
 }
 
-/* Rows that the member does not use keep older tokens, which are valid, and count for nothing.
- */
-static int upload_member(struct esp_model *model, int m, const struct esp_model_input *in)
+/* The host's copy of a member's tokens or targets, where `view` has them on the device. */
+static int32_t *staged(const struct esp_model *model, const struct esp_view *view, int member)
 {
-    const struct esp_kernels *k = model->kernels;
+    const size_t offset = (size_t)((uintptr_t)view->data - (uintptr_t)model->plan.control);
+    return (int32_t *)((char *)model->control + offset) + member * view->stride;
+}
+
+/* Rows that the member does not use are valid tokens, which count for nothing. */
+static void stage_member(struct esp_model *model, int m, const struct esp_model_input *in)
+{
     const size_t rows = (size_t)model->micro_batch * (size_t)model->shape.context;
     const size_t used = (size_t)in->sequences * (size_t)model->shape.context;
-    int32_t *tokens = (int32_t *)model->plan.tokens.data + m * model->plan.tokens.stride;
-    int32_t *targets = (int32_t *)model->plan.targets.data + m * model->plan.targets.stride;
-    memcpy(model->staging, in->targets, used * sizeof(int32_t));
+    int32_t *tokens = staged(model, &model->plan.tokens, m);
+    int32_t *targets = staged(model, &model->plan.targets, m);
+    memcpy(tokens, in->tokens, used * sizeof(int32_t));
+    memcpy(targets, in->targets, used * sizeof(int32_t));
     for (size_t i = used; i < rows; i++) {
-        model->staging[i] = -1;
+        tokens[i] = 0;
+        targets[i] = -1;
     }
-    int rc = k->upload(k, targets, model->staging, rows * sizeof(int32_t));
-    return rc ? rc : k->upload(k, tokens, in->tokens, used * sizeof(int32_t));
 }
 
 static int upload_control(struct esp_model *model)
@@ -93,8 +99,9 @@ static int upload_control(struct esp_model *model)
 static int
 upload_inputs(struct esp_model *model, const struct esp_model_input *inputs, bool dropout)
 {
-    int rc = 0;
-    for (int m = 0; m < model->members && !rc; m++) {
+    const struct esp_kernels *k = model->kernels;
+    const size_t bytes = esp_model_place_inputs(model, model->micro_batch);
+    for (int m = 0; m < model->members; m++) {
         const struct esp_model_input *in = &inputs[m];
         struct esp_control *control = &model->control[m];
         *control = (struct esp_control){.loss_scale = 1};
@@ -105,10 +112,10 @@ upload_inputs(struct esp_model *model, const struct esp_model_input *inputs, boo
             control->step = in->step;
             control->first_sequence = in->first_sequence;
             control->dropout = dropout ? in->dropout : 0;
-            rc = upload_member(model, m, in);
+            stage_member(model, m, in);
         }
     }
-    return rc ? rc : upload_control(model);
+    return k->upload(k, model->plan.control, model->control, bytes);
 }
 
 static struct esp_batch batch_of(const struct esp_model *model)
@@ -212,12 +219,10 @@ int esp_model_forward_backward(struct esp_model *model,
     return device_failed(model, rc, error);
 }
 
-int esp_model_loss(struct esp_model *model,
-                   const struct esp_model_input *inputs,
-                   struct esp_model_loss *losses,
-                   struct esp_error *error)
+int esp_model_evaluate(struct esp_model *model,
+                       const struct esp_model_input *inputs,
+                       struct esp_error *error)
 {
-    const struct esp_kernels *k = model->kernels;
     int rc = check_inputs(model, inputs, error);
     if (rc) {
         return rc;
@@ -226,12 +231,25 @@ int esp_model_loss(struct esp_model *model,
     if (!rc) {
         rc = run_step(model, false, false);
     }
+    return device_failed(model, rc, error);
+}
+
+int esp_model_loss(struct esp_model *model,
+                   const struct esp_model_input *inputs,
+                   struct esp_model_loss *losses,
+                   struct esp_error *error)
+{
+    const struct esp_kernels *k = model->kernels;
+    int rc = esp_model_evaluate(model, inputs, error);
+    if (rc) {
+        return rc;
+    }
     for (int m = 0; m < model->members && !rc; m++) {
-        struct esp_loss_sum sum;
-        rc = k->download(k, &sum, model->plan.eval_loss + m, sizeof sum);
-        if (!rc) {
-            losses[m] = (struct esp_model_loss){.sum = sum.sum, .count = sum.count};
+        struct esp_loss_sum sum = {0};
+        if (inputs[m].active) {
+            rc = k->download(k, &sum, model->plan.eval_loss + m, sizeof sum);
         }
+        losses[m] = (struct esp_model_loss){.sum = sum.sum, .count = sum.count};
     }
     return device_failed(model, rc, error);
 }
@@ -274,6 +292,7 @@ int esp_model_update(struct esp_model *model,
             .scratch = model->plan.scratch,
             .narrow = model->plan.narrow,
             .scale = model->plan.scale,
+            .halted = model->plan.halted,
             .count = model->slab_count,
             .decayed = model->decayed,
         };
@@ -284,6 +303,24 @@ int esp_model_update(struct esp_model *model,
         }
     }
     return device_failed(model, rc, error);
+}
+
+static struct esp_model_result result_of(const struct esp_update_result *r)
+{
+    return (struct esp_model_result){
+        .loss_sum = r->loss_sum,
+        .count = r->count,
+        .grad_norm = r->grad_norm,
+        .updates = r->updates,
+        .skipped = r->skipped,
+        .overflowed = r->overflowed,
+    };
+}
+
+static void zero_results(struct esp_model *model)
+{
+    const struct esp_kernels *k = model->kernels;
+    k->zero(k, model->plan.result, (size_t)model->members * sizeof(struct esp_update_result));
 }
 
 int esp_model_results(struct esp_model *model,
@@ -299,18 +336,56 @@ int esp_model_results(struct esp_model *model,
         struct esp_update_result r;
         rc = k->download(k, &r, model->plan.result + m, sizeof r);
         if (!rc) {
-            results[m] = (struct esp_model_result){
-                .loss_sum = r.loss_sum,
-                .count = r.count,
-                .grad_norm = r.grad_norm,
-                .updates = r.updates,
-                .skipped = r.skipped,
-            };
+            results[m] = result_of(&r);
         }
     }
     if (!rc) {
-        const size_t bytes = (size_t)model->members * sizeof(struct esp_update_result);
-        k->zero(k, model->plan.result, bytes);
+        zero_results(model);
+    }
+    return device_failed(model, rc, error);
+}
+
+_Static_assert(ESP_MEMBERS_MAX *SNAPSHOT_MEMBER <= ESP_SNAPSHOT_BYTES, "a snapshot holds all");
+_Static_assert(ESP_MODEL_AHEAD <= ESP_SNAPSHOTS, "the ring has a place for every piece");
+
+int esp_model_begin(struct esp_model *model, struct esp_error *error)
+{
+    return device_failed(model, model->kernels->ring_begin(model->kernels, model->ring), error);
+}
+
+int esp_model_push(struct esp_model *model, struct esp_error *error)
+{
+    const struct esp_kernels *k = model->kernels;
+    const size_t bytes = (size_t)model->members * SNAPSHOT_MEMBER;
+    const int rc = k->ring_push(k, model->ring, model->plan.eval_loss, bytes);
+    if (rc == 0) {
+        zero_results(model);
+    }
+    return device_failed(model, rc, error);
+}
+
+int esp_model_pop(struct esp_model *model,
+                  bool wait,
+                  struct esp_model_result *results,
+                  struct esp_model_loss *losses,
+                  double *seconds,
+                  struct esp_error *error)
+{
+    const struct esp_kernels *k = model->kernels;
+    const size_t members = (size_t)model->members;
+    unsigned char snapshot[ESP_SNAPSHOT_BYTES];
+    const int rc =
+        k->ring_pop(k, model->ring, snapshot, members * SNAPSHOT_MEMBER, wait, seconds);
+    if (rc == -EAGAIN) {
+        return 1;
+    }
+    for (size_t m = 0; m < members && rc == 0; m++) {
+        struct esp_loss_sum sum;
+        struct esp_update_result r;
+        memcpy(&sum, snapshot + m * sizeof sum, sizeof sum);
+        memcpy(&r, snapshot + members * sizeof sum + m * sizeof r, sizeof r);
+        losses[m] = (struct esp_model_loss){.sum = sum.sum, .count = sum.count};
+        results[m] = result_of(&r);
     }
     return device_failed(model, rc, error);
 }
@@ -367,9 +442,9 @@ int esp_model_logits(struct esp_model *model,
     model->control[member].active = 1;
     model->control[member].sequences = 1;
     model->control[member].loss_scale = 1;
-    int32_t *place = (int32_t *)model->plan.tokens.data + member * model->plan.tokens.stride;
-    rc = k->upload(k, place, tokens, (size_t)count * sizeof(int32_t));
-    rc = rc ? rc : upload_control(model);
+    const size_t bytes = esp_model_place_inputs(model, 1);
+    memcpy(staged(model, &model->plan.tokens, member), tokens, (size_t)count * sizeof *tokens);
+    rc = k->upload(k, model->plan.control, model->control, bytes);
     if (rc) {
         return device_failed(model, rc, error);
     }
@@ -379,17 +454,17 @@ int esp_model_logits(struct esp_model *model,
                                     .control = model->plan.control,
                                     .active = (uint64_t)1 << member};
     esp_model_forward(model, &batch);
-    k->linear_forward(k,
-                      &batch,
-                      &(struct esp_linear_forward){
-                          .in = model->plan.final,
-                          .weight = esp_model_view(model, ESP_MODEL_PARAMETERS, TOKEN_TABLE),
-                          .out = model->plan.logits,
-                          .rows = {.first = count - 1, .count = 1},
-                          .width_in = model->shape.width,
-                          .width_out = model->vocabulary_padded,
-                          .transposed = true,
-                          .out_packed = true});
+    k->linear_forward(
+        k,
+        &batch,
+        &(struct esp_linear_forward){.in = model->plan.final,
+                                     .weight = esp_model_weight(model, TOKEN_TABLE),
+                                     .out = model->plan.logits,
+                                     .rows = {.first = count - 1, .count = 1},
+                                     .width_in = model->shape.width,
+                                     .width_out = model->vocabulary_padded,
+                                     .transposed = true,
+                                     .out_packed = true});
     const char *logits = (const char *)model->plan.logits.data +
                          (size_t)(member * model->plan.logits.stride) * k->activation_bytes;
     const size_t size = k->activation_bytes;
