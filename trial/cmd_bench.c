@@ -139,6 +139,13 @@ static int bench(const struct options *options,
     member.schedule = ESP_SCHEDULE_CONSTANT;
     member.warmup = 0;
     int rc = esp_group_create(kernels, &member, options->members, &group, error);
+    if (rc == 0 && esp_group_slots(group) < options->members) {
+        rc = esp_error_set(error,
+                           -ENOMEM,
+                           "the device has room for %d of %d members; lower --members",
+                           esp_group_slots(group),
+                           options->members);
+    }
     for (int slot = 0; slot < options->members && rc == 0; slot++) {
         member.seed = trainer->seed + slot;
         rc = esp_group_join(group, slot, &member, NULL, error);

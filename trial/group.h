@@ -74,9 +74,10 @@ int esp_group_capacity(const struct esp_kernels *kernels, const struct esp_train
  * (esp_trainer_group), opens the data and allocates everything that training needs. `trainer`
  * is copied; `kernels` is borrowed, and opened once more where the trainer asks for another
  * precision than theirs. No member is joined by this. 1 ≤ capacity ≤
- * ESP_MEMBERS_MAX. -EINVAL: the data is missing, too short, mixed, or does not fit the
- * vocabulary, or the settings contradict each other; -ENOMEM: the error says the bytes needed;
- * -ENOTSUP: the device lacks the precision. *group is set on success only. */
+ * ESP_MEMBERS_MAX; where the device has no room for so many there are fewer (esp_group_slots),
+ * with a micro-batch of one if need be. -EINVAL: the data is missing, too short, mixed, or does
+ * not fit the vocabulary, or the settings contradict each other; -ENOMEM: the error says the
+ * bytes needed; -ENOTSUP: the device lacks the precision. *group is set on success only. */
 int esp_group_create(const struct esp_kernels *kernels,
                      const struct esp_trainer *trainer,
                      int capacity,

@@ -64,7 +64,7 @@ struct esp_group {
     struct esp_model *model;
     int64_t context;
     int64_t windows; /* of a validation */
-    int micro_batch;
+    int micro_batch; /* the most sequences at a time */
     int slots;
     struct member *members;               /* [slots] */
     struct esp_model_input *inputs;       /* [slots] */
@@ -82,6 +82,12 @@ static inline int64_t esp_group_member_tokens(const struct member *member)
 {
     return member->step * member->step_tokens;
 }
+
+/* The sequences at a time in which a member with batches of `count` goes through them, or a
+ * validation of `count` windows is done: all of them, or as many equal parts as the micro-batch
+ * makes needful, so that nearly no row is computed in vain. Members with one frame go in one
+ * launch; a member's frame, and so its bits, depend on its own batch size alone. */
+int64_t esp_group_frame(const struct esp_group *group, int64_t count);
 
 /* A place for the piece that is being enqueued, empty, behind those under way. Fewer than
  * ESP_GROUP_AHEAD may be. */

@@ -83,21 +83,30 @@ static void emit(struct events *events, int slot, unsigned what)
         .slot = slot, .what = what, .point = esp_group_point(events->group, slot)};
 }
 
-/* Sets up slot's input from its rows of the host buffers; `first` and `count` are samples or
- * windows. */
+static int64_t at_most(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Sets up slot's input from its rows of the host buffers: the next frame of the `whole` samples
+ * of its batch, or windows, the next of which is `first`. */
 static int gather(struct esp_group *group,
                   int slot,
                   bool validation,
                   int64_t first,
-                  int64_t count,
+                  int64_t whole,
                   struct esp_error *error)
 {
     const struct member *member = &group->members[slot];
     size_t offset = (size_t)slot * (size_t)group->micro_batch * (size_t)group->context;
     uint64_t seed = (uint64_t)member->trainer.seed;
+    int64_t frame = esp_group_frame(group, whole);
+    int64_t done = validation ? member->window : member->gathered;
+    int64_t count = at_most(frame, whole - done);
     group->inputs[slot] = (struct esp_model_input){
         .active = true,
         .sequences = (int)count,
+        .frame = (int)frame,
         .tokens = group->tokens + offset,
         .targets = group->targets + offset,
         .dropout = validation ? 0 : member->trainer.dropout,
@@ -122,11 +131,6 @@ static int gather(struct esp_group *group,
                                         group->tokens + offset,
                                         group->targets + offset,
                                         error);
-}
-
-static int64_t at_most(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* All windows are done and their losses known. */
@@ -156,12 +160,11 @@ static int validate(struct esp_group *group, struct piece *piece, struct esp_err
             continue;
         }
         any = true;
-        int64_t count = at_most(group->micro_batch, group->windows - member->window);
-        int rc = gather(group, slot, true, member->window, count, error);
+        int rc = gather(group, slot, true, member->window, group->windows, error);
         if (rc != 0) {
             return rc;
         }
-        member->window += count;
+        member->window += group->inputs[slot].sequences;
         piece->parts[slot].validates = true;
     }
     return any ? esp_model_evaluate(group->model, group->inputs, error) : 0;
@@ -183,24 +186,36 @@ static struct esp_model_update update_of(const struct member *member)
     };
 }
 
-/* One micro-batch of gradients for every training member. */
+/* One micro-batch of gradients for every training member: those of one frame together, frame
+ * after frame. */
 static int accumulate(struct esp_group *group, const bool *trains, struct esp_error *error)
 {
-    for (int slot = 0; slot < group->slots; slot++) {
-        struct member *member = &group->members[slot];
-        group->inputs[slot].active = false;
-        if (!trains[slot]) {
+    bool done[ESP_MEMBERS_MAX] = {false};
+    for (int leader = 0; leader < group->slots; leader++) {
+        if (!trains[leader] || done[leader]) {
             continue;
         }
-        int64_t batch = member->trainer.batch_size;
-        int64_t count = at_most(group->micro_batch, batch - member->gathered);
-        int rc =
-            gather(group, slot, false, member->step * batch + member->gathered, count, error);
+        int64_t frame = esp_group_frame(group, group->members[leader].trainer.batch_size);
+        for (int slot = 0; slot < group->slots; slot++) {
+            struct member *member = &group->members[slot];
+            int64_t batch = member->trainer.batch_size;
+            group->inputs[slot].active = false;
+            if (!trains[slot] || esp_group_frame(group, batch) != frame) {
+                continue;
+            }
+            done[slot] = true;
+            int rc = gather(
+                group, slot, false, member->step * batch + member->gathered, batch, error);
+            if (rc != 0) {
+                return rc;
+            }
+        }
+        int rc = esp_model_forward_backward(group->model, group->inputs, error);
         if (rc != 0) {
             return rc;
         }
     }
-    return esp_model_forward_backward(group->model, group->inputs, error);
+    return 0;
 }
 
 /* Enqueues the updates of the members whose batch is complete. */

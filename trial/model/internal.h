@@ -77,13 +77,14 @@ struct plan {
     struct esp_loss_scale *scale;     /* [K]: fp16's; NULL otherwise */
 };
 
-/* Steps as graphs, where the backend has them: one for each set of active members, with and
- * without dropout, for training and for validation. Members leave and validate one at a time,
- * so few are in use; the oldest makes room. */
-#define GRAPHS 16
+/* Steps as graphs, where the backend has them: one for each frame and set of active members,
+ * with and without dropout, for training and for validation. Sixteen members of five batch
+ * sizes, of which one at a time validates, come to 2 · 16 + 5; the oldest makes room. */
+#define GRAPHS 64
 
 struct step_graph {
     uint64_t active;
+    int frame;
     bool gradient, dropout;
     bool seen; /* run once: shapes, algorithms and workspaces are known */
     struct esp_graph *graph;

@@ -58,7 +58,10 @@ enum esp_model_slab {
 /* One member's part of a micro-batch. Pointers are to host memory, [sequences, context]. */
 struct esp_model_input {
     bool active;   /* false: nothing else is read */
-    int sequences; /* 1 … micro_batch */
+    int sequences; /* 1 … frame */
+    /* Sequences that are computed, used or not: sequences … micro_batch, 0: micro_batch. One
+     * for all active members of a call. A member's bits may depend on its frame. */
+    int frame;
     const int32_t *tokens;
     const int32_t *targets; /* the token to predict at each position; −1: not counted */
     double dropout;         /* 0 in esp_model_loss */
@@ -110,6 +113,11 @@ int esp_model_create(const struct esp_kernels *kernels,
                      bool training,
                      struct esp_model **model,
                      struct esp_error *error);
+
+/* Does one micro-step of everything for all members, before any is initialised, and forgets it:
+ * what a backend allocates when it first sees a shape is allocated then. -ENOMEM: there is no
+ * room for that; the model can only be destroyed. */
+int esp_model_rehearse(struct esp_model *model, struct esp_error *error);
 
 /* NULL is fine. */
 void esp_model_destroy(struct esp_model *model);

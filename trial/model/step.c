@@ -36,6 +36,21 @@ static int check_tokens(const struct esp_model *model,
     return 0;
 }
 
+static int frame_of(const struct esp_model *model, const struct esp_model_input *in)
+{
+    return in->frame ? in->frame : model->micro_batch;
+}
+
+/* That of the first active member. */
+static int common_frame(const struct esp_model *model, const struct esp_model_input *inputs)
+{
+    int m = 0;
+    while (m < model->members - 1 && !inputs[m].active) {
+        m++;
+    }
+    return inputs[m].active ? frame_of(model, &inputs[m]) : model->micro_batch;
+}
+
 static int check_inputs(const struct esp_model *model,
                         const struct esp_model_input *inputs,
                         struct esp_error *error)
@@ -45,13 +60,24 @@ static int check_inputs(const struct esp_model *model,
         if (!in->active) {
             continue;
         }
-        if (in->sequences < 1 || in->sequences > model->micro_batch) {
+        const int frame = frame_of(model, in);
+        if (frame > model->micro_batch || frame != common_frame(model, inputs)) {
+            return esp_error_set(error,
+                                 -EINVAL,
+                                 "member %d: a frame of %d sequences beside one of %d, in a "
+                                 "micro-batch of %d",
+                                 m,
+                                 frame,
+                                 common_frame(model, inputs),
+                                 model->micro_batch);
+        }
+        if (in->sequences < 1 || in->sequences > frame) {
             return esp_error_set(error,
                                  -EINVAL,
                                  "member %d: %d sequences in a micro-batch of %d",
                                  m,
                                  in->sequences,
-                                 model->micro_batch);
+                                 frame);
         }
         if (!(in->dropout >= 0 && in->dropout < 1)) {
             return esp_error_set(
@@ -77,7 +103,7 @@ static int32_t *staged(const struct esp_model *model, const struct esp_view *vie
 /* Rows that the member does not use are valid tokens, which count for nothing. */
 static void stage_member(struct esp_model *model, int m, const struct esp_model_input *in)
 {
-    const size_t rows = (size_t)model->micro_batch * (size_t)model->shape.context;
+    const size_t rows = (size_t)frame_of(model, in) * (size_t)model->shape.context;
     const size_t used = (size_t)in->sequences * (size_t)model->shape.context;
     int32_t *tokens = staged(model, &model->plan.tokens, m);
     int32_t *targets = staged(model, &model->plan.targets, m);
@@ -100,7 +126,7 @@ static int
 upload_inputs(struct esp_model *model, const struct esp_model_input *inputs, bool dropout)
 {
     const struct esp_kernels *k = model->kernels;
-    const size_t bytes = esp_model_place_inputs(model, model->micro_batch);
+    const size_t bytes = esp_model_place_inputs(model, common_frame(model, inputs));
     for (int m = 0; m < model->members; m++) {
         const struct esp_model_input *in = &inputs[m];
         struct esp_control *control = &model->control[m];
@@ -118,7 +144,7 @@ upload_inputs(struct esp_model *model, const struct esp_model_input *inputs, boo
     return k->upload(k, model->plan.control, model->control, bytes);
 }
 
-static struct esp_batch batch_of(const struct esp_model *model)
+static struct esp_batch batch_of(const struct esp_model *model, int frame)
 {
     uint64_t active = 0;
     for (int m = 0; m < model->members; m++) {
@@ -126,7 +152,7 @@ static struct esp_batch batch_of(const struct esp_model *model)
     }
     return (struct esp_batch){
         .members = model->members,
-        .sequences = model->micro_batch,
+        .sequences = frame,
         .context = model->shape.context,
         .control = model->plan.control,
         .active = active,
@@ -151,12 +177,12 @@ static void enqueue_step(struct esp_model *model,
 }
 
 static struct step_graph *
-find_graph(struct esp_model *model, uint64_t active, bool gradient, bool dropout)
+find_graph(struct esp_model *model, const struct esp_batch *batch, bool gradient, bool dropout)
 {
     for (int i = 0; i < GRAPHS; i++) {
         struct step_graph *g = &model->graphs[i];
-        if (g->seen && g->active == active && g->gradient == gradient &&
-            g->dropout == dropout) {
+        if (g->seen && g->active == batch->active && g->frame == batch->sequences &&
+            g->gradient == gradient && g->dropout == dropout) {
             return g;
         }
     }
@@ -165,16 +191,19 @@ find_graph(struct esp_model *model, uint64_t active, bool gradient, bool dropout
     if (oldest->graph) {
         model->kernels->graph_destroy(model->kernels, oldest->graph);
     }
-    *oldest = (struct step_graph){.active = active, .gradient = gradient, .dropout = dropout};
+    *oldest = (struct step_graph){.active = batch->active,
+                                  .frame = batch->sequences,
+                                  .gradient = gradient,
+                                  .dropout = dropout};
     return oldest;
 }
 
 /* The first time of its kind operation by operation, the second time into a graph, from then on
  * by launching that. */
-static int run_step(struct esp_model *model, bool gradient, bool dropout)
+static int run_step(struct esp_model *model, int frame, bool gradient, bool dropout)
 {
     const struct esp_kernels *k = model->kernels;
-    const struct esp_batch batch = batch_of(model);
+    const struct esp_batch batch = batch_of(model, frame);
     if (!batch.active) {
         return 0; /* to a backend no bit means every member */
     }
@@ -182,7 +211,7 @@ static int run_step(struct esp_model *model, bool gradient, bool dropout)
         enqueue_step(model, &batch, gradient, dropout);
         return 0;
     }
-    struct step_graph *g = find_graph(model, batch.active, gradient, dropout);
+    struct step_graph *g = find_graph(model, &batch, gradient, dropout);
     if (!g->seen) {
         g->seen = true;
         enqueue_step(model, &batch, gradient, dropout);
@@ -197,6 +226,32 @@ static int run_step(struct esp_model *model, bool gradient, bool dropout)
         }
     }
     return rc ? rc : k->graph_launch(k, g->graph);
+}
+
+/* Tokens 0 that count for nothing: gradients and losses are added zeros. */
+int esp_model_rehearse(struct esp_model *model, struct esp_error *error)
+{
+    const struct esp_kernels *k = model->kernels;
+    const size_t bytes = esp_model_place_inputs(model, model->micro_batch);
+    const int64_t rows = (int64_t)model->micro_batch * model->shape.context;
+    memset(model->control, 0, bytes);
+    for (int m = 0; m < model->members; m++) {
+        model->control[m] =
+            (struct esp_control){.active = 1, .sequences = model->micro_batch, .loss_scale = 1};
+        for (int64_t i = 0; i < rows; i++) {
+            staged(model, &model->plan.targets, m)[i] = -1;
+        }
+    }
+    int rc = k->upload(k, model->plan.control, model->control, bytes);
+    if (rc == 0) {
+        const struct esp_batch batch = batch_of(model, model->micro_batch);
+        enqueue_step(model, &batch, false, false);
+        enqueue_step(model, &batch, model->training, false);
+    }
+    for (int m = 0; m < model->members && rc == 0 && model->training; m++) {
+        esp_model_zero_gradients(model, m);
+    }
+    return rc ? device_failed(model, rc, error) : k->synchronise(k, error);
 }
 
 int esp_model_forward_backward(struct esp_model *model,
@@ -214,7 +269,7 @@ int esp_model_forward_backward(struct esp_model *model,
     }
     rc = upload_inputs(model, inputs, true);
     if (!rc) {
-        rc = run_step(model, true, dropout);
+        rc = run_step(model, common_frame(model, inputs), true, dropout);
     }
     return device_failed(model, rc, error);
 }
@@ -229,7 +284,7 @@ int esp_model_evaluate(struct esp_model *model,
     }
     rc = upload_inputs(model, inputs, false);
     if (!rc) {
-        rc = run_step(model, false, false);
+        rc = run_step(model, common_frame(model, inputs), false, false);
     }
     return device_failed(model, rc, error);
 }
@@ -281,7 +336,7 @@ int esp_model_update(struct esp_model *model,
     }
     int rc = upload_control(model);
     if (!rc) {
-        const struct esp_batch batch = batch_of(model);
+        const struct esp_batch batch = batch_of(model, model->micro_batch);
         const struct esp_optimize op = {
             .param = model->plan.slab[ESP_MODEL_PARAMETERS],
             .grad = model->plan.slab[ESP_MODEL_GRADIENTS],

@@ -2,6 +2,8 @@
 #include "backend.h"
 #include "training.h"
 
+#include <errno.h>
+
 #define MEMBERS 3
 
 static int set_up(void **state)
@@ -232,6 +234,80 @@ static void joining_and_leaving_disturbs_nobody(void **state)
     esp_group_destroy(x);
 }
 
+/* Batches of several sizes, in frames of 6, 2 and twice 5 of 8: nobody's rows are computed for
+ * another's sake, and everybody trains to the same bits as alone. */
+static void mixed_batch_sizes_train_as_alone(void **state)
+{
+    (void)state;
+    struct record records[MEMBERS + 1] = {0};
+    struct esp_trainer t = device_trainer(2);
+    struct esp_group *group = make_group(&t, MEMBERS + 1);
+    for (int m = 0; m <= MEMBERS; m++) {
+        t = device_trainer(m % MEMBERS); /* the first once more: two of one frame */
+        join(group, m, &t, NULL);
+    }
+    run_to_rest(group, records);
+    for (int m = 0; m < MEMBERS; m++) {
+        struct record alone = {0};
+        t = device_trainer(m);
+        struct esp_group *x = make_group(&t, 1);
+        join(x, 0, &t, NULL);
+        run_to_rest(x, &alone);
+        assert_same_points(&alone, 0, &records[m]);
+        assert_same_member(x, 0, group, m);
+        esp_group_destroy(x);
+    }
+    assert_same_points(&records[0], 0, &records[MEMBERS]);
+    esp_group_destroy(group);
+}
+
+/* The plan of a device with little memory: a smaller micro-batch, then fewer members, then
+ * words. */
+static void too_little_memory_halves_the_micro_batch_then_the_members(void **state)
+{
+    (void)state;
+    if (on_a_gpu()) {
+        skip();
+    }
+    struct esp_trainer t = device_trainer(0);
+    struct esp_group *group = NULL;
+    struct esp_error error = {""};
+    struct record r[4] = {0};
+    size_t available, all;
+    t.micro_batch = 16;
+    struct esp_model_shape shape = esp_model_shape_of(&t, 256);
+    const size_t sixteen = esp_model_plan(kernels, &shape, 4, 16, true);
+    const size_t one = esp_model_plan(kernels, &shape, 4, 1, true);
+    const size_t single = esp_model_plan(kernels, &shape, 1, 1, true);
+    assert_int_equal(kernels->memory(kernels, &available, &all), 0);
+    const size_t used = all - available;
+
+    esp_emu_set_memory(used + sixteen); /* nothing left for workspaces */
+    group = make_group(&t, 4);
+    assert_int_equal(esp_group_slots(group), 4);
+    assert_true(esp_model_micro_batch(esp_group_model(group)) < 16);
+    join(group, 3, &t, NULL);
+    run_to_rest(group, r);
+    assert_int_equal(r[3].last, ESP_GROUP_REPORT | ESP_GROUP_HORIZON);
+    esp_group_destroy(group);
+
+    /* workspaces are kept: only what a group takes counts from here on */
+    assert_int_equal(kernels->memory(kernels, &available, &all), 0);
+    esp_emu_set_memory(all - available + one / 2);
+    group = make_group(&t, 4);
+    assert_true(esp_group_slots(group) < 4);
+    esp_group_destroy(group);
+
+    esp_emu_set_memory(all - available + single / 2);
+    group = NULL;
+    assert_int_equal(esp_group_create(kernels, &t, 4, &group, &error), -ENOMEM);
+    assert_null(group);
+    char bytes[32];
+    snprintf(bytes, sizeof bytes, "%zu bytes", single);
+    assert_non_null(strstr(error.text, bytes));
+    esp_emu_set_memory((size_t)4 << 30);
+}
+
 /* The device's seconds are shared by those who work, each piece's as it was measured. */
 static void device_seconds_are_the_devices(void **state)
 {
@@ -267,6 +343,8 @@ int main(void)
         ON_DEVICE(collecting_tells_of_what_is_under_way),
         ON_DEVICE(a_member_saved_while_work_is_under_way_resumes_bit_for_bit),
         ON_DEVICE(joining_and_leaving_disturbs_nobody),
+        ON_DEVICE(mixed_batch_sizes_train_as_alone),
+        ON_DEVICE(too_little_memory_halves_the_micro_batch_then_the_members),
         ON_DEVICE(device_seconds_are_the_devices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
