@@ -113,6 +113,7 @@ static int gather(struct esp_group *group,
         .seed = seed,
         .step = (uint64_t)member->step,
         .first_sequence = validation ? 0 : member->gathered,
+        .batch_tokens = validation ? 0 : member->step_tokens,
     };
     return validation ? esp_batch_validation(group->data,
                                              group->trainer.objective,

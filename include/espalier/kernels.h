@@ -71,7 +71,7 @@ struct esp_control {
     uint64_t step;          /* the update this micro-batch belongs to, < 2^48 */
     int64_t first_sequence; /* of this micro-batch within its batch */
     double dropout;         /* 0 ≤ dropout < 1; 0: everything is kept, as it is */
-    double loss_scale;      /* gradients are scaled by it (fp16); 1 otherwise */
+    double loss_scale; /* gradients are scaled by it: in fp16 about 1 / the batch's tokens */
     /* the optimizer */
     int64_t updates; /* done with this one: 1 at the first */
     double learning_rate;

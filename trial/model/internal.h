@@ -109,6 +109,7 @@ struct esp_model {
     struct step_graph graphs[GRAPHS];
     int next_graph;
     struct esp_control *control; /* host's copy of the inputs: [K], tokens, targets */
+    double *loss_scale; /* [K]: of the batch that each member gathers */
     struct esp_ring *ring;
 };
 

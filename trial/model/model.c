@@ -87,6 +87,7 @@ static void release_host(struct esp_model *model)
     free(model->layers);
     free(model->tensors);
     free(model->control);
+    free(model->loss_scale);
 }
 
 size_t esp_model_plan(const struct esp_kernels *kernels,
@@ -136,7 +137,8 @@ int esp_model_create(const struct esp_kernels *kernels,
     if (!prepare(model)) {
         model->control = calloc(1, model->plan.input_bytes);
     }
-    if (!model->control) {
+    model->loss_scale = calloc((size_t)members, sizeof *model->loss_scale);
+    if (!model->control || !model->loss_scale) {
         rc = esp_error_set(error, -ENOMEM, "out of memory making a model");
         goto out;
     }

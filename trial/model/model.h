@@ -68,6 +68,9 @@ struct esp_model_input {
     uint64_t seed;          /* of dropout */
     uint64_t step;          /* of dropout: the update this belongs to, from 0 */
     int64_t first_sequence; /* of this micro-batch within the member's batch */
+    /* Tokens of the member's whole batch, the same for all of its micro-batches; 0: not known.
+     * fp16 takes their share in the mean into the gradients, which keeps those in its range. */
+    int64_t batch_tokens;
 };
 
 struct esp_model_loss {

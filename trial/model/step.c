@@ -122,8 +122,21 @@ static int upload_control(struct esp_model *model)
     return k->upload(k, model->plan.control, model->control, bytes);
 }
 
+/* What multiplies a member's gradients besides fp16's dynamic scale. They are of the summed
+ * loss: a token's logit has a gradient of up to 1, and 2^16 times that is beyond fp16. So there
+ * they are of about the mean loss, whose gradients are what that scale was chosen for: divided
+ * by a power of two at most the batch's tokens, which changes no bit that fp16 can hold. The
+ * optimizer divides by the counted tokens and by this, so any value gives the same mean. */
+static double loss_scale_of(const struct esp_model *model, const struct esp_model_input *in)
+{
+    if (model->kernels->precision != ESP_PRECISION_FP16 || in->batch_tokens < 1) {
+        return 1;
+    }
+    return ldexp(1, -ilogb((double)in->batch_tokens));
+}
+
 static int
-upload_inputs(struct esp_model *model, const struct esp_model_input *inputs, bool dropout)
+upload_inputs(struct esp_model *model, const struct esp_model_input *inputs, bool gradient)
 {
     const struct esp_kernels *k = model->kernels;
     const size_t bytes = esp_model_place_inputs(model, common_frame(model, inputs));
@@ -137,7 +150,11 @@ upload_inputs(struct esp_model *model, const struct esp_model_input *inputs, boo
             control->seed = in->seed;
             control->step = in->step;
             control->first_sequence = in->first_sequence;
-            control->dropout = dropout ? in->dropout : 0;
+            control->dropout = gradient ? in->dropout : 0;
+            if (gradient) {
+                model->loss_scale[m] = loss_scale_of(model, in);
+                control->loss_scale = model->loss_scale[m];
+            }
             stage_member(model, m, in);
         }
     }
@@ -322,7 +339,7 @@ int esp_model_update(struct esp_model *model,
             model->control[m] = (struct esp_control){
                 .active = 1,
                 .update = 1,
-                .loss_scale = 1,
+                .loss_scale = model->loss_scale[m] > 0 ? model->loss_scale[m] : 1,
                 .updates = u->updates,
                 .learning_rate = u->learning_rate,
                 .beta1 = u->beta1,
