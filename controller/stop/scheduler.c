@@ -1,6 +1,9 @@
 /* Which scheduler a study asks for, and what holds for all of them: the search ends once
- * metric.target has been reached, paused trials are given up at the stated risk, and answers
- * name trials that exist. */
+ * metric.target has been reached, paused trials are given up at the stated risk (and one audit
+ * is trained when there is nothing else to do), and answers name trials that exist.
+ *
+ * A scheduler is not told of trials that are given up: it decides as if none were (discard.h).
+ */
 #include "scheduler.h"
 
 #include "discard.h"
@@ -75,7 +78,7 @@ int esp_scheduler_create(const struct esp_study *study,
         free(scheduler);
         return rc;
     }
-    esp_discard_init(&scheduler->discard, &study->stopping);
+    esp_discard_init(&scheduler->discard, study);
     *out = scheduler;
     return 0;
 }
@@ -113,12 +116,19 @@ void esp_scheduler_observed(
     s->ops->observed(s->self, trial, tokens, loss, device_seconds);
 }
 
+void esp_scheduler_calibrated(struct esp_scheduler *s, const double *scores, int count)
+{
+    esp_discard_calibrated(&s->discard, scores, count);
+}
+
+static bool is_given_up(const struct esp_scheduler *s, int64_t trial)
+{
+    return trial >= 0 && trial < s->count && s->discard.trials[trial].given_up;
+}
+
 void esp_scheduler_decided(struct esp_scheduler *s, const struct esp_verdict *verdict)
 {
-    if (verdict->action == ESP_VERDICT_CONTINUE && verdict->trial >= 0 &&
-        verdict->trial < s->count) {
-        esp_discard_waits(&s->discard, (uint32_t)verdict->trial, false);
-    }
+    esp_discard_decided(&s->discard, verdict);
     s->ops->decided(s->self, verdict);
 }
 
@@ -136,7 +146,9 @@ void esp_scheduler_ended(struct esp_scheduler *s, uint32_t trial, enum esp_cause
     if (cause == ESP_CAUSE_COMPLETE) {
         esp_discard_completed(&s->discard, trial);
     }
-    s->ops->ended(s->self, trial, cause);
+    if (!is_given_up(s, trial)) {
+        s->ops->ended(s->self, trial, cause);
+    }
 }
 
 void esp_scheduler_returned(struct esp_scheduler *s, uint32_t trial)
@@ -159,14 +171,33 @@ static struct esp_verdict target_reached(const struct esp_scheduler *s)
 struct esp_verdict esp_scheduler_slot(const struct esp_scheduler *s,
                                       const struct esp_slot_view *view)
 {
-    return s->winner >= 0 ? target_reached(s) : s->ops->slot(s->self, view);
+    if (s->winner >= 0) {
+        return target_reached(s);
+    }
+    struct esp_verdict verdict = s->ops->slot(s->self, view);
+    if (verdict.action == ESP_VERDICT_END) {
+        struct esp_verdict audit = esp_discard_audit(&s->discard);
+        return audit.action == ESP_VERDICT_CONTINUE ? audit : verdict;
+    }
+    return verdict;
 }
 
 struct esp_verdict
 esp_scheduler_report(const struct esp_scheduler *s, uint32_t trial, bool waiting)
 {
     assert(trial < s->count);
-    return s->winner >= 0 ? target_reached(s) : s->ops->report(s->self, trial, waiting);
+    if (s->winner >= 0) {
+        return target_reached(s);
+    }
+    if (s->discard.audit == (int64_t)trial) {
+        /* It trains to its horizon, whatever the scheduler thinks of it. */
+        return waiting ? esp_verdict_make(ESP_VERDICT_CONTINUE,
+                                          trial,
+                                          s->discard.trials[trial].horizon,
+                                          ESP_RULE_CALIBRATED)
+                       : esp_verdict_none(ESP_RULE_NONE);
+    }
+    return s->ops->report(s->self, trial, waiting);
 }
 
 struct esp_verdict esp_scheduler_discard(const struct esp_scheduler *s)
@@ -176,6 +207,11 @@ struct esp_verdict esp_scheduler_discard(const struct esp_scheduler *s)
         verdict = s->ops->discard(s->self);
     }
     return verdict;
+}
+
+double esp_scheduler_limit(const struct esp_scheduler *s)
+{
+    return s->discard.limit;
 }
 
 double esp_scheduler_score(const struct esp_scheduler *s)

@@ -43,7 +43,8 @@ struct esp_scheduler_ops {
      * `waiting` says that the trial has reached its `until` and idles: NONE is then not allowed
      * unless it has reached its horizon. */
     struct esp_verdict (*report)(const void *self, uint32_t trial, bool waiting);
-    /* Optional: a paused trial to be discarded for good, or NONE. Asked after every batch. */
+    /* Optional: a paused trial to be discarded for good, or NONE. Asked after every batch. A
+     * scheduler is not told of those that the calibrated rule gives up (discard.h). */
     struct esp_verdict (*discard)(const void *self);
     /* Optional, as a sampler's. */
     int (*refit)(const void *self, double *numbers, int capacity);
@@ -69,6 +70,9 @@ int esp_scheduler_create(const struct esp_study *study,
                          struct esp_scheduler **out,
                          struct esp_error *error);
 void esp_scheduler_destroy(struct esp_scheduler *scheduler);
+/* Scores of finished studies that paused trials are given up by (discard.h); told once, before
+ * the first trial. The array may go afterwards. */
+void esp_scheduler_calibrated(struct esp_scheduler *s, const double *scores, int count);
 void esp_scheduler_created(struct esp_scheduler *s,
                            uint32_t trial,
                            int64_t horizon,
@@ -82,14 +86,18 @@ void esp_scheduler_decided(struct esp_scheduler *s, const struct esp_verdict *ve
 void esp_scheduler_paused(struct esp_scheduler *s, uint32_t trial, bool held);
 void esp_scheduler_ended(struct esp_scheduler *s, uint32_t trial, enum esp_cause cause);
 void esp_scheduler_returned(struct esp_scheduler *s, uint32_t trial);
+/* As the operation; what it continues may have been given up (DISCARD): it begins anew then. */
 struct esp_verdict esp_scheduler_slot(const struct esp_scheduler *s,
                                       const struct esp_slot_view *view);
 struct esp_verdict
 esp_scheduler_report(const struct esp_scheduler *s, uint32_t trial, bool waiting);
+/* DISCARD or SPARE of a paused trial, or NONE. */
 struct esp_verdict esp_scheduler_discard(const struct esp_scheduler *s);
 /* What later studies calibrate their discards on (discard.h); NaN while no trial is complete.
  */
 double esp_scheduler_score(const struct esp_scheduler *s);
+/* How many may be better at a mark; infinity: nothing is given up. */
+double esp_scheduler_limit(const struct esp_scheduler *s);
 int esp_scheduler_refit(const struct esp_scheduler *s, double *numbers, int capacity);
 void esp_scheduler_fitted(struct esp_scheduler *s, const double *numbers, int count);
 
