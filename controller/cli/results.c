@@ -1,6 +1,7 @@
 #include "results.h"
 
 #include "columns.h"
+#include "discards.h"
 #include "plot.h"
 #include "term.h"
 
@@ -311,11 +312,13 @@ int esp_results_print(const char *dir, struct esp_error *error)
     struct esp_rows best = {0}, all = {0};
     struct esp_buffer out = {0};
     struct esp_reader_totals totals;
+    struct esp_discards discards;
     int code = ESP_EXIT_FAILURE;
     if (esp_ledger_open(dir, &ledger, error) < 0 ||
         esp_reader_totals(ledger.reader, &totals, error) < 0 ||
         esp_rows_best(ledger.reader, 1, &best, error) < 0 ||
-        esp_rows_load(ledger.reader, &all, error) < 0) {
+        esp_rows_load(ledger.reader, &all, error) < 0 ||
+        esp_discards_read(&ledger, &discards, error) < 0) {
         goto out;
     }
     bool color = esp_term_color(stdout);
@@ -334,6 +337,7 @@ int esp_results_print(const char *dir, struct esp_error *error)
         esp_buffer_add(&out, "\n");
     }
     esp_results_cost(&ledger, &totals, &out);
+    esp_discards_words(&discards, totals.trials, &out);
     if (best.count > 0) {
         add_next_steps(dir, &best, &out);
     }
