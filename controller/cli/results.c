@@ -1,6 +1,7 @@
 #include "results.h"
 
 #include "columns.h"
+#include "discards.h"
 #include "plot.h"
 #include "term.h"
 
@@ -375,11 +376,13 @@ int esp_results_print(const char *dir, struct esp_error *error)
     struct esp_rows all = {0};
     struct esp_buffer out = {0};
     struct esp_reader_totals totals;
+    struct esp_discards discards;
     int code = ESP_EXIT_FAILURE;
     if (esp_ledger_open(dir, &ledger, error) < 0 ||
         esp_reader_totals(ledger.reader, &totals, error) < 0 ||
         esp_best_load(&ledger, BEST_ROWS, &best, error) < 0 ||
-        esp_rows_load(ledger.reader, &all, error) < 0) {
+        esp_rows_load(ledger.reader, &all, error) < 0 ||
+        esp_discards_read(&ledger, &discards, error) < 0) {
         goto out;
     }
     bool color = esp_term_color(stdout);
@@ -399,6 +402,7 @@ int esp_results_print(const char *dir, struct esp_error *error)
         esp_buffer_add(&out, "\n");
     }
     esp_results_cost(&ledger, &totals, &out);
+    esp_discards_words(&discards, totals.trials, &out);
     if (best.rows.count > 0) {
         add_next_steps(dir, &best, &out);
     }

@@ -121,6 +121,9 @@ fold_verdict(struct esp_core *core, const struct esp_event *e, struct esp_error 
                 t->until = e->verdict.until;
             }
             break;
+        case ESP_VERDICT_DISCARD:
+            t->given_up = e->verdict.reason.rule == ESP_RULE_CALIBRATED;
+            break;
         default:
             break;
         }

@@ -212,7 +212,9 @@ static bool follow_slot(struct esp_core *core, struct esp_verdict *verdict)
             return false;
         }
         struct esp_trial *t = &core->trials[verdict->trial];
-        if (t->state != ESP_TRIAL_PAUSED || t->held) {
+        /* What was given up begins anew. */
+        bool waits = t->state == ESP_TRIAL_PAUSED && !t->held;
+        if (!waits && !(t->state == ESP_TRIAL_PRUNED && t->given_up)) {
             return false;
         }
         if (verdict->until > t->horizon) {
@@ -265,13 +267,16 @@ static void discard(struct esp_core *core)
         if (verdict.trial >= 0 && verdict.trial < core->trial_count) {
             t = &core->trials[verdict.trial];
         }
-        if (verdict.action != ESP_VERDICT_DISCARD || !t || t->state != ESP_TRIAL_PAUSED ||
-            t->held) {
+        bool ours =
+            verdict.action == ESP_VERDICT_DISCARD || verdict.action == ESP_VERDICT_SPARE;
+        if (!ours || !t || t->state != ESP_TRIAL_PAUSED || t->held) {
             core->kept_at = core->seq;
             return;
         }
         esp_record_verdict(core, &verdict);
-        esp_trial_trigger(core, t, ESP_TRIGGER_DISCARD);
+        if (verdict.action == ESP_VERDICT_DISCARD) {
+            esp_trial_trigger(core, t, ESP_TRIGGER_DISCARD);
+        }
     }
 }
 

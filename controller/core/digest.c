@@ -48,6 +48,7 @@ static uint64_t mix_trial(const struct esp_core *core, uint64_t hash, uint32_t i
                               t->brought,
                               t->excused,
                               t->saved,
+                              t->given_up,
                               t->pause_rule,
                               t->attempt,
                               t->fruitless,
@@ -130,5 +131,7 @@ uint64_t esp_core_digest(const struct esp_core *core)
     hash = mix_real(mix_real(hash, core->budget.usd), core->spent_seconds);
     hash = mix(mix(hash, (uint64_t)core->spent_tokens), core->finite_trials);
     hash = mix_text(mix(mix(hash, core->reported), core->failed), core->complaint);
+    hash = mix(mix(hash, core->calibrated), core->calibration);
+    hash = mix_real(hash, esp_scheduler_limit(core->scheduler));
     return mix(mix(hash, core->state), (uint64_t)core->exit_code);
 }

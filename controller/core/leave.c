@@ -17,6 +17,11 @@ static void end_study(struct esp_core *core, enum esp_study_state state, int exi
     struct esp_event event = esp_event_of(ESP_EVENT_ENDED);
     event.number = state;
     event.extra = exit_code;
+    if (state != ESP_STUDY_RUNNING) {
+        double score = esp_scheduler_score(core->scheduler);
+        event.flag = isfinite(score);
+        event.real = event.flag ? score : 0;
+    }
     esp_record(core, &event);
 }
 

@@ -88,7 +88,9 @@ void esp_record_verdict(struct esp_core *core, const struct esp_verdict *verdict
     event.verdict = *verdict;
     if (core->study->maximize) { /* people read the metric, not the loss */
         event.verdict.reason.value = -event.verdict.reason.value;
-        event.verdict.reason.threshold = -event.verdict.reason.threshold;
+        if (verdict->reason.rule != ESP_RULE_CALIBRATED) { /* there it is a count */
+            event.verdict.reason.threshold = -event.verdict.reason.threshold;
+        }
     }
     esp_record(core, &event);
 }

@@ -46,10 +46,12 @@ struct esp_trial {
     bool held;        /* paused by the user */
     bool hold_wanted; /* the user paused it before it had started */
     bool can_save;
-    bool alone;   /* its process crashed among others: it runs alone until it reports */
-    bool brought; /* this attempt has brought a new report */
-    bool excused; /* the loss of this attempt does not count */
-    bool saved;   /* the checkpoint that PAUSING waits for is recorded */
+    bool alone;    /* its process crashed among others: it runs alone until it reports */
+    bool brought;  /* this attempt has brought a new report */
+    bool excused;  /* the loss of this attempt does not count */
+    bool saved;    /* the checkpoint that PAUSING waits for is recorded */
+    bool given_up; /* under the calibrated rule, which whoever decides is not told: when it is
+                      chosen again it begins anew */
     enum esp_rule pause_rule; /* of the last pause */
     uint32_t attempt, fruitless;
     uint32_t repeats; /* the trial whose settings it repeats; ESP_NOWHERE: none */
@@ -174,6 +176,8 @@ struct esp_core {
     char complaint[ESP_WORDS_MAX]; /* what the last of them said */
     enum esp_study_state state;
     int exit_code;
+    bool calibrated;      /* what discards go by is recorded */
+    uint32_t calibration; /* finished studies of it */
 
     /* volatile */
     enum esp_mode mode;

@@ -20,6 +20,9 @@ unsigned esp_trial_guards(const struct esp_trial *t)
     if (esp_trial_checkpoint(t)) {
         guards |= 1u << ESP_GUARD_CHECKPOINT;
     }
+    if (t->given_up) {
+        guards |= 1u << ESP_GUARD_GIVEN_UP;
+    }
     return guards;
 }
 
@@ -130,6 +133,9 @@ struct esp_core_totals esp_core_totals(const struct esp_core *core)
         .run_cap = core->run_cap,
         .workers = core->workers,
         .budget = core->budget,
+        .calibrated = core->calibrated,
+        .calibration = core->calibration,
+        .discard_limit = esp_scheduler_limit(core->scheduler),
     };
     for (int i = 0; i < ESP_TRIAL_STATE_COUNT; i++) {
         totals.by_state[i] = core->by_state[i];

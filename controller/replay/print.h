@@ -4,7 +4,7 @@
  *
  *   unit               "tokens" or "seconds": of every cost that is not in full trainings
  *   trials             created (summary: the mean)
- *   discarded          given up for good (summary: the mean share of those created)
+ *   discarded          given up (summary: the mean share of those created)
  *   complete, diverged how many
  *   score              esp_scheduler_score: what the controller would keep; null: no trial was
  *                      completed

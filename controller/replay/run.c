@@ -15,6 +15,7 @@
 enum standing {
     STANDING_LIVE,
     STANDING_PAUSED,
+    STANDING_GIVEN_UP, /* at the stated risk: begins anew if it is chosen again */
     STANDING_COMPLETE,
     STANDING_GONE, /* pruned, diverged, failed, or beyond its record */
 };
@@ -22,10 +23,12 @@ enum standing {
 struct trial {
     uint32_t row;
     uint32_t next; /* index of its next point in the table */
+    uint32_t seen; /* the first that nobody was told of: what is trained again is only paid */
     int64_t tokens, until;
     int64_t paid;
     int64_t clock; /* workers pay at the same pace: cost since the search began */
     bool beyond;   /* its record; paid for, and busy until `clock` */
+    bool discarded;
     double last;
     enum standing standing;
 };
@@ -135,7 +138,7 @@ static void leave(struct run *run,
     esp_scheduler_ended(run->scheduler, trial, cause);
     struct esp_replay_result *r = run->result;
     r->complete += standing == STANDING_COMPLETE;
-    r->discarded += cause == ESP_CAUSE_PRUNED;
+    r->discarded += cause == ESP_CAUSE_PRUNED && !t->discarded;
     r->diverged += cause == ESP_CAUSE_DIVERGED;
     r->best_killed |= standing == STANDING_GONE && t->row == run->table->best;
 }
@@ -165,8 +168,10 @@ static bool start(struct run *run, const struct esp_verdict *verdict)
     uint32_t trial = run->count++;
     const double *drawn = &run->table->drawn[(size_t)row * (size_t)run->table->param_count];
     run->taken[row] = true;
-    run->trials[trial] =
-        (struct trial){.row = (uint32_t)row, .next = run->table->first[row], .last = NAN};
+    run->trials[trial] = (struct trial){.row = (uint32_t)row,
+                                        .next = run->table->first[row],
+                                        .seen = run->table->first[row],
+                                        .last = NAN};
     esp_sampler_created(run->sampler, trial, drawn);
     esp_scheduler_decided(run->scheduler, verdict);
     esp_scheduler_created(run->scheduler, trial, run->table->horizons[row], drawn);
@@ -206,15 +211,36 @@ static void fill_slots(struct run *run)
     }
 }
 
+/* Its checkpoint is deleted; whoever decides is not told (stop/discard.h). */
+static void give_up(struct run *run, uint32_t trial)
+{
+    struct trial *t = &run->trials[trial];
+    struct esp_replay_result *r = run->result;
+    t->standing = STANDING_GIVEN_UP;
+    t->next = run->table->first[t->row];
+    t->tokens = t->paid = 0;
+    r->discarded += !t->discarded;
+    t->discarded = true;
+    r->best_killed |= t->row == run->table->best;
+    esp_scheduler_ended(run->scheduler, trial, ESP_CAUSE_PRUNED);
+}
+
 static void discard(struct run *run)
 {
     for (;;) {
         struct esp_verdict verdict = esp_scheduler_discard(run->scheduler);
-        if (verdict.action != ESP_VERDICT_DISCARD) {
+        uint32_t trial = (uint32_t)verdict.trial;
+        if (verdict.action == ESP_VERDICT_NONE) {
             return;
         }
         esp_scheduler_decided(run->scheduler, &verdict);
-        leave(run, (uint32_t)verdict.trial, STANDING_GONE, ESP_END_PRUNED, ESP_CAUSE_PRUNED);
+        if (verdict.action != ESP_VERDICT_DISCARD) {
+            assert(verdict.action == ESP_VERDICT_SPARE);
+        } else if (verdict.reason.rule == ESP_RULE_CALIBRATED) {
+            give_up(run, trial);
+        } else {
+            leave(run, trial, STANDING_GONE, ESP_END_PRUNED, ESP_CAUSE_PRUNED);
+        }
     }
 }
 
@@ -255,7 +281,8 @@ static int64_t least_rest(const struct run *run)
     int64_t least = INT64_MAX;
     for (uint32_t i = 0; i < run->count; i++) {
         const struct trial *t = &run->trials[i];
-        bool open = t->standing == STANDING_LIVE || t->standing == STANDING_PAUSED;
+        bool open = t->standing == STANDING_LIVE || t->standing == STANDING_PAUSED ||
+                    t->standing == STANDING_GIVEN_UP;
         if (open && (table->ends[t->row] == ESP_TABLE_CENSORED ||
                      esp_table_final(table, t->row) < best)) {
             int64_t rest = esp_table_rest(table, t->row, t->next);
@@ -379,10 +406,17 @@ static void observe(struct run *run, uint32_t trial, int64_t at)
     t->tokens = point->tokens;
     t->paid = point->cost;
     t->last = point->loss;
-    t->next++;
-    esp_sampler_observed(run->sampler, trial, t->tokens, t->last);
-    esp_scheduler_observed(run->scheduler, trial, t->tokens, t->last, told_seconds(run, point));
-    esp_discard_observed(&run->hindsight, trial, t->tokens, t->last);
+    bool again = t->next++ < t->seen;
+    if (again && t->tokens < t->until) {
+        return;
+    }
+    if (!again) {
+        t->seen = t->next;
+        esp_sampler_observed(run->sampler, trial, t->tokens, t->last);
+        esp_scheduler_observed(
+            run->scheduler, trial, t->tokens, t->last, told_seconds(run, point));
+        esp_discard_observed(&run->hindsight, trial, t->tokens, t->last);
+    }
     bool diverged = !has_point(run, t) && run->table->ends[t->row] == ESP_TABLE_DIVERGED;
     if (!isfinite(t->last) || diverged) {
         leave(run, trial, STANDING_GONE, ESP_END_DIVERGED, ESP_CAUSE_DIVERGED);
@@ -417,7 +451,8 @@ static void advance(struct run *run)
 static double hindsight_score(struct run *run)
 {
     for (uint32_t i = 0; i < run->count; i++) {
-        if (run->trials[i].row == run->table->best && run->trials[i].tokens > 0) {
+        const struct trial *t = &run->trials[i];
+        if (t->row == run->table->best && t->seen > run->table->first[t->row]) {
             esp_discard_completed(&run->hindsight, i);
             return esp_discard_score(&run->hindsight);
         }
@@ -441,7 +476,7 @@ int esp_replay_run(const struct esp_table *table,
         .best_partial = -1,
     };
     *result = (struct esp_replay_result){.unknown_at = -1, .score = NAN};
-    esp_discard_init(&run.hindsight, &(struct esp_stopping){0});
+    esp_discard_init(&run.hindsight, study);
     int rc = esp_sampler_create(study, &run.sampler, error);
     if (rc == 0) {
         rc = esp_scheduler_create(study, &run.scheduler, error);

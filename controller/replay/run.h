@@ -28,9 +28,9 @@ struct esp_replay_result {
     double *decision_us; /* each question's time */
     size_t decision_capacity;
     uint32_t trials, complete;
-    uint32_t discarded; /* given up for good by the scheduler: pruned, or while paused */
+    uint32_t discarded; /* given up: pruned, or while paused (which may begin anew) */
     uint32_t diverged;
-    bool best_killed; /* the table's best was given up for good */
+    bool best_killed; /* the table's best was given up */
     int64_t spent;
     /* What censoring touched. */
     int64_t unknown_at;   /* spent when first a trial went beyond its record; -1: never */

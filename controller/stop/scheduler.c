@@ -1,10 +1,13 @@
 /* Which scheduler a study asks for, and what holds for all of them: the search ends once
  * metric.target has been reached, paused trials are given up at the stated risk, ties under
- * seed noise are settled by repeats before a search ends, and answers name trials that exist.
+ * seed noise are settled by repeats before a search ends, one audit is trained when there is
+ * nothing else to do, and answers name trials that exist.
  *
- * The scheduler inside counts settings; repeats, and the study's numbers, are this file's. What
- * training costs counts settings, too, and is learnt from their first trials alone: repeats
- * come when hardly anything is left to weigh. */
+ * A scheduler is not told of trials that are given up: it decides as if none were (discard.h).
+ *
+ * The scheduler inside counts settings, and so does the rule of giving up; repeats, and the
+ * study's numbers, are this file's. What training costs counts settings, too, and is learnt
+ * from their first trials alone: repeats come when hardly anything is left to weigh. */
 #include "scheduler.h"
 
 #include "discard.h"
@@ -118,7 +121,7 @@ int esp_scheduler_create(const struct esp_study *study,
     if (ops->costs) {
         ops->costs(scheduler->self, scheduler->cost);
     }
-    esp_discard_init(&scheduler->discard, &study->stopping);
+    esp_discard_init(&scheduler->discard, study);
     *out = scheduler;
     return 0;
 }
@@ -216,14 +219,17 @@ void esp_scheduler_observed(
     }
 }
 
+void esp_scheduler_calibrated(struct esp_scheduler *s, const double *scores, int count)
+{
+    esp_discard_calibrated(&s->discard, scores, count);
+}
+
 void esp_scheduler_decided(struct esp_scheduler *s, const struct esp_verdict *verdict)
 {
     struct esp_verdict inward = *verdict;
-    bool continued = verdict->action == ESP_VERDICT_CONTINUE && verdict->trial >= 0 &&
-                     verdict->trial < s->count;
     if (verdict->trial >= 0) {
         uint32_t setting;
-        if (continued) {
+        if (verdict->action == ESP_VERDICT_CONTINUE && verdict->trial < s->count) {
             esp_repeat_continued(&s->repeat, (uint32_t)verdict->trial);
         }
         if (!setting_of(s, (uint32_t)verdict->trial, &setting)) {
@@ -231,9 +237,7 @@ void esp_scheduler_decided(struct esp_scheduler *s, const struct esp_verdict *ve
         }
         inward.trial = setting;
     }
-    if (continued) {
-        esp_discard_waits(&s->discard, (uint32_t)inward.trial, false);
-    }
+    esp_discard_decided(&s->discard, &inward);
     s->ops->decided(s->self, &inward);
 }
 
@@ -260,7 +264,9 @@ void esp_scheduler_ended(struct esp_scheduler *s, uint32_t trial, enum esp_cause
     if (cause == ESP_CAUSE_COMPLETE) {
         esp_discard_completed(&s->discard, setting);
     }
-    s->ops->ended(s->self, setting, cause);
+    if (!s->discard.trials[setting].given_up) {
+        s->ops->ended(s->self, setting, cause);
+    }
 }
 
 void esp_scheduler_returned(struct esp_scheduler *s, uint32_t trial)
@@ -309,12 +315,9 @@ ask_slot(const struct esp_scheduler *s, const struct esp_slot_view *view, bool m
 
 /* Repeats come when the scheduler has nothing more to do and nothing is under way that could
  * still change who leads. What was kept for them and is not needed becomes new settings. */
-struct esp_verdict esp_scheduler_slot(const struct esp_scheduler *s,
+static struct esp_verdict search_slot(const struct esp_scheduler *s,
                                       const struct esp_slot_view *view)
 {
-    if (s->winner >= 0) {
-        return target_reached(s);
-    }
     bool kept = next_is_kept(s, view);
     uint32_t repeats = esp_repeat_live(&s->repeat);
     struct esp_verdict verdict = ask_slot(s, view, view->may_create && !kept);
@@ -332,6 +335,22 @@ struct esp_verdict esp_scheduler_slot(const struct esp_scheduler *s,
     return kept ? ask_slot(s, view, view->may_create) : verdict;
 }
 
+/* The audit comes last of all, so that it changes nothing of the search; if it then leads in a
+ * tie, repeats follow. */
+struct esp_verdict esp_scheduler_slot(const struct esp_scheduler *s,
+                                      const struct esp_slot_view *view)
+{
+    if (s->winner >= 0) {
+        return target_reached(s);
+    }
+    struct esp_verdict verdict = search_slot(s, view);
+    if (verdict.action == ESP_VERDICT_END) {
+        struct esp_verdict audit = esp_discard_audit(&s->discard);
+        return audit.action == ESP_VERDICT_CONTINUE ? outward(s, audit) : verdict;
+    }
+    return verdict;
+}
+
 struct esp_verdict
 esp_scheduler_report(const struct esp_scheduler *s, uint32_t trial, bool waiting)
 {
@@ -342,6 +361,14 @@ esp_scheduler_report(const struct esp_scheduler *s, uint32_t trial, bool waiting
     }
     if (!setting_of(s, trial, &setting)) {
         return esp_repeat_report(&s->repeat, trial, waiting);
+    }
+    if (s->discard.audit == (int64_t)setting) {
+        /* It trains to its horizon, whatever the scheduler thinks of it. */
+        return waiting ? esp_verdict_make(ESP_VERDICT_CONTINUE,
+                                          trial,
+                                          s->discard.trials[setting].horizon,
+                                          ESP_RULE_CALIBRATED)
+                       : esp_verdict_none(ESP_RULE_NONE);
     }
     return outward(s, s->ops->report(s->self, setting, waiting));
 }
@@ -363,6 +390,11 @@ const struct esp_seeds *esp_scheduler_seeds(const struct esp_scheduler *s, uint3
 double esp_scheduler_noise(const struct esp_scheduler *s)
 {
     return esp_repeat_noise(&s->repeat);
+}
+
+double esp_scheduler_limit(const struct esp_scheduler *s)
+{
+    return s->discard.limit;
 }
 
 double esp_scheduler_score(const struct esp_scheduler *s)

@@ -54,7 +54,8 @@ struct esp_scheduler_ops {
      * `waiting` says that the trial has reached its `until` and idles: NONE is then not allowed
      * unless it has reached its horizon. */
     struct esp_verdict (*report)(const void *self, uint32_t trial, bool waiting);
-    /* Optional: a paused trial to be discarded for good, or NONE. Asked after every batch. */
+    /* Optional: a paused trial to be discarded for good, or NONE. Asked after every batch. A
+     * scheduler is not told of those that the calibrated rule gives up (discard.h). */
     struct esp_verdict (*discard)(const void *self);
     /* Optional, as a sampler's. */
     int (*refit)(const void *self, double *numbers, int capacity);
@@ -80,6 +81,9 @@ int esp_scheduler_create(const struct esp_study *study,
                          struct esp_scheduler **out,
                          struct esp_error *error);
 void esp_scheduler_destroy(struct esp_scheduler *scheduler);
+/* Scores of finished studies that paused trials are given up by (discard.h); told once, before
+ * the first trial. The array may go afterwards. */
+void esp_scheduler_calibrated(struct esp_scheduler *s, const double *scores, int count);
 void esp_scheduler_created(struct esp_scheduler *s,
                            uint32_t trial,
                            int64_t horizon,
@@ -102,11 +106,13 @@ void esp_scheduler_decided(struct esp_scheduler *s, const struct esp_verdict *ve
 void esp_scheduler_paused(struct esp_scheduler *s, uint32_t trial, bool held);
 void esp_scheduler_ended(struct esp_scheduler *s, uint32_t trial, enum esp_cause cause);
 void esp_scheduler_returned(struct esp_scheduler *s, uint32_t trial);
-/* Beside START, CONTINUE, END and NONE: REPEAT the settings of a trial. */
+/* Beside START, CONTINUE, END and NONE: REPEAT the settings of a trial. What is continued may
+ * have been given up (DISCARD): it begins anew then. */
 struct esp_verdict esp_scheduler_slot(const struct esp_scheduler *s,
                                       const struct esp_slot_view *view);
 struct esp_verdict
 esp_scheduler_report(const struct esp_scheduler *s, uint32_t trial, bool waiting);
+/* DISCARD or SPARE of a paused trial, or NONE. */
 struct esp_verdict esp_scheduler_discard(const struct esp_scheduler *s);
 /* What all seeds of a setting say, by its first trial, and the noise of a seed. */
 const struct esp_seeds *esp_scheduler_seeds(const struct esp_scheduler *s, uint32_t trial);
@@ -119,6 +125,8 @@ double esp_scheduler_score(const struct esp_scheduler *s);
 double esp_scheduler_rate(const struct esp_scheduler *s, uint32_t trial, int device);
 /* All that was told of it, by settings: numbers without the repeats. */
 const struct esp_cost *esp_scheduler_cost(const struct esp_scheduler *s);
+/* How many may be better at a mark; infinity: nothing is given up. */
+double esp_scheduler_limit(const struct esp_scheduler *s);
 int esp_scheduler_refit(const struct esp_scheduler *s, double *numbers, int capacity);
 void esp_scheduler_fitted(struct esp_scheduler *s, const double *numbers, int count);
 

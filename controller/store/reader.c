@@ -2,6 +2,7 @@
 #include "reader.h"
 #include "reader_internal.h"
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -240,11 +241,13 @@ static int life_row(void *context, sqlite3_stmt *row)
     bool planned = study->state == ESP_STUDY_COMPLETE || study->state == ESP_STUDY_BUDGET;
     if (event.kind == ESP_EVENT_OPENED ? !planned : event.number == ESP_STUDY_RUNNING) {
         study->ended_ms = 0;
+        study->score = NAN;
         study->exit_code = -1;
         study->state = ESP_STUDY_INTERRUPTED;
     } else if (event.kind == ESP_EVENT_ENDED) {
         study->ended_ms = event.time_ms;
         study->exit_code = (int)event.extra;
+        study->score = event.flag ? event.real : NAN;
         study->state = (enum esp_study_state)event.number;
     }
     return 0;
@@ -285,7 +288,8 @@ int esp_reader_study(struct esp_reader *reader,
 {
     struct study_query query = {.reader = reader, .study = study, .error = error};
     bool ours = !reader->in_snapshot;
-    *study = (struct esp_reader_study){.exit_code = -1, .state = ESP_STUDY_INTERRUPTED};
+    *study = (struct esp_reader_study){
+        .exit_code = -1, .score = NAN, .state = ESP_STUDY_INTERRUPTED};
     /* The lock first: a controller that ends in between has recorded its end by then. */
     int alive = esp_store_locked(reader->dir, &study->pid);
     study->alive = alive > 0;

@@ -38,6 +38,7 @@ struct esp_reader_study {
     int64_t opened_ms; /* of the last OPENED; 0: none */
     int64_t ended_ms;  /* of the ENDED after it; 0: none */
     int exit_code;     /* ENDED's; -1: none */
+    double score;      /* of a planned end, for later studies; NaN: none */
     bool alive;        /* a controller holds DIR now */
     pid_t pid;         /* its pid, or 0 */
     /* RUNNING: alive and not ended; COMPLETE or BUDGET: that end is recorded; otherwise
@@ -65,6 +66,15 @@ int esp_reader_changed(struct esp_reader *reader,
                        const char *name,
                        double *value,
                        struct esp_error *error);
+
+typedef int esp_reader_each_event(void *context, const struct esp_event *event);
+
+/* What was decided under the calibrated rule: the CALIBRATED event, verdicts of the rule, and
+ * moves by which a trial that was given up begins anew, in order. */
+int esp_reader_calibrated(struct esp_reader *reader,
+                          esp_reader_each_event *each,
+                          void *context,
+                          struct esp_error *error);
 
 struct esp_reader_trial {
     int64_t trial;
@@ -121,7 +131,6 @@ int esp_reader_repeats(struct esp_reader *reader,
 
 /* Curve points by trial and step: of one trial, or of all (-1). The event is a REPORT with
  * every member that the row has. */
-typedef int esp_reader_each_event(void *context, const struct esp_event *event);
 int esp_reader_curves(struct esp_reader *reader,
                       int64_t trial,
                       esp_reader_each_event *each,

@@ -5,6 +5,7 @@
 #include "reader.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -25,7 +26,8 @@ enum {
     KEY_THRESHOLD = 1 << 14,
     KEY_AT = 1 << 15,
     KEY_REPEATS = 1 << 16, /* of every type */
-    KEY_RUNGS = KEY_ETA | KEY_MIN | KEY_MAX | KEY_RISK,
+    KEY_CALIBRATE = 1 << 17,
+    KEY_RUNGS = KEY_ETA | KEY_MIN | KEY_MAX | KEY_RISK | KEY_CALIBRATE,
     KEY_WANDB = KEY_MIN_ITER | KEY_MAX_ITER | KEY_S | KEY_STRICT,
 };
 
@@ -46,6 +48,7 @@ static const char *const all_keys[] = {"eta",
                                        "threshold",
                                        "at",
                                        "repeats",
+                                       "calibrate",
                                        "type",
                                        NULL};
 
@@ -76,7 +79,7 @@ static const struct row {
     {ESP_SCHEDULER_BOHB, KEY_RUNGS, 0},
     {ESP_SCHEDULER_PASHA, KEY_RUNGS, 0},
     {ESP_SCHEDULER_HALVING, KEY_RUNGS, 0},
-    {ESP_SCHEDULER_CUT, KEY_ETA | KEY_AT | KEY_RISK, KEY_AT},
+    {ESP_SCHEDULER_CUT, KEY_ETA | KEY_AT | KEY_RISK | KEY_CALIBRATE, KEY_AT},
     {ESP_SCHEDULER_PERCENTILE, KEY_PERCENTILE | KEY_STARTUP | KEY_WARMUP, KEY_PERCENTILE},
     {ESP_SCHEDULER_PATIENCE, KEY_PATIENCE | KEY_MIN_DELTA | KEY_WARMUP, KEY_PATIENCE},
     {ESP_SCHEDULER_THRESHOLD, KEY_THRESHOLD | KEY_AT, KEY_THRESHOLD},
@@ -177,6 +180,64 @@ static void read_numbers(struct reader *r,
         int index = 0;
         esp_yaml_read_word(r->yaml, form, "form", forms, &index);
         out->stopping_form = index == 1;
+    }
+}
+
+static bool add_entry(struct reader *r, const struct esp_yaml_node *item)
+{
+    struct esp_stopping *out = &r->study->stopping;
+    char path[ESP_PATH_MAX];
+    if (!esp_yaml_read_text(r->yaml, item, "a folder of `calibrate`", path, sizeof path)) {
+        return false;
+    }
+    if (path[0] == '\0') {
+        esp_yaml_fault(r->yaml, item, "a folder of `calibrate` is empty");
+        return false;
+    }
+    struct esp_calibrate_entry *entry = &out->calibrate[out->calibrate_count];
+    *entry = (struct esp_calibrate_entry){
+        .path = strdup(path), .line = esp_yaml_line(item), .column = esp_yaml_column(item)};
+    r->out_of_memory |= !entry->path;
+    out->calibrate_count += entry->path != NULL;
+    return entry->path != NULL;
+}
+
+/* `calibrate: [DIR or glob, …]`; what it names is looked at when the study begins. */
+static void read_calibrate(struct reader *r, const struct esp_yaml_node *node)
+{
+    const struct esp_yaml_node *list = esp_yaml_get(node, "calibrate");
+    struct esp_stopping *out = &r->study->stopping;
+    if (!list) {
+        return;
+    }
+    size_t count = esp_yaml_size(list);
+    if (esp_yaml_kind(list) != ESP_YAML_SEQUENCE || count == 0) {
+        esp_yaml_fault(r->yaml,
+                       list,
+                       "calibrate must be a list of folders of finished studies, for example "
+                       "[runs/*], not %s",
+                       esp_yaml_kind(list) == ESP_YAML_SEQUENCE ? "an empty one"
+                                                                : esp_yaml_kind_words(list));
+        return;
+    }
+    if (count > ESP_CALIBRATE_ENTRIES_MAX) {
+        esp_yaml_fault(r->yaml,
+                       list,
+                       "calibrate lists %zu entries, %d is the most; use a glob",
+                       count,
+                       ESP_CALIBRATE_ENTRIES_MAX);
+        return;
+    }
+    if (!(out->risk > 0)) {
+        esp_yaml_fault(r->yaml, list, "calibrate does nothing without a `risk` above 0");
+        return;
+    }
+    out->calibrate = calloc(count, sizeof *out->calibrate);
+    r->out_of_memory |= !out->calibrate;
+    for (size_t i = 0; i < count && out->calibrate; i++) {
+        if (!add_entry(r, esp_yaml_item(list, i))) {
+            return;
+        }
     }
 }
 
@@ -307,5 +368,8 @@ void esp_read_stopping(struct reader *r)
     read_repeats(r, node);
     check_row(r, node, row, type_names[index]);
     read_numbers(r, node, row, out);
+    if ((row->keys & KEY_CALIBRATE) != 0) {
+        read_calibrate(r, node);
+    }
     check_order(r, node, out);
 }

@@ -66,6 +66,13 @@
  * will fail too. */
 #define ESP_FAILED_FIRST_MAX 10
 
+/* Finished studies that a new one calibrates its discards on: at a risk of 0.05 these are fifty
+ * times as many as it takes; their scores are one event of some 10 KB. */
+#define ESP_CALIBRATION_MAX 1000
+
+/* Folders or globs that `calibrate` may list. */
+#define ESP_CALIBRATE_ENTRIES_MAX 256
+
 /* Trials named by one Command. */
 #define ESP_COMMAND_TRIALS_MAX 256
 

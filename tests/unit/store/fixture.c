@@ -223,7 +223,7 @@ struct esp_event fixture_event(uint64_t *random, enum esp_event_kind kind, uint6
         break;
     case ESP_EVENT_VERDICT:
         event.verdict = (struct esp_verdict){
-            .action = (enum esp_verdict_action)(fixture_random(random) % 7),
+            .action = (enum esp_verdict_action)(fixture_random(random) % 8),
             .trial = (int64_t)(fixture_random(random) % 9) - 1,
             .until = any_integer(random),
             .reason = any_reason(random)};
@@ -247,6 +247,7 @@ struct esp_event fixture_event(uint64_t *random, enum esp_event_kind kind, uint6
                                          .device_seconds = odd_real(random)};
         break;
     case ESP_EVENT_FIT:
+    case ESP_EVENT_CALIBRATED:
         event.value_count = (uint32_t)(fixture_random(random) % 9);
         event.values = any_values(random, event.value_count);
         break;

@@ -178,6 +178,18 @@ static const struct {
      "4:37: form must be one of promotion, stopping, not promote"},
     {HEAD PARAMETERS "early_terminate: {type: hyperband, max_iter: 27}\n",
      "4:18: hyperband needs min_iter, or max_iter and s"},
+    {HEAD PARAMETERS "early_terminate: {type: asha, calibrate: runs/a}\n",
+     "4:42: calibrate must be a list of folders of finished studies"},
+    {HEAD PARAMETERS "early_terminate: {type: asha, calibrate: []}\n",
+     "4:42: calibrate must be a list of folders of finished studies, for example [runs/*], not "
+     "an "
+     "empty one"},
+    {HEAD PARAMETERS "early_terminate: {type: asha, risk: 0, calibrate: [a]}\n",
+     "4:51: calibrate does nothing without a `risk` above 0"},
+    {HEAD PARAMETERS "early_terminate: {type: median, calibrate: [a]}\n",
+     "4:33: early_terminate median does not use `calibrate`"},
+    {HEAD PARAMETERS "early_terminate: {type: asha, calibrate: [[a]]}\n",
+     "4:43: a folder of `calibrate` must be a text, not a list"},
     {HEAD PARAMETERS "early_terminate: {type: hyperband, min_iter: 3, risk: 0.1}\n",
      "4:49: early_terminate hyperband does not use `risk` beside W&B's"},
     {HEAD PARAMETERS "early_terminate: {type: hyperband, min_iter: 1.5}\n",
