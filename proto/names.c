@@ -4,16 +4,27 @@
 #include <string.h>
 
 static const char *const event_kinds[ESP_EVENT_KIND_COUNT] = {
-    [ESP_EVENT_NONE] = "none",         [ESP_EVENT_OPENED] = "opened",
-    [ESP_EVENT_ENDED] = "ended",       [ESP_EVENT_CHANGED] = "changed",
-    [ESP_EVENT_CREATED] = "created",   [ESP_EVENT_VERDICT] = "verdict",
-    [ESP_EVENT_MOVED] = "moved",       [ESP_EVENT_STARTED_AT] = "started",
-    [ESP_EVENT_REPORT] = "report",     [ESP_EVENT_SAVED] = "saved",
-    [ESP_EVENT_DROPPED] = "dropped",   [ESP_EVENT_DIRECTED] = "directed",
-    [ESP_EVENT_FAILED] = "failed",     [ESP_EVENT_AGENT] = "agent",
-    [ESP_EVENT_SPAWNED] = "spawned",   [ESP_EVENT_EXITED] = "exited",
-    [ESP_EVENT_COMMAND] = "command",   [ESP_EVENT_NOTE] = "note",
-    [ESP_EVENT_PROTOCOL] = "protocol", [ESP_EVENT_FIT] = "fit",
+    [ESP_EVENT_NONE] = "none",
+    [ESP_EVENT_OPENED] = "opened",
+    [ESP_EVENT_ENDED] = "ended",
+    [ESP_EVENT_CHANGED] = "changed",
+    [ESP_EVENT_CREATED] = "created",
+    [ESP_EVENT_VERDICT] = "verdict",
+    [ESP_EVENT_MOVED] = "moved",
+    [ESP_EVENT_STARTED_AT] = "started",
+    [ESP_EVENT_REPORT] = "report",
+    [ESP_EVENT_SAVED] = "saved",
+    [ESP_EVENT_DROPPED] = "dropped",
+    [ESP_EVENT_DIRECTED] = "directed",
+    [ESP_EVENT_FAILED] = "failed",
+    [ESP_EVENT_AGENT] = "agent",
+    [ESP_EVENT_SPAWNED] = "spawned",
+    [ESP_EVENT_EXITED] = "exited",
+    [ESP_EVENT_COMMAND] = "command",
+    [ESP_EVENT_NOTE] = "note",
+    [ESP_EVENT_PROTOCOL] = "protocol",
+    [ESP_EVENT_FIT] = "fit",
+    [ESP_EVENT_CALIBRATED] = "calibrated",
 };
 
 static const char *const trial_states[ESP_TRIAL_STATE_COUNT] = {
@@ -85,6 +96,7 @@ static const char *const rules[ESP_RULE_COUNT] = {
     [ESP_RULE_STUDY_END] = "study-end",
     [ESP_RULE_USER] = "user",
     [ESP_RULE_BUDGET] = "budget",
+    [ESP_RULE_SEED_NOISE] = "seed-noise",
 };
 
 static const char *const verdict_actions[] = {
@@ -95,6 +107,8 @@ static const char *const verdict_actions[] = {
     [ESP_VERDICT_START] = "start",
     [ESP_VERDICT_DISCARD] = "discard",
     [ESP_VERDICT_END] = "end",
+    [ESP_VERDICT_REPEAT] = "repeat",
+    [ESP_VERDICT_SPARE] = "spare",
 };
 
 static const char *const study_states[] = {

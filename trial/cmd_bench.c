@@ -65,6 +65,17 @@ static int64_t tokens_done(const struct esp_group *group)
     return tokens;
 }
 
+static int
+look(const struct esp_group_event *events, int count, int rc, struct esp_error *error)
+{
+    for (int i = 0; i < count && rc == 0; i++) {
+        if (events[i].what & ESP_GROUP_NOT_FINITE) {
+            rc = esp_error_set(error, -EINVAL, "training diverged; lower learning_rate");
+        }
+    }
+    return rc;
+}
+
 static int step_once(struct esp_group *group, struct esp_error *error)
 {
     struct esp_group_event events[ESP_MEMBERS_MAX];
@@ -73,12 +84,16 @@ static int step_once(struct esp_group *group, struct esp_error *error)
     if (rc > 0) {
         return esp_error_set(error, -EIO, "training ended before it could be measured");
     }
-    for (int i = 0; i < count && rc == 0; i++) {
-        if (events[i].what & ESP_GROUP_NOT_FINITE) {
-            rc = esp_error_set(error, -EINVAL, "training diverged; lower learning_rate");
-        }
-    }
-    return rc;
+    return look(events, count, rc, error);
+}
+
+/* Everything enqueued is done. */
+static int finish(struct esp_group *group, struct esp_error *error)
+{
+    struct esp_group_event events[ESP_MEMBERS_MAX];
+    int count = 0;
+    int rc = esp_group_collect(group, events, &count, error);
+    return look(events, count, rc, error);
 }
 
 /* Ends with a whole update of every member, so that the tokens counted are those of the time.
@@ -95,6 +110,7 @@ measure(struct esp_group *group, double seconds, double *rate, struct esp_error 
     while (rc == 0 && tokens_done(group) < warm) {
         rc = step_once(group, error);
     }
+    rc = rc == 0 ? finish(group, error) : rc;
     int64_t first = tokens_done(group), done = first, before;
     double start = now_seconds(), elapsed = 0;
     do {
@@ -103,6 +119,8 @@ measure(struct esp_group *group, double seconds, double *rate, struct esp_error 
         done = tokens_done(group);
         elapsed = now_seconds() - start;
     } while (rc == 0 && (elapsed < seconds || done == before));
+    rc = rc == 0 ? finish(group, error) : rc;
+    elapsed = now_seconds() - start;
     *rate = (double)(done - first) / elapsed;
     return rc;
 }
@@ -121,6 +139,13 @@ static int bench(const struct options *options,
     member.schedule = ESP_SCHEDULE_CONSTANT;
     member.warmup = 0;
     int rc = esp_group_create(kernels, &member, options->members, &group, error);
+    if (rc == 0 && esp_group_slots(group) < options->members) {
+        rc = esp_error_set(error,
+                           -ENOMEM,
+                           "the device has room for %d of %d members; lower --members",
+                           esp_group_slots(group),
+                           options->members);
+    }
     for (int slot = 0; slot < options->members && rc == 0; slot++) {
         member.seed = trainer->seed + slot;
         rc = esp_group_join(group, slot, &member, NULL, error);

@@ -8,6 +8,7 @@
 #include "model/model.h"
 #include "weights.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <espalier/random.h>
 #include <getopt.h>
@@ -58,6 +59,7 @@ struct sampler {
 
 static void push(struct sampler *s, int32_t token)
 {
+    assert(s->context > 0);
     if (s->length == s->context) {
         memmove(s->window, s->window + 1, (size_t)(s->context - 1) * sizeof *s->window);
         s->length--;

@@ -222,7 +222,12 @@ static int fill(struct run *run, struct esp_error *error)
 
 static int save_all(struct run *run, struct esp_error *error)
 {
-    int rc = 0;
+    struct esp_group_event events[ESP_MEMBERS_MAX];
+    int count = 0;
+    int rc = esp_group_collect(run->group, events, &count, error);
+    for (int i = 0; i < count && rc == 0; i++) {
+        rc = handle(run, &events[i], error);
+    }
     for (int i = 0; i < run->job_count && rc == 0; i++) {
         if (run->jobs[i].slot >= 0 && !run->jobs[i].done) {
             rc = save(run, &run->jobs[i], error);

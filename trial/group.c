@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows of a micro-batch when none is asked for. On a CPU the activations of a few hundred rows
- * of a small model stay in the second-level cache (measured on one core: at width 128 256 rows
- * are 9 % faster than 512, 24 % faster than 1,024), while a wide model's weights and gradients
- * want to be read for more of them; a device wants many, as far as its memory goes. A function
- * of the shapes alone, so that a trial's numbers do not depend on the batch size of whoever
- * came first. */
+/* Rows of the largest micro-batch when none is asked for. On a CPU the activations of a few
+ * hundred rows of a small model stay in the second-level cache (measured on one core: at width
+ * 128 256 rows are 9 % faster than 512, 24 % faster than 1,024), while a wide model's weights
+ * and gradients want to be read for more of them; a device wants many, as far as its memory
+ * goes. A function of the shapes alone, so that a trial's numbers do not depend on the batch
+ * size of whoever came first; what a member uses of it, esp_group_frame, depends on its own. */
 #define CPU_ROWS 256
 #define CPU_ROWS_WIDE 512
 #define CPU_WIDE 256
@@ -85,26 +85,82 @@ int esp_group_capacity(const struct esp_kernels *kernels, const struct esp_train
     return fits;
 }
 
-/* Halves the micro-batch until the plan fits. */
+int64_t esp_group_frame(const struct esp_group *group, int64_t count)
+{
+    const int64_t most = group->micro_batch;
+    if (group->kernels->host_memory) {
+        return most; /* rows that are not used cost nothing */
+    }
+    const int64_t parts = (count + most - 1) / most;
+    return (count + parts - 1) / parts;
+}
+
+/* The largest micro-batch whose plan leaves the libraries their share of what is free: the
+ * wanted one, halved as often as need be. */
+static int fitting_micro_batch(const struct esp_group *group,
+                               const struct esp_model_shape *shape,
+                               int micro_batch)
+{
+    const struct esp_kernels *k = group->kernels;
+    size_t free_bytes, total_bytes;
+    if (k->host_memory || k->memory(k, &free_bytes, &total_bytes) != 0) {
+        return micro_batch;
+    }
+    while (micro_batch > 1 &&
+           (double)esp_model_plan(k, shape, group->slots, micro_batch, true) >
+               MEMORY_SHARE * (double)free_bytes) {
+        micro_batch /= 2;
+    }
+    return micro_batch;
+}
+
+/* One try. On a device all that it will allocate is allocated now: later, members would be
+ * harmed by a lack of memory. */
+static int
+try_model(struct esp_group *group, const struct esp_model_shape *shape, struct esp_error *error)
+{
+    const struct esp_kernels *k = group->kernels;
+    struct esp_error why = {""};
+    int rc = esp_model_create(
+        k, shape, group->slots, group->micro_batch, true, &group->model, error);
+    if (rc != 0 || k->host_memory) {
+        return rc;
+    }
+    rc = esp_model_rehearse(group->model, &why);
+    if (rc != 0) {
+        const size_t bytes = esp_model_plan(k, shape, group->slots, group->micro_batch, true);
+        esp_error_set(error,
+                      rc,
+                      "%.300s (beside %zu bytes for %d members with a micro-batch of %d)",
+                      why.text,
+                      bytes,
+                      group->slots,
+                      group->micro_batch);
+        esp_model_destroy(group->model);
+        group->model = NULL;
+    }
+    return rc;
+}
+
+/* Out of memory: halves the micro-batch, then the members. The last error says the bytes that
+ * one member with one sequence needs. */
 static int create_model(struct esp_group *group, struct esp_error *error)
 {
+    const int wanted = group->micro_batch;
     struct esp_model_shape shape = esp_model_shape_of(
         &group->trainer, (int)esp_batch_vocabulary(group->data, group->trainer.objective));
-    int rc;
-    do {
-        rc = esp_model_create(group->kernels,
-                              &shape,
-                              group->slots,
-                              group->micro_batch,
-                              true,
-                              &group->model,
-                              error);
-        if (rc == -ENOMEM && group->micro_batch > 1) {
+    group->micro_batch = fitting_micro_batch(group, &shape, wanted);
+    int rc = try_model(group, &shape, error);
+    while (rc == -ENOMEM && (group->micro_batch > 1 || group->slots > 1)) {
+        if (group->micro_batch > 1) {
             group->micro_batch /= 2;
-            continue;
+        } else {
+            group->slots /= 2;
+            group->micro_batch = fitting_micro_batch(group, &shape, wanted);
         }
-        return rc;
-    } while (true);
+        rc = try_model(group, &shape, error);
+    }
+    return rc;
 }
 
 static int allocate(struct esp_group *group, struct esp_error *error)
@@ -118,8 +174,9 @@ static int allocate(struct esp_group *group, struct esp_error *error)
     group->results = calloc(slots, sizeof *group->results);
     group->tokens = calloc(values, sizeof *group->tokens);
     group->targets = calloc(values, sizeof *group->targets);
+    group->parts = calloc(slots * ESP_GROUP_AHEAD, sizeof *group->parts);
     if (!group->members || !group->inputs || !group->updates || !group->losses ||
-        !group->results || !group->tokens || !group->targets) {
+        !group->results || !group->tokens || !group->targets || !group->parts) {
         return esp_error_set(error, -ENOMEM, "no memory for a batch of %zu tokens", values);
     }
     return 0;
@@ -174,6 +231,7 @@ void esp_group_destroy(struct esp_group *group)
     if (!group) {
         return;
     }
+    free(group->parts);
     free(group->targets);
     free(group->tokens);
     free(group->results);
@@ -221,6 +279,7 @@ int esp_group_join(struct esp_group *group,
     struct member *member = &group->members[slot];
     int64_t steps = esp_trainer_steps(trainer);
     *member = (struct member){
+        .generation = ++group->generations,
         .trainer = *trainer,
         .steps = steps,
         .step_tokens = trainer->batch_size * trainer->context,
@@ -278,7 +337,8 @@ int esp_group_active(const struct esp_group *group)
 {
     int active = 0;
     for (int slot = 0; slot < group->slots; slot++) {
-        active += group->members[slot].state == ESP_GROUP_ACTIVE;
+        const struct member *member = &group->members[slot];
+        active += member->state == ESP_GROUP_ACTIVE || member->pending != 0;
     }
     return active;
 }

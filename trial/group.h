@@ -74,9 +74,10 @@ int esp_group_capacity(const struct esp_kernels *kernels, const struct esp_train
  * (esp_trainer_group), opens the data and allocates everything that training needs. `trainer`
  * is copied; `kernels` is borrowed, and opened once more where the trainer asks for another
  * precision than theirs. No member is joined by this. 1 ≤ capacity ≤
- * ESP_MEMBERS_MAX. -EINVAL: the data is missing, too short, mixed, or does not fit the
- * vocabulary, or the settings contradict each other; -ENOMEM: the error says the bytes needed;
- * -ENOTSUP: the device lacks the precision. *group is set on success only. */
+ * ESP_MEMBERS_MAX; where the device has no room for so many there are fewer (esp_group_slots),
+ * with a micro-batch of one if need be. -EINVAL: the data is missing, too short, mixed, or does
+ * not fit the vocabulary, or the settings contradict each other; -ENOMEM: the error says the
+ * bytes needed; -ENOTSUP: the device lacks the precision. *group is set on success only. */
 int esp_group_create(const struct esp_kernels *kernels,
                      const struct esp_trainer *trainer,
                      int capacity,
@@ -112,12 +113,22 @@ int esp_group_step(struct esp_group *group,
                    int *event_count,
                    struct esp_error *error);
 
+/* On a device step calls run up to 16 pieces ahead of what is known: the device is not waited
+ * for but at report points. This waits for everything that was enqueued and takes its results,
+ * so that esp_group_point is what is true; writes the events of members that were found to be
+ * not finite, as a step call would have. Call it before deciding about a member between report
+ * points. On a CPU nothing is ever under way. Fails as esp_group_step. */
+int esp_group_collect(struct esp_group *group,
+                      struct esp_group_event *events,
+                      int *event_count,
+                      struct esp_error *error);
+
 /* Writes the member's checkpoint to `path`, whose directory must exist: temp file, fsync,
  * rename, fsync of the directory. It holds the member as of its last completed step (a batch
  * half gathered is gathered anew after resuming, with the same numbers), so it may be called
- * between any two step calls, in every state but EMPTY. `bytes` and `hash` (XXH3 of the file)
- * are for Saved. -ENOSPC and other errno: nothing is left behind, an older file at `path` is
- * unharmed, and the member is as before. */
+ * between any two step calls, in every state but EMPTY; it waits for what is under way. `bytes`
+ * and `hash` (XXH3 of the file) are for Saved. -ENOSPC and other errno: nothing is left behind,
+ * an older file at `path` is unharmed, and the member is as before. */
 int esp_group_save(struct esp_group *group,
                    int slot,
                    const char *path,
@@ -129,9 +140,11 @@ int esp_group_save(struct esp_group *group,
 void esp_group_leave(struct esp_group *group, int slot);
 
 /* Queries. `esp_group_point` is the member's present place: its losses are those of the last
- * report (NaN before the first). */
+ * report (NaN before the first). Step and tokens count what is enqueued; times lag behind by
+ * what is under way (esp_group_collect). */
 int esp_group_slots(const struct esp_group *group);
-int esp_group_active(const struct esp_group *group); /* ACTIVE members, or one still to emit */
+int esp_group_active(
+    const struct esp_group *group); /* ACTIVE members, and those with an event still to emit */
 enum esp_group_state esp_group_state(const struct esp_group *group, int slot);
 const struct esp_trainer *esp_group_trainer(const struct esp_group *group, int slot);
 struct esp_group_point esp_group_point(const struct esp_group *group, int slot);

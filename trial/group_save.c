@@ -94,10 +94,13 @@ int esp_group_save(struct esp_group *group,
     assert(slot >= 0 && slot < group->slots && group->members[slot].state != ESP_GROUP_EMPTY);
     int tensors = esp_model_tensor_count(group->model);
     int count = tensors * slab_count(group);
+    int rc = esp_group_take_results(group, 0, error);
+    if (rc != 0) {
+        return rc;
+    }
     struct saving saving = {.group = group, .slot = slot, .slab = -1};
     struct esp_checkpoint_state state = state_of(group, &group->members[slot]);
     struct esp_checkpoint_tensor *table = calloc((size_t)count, sizeof *table);
-    int rc;
 
     saving.values = malloc((size_t)esp_model_count(group->model) * sizeof *saving.values);
     if (!table || !saving.values) {

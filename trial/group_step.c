@@ -9,18 +9,11 @@
 #include "schedule.h"
 
 #include <assert.h>
+#include <espalier/kernels.h>
 #include <math.h>
-#include <time.h>
 
 /* Reports over one horizon when report_every is 0. */
 #define REPORTS 25
-
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Reports that fall due up to `step`: one for each multiple of report_every, or for each 25th
  * of the horizon. Products stay below 2^63: steps · 25 < 2^53 · 25. */
@@ -63,22 +56,6 @@ struct esp_group_point esp_group_point(const struct esp_group *group, int slot)
     };
 }
 
-/* Closes a report: what was gathered since the last one becomes the point. */
-static void take_report(struct member *member, double val_loss)
-{
-    int64_t tokens = esp_group_member_tokens(member) - member->mark_tokens;
-    double seconds = member->device_seconds - member->mark_seconds;
-    member->val_loss = val_loss;
-    member->train_loss =
-        member->loss_count > 0 ? member->loss_sum / (double)member->loss_count : NAN;
-    member->tokens_per_second = tokens > 0 && seconds > 0 ? (double)tokens / seconds : NAN;
-    member->reported_step = member->step;
-    member->loss_sum = 0;
-    member->loss_count = 0;
-    member->mark_tokens += tokens;
-    member->mark_seconds += seconds;
-}
-
 /* The bits of a member that has reached a place to stop, and its new state. */
 static unsigned settle(struct member *member)
 {
@@ -106,35 +83,37 @@ static void emit(struct events *events, int slot, unsigned what)
         .slot = slot, .what = what, .point = esp_group_point(events->group, slot)};
 }
 
-static void end_not_finite(struct events *events, int slot)
+static int64_t at_most(int64_t a, int64_t b)
 {
-    struct member *member = &events->group->members[slot];
-    take_report(member, NAN);
-    member->state = ESP_GROUP_ENDED;
-    emit(events, slot, ESP_GROUP_REPORT | ESP_GROUP_NOT_FINITE);
+    return a < b ? a : b;
 }
 
-/* Sets up slot's input from its rows of the host buffers; `first` and `count` are samples or
- * windows. */
+/* Sets up slot's input from its rows of the host buffers: the next frame of the `whole` samples
+ * of its batch, or windows, the next of which is `first`. */
 static int gather(struct esp_group *group,
                   int slot,
                   bool validation,
                   int64_t first,
-                  int64_t count,
+                  int64_t whole,
                   struct esp_error *error)
 {
     const struct member *member = &group->members[slot];
     size_t offset = (size_t)slot * (size_t)group->micro_batch * (size_t)group->context;
     uint64_t seed = (uint64_t)member->trainer.seed;
+    int64_t frame = esp_group_frame(group, whole);
+    int64_t done = validation ? member->window : member->gathered;
+    int64_t count = at_most(frame, whole - done);
     group->inputs[slot] = (struct esp_model_input){
         .active = true,
         .sequences = (int)count,
+        .frame = (int)frame,
         .tokens = group->tokens + offset,
         .targets = group->targets + offset,
         .dropout = validation ? 0 : member->trainer.dropout,
         .seed = seed,
         .step = (uint64_t)member->step,
         .first_sequence = validation ? 0 : member->gathered,
+        .batch_tokens = validation ? 0 : member->step_tokens,
     };
     return validation ? esp_batch_validation(group->data,
                                              group->trainer.objective,
@@ -155,26 +134,24 @@ static int gather(struct esp_group *group,
                                         error);
 }
 
-static int64_t at_most(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
+/* All windows are done and their losses known. */
 static void finish_validation(struct events *events, int slot)
 {
     struct member *member = &events->group->members[slot];
     double loss = member->validation.sum / (double)member->validation.count;
     member->validating = false;
     if (!isfinite(loss)) {
-        end_not_finite(events, slot);
+        esp_group_close_report(member, NAN);
+        member->state = ESP_GROUP_ENDED;
+        emit(events, slot, ESP_GROUP_REPORT | ESP_GROUP_NOT_FINITE);
         return;
     }
-    take_report(member, loss);
+    esp_group_close_report(member, loss);
     emit(events, slot, ESP_GROUP_REPORT | settle(member));
 }
 
 /* One micro-batch of windows for every validating member. */
-static int validate(struct esp_group *group, struct esp_error *error)
+static int validate(struct esp_group *group, struct piece *piece, struct esp_error *error)
 {
     bool any = false;
     for (int slot = 0; slot < group->slots; slot++) {
@@ -184,25 +161,14 @@ static int validate(struct esp_group *group, struct esp_error *error)
             continue;
         }
         any = true;
-        int64_t count = at_most(group->micro_batch, group->windows - member->window);
-        int rc = gather(group, slot, true, member->window, count, error);
+        int rc = gather(group, slot, true, member->window, group->windows, error);
         if (rc != 0) {
             return rc;
         }
+        member->window += group->inputs[slot].sequences;
+        piece->parts[slot].validates = true;
     }
-    if (!any) {
-        return 0;
-    }
-    int rc = esp_model_loss(group->model, group->inputs, group->losses, error);
-    for (int slot = 0; slot < group->slots && rc == 0; slot++) {
-        struct member *member = &group->members[slot];
-        if (member->validating) {
-            member->window += group->inputs[slot].sequences;
-            member->validation.sum += group->losses[slot].sum;
-            member->validation.count += group->losses[slot].count;
-        }
-    }
-    return rc;
+    return any ? esp_model_evaluate(group->model, group->inputs, error) : 0;
 }
 
 static struct esp_model_update update_of(const struct member *member)
@@ -221,74 +187,66 @@ static struct esp_model_update update_of(const struct member *member)
     };
 }
 
-/* One micro-batch of gradients for every training member. */
+/* One micro-batch of gradients for every training member: those of one frame together, frame
+ * after frame. */
 static int accumulate(struct esp_group *group, const bool *trains, struct esp_error *error)
 {
-    for (int slot = 0; slot < group->slots; slot++) {
-        struct member *member = &group->members[slot];
-        group->inputs[slot].active = false;
-        if (!trains[slot]) {
+    bool done[ESP_MEMBERS_MAX] = {false};
+    for (int leader = 0; leader < group->slots; leader++) {
+        if (!trains[leader] || done[leader]) {
             continue;
         }
-        int64_t batch = member->trainer.batch_size;
-        int64_t count = at_most(group->micro_batch, batch - member->gathered);
-        int rc =
-            gather(group, slot, false, member->step * batch + member->gathered, count, error);
+        int64_t frame = esp_group_frame(group, group->members[leader].trainer.batch_size);
+        for (int slot = 0; slot < group->slots; slot++) {
+            struct member *member = &group->members[slot];
+            int64_t batch = member->trainer.batch_size;
+            group->inputs[slot].active = false;
+            if (!trains[slot] || esp_group_frame(group, batch) != frame) {
+                continue;
+            }
+            done[slot] = true;
+            int rc = gather(
+                group, slot, false, member->step * batch + member->gathered, batch, error);
+            if (rc != 0) {
+                return rc;
+            }
+        }
+        int rc = esp_model_forward_backward(group->model, group->inputs, error);
         if (rc != 0) {
             return rc;
         }
     }
-    return esp_model_forward_backward(group->model, group->inputs, error);
+    return 0;
 }
 
-/* Updates the members whose batch is complete and takes their results. */
+/* Enqueues the updates of the members whose batch is complete. */
 static int update(struct esp_group *group,
                   const bool *trains,
-                  struct events *events,
+                  struct piece *piece,
                   struct esp_error *error)
 {
     bool any = false;
     for (int slot = 0; slot < group->slots; slot++) {
         struct member *member = &group->members[slot];
         group->updates[slot] = (struct esp_model_update){0};
-        if (trains[slot]) {
-            member->gathered += group->inputs[slot].sequences;
-            group->updates[slot] = update_of(member);
-            any = any || group->updates[slot].active;
-        }
-    }
-    if (!any) {
-        return 0;
-    }
-    int rc = esp_model_update(group->model, group->updates, error);
-    if (rc == 0) {
-        rc = esp_model_results(group->model, group->results, error);
-    }
-    for (int slot = 0; slot < group->slots && rc == 0; slot++) {
-        struct member *member = &group->members[slot];
-        const struct esp_model_result *result = &group->results[slot];
-        if (!group->updates[slot].active) {
+        if (!trains[slot]) {
             continue;
         }
-        member->gathered = 0;
-        member->step++;
-        member->grad_norm = result->grad_norm;
-        member->loss_sum += result->loss_sum;
-        member->loss_count += result->count;
-        if (result->skipped > 0 || !isfinite(result->loss_sum) ||
-            !isfinite(result->grad_norm)) {
-            end_not_finite(events, slot);
+        member->gathered += group->inputs[slot].sequences;
+        group->updates[slot] = update_of(member);
+        if (group->updates[slot].active) {
+            any = true;
+            member->gathered = 0;
+            piece->parts[slot].step = ++member->step;
         }
     }
-    return rc;
+    return any ? esp_model_update(group->model, group->updates, error) : 0;
 }
 
 /* Sorts the active members by what they do next. Those that stand at a place to stop which is
  * reported already (resumed there, or `until` was lowered) are told so at once. */
-static int plan(struct esp_group *group, bool *trains, struct events *events, bool *any_trains)
+static void plan(struct esp_group *group, bool *trains, struct events *events)
 {
-    int working = 0;
-    *any_trains = false;
     for (int slot = 0; slot < group->slots; slot++) {
         struct member *member = &group->members[slot];
         trains[slot] = false;
@@ -304,14 +262,55 @@ static int plan(struct esp_group *group, bool *trains, struct events *events, bo
             unsigned what = settle(member);
             if (what != 0) {
                 emit(events, slot, what);
-                continue;
+            } else {
+                trains[slot] = true;
             }
-            trains[slot] = true;
-            *any_trains = true;
         }
-        working++;
     }
-    return working;
+}
+
+/* Enqueues one piece: what every working member does next. */
+static int work(struct esp_group *group, const bool *trains, struct esp_error *error)
+{
+    struct piece *piece = esp_group_new_piece(group);
+    bool any_trains = false;
+    for (int slot = 0; slot < group->slots; slot++) {
+        const struct member *member = &group->members[slot];
+        if (trains[slot] || member->validating) {
+            piece->parts[slot].generation = member->generation;
+            piece->workers++;
+            any_trains = any_trains || trains[slot];
+        }
+    }
+    if (piece->workers == 0) {
+        return 0;
+    }
+    int rc = esp_model_begin(group->model, error);
+    if (rc == 0) {
+        rc = validate(group, piece, error);
+    }
+    if (rc == 0 && any_trains) {
+        rc = accumulate(group, trains, error);
+    }
+    if (rc == 0 && any_trains) {
+        rc = update(group, trains, piece, error);
+    }
+    if (rc == 0) {
+        rc = esp_model_push(group->model, error);
+    }
+    group->piece_count += rc == 0;
+    return rc;
+}
+
+/* Whether a member's validation is complete, or nothing is ever under way. */
+static bool must_wait(const struct esp_group *group)
+{
+    bool wait = group->kernels->host_memory;
+    for (int slot = 0; slot < group->slots; slot++) {
+        const struct member *member = &group->members[slot];
+        wait = wait || (member->validating && member->window == group->windows);
+    }
+    return wait;
 }
 
 int esp_group_step(struct esp_group *group,
@@ -320,37 +319,22 @@ int esp_group_step(struct esp_group *group,
                    struct esp_error *error)
 {
     struct events out = {.group = group, .list = events};
-    bool trains[ESP_MEMBERS_MAX], worked[ESP_MEMBERS_MAX], any_trains;
-    double start = now_seconds();
+    bool trains[ESP_MEMBERS_MAX];
 
     *event_count = 0;
     int active = esp_group_active(group);
-    int working = plan(group, trains, &out, &any_trains);
-    for (int slot = 0; slot < group->slots; slot++) {
-        worked[slot] = trains[slot] || group->members[slot].validating;
+    plan(group, trains, &out);
+    int rc = work(group, trains, error);
+    if (rc == 0) {
+        rc = esp_group_take_results(group, must_wait(group) ? 0 : ESP_GROUP_AHEAD - 1, error);
     }
-    int rc = validate(group, error);
-    if (rc == 0 && any_trains) {
-        rc = accumulate(group, trains, error);
-    }
-    /* The time so far is shared before reports are taken, so that a point holds its own cost.
-     */
-    double share = working > 0 ? (now_seconds() - start) / working : 0;
-    for (int slot = 0; slot < group->slots; slot++) {
-        group->members[slot].device_seconds += worked[slot] ? share : 0;
-    }
-    start = now_seconds();
-    if (rc == 0 && any_trains) {
-        rc = update(group, trains, &out, error);
-    }
-    share = working > 0 ? (now_seconds() - start) / working : 0;
-    for (int slot = 0; slot < group->slots; slot++) {
-        struct member *member = &group->members[slot];
-        member->device_seconds += worked[slot] ? share : 0;
-        if (rc == 0 && member->validating && member->window == group->windows) {
+    for (int slot = 0; slot < group->slots && rc == 0; slot++) {
+        const struct member *member = &group->members[slot];
+        if (member->validating && member->window == group->windows) {
             finish_validation(&out, slot);
         }
     }
+    esp_group_emit_pending(group, events, &out.count);
     *event_count = out.count;
     return rc != 0 ? rc : active == 0 ? 1 : 0;
 }

@@ -1,12 +1,27 @@
 /* espalier best: the best trials, best first. */
+#include "best.h"
 #include "commands.h"
 #include "results.h"
 #include "term.h"
 
 #define BEST_DEFAULT 5
 
-static void add_json(const struct esp_rows *rows, struct esp_buffer *out)
+/* `value` is the named trial's own, as `ls` has it. Of a setting with repeats also `mean`, by
+ * which it ranks, `seeds`, how many trainings are behind it, and `spread`, their standard
+ * deviation. */
+static void add_seeds(const struct esp_seeds *seeds, struct esp_buffer *out)
 {
+    if (seeds->count > 1) {
+        esp_buffer_addf(out, ",\"seeds\":%u,\"mean\":", seeds->count);
+        esp_buffer_json_real(out, seeds->mean);
+        esp_buffer_add(out, ",\"spread\":");
+        esp_buffer_json_real(out, esp_seeds_spread(seeds));
+    }
+}
+
+static void add_json(const struct esp_best *best, struct esp_buffer *out)
+{
+    const struct esp_rows *rows = &best->rows;
     esp_buffer_add(out, "[");
     for (size_t i = 0; i < rows->count; i++) {
         const struct esp_reader_trial *trial = &rows->trials[i];
@@ -17,6 +32,7 @@ static void add_json(const struct esp_rows *rows, struct esp_buffer *out)
                         ",\"tokens\":%lld,\"params\":",
                         (long long)(trial->tokens > 0 ? trial->tokens : 0));
         esp_rows_params_json(trial, out);
+        add_seeds(&best->seeds[i], out);
         esp_buffer_add(out, "}");
     }
     esp_buffer_add(out, "]\n");
@@ -25,30 +41,31 @@ static void add_json(const struct esp_rows *rows, struct esp_buffer *out)
 int esp_cmd_best(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
-    struct esp_rows rows = {0};
+    struct esp_best best = {0};
     struct esp_buffer out = {0};
     int code;
     int64_t limit = arguments->count > 0 ? arguments->count : BEST_DEFAULT;
     int rc = esp_ledger_open(arguments->operands[0], &ledger, error);
-    rc = rc < 0 ? rc : esp_rows_best(ledger.reader, limit, &rows, error);
+    rc = rc < 0 ? rc : esp_best_load(&ledger, limit, &best, error);
     if (rc < 0) {
         code = esp_exit_of(rc);
         goto out;
     }
     if (arguments->json) {
-        add_json(&rows, &out);
-    } else if (rows.count > 0) {
+        add_json(&best, &out);
+    } else if (best.rows.count > 0) {
         int width = esp_term_width(stdout);
-        esp_results_table(&ledger, &rows, width, esp_term_color(stdout), &out);
+        esp_results_table(&ledger, &best.rows, &best, width, esp_term_color(stdout), &out);
+        esp_best_ties(&best, &out);
     }
     code = esp_print(&out, error);
-    if (code == 0 && rows.count == 0) {
+    if (code == 0 && best.rows.count == 0) {
         esp_error_set(error, 0, "no trial has a finite value yet.");
         code = ESP_EXIT_NO_TRIAL;
     }
 out:
     esp_buffer_release(&out);
-    esp_rows_release(&rows);
+    esp_best_release(&best);
     esp_ledger_close(&ledger);
     return code;
 }

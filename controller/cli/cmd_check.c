@@ -1,13 +1,19 @@
 /* espalier check: a study file and its data, every fault at once, and what it would do. */
 #include "../core/core.h"
+#include "../loop/calibration.h"
+#include "../stop/discard.h"
 #include "../study/study.h"
 #include "buffer.h"
 #include "commands.h"
+#include "discards.h"
 #include "ledger.h"
 #include "source.h"
 
+#include <errno.h>
+#include <espalier/config.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static const char *method_name(enum esp_method method)
 {
@@ -40,7 +46,26 @@ static void add_param(const struct esp_param *param, struct esp_buffer *out)
     esp_buffer_add(out, "\n");
 }
 
-static void add_words(const struct esp_study *study, struct esp_buffer *out)
+/* What a run in runs/NAME would go by now. */
+static int gather(const struct esp_study *study,
+                  const char *file,
+                  struct esp_calibration *out,
+                  struct esp_error *error)
+{
+    char name[ESP_NAME_MAX], dir[ESP_NAME_MAX + 8];
+    char *base = malloc(ESP_PATH_MAX);
+    int rc = base ? esp_config_folder(file, base, error)
+                  : esp_error_set(error, -ENOMEM, "out of memory.");
+    esp_study_folder_name(study, name, sizeof name);
+    snprintf(dir, sizeof dir, "runs/%s", name);
+    rc = rc < 0 ? rc : esp_calibration_gather(study, dir, file, base, out, error);
+    free(base);
+    return rc;
+}
+
+static void add_words(const struct esp_study *study,
+                      const struct esp_calibration *calibration,
+                      struct esp_buffer *out)
 {
     esp_buffer_addf(out,
                     "%s: %s %s by %s\n",
@@ -64,6 +89,15 @@ static void add_words(const struct esp_study *study, struct esp_buffer *out)
             esp_buffer_add(out, " in all");
         }
         esp_buffer_addf(out, "\ndata: %s\n", study->trainer.data);
+    }
+    double risk = study->stopping.risk;
+    if (risk > 0) {
+        esp_discards_calibration(
+            risk,
+            calibration->count,
+            esp_discard_limit(calibration->scores, (int)calibration->count, risk),
+            out);
+        esp_buffer_add(out, "\n");
     }
     esp_buffer_add(out, "nothing is wrong with it.\n");
 }
@@ -111,20 +145,23 @@ int esp_cmd_check(const struct esp_arguments *arguments, struct esp_error *error
     struct esp_study *study = NULL;
     struct esp_core *core = NULL;
     struct esp_core_options options = {.nonce = 1};
+    struct esp_calibration calibration = {0};
     struct esp_buffer out = {0};
     int code = ESP_EXIT_USAGE;
     int rc = esp_source_read(arguments->operands[0], arguments->data, &study, error);
     rc = rc < 0 ? rc : esp_study_check_data(study, error);
     rc = rc < 0 ? rc : esp_core_create(study, &options, &core, error);
+    rc = rc < 0 ? rc : gather(study, arguments->operands[0], &calibration, error);
     if (rc == 0) {
         if (arguments->json) {
             add_json(study, &out);
         } else {
-            add_words(study, &out);
+            add_words(study, &calibration, &out);
         }
         code = esp_print(&out, error);
         add_warnings(study);
     }
+    esp_calibration_release(&calibration);
     esp_buffer_release(&out);
     esp_core_destroy(core);
     esp_study_destroy(study);

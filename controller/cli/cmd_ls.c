@@ -25,7 +25,7 @@ int esp_cmd_ls(const struct esp_arguments *arguments, struct esp_error *error)
         esp_buffer_add(&out, "]\n");
     } else {
         int width = esp_term_width(stdout);
-        esp_results_table(&ledger, &rows, width, esp_term_color(stdout), &out);
+        esp_results_table(&ledger, &rows, NULL, width, esp_term_color(stdout), &out);
     }
     code = esp_print(&out, error);
 out:

@@ -1,7 +1,9 @@
 /* espalier run, espalier resume: the controller. */
 #include "../loop/loop.h"
+#include "../stop/discard.h"
 #include "../study/study.h"
 #include "commands.h"
+#include "discards.h"
 #include "ledger.h"
 #include "progress.h"
 #include "results.h"
@@ -43,6 +45,25 @@ static void explain_code(int code, const char *dir)
     }
 }
 
+/* What discards go by: of a study that begins, or as it is recorded. */
+static void say_calibration(const struct esp_session *session,
+                            const struct esp_core_totals *totals)
+{
+    struct esp_buffer out = {0};
+    double risk = session->study->stopping.risk;
+    if (session->gathered) {
+        const struct esp_calibration *c = &session->calibration;
+        esp_discards_calibration(
+            risk, c->count, esp_discard_limit(c->scores, (int)c->count, risk), &out);
+    } else if (totals->calibrated) {
+        esp_discards_calibration(risk, totals->calibration, totals->discard_limit, &out);
+    }
+    if (out.size > 0 && !out.failed) {
+        fprintf(stderr, "espalier: %s\n", esp_buffer_get(&out));
+    }
+    esp_buffer_release(&out);
+}
+
 static void greet(const struct esp_session *session, const char *dir)
 {
     struct esp_core_totals totals = esp_core_totals(session->core);
@@ -57,6 +78,7 @@ static void greet(const struct esp_session *session, const char *dir)
                 trials,
                 totals.by_state[ESP_TRIAL_COMPLETE]);
     }
+    say_calibration(session, &totals);
     fflush(stderr);
 }
 

@@ -1,5 +1,6 @@
 /* espalier sample: text from a trial's latest checkpoint, written by espalier-trial. */
 #include "../agent/launch.h"
+#include "best.h"
 #include "commands.h"
 #include "ledger.h"
 #include "rows.h"
@@ -32,6 +33,7 @@ static int find_checkpoint(struct esp_ledger *ledger,
                            struct esp_error *error)
 {
     struct esp_rows rows = {0};
+    struct esp_best best = {0};
     int64_t trial = -1;
     int rc;
     if (named) {
@@ -46,15 +48,16 @@ static int find_checkpoint(struct esp_ledger *ledger,
                                (long long)trial);
         }
     } else {
-        rc = esp_rows_best(ledger->reader, 0, &rows, error);
-        for (size_t i = 0; rc == 0 && i < rows.count && !found->any; i++) {
+        rc = esp_best_load(ledger, 0, &best, error);
+        for (size_t i = 0; rc == 0 && i < best.rows.count && !found->any; i++) {
             rc = esp_reader_checkpoints(
-                ledger->reader, rows.trials[i].trial, take_first, found, error);
+                ledger->reader, best.rows.trials[i].trial, take_first, found, error);
         }
         if (rc == 0 && !found->any) {
             rc = esp_error_set(error, -ENOENT, "no trial has a checkpoint yet.");
         }
     }
+    esp_best_release(&best);
     esp_rows_release(&rows);
     return rc;
 }

@@ -59,6 +59,12 @@ static void add_event_words(struct shown *shown, const struct esp_event *event)
         esp_buffer_add(out, "created, to train until ");
         esp_buffer_count(out, (double)event->number);
         esp_buffer_add(out, " tokens");
+        if (event->verdict.action == ESP_VERDICT_REPEAT) {
+            esp_buffer_addf(out,
+                            ", as #%lld with seed %lld",
+                            (long long)event->verdict.trial,
+                            (long long)event->extra);
+        }
         break;
     case ESP_EVENT_VERDICT:
         esp_reason_verdict(
@@ -255,7 +261,7 @@ static void add_head(struct shown *shown, const struct esp_reader_trial *trial)
 {
     struct esp_buffer *out = shown->out;
     esp_buffer_addf(out,
-                    "trial #%lld: %s%s%s%s\n",
+                    "trial #%lld: %s%s%s%s",
                     (long long)trial->trial,
                     esp_rows_state(trial->state),
                     trial->cause == ESP_CAUSE_DIVERGED ? ", its loss diverged" : "",
@@ -263,6 +269,9 @@ static void add_head(struct shown *shown, const struct esp_reader_trial *trial)
                     trial->state == ESP_TRIAL_PAUSED && !trial->held
                         ? ", may be continued by the scheduler"
                         : "");
+    esp_buffer_add(out, trial->repeats >= 0 ? "; " : "");
+    esp_rows_repeated(trial, out);
+    esp_buffer_add(out, "\n");
     for (uint32_t p = 0; p < trial->param_count; p++) {
         esp_buffer_addf(out, "  %s = ", trial->params[p].name);
         esp_buffer_value(out, &trial->params[p].value);

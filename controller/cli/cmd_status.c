@@ -1,5 +1,7 @@
 /* espalier status: how a search stands, in a few lines or as DESIGN 9's JSON. */
+#include "best.h"
 #include "commands.h"
+#include "discards.h"
 #include "results.h"
 #include "term.h"
 
@@ -27,6 +29,7 @@ static struct counts count_states(const struct esp_reader_totals *totals)
 static void add_json(const struct esp_ledger *ledger,
                      const struct esp_reader_totals *totals,
                      const struct esp_rows *best,
+                     const struct esp_discards *discards,
                      struct esp_buffer *out)
 {
     struct counts n = count_states(totals);
@@ -59,14 +62,18 @@ static void add_json(const struct esp_ledger *ledger,
     esp_buffer_json_real(out, totals->device_seconds);
     esp_buffer_add(out, ",\"usd\":");
     esp_buffer_json_real(out, esp_ledger_usd(ledger, totals->device_seconds));
-    esp_buffer_addf(
-        out, "},\"full_cost\":{\"tokens\":%lld}}\n", (long long)totals->full_cost_tokens);
+    esp_buffer_addf(out,
+                    "},\"full_cost\":{\"tokens\":%lld},\"discards\":",
+                    (long long)totals->full_cost_tokens);
+    esp_discards_json(discards, totals->trials, out);
+    esp_buffer_add(out, "}\n");
 }
 
 static void add_words(const char *dir,
                       const struct esp_ledger *ledger,
                       const struct esp_reader_totals *totals,
-                      const struct esp_rows *best,
+                      const struct esp_best *best,
+                      const struct esp_discards *discards,
                       struct esp_buffer *out)
 {
     struct counts n = count_states(totals);
@@ -96,13 +103,11 @@ static void add_words(const char *dir,
         }
     }
     esp_buffer_add(out, "\n");
-    if (best->count > 0) {
-        const struct esp_reader_trial *trial = &best->trials[0];
-        esp_buffer_addf(out,
-                        "best: %s %.5g (#%lld)",
-                        ledger->study->metric,
-                        trial->value,
-                        (long long)trial->trial);
+    if (best->rows.count > 0) {
+        const struct esp_reader_trial *trial = &best->rows.trials[0];
+        esp_buffer_addf(out, "best: %s ", ledger->study->metric);
+        esp_best_value(best, 0, 5, out);
+        esp_buffer_addf(out, " (#%lld)", (long long)trial->trial);
         for (uint32_t p = 0; p < trial->param_count; p++) {
             esp_buffer_addf(out, "%s %s ", p ? "," : ":", trial->params[p].name);
             esp_buffer_value(out, &trial->params[p].value);
@@ -110,14 +115,16 @@ static void add_words(const char *dir,
         esp_buffer_add(out, "\n");
     }
     esp_results_cost(ledger, totals, out);
+    esp_discards_words(discards, totals->trials, out);
 }
 
 int esp_cmd_status(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
-    struct esp_rows best = {0};
+    struct esp_best best = {0};
     struct esp_buffer out = {0};
     struct esp_reader_totals totals;
+    struct esp_discards discards;
     const char *dir = arguments->operands[0];
     int rc = esp_ledger_open(dir, &ledger, error), code;
     if (rc < 0 || (rc = esp_reader_begin(ledger.reader, error)) < 0) {
@@ -125,21 +132,22 @@ int esp_cmd_status(const struct esp_arguments *arguments, struct esp_error *erro
         goto out;
     }
     rc = esp_reader_totals(ledger.reader, &totals, error);
-    rc = rc < 0 ? rc : esp_rows_best(ledger.reader, 1, &best, error);
+    rc = rc < 0 ? rc : esp_best_load(&ledger, 1, &best, error);
+    rc = rc < 0 ? rc : esp_discards_read(&ledger, &discards, error);
     esp_reader_end(ledger.reader);
     if (rc < 0) {
         code = esp_exit_of(rc);
         goto out;
     }
     if (arguments->json) {
-        add_json(&ledger, &totals, &best, &out);
+        add_json(&ledger, &totals, &best.rows, &discards, &out);
     } else {
-        add_words(dir, &ledger, &totals, &best, &out);
+        add_words(dir, &ledger, &totals, &best, &discards, &out);
     }
     code = esp_print(&out, error);
 out:
     esp_buffer_release(&out);
-    esp_rows_release(&best);
+    esp_best_release(&best);
     esp_ledger_close(&ledger);
     return code;
 }

@@ -1,6 +1,7 @@
 /* espalier watch: a table that redraws as the search moves, until q or Ctrl-C; printed once
  * where stdout is no terminal. */
 #include "../watch/follow.h"
+#include "best.h"
 #include "commands.h"
 #include "results.h"
 #include "term.h"
@@ -61,7 +62,8 @@ static int draw(struct esp_ledger *ledger,
                 struct esp_buffer *out,
                 struct esp_error *error)
 {
-    struct esp_rows rows = {0}, best = {0};
+    struct esp_rows rows = {0};
+    struct esp_best best = {0};
     struct esp_reader_totals totals;
     int rc = esp_ledger_refresh(ledger, error);
     rc = rc < 0 ? rc : esp_reader_begin(ledger->reader, error);
@@ -70,7 +72,7 @@ static int draw(struct esp_ledger *ledger,
     }
     rc = esp_reader_totals(ledger->reader, &totals, error);
     rc = rc < 0 ? rc : esp_rows_load(ledger->reader, &rows, error);
-    rc = rc < 0 ? rc : esp_rows_best(ledger->reader, 1, &best, error);
+    rc = rc < 0 ? rc : esp_best_load(ledger, 1, &best, error);
     esp_reader_end(ledger->reader);
     if (rc < 0) {
         goto out;
@@ -84,9 +86,10 @@ static int draw(struct esp_ledger *ledger,
         esp_buffer_addf(out, "/%lld", (long long)ledger->run_cap);
     }
     esp_buffer_add(out, " trials");
-    if (best.count > 0) {
-        esp_buffer_addf(
-            out, "  best %.4f (#%lld)", best.trials[0].value, (long long)best.trials[0].trial);
+    if (best.rows.count > 0) {
+        esp_buffer_add(out, "  best ");
+        esp_best_value(&best, 0, 5, out);
+        esp_buffer_addf(out, " (#%lld)", (long long)best.rows.trials[0].trial);
     }
     esp_buffer_add(out, "\n");
     esp_results_cost(ledger, &totals, out);
@@ -96,13 +99,13 @@ static int draw(struct esp_ledger *ledger,
     if (height > 7 && rows.count > (size_t)height - 7) {
         rows.count = (size_t)height - 7; /* the rest is freed below */
     }
-    esp_results_table(ledger, &rows, width, color, out);
+    esp_results_table(ledger, &rows, NULL, width, color, out);
     if (rows.count < all) {
         esp_buffer_addf(out, "… %zu more: espalier ls %s\n", all - rows.count, dir);
     }
     rows.count = all;
 out:
-    esp_rows_release(&best);
+    esp_best_release(&best);
     esp_rows_release(&rows);
     return rc;
 }

@@ -11,6 +11,11 @@ struct told {
     int count;
 };
 
+static bool begins_anew(const struct esp_event *event)
+{
+    return event->trigger == ESP_TRIGGER_CONTINUE && event->from == ESP_TRIAL_PRUNED;
+}
+
 static int tell(void *context, const struct esp_event *event)
 {
     struct told *told = context;
@@ -20,7 +25,7 @@ static int tell(void *context, const struct esp_event *event)
         (event->trigger == ESP_TRIGGER_DIVERGED || event->trigger == ESP_TRIGGER_LOST ||
          event->trigger == ESP_TRIGGER_ERROR || event->trigger == ESP_TRIGGER_STOP ||
          event->trigger == ESP_TRIGGER_HOLD || event->trigger == ESP_TRIGGER_RESUME ||
-         event->trigger == ESP_TRIGGER_HORIZON);
+         event->trigger == ESP_TRIGGER_HORIZON || begins_anew(event));
     if (event->kind == ESP_EVENT_VERDICT) {
         if (told->json) {
             esp_buffer_addf(out,
@@ -49,6 +54,7 @@ static int tell(void *context, const struct esp_event *event)
             [ESP_TRIGGER_HOLD] = "paused by you: only you continue it.",
             [ESP_TRIGGER_RESUME] = "continued by you.",
             [ESP_TRIGGER_HORIZON] = "complete: it reached its horizon.",
+            [ESP_TRIGGER_CONTINUE] = "begun anew: it was chosen again after it was given up.",
         };
         esp_buffer_addf(out, "%s", words[event->trigger]);
         if (event->text && event->text[0]) {
@@ -75,9 +81,12 @@ int esp_cmd_why(const struct esp_arguments *arguments, struct esp_error *error)
             esp_buffer_add(&out, "[");
         } else {
             esp_buffer_addf(&out,
-                            "trial #%lld, now %s:\n",
+                            "trial #%lld, now %s",
                             (long long)trial,
                             esp_rows_state(rows.trials[0].state));
+            esp_buffer_add(&out, rows.trials[0].repeats >= 0 ? "; " : "");
+            esp_rows_repeated(&rows.trials[0], &out);
+            esp_buffer_add(&out, ":\n");
         }
         rc = esp_reader_history(ledger.reader, trial, tell, &told, error);
         if (told.json) {

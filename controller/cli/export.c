@@ -26,6 +26,12 @@ void esp_export_trial_json(const struct esp_reader_trial *trial, struct esp_buff
     }
     out->failed |= name.failed;
     esp_buffer_release(&name);
+    if (trial->repeats >= 0) {
+        esp_buffer_addf(out,
+                        ",\"repeats\":%lld,\"seed\":%lld",
+                        (long long)trial->repeats,
+                        (long long)trial->seed);
+    }
     esp_buffer_add(out, "}");
 }
 

@@ -30,13 +30,15 @@ static const char *rule_words(enum esp_rule rule)
         [ESP_RULE_FREEZE_THAW] = "freeze-thaw: weighed by expected improvement per cost",
         [ESP_RULE_STARTUP] = "freeze-thaw's start-up: ranked at its rung by losses less what "
                              "annealing still brings",
-        [ESP_RULE_CALIBRATED] = "given up under the stated risk",
+        [ESP_RULE_CALIBRATED] = "at the stated risk",
         [ESP_RULE_DIVERGED] = "its loss diverged",
         [ESP_RULE_INTERRUPT] = "the search was interrupted",
         [ESP_RULE_RESTART] = "the search was picked up again",
         [ESP_RULE_STUDY_END] = "the search has ended",
         [ESP_RULE_USER] = "asked for by the user",
         [ESP_RULE_BUDGET] = "the budget is spent",
+        [ESP_RULE_SEED_NOISE] =
+            "a tie: the leaders differ by less than a seed does, so another seed is tried",
     };
     return rule < ESP_RULE_COUNT && words[rule] ? words[rule] : "?";
 }
@@ -58,8 +60,23 @@ static const char *action_words(enum esp_verdict_action action)
         return "given up";
     case ESP_VERDICT_END:
         return "ended the search";
+    case ESP_VERDICT_REPEAT:
+        return "repeated";
+    case ESP_VERDICT_SPARE:
+        return "spared";
     }
     return "?";
+}
+
+static void add_rivals(const struct esp_reason *reason, struct esp_buffer *out)
+{
+    if (reason->rivals[0] >= 0) {
+        esp_buffer_add(out, " Nearest rivals:");
+        for (int i = 0; i < ESP_RIVALS_MAX && reason->rivals[i] >= 0; i++) {
+            esp_buffer_addf(out, "%s #%d", i ? "," : "", (int)reason->rivals[i]);
+        }
+        esp_buffer_add(out, ".");
+    }
 }
 
 static void add_numbers(const struct esp_reason *reason,
@@ -87,17 +104,54 @@ static void add_numbers(const struct esp_reason *reason,
     if (!isnan(reason->expected)) {
         esp_buffer_addf(out, " Expected %.4g", reason->expected);
         if (!isnan(reason->cost)) {
-            esp_buffer_addf(out, " for a remaining cost of %.4g", reason->cost);
+            esp_buffer_add(out, " for the ");
+            esp_buffer_count(out, reason->cost);
+            esp_buffer_add(out, " tokens that remain");
+        }
+        if (!isnan(reason->cost_seconds)) {
+            esp_buffer_add(out, ", about ");
+            esp_buffer_seconds(out, reason->cost_seconds);
+            esp_buffer_add(out, " of the device");
         }
         esp_buffer_add(out, ".");
     }
-    if (reason->rivals[0] >= 0) {
-        esp_buffer_add(out, " Nearest rivals:");
-        for (int i = 0; i < ESP_RIVALS_MAX && reason->rivals[i] >= 0; i++) {
-            esp_buffer_addf(out, "%s #%d", i ? "," : "", (int)reason->rivals[i]);
-        }
-        esp_buffer_add(out, ".");
+    add_rivals(reason, out);
+}
+
+/* controller/stop/discard.h: the half octave, how many were better, how many may be, and by how
+ * many studies that is known. */
+static void add_calibrated(const struct esp_verdict *verdict,
+                           const char *metric,
+                           bool maximize,
+                           struct esp_buffer *out)
+{
+    const struct esp_reason *reason = &verdict->reason;
+    if (verdict->action == ESP_VERDICT_CONTINUE) {
+        esp_buffer_add(out, "trained to its horizon: an audit, now that nothing else is left.");
+        return;
     }
+    esp_buffer_addf(
+        out,
+        "%s at mark %d: calibrated on %.0f finished studies at risk %g. %s %.5g at ",
+        verdict->action == ESP_VERDICT_SPARE ? "spared as an audit" : "given up",
+        (int)reason->rung,
+        reason->cost,
+        reason->expected,
+        metric,
+        shown(reason->value, maximize));
+    esp_buffer_count(out, (double)reason->at);
+    esp_buffer_addf(out,
+                    " tokens is rank %d of %d there; the limit is %.0f better ones.",
+                    (int)reason->rank,
+                    (int)reason->of,
+                    reason->threshold);
+    add_rivals(reason, out);
+    esp_buffer_add(
+        out,
+        verdict->action == ESP_VERDICT_SPARE
+            ? " By the rule it would be given up; one in twenty is left as it is, to "
+              "see whether the rule is right."
+            : " Its checkpoint is deleted.");
 }
 
 void esp_reason_verdict(const struct esp_verdict *verdict,
@@ -106,6 +160,10 @@ void esp_reason_verdict(const struct esp_verdict *verdict,
                         struct esp_buffer *out)
 {
     const struct esp_reason *reason = &verdict->reason;
+    if (reason->rule == ESP_RULE_CALIBRATED) {
+        add_calibrated(verdict, metric, maximize, out);
+        return;
+    }
     esp_buffer_add(out, action_words(verdict->action));
     bool goes_on =
         verdict->action == ESP_VERDICT_CONTINUE || verdict->action == ESP_VERDICT_START;
@@ -147,9 +205,11 @@ void esp_reason_json(const struct esp_verdict *verdict, bool maximize, struct es
     add_integer(out, "rank", reason->rank, reason->rank > 0);
     add_integer(out, "of", reason->of, reason->of > 0);
     add_real(out, "value", shown(reason->value, maximize));
-    add_real(out, "threshold", shown(reason->threshold, maximize));
+    bool is_count = reason->rule == ESP_RULE_CALIBRATED; /* of better ones, no loss */
+    add_real(out, "threshold", shown(reason->threshold, maximize && !is_count));
     add_real(out, "expected", reason->expected);
     add_real(out, "cost", reason->cost);
+    add_real(out, "cost_seconds", reason->cost_seconds);
     esp_buffer_add(out, ",\"rivals\":[");
     for (int i = 0; i < ESP_RIVALS_MAX && reason->rivals[i] >= 0; i++) {
         esp_buffer_addf(out, "%s%d", i ? "," : "", (int)reason->rivals[i]);

@@ -14,7 +14,8 @@ void esp_reason_verdict(const struct esp_verdict *verdict,
                         struct esp_buffer *out);
 
 /* The same as an object: {"action","until","rule","rung","at","rank","of","value",
- * "threshold","expected","cost","rivals"}. What does not apply is null. */
+ * "threshold","expected","cost","cost_seconds","rivals"}; cost in tokens. What does not apply
+ * is null. */
 void esp_reason_json(const struct esp_verdict *verdict, bool maximize, struct esp_buffer *out);
 
 #endif

@@ -1,6 +1,7 @@
 #include "results.h"
 
 #include "columns.h"
+#include "discards.h"
 #include "plot.h"
 #include "term.h"
 
@@ -26,16 +27,60 @@ static bool is_constant(const struct esp_ledger *ledger, int index)
     return ledger->study->params[index].distribution == ESP_CONSTANT;
 }
 
+static bool has_means(const struct esp_rows *rows, const struct esp_best *best)
+{
+    for (size_t i = 0; best && i < rows->count; i++) {
+        const struct esp_seeds *seeds = esp_best_seeds(best, rows->trials[i].trial);
+        if (seeds && seeds->count > 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_mean(struct esp_columns *table, const struct esp_seeds *seeds)
+{
+    if (seeds && seeds->count > 1) {
+        esp_columns_addf(
+            table, "%.4f ± %.4f (%u)", seeds->mean, esp_seeds_spread(seeds), seeds->count);
+    } else {
+        esp_columns_add(table, "-");
+    }
+}
+
+/* "complete, repeats #7 with seed 2", "pruned (diverged)". */
+static void add_state(struct esp_columns *table,
+                      const struct esp_reader_trial *trial,
+                      struct esp_buffer *cell)
+{
+    bool diverged = trial->cause == ESP_CAUSE_DIVERGED;
+    esp_buffer_clear(cell);
+    esp_buffer_addf(cell,
+                    "%s%s%s",
+                    esp_rows_state(trial->state),
+                    diverged      ? " (diverged)"
+                    : trial->held ? " (held)"
+                                  : "",
+                    trial->repeats >= 0 ? ", " : "");
+    esp_rows_repeated(trial, cell);
+    esp_columns_add(table, esp_buffer_get(cell));
+}
+
 void esp_results_table(const struct esp_ledger *ledger,
                        const struct esp_rows *rows,
+                       const struct esp_best *best,
                        int width,
                        bool color,
                        struct esp_buffer *out)
 {
     struct esp_columns table = {0};
     const struct esp_study *study = ledger->study;
+    bool means = has_means(rows, best);
     esp_columns_head(&table, "trial", true);
     esp_columns_head(&table, study->metric, true);
+    if (means) {
+        esp_columns_head(&table, "mean (seeds)", true);
+    }
     for (int p = 0; p < study->param_count; p++) {
         if (!is_constant(ledger, p)) {
             esp_columns_head(&table, study->params[p].name, true);
@@ -52,6 +97,9 @@ void esp_results_table(const struct esp_ledger *ledger,
         } else {
             esp_columns_add(&table, "-");
         }
+        if (means) {
+            add_mean(&table, esp_best_seeds(best, trial->trial));
+        }
         for (int p = 0; p < study->param_count && p < (int)trial->param_count; p++) {
             if (!is_constant(ledger, p)) {
                 esp_buffer_clear(&cell);
@@ -62,13 +110,7 @@ void esp_results_table(const struct esp_ledger *ledger,
         esp_buffer_clear(&cell);
         esp_buffer_count(&cell, trial->tokens > 0 ? (double)trial->tokens : 0);
         esp_columns_add(&table, esp_buffer_get(&cell));
-        bool diverged = trial->cause == ESP_CAUSE_DIVERGED;
-        esp_columns_addf(&table,
-                         "%s%s",
-                         esp_rows_state(trial->state),
-                         diverged      ? " (diverged)"
-                         : trial->held ? " (held)"
-                                       : "");
+        add_state(&table, trial, &cell);
     }
     out->failed |= cell.failed || table.failed;
     esp_columns_print(&table, width, color, out);
@@ -273,12 +315,34 @@ static long twentieths(const struct esp_reader_trial *trial)
                               : 0;
 }
 
-/* Trials at their horizon by value, then the others by how far they came and by value. */
-static int compare_standing(const void *a, const void *b, void *maximize)
+struct standings {
+    const struct esp_best *best; /* the first BEST_ROWS */
+    bool maximize;
+};
+
+/* Place among the best; behind them, and repeats behind every setting. */
+static size_t place_of(const struct standings *standings, const struct esp_reader_trial *trial)
+{
+    const struct esp_rows *rows = &standings->best->rows;
+    for (size_t i = 0; i < rows->count; i++) {
+        if (rows->trials[i].trial == trial->trial) {
+            return i;
+        }
+    }
+    return rows->count + (trial->repeats >= 0);
+}
+
+/* Trials at their horizon as they rank, then the others by how far they came and by value. */
+static int compare_standing(const void *a, const void *b, void *context)
 {
     const struct esp_reader_trial *left = a, *right = b;
+    const struct standings *standings = context;
     if (left->finished != right->finished) {
         return right->finished - left->finished;
+    }
+    size_t left_place = place_of(standings, left), right_place = place_of(standings, right);
+    if (left->finished && left_place != right_place) {
+        return left_place < right_place ? -1 : 1;
     }
     if (isfinite(left->value) != isfinite(right->value)) {
         return isfinite(left->value) ? -1 : 1;
@@ -287,14 +351,14 @@ static int compare_standing(const void *a, const void *b, void *maximize)
         return twentieths(left) > twentieths(right) ? -1 : 1;
     }
     if (left->value != right->value && isfinite(left->value)) {
-        return (left->value < right->value) != *(const bool *)maximize ? -1 : 1;
+        return (left->value < right->value) != standings->maximize ? -1 : 1;
     }
     return left->trial < right->trial ? -1 : left->trial > right->trial;
 }
 
-static void add_next_steps(const char *dir, const struct esp_rows *best, struct esp_buffer *out)
+static void add_next_steps(const char *dir, const struct esp_best *best, struct esp_buffer *out)
 {
-    long long trial = best->trials[0].trial;
+    long long trial = best->rows.trials[0].trial;
     esp_buffer_addf(out,
                     "\nmore: espalier show %s %lld    espalier why %s %lld    "
                     "espalier sample %s\n",
@@ -308,40 +372,45 @@ static void add_next_steps(const char *dir, const struct esp_rows *best, struct 
 int esp_results_print(const char *dir, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
-    struct esp_rows best = {0}, all = {0};
+    struct esp_best best = {0};
+    struct esp_rows all = {0};
     struct esp_buffer out = {0};
     struct esp_reader_totals totals;
+    struct esp_discards discards;
     int code = ESP_EXIT_FAILURE;
     if (esp_ledger_open(dir, &ledger, error) < 0 ||
         esp_reader_totals(ledger.reader, &totals, error) < 0 ||
-        esp_rows_best(ledger.reader, 1, &best, error) < 0 ||
-        esp_rows_load(ledger.reader, &all, error) < 0) {
+        esp_best_load(&ledger, BEST_ROWS, &best, error) < 0 ||
+        esp_rows_load(ledger.reader, &all, error) < 0 ||
+        esp_discards_read(&ledger, &discards, error) < 0) {
         goto out;
     }
     bool color = esp_term_color(stdout);
     int width = esp_term_width(stdout);
-    if (best.count > 0) {
+    if (best.rows.count > 0) {
         qsort_r(all.trials,
                 all.count,
                 sizeof *all.trials,
                 compare_standing,
-                &(bool){ledger.maximize});
+                &(struct standings){&best, ledger.maximize});
         struct esp_rows shown = all;
         shown.count = all.count < BEST_ROWS ? all.count : BEST_ROWS;
-        esp_results_table(&ledger, &shown, width, color, &out);
+        esp_results_table(&ledger, &shown, &best, width, color, &out);
+        esp_best_ties(&best, &out);
         esp_buffer_add(&out, "\n");
         esp_results_picture(&ledger, &all, width, esp_term_utf8(), color, &out);
         esp_buffer_add(&out, "\n");
     }
     esp_results_cost(&ledger, &totals, &out);
-    if (best.count > 0) {
+    esp_discards_words(&discards, totals.trials, &out);
+    if (best.rows.count > 0) {
         add_next_steps(dir, &best, &out);
     }
     code = esp_print(&out, error);
 out:
     esp_buffer_release(&out);
     esp_rows_release(&all);
-    esp_rows_release(&best);
+    esp_best_release(&best);
     esp_ledger_close(&ledger);
     return code;
 }

@@ -2,12 +2,15 @@
 #ifndef ESPALIER_CLI_RESULTS_H
 #define ESPALIER_CLI_RESULTS_H
 
+#include "best.h"
 #include "ledger.h"
 #include "rows.h"
 
-/* The table of trials: number, state, value, tokens, and the settings that differ. */
+/* The table of trials: number, state, value, tokens, and the settings that differ. With `best`
+ * (or NULL) the mean over seeds, too, when there are several of a row. */
 void esp_results_table(const struct esp_ledger *ledger,
                        const struct esp_rows *rows,
+                       const struct esp_best *best,
                        int width,
                        bool color,
                        struct esp_buffer *out);

@@ -66,9 +66,14 @@ int esp_rows_one(struct esp_reader *reader,
     return esp_reader_trial(reader, trial, add_row, rows, error);
 }
 
-void esp_rows_release(struct esp_rows *rows)
+int esp_rows_repeats(struct esp_reader *reader, struct esp_rows *rows, struct esp_error *error)
 {
-    for (size_t i = 0; i < rows->count; i++) {
+    return esp_reader_repeats(reader, add_row, rows, error);
+}
+
+void esp_rows_cut(struct esp_rows *rows, size_t count)
+{
+    for (size_t i = count; i < rows->count; i++) {
         for (uint32_t p = 0; p < rows->trials[i].param_count; p++) {
             free((char *)rows->trials[i].params[p].name);
             free((char *)rows->trials[i].params[p].value.text);
@@ -76,6 +81,12 @@ void esp_rows_release(struct esp_rows *rows)
         free((struct esp_setting *)rows->trials[i].params);
         free((char *)rows->trials[i].words);
     }
+    rows->count = count < rows->count ? count : rows->count;
+}
+
+void esp_rows_release(struct esp_rows *rows)
+{
+    esp_rows_cut(rows, 0);
     free(rows->trials);
     *rows = (struct esp_rows){0};
 }
@@ -104,6 +115,16 @@ const char *esp_rows_state(enum esp_trial_state state)
         break;
     }
     return "?";
+}
+
+void esp_rows_repeated(const struct esp_reader_trial *trial, struct esp_buffer *out)
+{
+    if (trial->repeats >= 0) {
+        esp_buffer_addf(out,
+                        "repeats #%lld with seed %lld",
+                        (long long)trial->repeats,
+                        (long long)trial->seed);
+    }
 }
 
 void esp_rows_params_json(const struct esp_reader_trial *trial, struct esp_buffer *out)

@@ -10,7 +10,8 @@ struct esp_rows {
     size_t count, capacity;
 };
 
-/* All trials by number, or the best first (limit 0: all of them). */
+/* All trials by number, the best first by their own value (limit 0: all of them; best.h ranks
+ * by all seeds), or what esp_reader_repeats gives. */
 int esp_rows_load(struct esp_reader *reader, struct esp_rows *rows, struct esp_error *error);
 int esp_rows_best(struct esp_reader *reader,
                   int64_t limit,
@@ -21,10 +22,16 @@ int esp_rows_one(struct esp_reader *reader,
                  int64_t trial,
                  struct esp_rows *rows,
                  struct esp_error *error);
+int esp_rows_repeats(struct esp_reader *reader, struct esp_rows *rows, struct esp_error *error);
 void esp_rows_release(struct esp_rows *rows);
+/* Releases all but the first `count`. */
+void esp_rows_cut(struct esp_rows *rows, size_t count);
 
 /* "running" and the like: the seven words of `status --json`; a held trial is "paused". */
 const char *esp_rows_state(enum esp_trial_state state);
+
+/* "repeats #7 with seed 2", or nothing. */
+void esp_rows_repeated(const struct esp_reader_trial *trial, struct esp_buffer *out);
 
 /* {"name":value,…} */
 void esp_rows_params_json(const struct esp_reader_trial *trial, struct esp_buffer *out);

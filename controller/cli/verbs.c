@@ -122,9 +122,12 @@ const struct esp_verb_entry esp_verbs[] = {
      .summary = "Let a trial's model write; the best one's unless named.",
      .main = esp_cmd_sample},
     {.name = "replay",
-     .operands = "TABLE.yaml…",
+     .operands = "TABLE.yaml|DIR…",
      .summary = "Run a search on recorded trainings: what it would have cost and found.",
-     .details = "`espalier replay --help` lists its options.",
+     .details =
+         "DIR is a recorded study of your own, also while it runs. What its trials would have\n"
+         "done beyond their record nobody knows: bounds hold whatever that was.\n"
+         "`espalier replay --help` lists the options.",
      .raw = esp_replay_main},
     {.name = "agent",
      .operands = "",

@@ -69,3 +69,20 @@ void esp_agent_silent(struct esp_core *core, struct esp_agent *agent)
         }
     }
 }
+
+int esp_device_of(const struct esp_core *core, uint64_t process)
+{
+    const struct esp_trial_process *p = esp_process_find(core, process);
+    const struct esp_agent *agent = p ? esp_agent_find(core, p->agent) : NULL;
+    return agent ? agent->device_class : 0;
+}
+
+int esp_device_next(struct esp_core *core)
+{
+    if (core->open.count > 0) {
+        return esp_device_of(core, core->processes[core->open.first].key);
+    }
+    uint32_t slot;
+    const struct esp_agent *agent = esp_agent_with_room(core, &slot);
+    return agent ? agent->device_class : 0;
+}

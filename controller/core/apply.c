@@ -44,6 +44,18 @@ static int fold_ended(struct esp_core *core, const struct esp_event *e, struct e
     return 0;
 }
 
+static int
+fold_calibrated(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
+{
+    if (e->value_count > ESP_CALIBRATION_MAX || core->trial_count > 0) {
+        return esp_error_set(error, -EPROTO, "a calibration that is too large or too late");
+    }
+    core->calibrated = true;
+    core->calibration = e->value_count;
+    esp_scheduler_calibrated(core->scheduler, e->values, (int)e->value_count);
+    return 0;
+}
+
 static int fold_fit(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
 {
     if (e->value_count > ESP_FIT_NUMBERS_MAX) {
@@ -80,6 +92,8 @@ int esp_fold(struct esp_core *core, const struct esp_event *e, struct esp_error 
                                e->text);
     case ESP_EVENT_FIT:
         return fold_fit(core, e, error);
+    case ESP_EVENT_CALIBRATED:
+        return fold_calibrated(core, e, error);
     case ESP_EVENT_CREATED:
     case ESP_EVENT_VERDICT:
     case ESP_EVENT_MOVED:

@@ -85,7 +85,9 @@ static void enter(struct esp_core *core, struct esp_trial *t, const struct esp_e
         core->failed = t->state == ESP_TRIAL_FAILED     ? core->failed + 1
                        : t->state == ESP_TRIAL_COMPLETE ? 0
                                                         : core->failed;
-        esp_sampler_ended(core->sampler, index, end_of(t->state, t->cause));
+        if (!t->given_up) {
+            esp_sampler_ended(core->sampler, index, end_of(t->state, t->cause));
+        }
         esp_scheduler_ended(core->scheduler, index, t->cause);
     } else if (e->trigger == ESP_TRIGGER_RESUME) {
         esp_scheduler_returned(core->scheduler, index);
@@ -143,6 +145,7 @@ int esp_fold_moved(struct esp_core *core, const struct esp_event *e, struct esp_
     case ESP_TRIGGER_RESUME:
     case ESP_TRIGGER_CONTINUE:
         t->held = false;
+        t->given_up = false;
         break;
     case ESP_TRIGGER_LOST:
     case ESP_TRIGGER_NO_ANSWER:

@@ -12,6 +12,21 @@ static void copy_name(char *to, const char *from)
     memset(to + length, 0, ESP_NAME_MAX - length);
 }
 
+/* When there is no room for another name, the last class takes in all that come. */
+static int class_of(struct esp_core *core, const char *device)
+{
+    for (int i = 0; i < core->device_count; i++) {
+        if (strcmp(core->device_names[i], device) == 0) {
+            return i;
+        }
+    }
+    if (core->device_count == ESP_DEVICE_CLASSES_MAX) {
+        return ESP_DEVICE_CLASSES_MAX - 1;
+    }
+    copy_name(core->device_names[core->device_count], device);
+    return core->device_count++;
+}
+
 static int fold_agent(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
 {
     struct esp_agent *agent = esp_agent_find(core, e->process);
@@ -32,6 +47,7 @@ static int fold_agent(struct esp_core *core, const struct esp_event *e, struct e
     agent->slots = (uint32_t)e->number;
     copy_name(agent->host, e->text);
     copy_name(agent->device, e->text2);
+    agent->device_class = class_of(core, agent->device);
     return 0;
 }
 

@@ -7,6 +7,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The trial that a new one repeats; ESP_NOWHERE: it repeats none. */
+static int repeated_by(const struct esp_core *core,
+                       const struct esp_event *e,
+                       uint32_t *of,
+                       struct esp_error *error)
+{
+    int64_t trial = e->verdict.trial;
+    *of = ESP_NOWHERE;
+    if (e->verdict.action != ESP_VERDICT_REPEAT) {
+        return 0;
+    }
+    if (trial < 0 || trial >= core->trial_count || core->trials[trial].repeats != ESP_NOWHERE) {
+        return esp_error_set(error,
+                             -EPROTO,
+                             "trial %lld repeats trial %lld, which is not a setting's first",
+                             (long long)e->trial,
+                             (long long)trial);
+    }
+    *of = (uint32_t)trial;
+    return 0;
+}
+
 static int
 fold_created(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
 {
@@ -21,19 +43,22 @@ fold_created(struct esp_core *core, const struct esp_event *e, struct esp_error 
                              core->trial_count,
                              params);
     }
+    uint32_t of;
+    int rc = repeated_by(core, e, &of, error);
+    if (rc) {
+        return rc;
+    }
     uint32_t capacity = core->trial_capacity;
     void *values = core->values;
     if (params > 0) {
-        int rc =
-            esp_grow(&values, &capacity, core->trial_count + 1, params * sizeof *core->values);
+        rc = esp_grow(&values, &capacity, core->trial_count + 1, params * sizeof *core->values);
         core->values = values;
         if (rc) {
             return rc;
         }
     }
     void *trials = core->trials;
-    int rc =
-        esp_grow(&trials, &core->trial_capacity, core->trial_count + 1, sizeof *core->trials);
+    rc = esp_grow(&trials, &core->trial_capacity, core->trial_count + 1, sizeof *core->trials);
     if (rc) {
         core->trial_capacity = core->trial_count; /* both are looked at again */
         return rc;
@@ -43,6 +68,7 @@ fold_created(struct esp_core *core, const struct esp_event *e, struct esp_error 
     struct esp_trial *t = &core->trials[index];
     *t = (struct esp_trial){.state = ESP_TRIAL_QUEUED,
                             .can_save = true,
+                            .repeats = of,
                             .seed = (uint64_t)e->extra,
                             .horizon = e->number,
                             .attempt_horizon = e->number,
@@ -64,6 +90,11 @@ fold_created(struct esp_core *core, const struct esp_event *e, struct esp_error 
     }
     core->by_state[ESP_TRIAL_QUEUED]++;
     esp_list_push(core, ESP_LIST_TRIALS, &core->queue, index);
+    if (of != ESP_NOWHERE) {
+        esp_sampler_repeated(core->sampler, index);
+        esp_scheduler_repeated(core->scheduler, index, of, e->number);
+        return 0;
+    }
     esp_sampler_created(core->sampler, index, e->values);
     esp_scheduler_created(core->scheduler, index, e->number, e->values);
     return 0;
@@ -90,6 +121,9 @@ fold_verdict(struct esp_core *core, const struct esp_event *e, struct esp_error 
                 t->until = e->verdict.until;
             }
             break;
+        case ESP_VERDICT_DISCARD:
+            t->given_up = e->verdict.reason.rule == ESP_RULE_CALIBRATED;
+            break;
         default:
             break;
         }
@@ -98,8 +132,9 @@ fold_verdict(struct esp_core *core, const struct esp_event *e, struct esp_error 
     return 0;
 }
 
-static void fold_started(struct esp_trial *t, const struct esp_event *e)
+static void fold_started(struct esp_core *core, struct esp_trial *t, const struct esp_event *e)
 {
+    bool clocked = e->number == 0; /* else by the checkpoint that it started from */
     t->at_tokens = e->number;
     t->stood = e->number;
     t->at_seconds = 0;
@@ -112,6 +147,7 @@ static void fold_started(struct esp_trial *t, const struct esp_event *e)
         struct esp_checkpoint *c = &t->checkpoints[i];
         if (c->id && c->tokens == e->number) {
             t->at_seconds = c->seconds;
+            clocked = true;
             t->saved = c->tokens >= t->tokens; /* nothing to save before it trains on */
         }
         /* It was told to start from its newest checkpoint and stands before it. */
@@ -119,6 +155,11 @@ static void fold_started(struct esp_trial *t, const struct esp_event *e)
             c->damaged = true;
         }
     }
+    esp_scheduler_started(core->scheduler,
+                          esp_trial_index(core, t),
+                          esp_device_of(core, t->process),
+                          t->at_tokens,
+                          clocked ? t->at_seconds : NAN);
 }
 
 /* Whether the attempt has trained on since it was last heard of. */
@@ -262,7 +303,7 @@ int esp_fold_trial(struct esp_core *core, const struct esp_event *e, struct esp_
     case ESP_EVENT_MOVED:
         return esp_fold_moved(core, e, error);
     case ESP_EVENT_STARTED_AT:
-        fold_started(t, e);
+        fold_started(core, t, e);
         return 0;
     case ESP_EVENT_REPORT:
         return fold_report(core, t, e);

@@ -24,13 +24,26 @@ bool esp_budget_spent(const struct esp_core *core)
     return over(core, (double)core->spent_tokens, core->spent_seconds);
 }
 
-/* Seconds are promised at the rate of the tokens so far. */
-bool esp_budget_committed(const struct esp_core *core)
+/* What a token took so far, all devices and trials together. */
+static double mean_seconds(const struct esp_core *core)
 {
-    if (!limited(core)) {
-        return false;
-    }
-    double promised = 0;
+    double spent = (double)core->spent_tokens;
+    return spent > 0 ? core->spent_seconds / spent : 0;
+}
+
+/* What a trial's token takes where it trains, as trials of its kind showed; before any report
+ * on such a device, what tokens took so far on all of them. */
+static double seconds_per_token(const struct esp_core *core, const struct esp_trial *t)
+{
+    double rate = esp_scheduler_rate(
+        core->scheduler, esp_trial_index(core, t), esp_device_of(core, t->process));
+    return !isnan(rate) ? rate : mean_seconds(core);
+}
+
+/* With what is live and so many further tokens, of no trial yet. */
+static bool over_with(const struct esp_core *core, double further)
+{
+    double promised = further, seconds = further * mean_seconds(core);
     for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
          i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
         for (uint32_t k = core->processes[i].hosted.first; k != ESP_NOWHERE;
@@ -40,10 +53,19 @@ bool esp_budget_committed(const struct esp_core *core)
             bool trains = t->state == ESP_TRIAL_ASSIGNED || t->state == ESP_TRIAL_RUNNING;
             if (trains && until > t->at_tokens && until != INT64_MAX) {
                 promised += (double)(until - t->at_tokens);
+                seconds += (double)(until - t->at_tokens) * seconds_per_token(core, t);
             }
         }
     }
-    double spent = (double)core->spent_tokens;
-    double rate = spent > 0 ? core->spent_seconds / spent : 0;
-    return over(core, spent + promised, core->spent_seconds + promised * rate);
+    return over(core, (double)core->spent_tokens + promised, core->spent_seconds + seconds);
+}
+
+bool esp_budget_committed(const struct esp_core *core)
+{
+    return limited(core) && over_with(core, 0);
+}
+
+bool esp_budget_holds(const struct esp_core *core, double tokens)
+{
+    return !limited(core) || !over_with(core, tokens);
 }

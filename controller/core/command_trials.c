@@ -56,6 +56,12 @@ static struct esp_said resume(struct esp_core *core, struct esp_trial *t)
     if (esp_trial_state_live(t->state) || t->state == ESP_TRIAL_QUEUED) {
         return said(-EINVAL, trial, "it is running or waiting for a slot already");
     }
+    if (t->state == ESP_TRIAL_PRUNED && t->given_up) {
+        return said(-EINVAL,
+                    trial,
+                    "it was given up at the stated risk and its checkpoint is deleted; begin a "
+                    "study with its parameters alone to train it again");
+    }
     if (!esp_trial_row_find(t->state, t->cause, ESP_TRIGGER_RESUME, esp_trial_guards(t))) {
         return said(-EINVAL, trial, "it failed or left no checkpoint to go on from");
     }

@@ -21,15 +21,16 @@
 struct esp_core;
 
 enum esp_input_kind {
-    ESP_INPUT_START,      /* after loading: a controller begins its incarnation */
-    ESP_INPUT_TICK,       /* time has passed (see esp_core_deadline) */
-    ESP_INPUT_MESSAGE,    /* from `peer` */
-    ESP_INPUT_MALFORMED,  /* `peer` sent something that is no message: text says what */
-    ESP_INPUT_GONE,       /* the connection of `peer` is known to be dead (send refused) */
-    ESP_INPUT_INTERRUPT,  /* first signal: save everything, leave, resumable */
-    ESP_INPUT_TERMINATE,  /* second signal: end now, still resumable */
-    ESP_INPUT_STORE_FULL, /* the ledger could not grow: assign nothing */
-    ESP_INPUT_STORE_ROOM, /* it can again */
+    ESP_INPUT_START,       /* after loading: a controller begins its incarnation */
+    ESP_INPUT_TICK,        /* time has passed (see esp_core_deadline) */
+    ESP_INPUT_MESSAGE,     /* from `peer` */
+    ESP_INPUT_MALFORMED,   /* `peer` sent something that is no message: text says what */
+    ESP_INPUT_GONE,        /* the connection of `peer` is known to be dead (send refused) */
+    ESP_INPUT_INTERRUPT,   /* first signal: save everything, leave, resumable */
+    ESP_INPUT_TERMINATE,   /* second signal: end now, still resumable */
+    ESP_INPUT_STORE_FULL,  /* the ledger could not grow: assign nothing */
+    ESP_INPUT_STORE_ROOM,  /* it can again */
+    ESP_INPUT_CALIBRATION, /* before the first START: scores of finished studies */
 };
 
 struct esp_input {
@@ -38,6 +39,9 @@ struct esp_input {
     struct esp_peer peer;
     const struct esp_message *message;
     const char *text; /* START: the software's version; MALFORMED */
+    const double
+        *scores; /* CALIBRATION: of the score_count comparable among looked_at studies */
+    uint32_t score_count, looked_at;
 };
 
 enum esp_effect_kind {
@@ -90,7 +94,8 @@ int esp_core_apply(struct esp_core *core,
                    const struct esp_event *event,
                    struct esp_error *error);
 
-/* Before START a core takes events to fold and, as inputs, commands of clients: settings that
+/* Before START a core takes events to fold and, as inputs, the calibration (once, before it has
+ * ever started; else it is ignored) and commands of clients: settings that
  * changed with the study file (SET run_cap, …) or a trial to continue in a study that had
  * ended; START then finds that there is work again. Anything else is ignored until START.
  *
@@ -120,6 +125,8 @@ struct esp_trial_view {
     double device_seconds;
     int64_t spent_tokens;      /* all attempts, retrained ones included */
     int64_t checkpoint_tokens; /* -1: none */
+    int64_t repeats; /* the trial whose settings it repeats with another seed; -1: none */
+    uint64_t seed;
     const double *values;
 };
 
@@ -132,12 +139,17 @@ struct esp_core_totals {
     uint32_t by_state[ESP_TRIAL_STATE_COUNT];
     int64_t spent_tokens;
     double device_seconds;
-    int64_t best_trial; /* -1: none */
+    /* A setting stands for all of its seeds (stop/seeds.h), and is named by its first trial;
+     * the value is that trial's own. -1: none. */
+    int64_t best_trial;
     double best_value;
     enum esp_study_state state;
     int exit_code; /* DESIGN 9's, once state is a planned end */
     int64_t run_cap, workers;
     struct esp_budget budget; /* as changed */
+    bool calibrated;          /* it is recorded what discards go by … */
+    uint32_t calibration;     /* … that many finished studies */
+    double discard_limit;     /* how many may be better at a mark; infinity: none is given up */
 };
 
 struct esp_core_totals esp_core_totals(const struct esp_core *core);

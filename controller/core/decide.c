@@ -1,6 +1,7 @@
 /* After every input: slots that are free get the trial that waits longest, or what the
  * scheduler names; and when nothing is left to do the search is over. */
 #include "state.h"
+#include "stop/rungs.h"
 
 #include <assert.h>
 
@@ -9,6 +10,8 @@
 #define QUEUE_LOOKAHEAD 64
 /* Discards taken up per input: the rest comes with the next. */
 #define DISCARDS_PER_STEP 64
+/* The largest seed that a setting holds exactly (espalier/trainer.h). */
+#define SEED_MASK ((INT64_C(1) << 53) - 1)
 
 bool esp_all_fail(const struct esp_core *core)
 {
@@ -20,6 +23,15 @@ static bool may_create(const struct esp_core *core)
     return (core->run_cap <= 0 || core->trial_count < core->run_cap) &&
            core->trial_count < ESP_TRIALS_MAX && core->exhausted_at != core->trial_count &&
            !esp_budget_committed(core) && !esp_all_fail(core);
+}
+
+/* One more training to the horizon, whose seed alone is new. */
+static bool may_repeat(const struct esp_core *core)
+{
+    double horizon = (double)esp_study_horizon(core->study);
+    return core->study->builtin && (core->run_cap <= 0 || core->trial_count < core->run_cap) &&
+           core->trial_count < ESP_TRIALS_MAX && !esp_all_fail(core) &&
+           esp_budget_holds(core, horizon);
 }
 
 static void refit(struct esp_core *core, int64_t which, const double *numbers, int count)
@@ -40,7 +52,10 @@ struct esp_verdict esp_ask_slot(struct esp_core *core)
     }
     struct esp_slot_view view = {.may_create = may_create(core),
                                  .next_trial = core->trial_count,
-                                 .live = esp_core_live(core) + core->queue.count};
+                                 .live = esp_core_live(core) + core->queue.count,
+                                 .device = esp_device_next(core),
+                                 .may_repeat = may_repeat(core),
+                                 .run_cap = core->run_cap > 0 ? core->run_cap : 0};
     return esp_scheduler_slot(core->scheduler, &view);
 }
 
@@ -64,6 +79,49 @@ static int64_t seed_of(const struct esp_core *core, const struct esp_trainer *se
     return core->study->builtin ? settings->seed : (int64_t)(core->study->seed & INT64_MAX);
 }
 
+/* The k-th repeat of a setting has its first seed + k: again the same for every setting. Seeds
+ * stay among those that a setting can hold. */
+static int64_t next_seed(const struct esp_core *core, uint32_t of)
+{
+    int64_t further = 1;
+    for (uint32_t i = of + 1; i < core->trial_count; i++) {
+        further += core->trials[i].repeats == of;
+    }
+    return ((int64_t)core->trials[of].seed + further) & SEED_MASK;
+}
+
+/* The event, and where the trial is sent first. */
+static void create(struct esp_core *core, struct esp_event *event, struct esp_verdict *start)
+{
+    esp_record(core, event);
+    start->action = ESP_VERDICT_START;
+    start->trial = event->trial;
+    start->until =
+        start->until > 0 && start->until < event->number ? start->until : event->number;
+    esp_record_verdict(core, start);
+}
+
+void esp_repeat_trial(struct esp_core *core, const struct esp_verdict *verdict)
+{
+    uint32_t of = (uint32_t)verdict->trial;
+    double values[ESP_PARAMS_MAX];
+    uint32_t params = (uint32_t)core->study->param_count;
+    for (uint32_t i = 0; i < params; i++) { /* the array moves as it grows */
+        values[i] = core->values[of * (size_t)params + i];
+    }
+    struct esp_event event = esp_event_of(ESP_EVENT_CREATED);
+    event.trial = core->trial_count;
+    event.values = values;
+    event.value_count = params;
+    event.number = core->trials[of].horizon;
+    event.extra = next_seed(core, of);
+    event.verdict.action = ESP_VERDICT_REPEAT;
+    event.verdict.trial = of;
+    event.verdict.reason.rule = verdict->reason.rule;
+    struct esp_verdict start = *verdict;
+    create(core, &event, &start);
+}
+
 void esp_create_trial(struct esp_core *core,
                       const double *values,
                       const struct esp_reason *reason,
@@ -84,11 +142,7 @@ void esp_create_trial(struct esp_core *core,
     event.number = horizon;
     event.extra = seed_of(core, &settings);
     event.verdict.reason = *reason;
-    esp_record(core, &event);
-    start->action = ESP_VERDICT_START;
-    start->trial = event.trial;
-    start->until = start->until > 0 && start->until < horizon ? start->until : horizon;
-    esp_record_verdict(core, start);
+    create(core, &event, start);
 }
 
 static void grant(struct esp_core *core, struct esp_trial *t, struct esp_trial_process *p)
@@ -146,12 +200,21 @@ static bool follow_slot(struct esp_core *core, struct esp_verdict *verdict)
         }
         return true;
     }
+    case ESP_VERDICT_REPEAT:
+        if (!may_repeat(core) || verdict->trial < 0 || verdict->trial >= core->trial_count ||
+            core->trials[verdict->trial].repeats != ESP_NOWHERE) {
+            return false;
+        }
+        esp_repeat_trial(core, verdict);
+        return true;
     case ESP_VERDICT_CONTINUE: {
         if (verdict->trial < 0 || verdict->trial >= core->trial_count) {
             return false;
         }
         struct esp_trial *t = &core->trials[verdict->trial];
-        if (t->state != ESP_TRIAL_PAUSED || t->held) {
+        /* What was given up begins anew. */
+        bool waits = t->state == ESP_TRIAL_PAUSED && !t->held;
+        if (!waits && !(t->state == ESP_TRIAL_PRUNED && t->given_up)) {
             return false;
         }
         if (verdict->until > t->horizon) {
@@ -204,13 +267,16 @@ static void discard(struct esp_core *core)
         if (verdict.trial >= 0 && verdict.trial < core->trial_count) {
             t = &core->trials[verdict.trial];
         }
-        if (verdict.action != ESP_VERDICT_DISCARD || !t || t->state != ESP_TRIAL_PAUSED ||
-            t->held) {
+        bool ours =
+            verdict.action == ESP_VERDICT_DISCARD || verdict.action == ESP_VERDICT_SPARE;
+        if (!ours || !t || t->state != ESP_TRIAL_PAUSED || t->held) {
             core->kept_at = core->seq;
             return;
         }
         esp_record_verdict(core, &verdict);
-        esp_trial_trigger(core, t, ESP_TRIGGER_DISCARD);
+        if (verdict.action == ESP_VERDICT_DISCARD) {
+            esp_trial_trigger(core, t, ESP_TRIGGER_DISCARD);
+        }
     }
 }
 

@@ -48,9 +48,11 @@ static uint64_t mix_trial(const struct esp_core *core, uint64_t hash, uint32_t i
                               t->brought,
                               t->excused,
                               t->saved,
+                              t->given_up,
                               t->pause_rule,
                               t->attempt,
                               t->fruitless,
+                              t->repeats,
                               t->seed,
                               t->group,
                               t->process,
@@ -82,6 +84,9 @@ static uint64_t mix_trial(const struct esp_core *core, uint64_t hash, uint32_t i
     for (size_t i = 0; i < params; i++) {
         hash = mix_real(hash, core->values[index * params + i]);
     }
+    for (int i = 0; i < core->device_count; i++) {
+        hash = mix_real(hash, esp_scheduler_rate(core->scheduler, index, i));
+    }
     return hash;
 }
 
@@ -104,6 +109,10 @@ uint64_t esp_core_digest(const struct esp_core *core)
     for (uint32_t i = 0; i < core->agent_count; i++) {
         const struct esp_agent *a = &core->agents[i];
         hash = mix_text(mix_text(mix(mix(hash, a->id), a->slots), a->host), a->device);
+        hash = mix(hash, (uint64_t)a->device_class);
+    }
+    for (int i = 0; i < core->device_count; i++) {
+        hash = mix_text(hash, core->device_names[i]);
     }
     uint64_t answers = 0; /* the table's order is its capacity's: sum over it */
     for (uint32_t i = 0; i < core->answer_capacity; i++) {
@@ -122,5 +131,7 @@ uint64_t esp_core_digest(const struct esp_core *core)
     hash = mix_real(mix_real(hash, core->budget.usd), core->spent_seconds);
     hash = mix(mix(hash, (uint64_t)core->spent_tokens), core->finite_trials);
     hash = mix_text(mix(mix(hash, core->reported), core->failed), core->complaint);
+    hash = mix(mix(hash, core->calibrated), core->calibration);
+    hash = mix_real(hash, esp_scheduler_limit(core->scheduler));
     return mix(mix(hash, core->state), (uint64_t)core->exit_code);
 }

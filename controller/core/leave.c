@@ -17,6 +17,11 @@ static void end_study(struct esp_core *core, enum esp_study_state state, int exi
     struct esp_event event = esp_event_of(ESP_EVENT_ENDED);
     event.number = state;
     event.extra = exit_code;
+    if (state != ESP_STUDY_RUNNING) {
+        double score = esp_scheduler_score(core->scheduler);
+        event.flag = isfinite(score);
+        event.real = event.flag ? score : 0;
+    }
     esp_record(core, &event);
 }
 
@@ -40,7 +45,7 @@ static bool goes_on(struct esp_core *core)
     struct esp_verdict verdict = esp_ask_slot(core);
     double values[ESP_PARAMS_MAX];
     struct esp_reason reason;
-    return verdict.action == ESP_VERDICT_CONTINUE ||
+    return verdict.action == ESP_VERDICT_CONTINUE || verdict.action == ESP_VERDICT_REPEAT ||
            (verdict.action == ESP_VERDICT_START && esp_propose(core, values, &reason));
 }
 

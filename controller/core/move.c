@@ -55,6 +55,17 @@ static void drop_superseded(struct esp_core *core, struct esp_trial *t)
     }
 }
 
+/* What is given up at the stated risk leaves no checkpoint. (At the study's end the others keep
+ * theirs, and can be continued.) */
+static void drop_all(struct esp_core *core, struct esp_trial *t)
+{
+    for (int i = ESP_CHECKPOINTS_KEPT - 1; i >= 0; i--) {
+        if (t->checkpoints[i].id) {
+            esp_drop_checkpoint(core, t, i);
+        }
+    }
+}
+
 /* It was only paused to leave a host. */
 static void move_on(struct esp_core *core, struct esp_trial *t)
 {
@@ -109,7 +120,9 @@ static void follow(struct esp_core *core, struct esp_trial *t, const struct esp_
     case ESP_MOVE_EFFECT_COUNT:
         break;
     }
-    if (esp_trial_state_ended(row->to)) {
+    if (esp_trial_state_ended(row->to) && t->given_up) {
+        drop_all(core, t);
+    } else if (esp_trial_state_ended(row->to)) {
         drop_superseded(core, t);
     } else if (row->to == ESP_TRIAL_PAUSED) {
         move_on(core, t);

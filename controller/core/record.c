@@ -19,7 +19,8 @@ struct esp_reason esp_reason_none(enum esp_rule rule)
                                 .value = NAN,
                                 .threshold = NAN,
                                 .expected = NAN,
-                                .cost = NAN};
+                                .cost = NAN,
+                                .cost_seconds = NAN};
     for (int i = 0; i < ESP_RIVALS_MAX; i++) {
         reason.rivals[i] = -1;
     }
@@ -87,7 +88,9 @@ void esp_record_verdict(struct esp_core *core, const struct esp_verdict *verdict
     event.verdict = *verdict;
     if (core->study->maximize) { /* people read the metric, not the loss */
         event.verdict.reason.value = -event.verdict.reason.value;
-        event.verdict.reason.threshold = -event.verdict.reason.threshold;
+        if (verdict->reason.rule != ESP_RULE_CALIBRATED) { /* there it is a count */
+            event.verdict.reason.threshold = -event.verdict.reason.threshold;
+        }
     }
     esp_record(core, &event);
 }

@@ -82,6 +82,7 @@ static uint32_t demand(struct esp_core *core, uint32_t most)
         return left < most ? (uint32_t)left : most;
     }
     case ESP_VERDICT_CONTINUE:
+    case ESP_VERDICT_REPEAT:
         return 1;
     case ESP_VERDICT_END:
         esp_end(core, &verdict);

@@ -46,12 +46,15 @@ struct esp_trial {
     bool held;        /* paused by the user */
     bool hold_wanted; /* the user paused it before it had started */
     bool can_save;
-    bool alone;   /* its process crashed among others: it runs alone until it reports */
-    bool brought; /* this attempt has brought a new report */
-    bool excused; /* the loss of this attempt does not count */
-    bool saved;   /* the checkpoint that PAUSING waits for is recorded */
+    bool alone;    /* its process crashed among others: it runs alone until it reports */
+    bool brought;  /* this attempt has brought a new report */
+    bool excused;  /* the loss of this attempt does not count */
+    bool saved;    /* the checkpoint that PAUSING waits for is recorded */
+    bool given_up; /* under the calibrated rule, which whoever decides is not told: when it is
+                      chosen again it begins anew */
     enum esp_rule pause_rule; /* of the last pause */
     uint32_t attempt, fruitless;
+    uint32_t repeats; /* the trial whose settings it repeats; ESP_NOWHERE: none */
     uint64_t seed;
     uint64_t group;    /* of its settings: who can share a process with it */
     uint64_t process;  /* while live; 0: none */
@@ -115,6 +118,7 @@ struct esp_agent {
     uint32_t slots;
     char host[ESP_NAME_MAX];
     char device[ESP_NAME_MAX];
+    int device_class; /* index into the core's device_names */
     /* volatile */
     bool connected, draining;
     int64_t heard;
@@ -157,6 +161,9 @@ struct esp_core {
     struct esp_list alive; /* processes that have not exited */
     struct esp_agent *agents;
     uint32_t agent_count, agent_capacity;
+    /* Classes of devices: the names that agents gave, in order of their first appearance. */
+    char device_names[ESP_DEVICE_CLASSES_MAX][ESP_NAME_MAX];
+    int device_count;
     struct esp_answer *answers;
     uint32_t answer_count, answer_capacity;
     int64_t run_cap, workers;
@@ -169,6 +176,8 @@ struct esp_core {
     char complaint[ESP_WORDS_MAX]; /* what the last of them said */
     enum esp_study_state state;
     int exit_code;
+    bool calibrated;      /* what discards go by is recorded */
+    uint32_t calibration; /* finished studies of it */
 
     /* volatile */
     enum esp_mode mode;
@@ -278,6 +287,9 @@ uint32_t esp_agents_slots(const struct esp_core *core);
 /* An agent with a free slot, and that slot; NULL: none. */
 struct esp_agent *esp_agent_with_room(struct esp_core *core, uint32_t *slot);
 void esp_agent_silent(struct esp_core *core, struct esp_agent *agent);
+/* The class of the device that a process trains on; and of the one that is given work next. */
+int esp_device_of(const struct esp_core *core, uint64_t process);
+int esp_device_next(struct esp_core *core);
 
 /* record.c: events happen here: numbered, folded, appended to the outcome. */
 struct esp_event esp_event_of(enum esp_event_kind kind);
@@ -375,6 +387,8 @@ void esp_create_trial(struct esp_core *core,
                       const double *values,
                       const struct esp_reason *reason,
                       struct esp_verdict *start);
+/* Records a trial with the settings of verdict->trial and its next seed. */
+void esp_repeat_trial(struct esp_core *core, const struct esp_verdict *verdict);
 /* Whether the sampler has a proposal for the next trial; values and reason when it has. */
 bool esp_propose(struct esp_core *core, double *values, struct esp_reason *reason);
 /* Nothing runs and nothing can be launched: the search or its budget is at its end. */
@@ -398,6 +412,8 @@ void esp_plan_processes(struct esp_core *core);
 /* budget.c */
 bool esp_budget_spent(const struct esp_core *core);     /* truly */
 bool esp_budget_committed(const struct esp_core *core); /* by what is live: launch nothing */
+/* Whether it holds so many tokens beyond what is live, so that they are not cut off. */
+bool esp_budget_holds(const struct esp_core *core, double tokens);
 
 /* leave.c */
 void esp_begin(struct esp_core *core, const char *version);

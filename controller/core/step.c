@@ -108,6 +108,20 @@ static void peer_gone(struct esp_core *core, struct esp_peer peer)
     }
 }
 
+/* Recorded once, so that it stands whatever becomes of the studies it came from. */
+static void calibrate(struct esp_core *core, const struct esp_input *input)
+{
+    if (core->mode != ESP_MODE_LOADED || core->incarnation > 0 || core->calibrated) {
+        return;
+    }
+    struct esp_event event = esp_event_of(ESP_EVENT_CALIBRATED);
+    event.number = input->looked_at;
+    event.values = input->scores;
+    event.value_count =
+        input->score_count < ESP_CALIBRATION_MAX ? input->score_count : ESP_CALIBRATION_MAX;
+    esp_record(core, &event);
+}
+
 int esp_core_step(struct esp_core *core,
                   const struct esp_input *input,
                   int64_t now_ms,
@@ -146,6 +160,9 @@ int esp_core_step(struct esp_core *core,
         break;
     case ESP_INPUT_STORE_ROOM:
         core->store_full = false;
+        break;
+    case ESP_INPUT_CALIBRATION:
+        calibrate(core, input);
         break;
     }
     if (core->mode != ESP_MODE_LOADED) {

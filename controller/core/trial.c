@@ -20,6 +20,9 @@ unsigned esp_trial_guards(const struct esp_trial *t)
     if (esp_trial_checkpoint(t)) {
         guards |= 1u << ESP_GUARD_CHECKPOINT;
     }
+    if (t->given_up) {
+        guards |= 1u << ESP_GUARD_GIVEN_UP;
+    }
     return guards;
 }
 
@@ -77,14 +80,25 @@ struct esp_trial_view esp_core_trial(const struct esp_core *core, uint32_t trial
         .value = t->value,
         .device_seconds = t->spent_seconds,
         .spent_tokens = t->spent_tokens,
+        .repeats = t->repeats == ESP_NOWHERE ? -1 : (int64_t)t->repeats,
+        .seed = t->seed,
         .checkpoint_tokens = c ? c->tokens : -1,
         .values = core->values + (size_t)trial * (size_t)core->study->param_count,
     };
 }
 
-/* Trials at their horizon by the value there; before any has reached it, by the last value. */
+/* The loss that a setting ranks by at its horizon, all seeds together. */
+static double score_of(const struct esp_core *core, uint32_t trial, double loss, double noise)
+{
+    const struct esp_seeds *seeds = esp_scheduler_seeds(core->scheduler, trial);
+    return seeds->count > 0 ? esp_seeds_score(seeds, noise) : loss + noise;
+}
+
+/* Settings at their horizon by what their seeds say of them there; before any has reached it,
+ * by the last value. */
 static int64_t best_trial(const struct esp_core *core)
 {
+    double noise = esp_scheduler_noise(core->scheduler);
     int64_t best = -1;
     bool best_there = false;
     double best_loss = INFINITY;
@@ -92,8 +106,11 @@ static int64_t best_trial(const struct esp_core *core)
         const struct esp_trial *t = &core->trials[i];
         double loss = esp_loss(core, t->value);
         bool there = t->state == ESP_TRIAL_COMPLETE || t->tokens >= t->horizon;
-        if (isfinite(loss) &&
-            (there > best_there || (there == best_there && loss < best_loss))) {
+        if (t->repeats != ESP_NOWHERE || !isfinite(loss)) {
+            continue;
+        }
+        loss = there ? score_of(core, i, loss, noise) : loss;
+        if (best < 0 || (there > best_there || (there == best_there && loss < best_loss))) {
             best = i;
             best_there = there;
             best_loss = loss;
@@ -116,6 +133,9 @@ struct esp_core_totals esp_core_totals(const struct esp_core *core)
         .run_cap = core->run_cap,
         .workers = core->workers,
         .budget = core->budget,
+        .calibrated = core->calibrated,
+        .calibration = core->calibration,
+        .discard_limit = esp_scheduler_limit(core->scheduler),
     };
     for (int i = 0; i < ESP_TRIAL_STATE_COUNT; i++) {
         totals.by_state[i] = core->by_state[i];

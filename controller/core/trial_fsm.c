@@ -1,5 +1,6 @@
 /* The table. What DESIGN 3 lists, and beyond it: a user's pause of a trial that is pausing or
- * paused already holds it, and the study's end also ends what still waits for a slot. A report
+ * paused already holds it, the study's end also ends what still waits for a slot, and what was
+ * given up at the stated risk and is chosen again begins anew. A report
  * moves nothing and has no row. "released" is a Released of the attempt or its answer to
  * Fenced, the confirmed exit of its process, or lease and margin over. */
 #include "trial_fsm.h"
@@ -68,6 +69,7 @@ const struct esp_trial_row esp_trial_rows[] = {
     STOPPED(LOST, NONE, QUEUED, LOST),
 
     ROW(COMPLETE, RESUME, CHECKPOINT, QUEUED, NOTHING),
+    ROW(PRUNED, CONTINUE, GIVEN_UP, QUEUED, NOTHING),
     ROW(PRUNED, RESUME, CHECKPOINT, QUEUED, NOTHING),
     ROW(STOPPED, RESUME, CHECKPOINT, QUEUED, NOTHING),
 };
@@ -102,6 +104,7 @@ const char *esp_guard_words(enum esp_guard guard)
         [ESP_GUARD_NOT_HELD] = "not held by the user",
         [ESP_GUARD_TRIED_OUT] = "three fruitless attempts in a row",
         [ESP_GUARD_CHECKPOINT] = "it has a checkpoint",
+        [ESP_GUARD_GIVEN_UP] = "given up at the stated risk",
     };
     assert((size_t)guard < sizeof words / sizeof words[0]);
     return words[guard];

@@ -12,6 +12,7 @@ enum esp_guard {
     ESP_GUARD_NOT_HELD,   /* only the user continues what the user paused */
     ESP_GUARD_TRIED_OUT,  /* ESP_FRUITLESS_ATTEMPTS_MAX in a row brought no new report */
     ESP_GUARD_CHECKPOINT, /* there is one to resume from */
+    ESP_GUARD_GIVEN_UP,   /* under the calibrated rule (controller/stop/discard.h) */
     ESP_GUARD_COUNT
 };
 

@@ -77,6 +77,18 @@ int esp_loop_step(struct esp_loop *loop, const struct esp_input *given)
     return rc < 0 ? esp_error_set(&loop->error, rc, "out of memory.") : 0;
 }
 
+int esp_loop_start(struct esp_loop *loop)
+{
+    const struct esp_session *session = loop->session;
+    struct esp_input calibration = {.kind = ESP_INPUT_CALIBRATION,
+                                    .scores = session->calibration.scores,
+                                    .score_count = session->calibration.count,
+                                    .looked_at = session->calibration.looked_at};
+    struct esp_input start = {.kind = ESP_INPUT_START, .text = ESP_VERSION};
+    int rc = session->gathered ? esp_loop_step(loop, &calibration) : 0;
+    return rc == 0 ? esp_loop_step(loop, &start) : rc;
+}
+
 static int send_effect(struct esp_loop *loop, const struct esp_effect *effect)
 {
     struct esp_error error = {{0}};
@@ -177,8 +189,7 @@ int esp_loop_recover(struct esp_loop *loop)
     }
     loop->ailing = false;
     esp_loop_say(loop, "the record can be written again; going on");
-    struct esp_input start = {.kind = ESP_INPUT_START, .text = ESP_VERSION};
-    rc = esp_loop_step(loop, &start);
+    rc = esp_loop_start(loop);
     if (rc == 0 && loop->interruptions > 0) {
         struct esp_input input = {.kind = ESP_INPUT_INTERRUPT};
         rc = esp_loop_step(loop, &input);

@@ -56,4 +56,7 @@ int esp_loop_flush(struct esp_loop *loop);
 /* Ailing: looks whether the ledger takes commits again, and if so goes on from it. */
 int esp_loop_recover(struct esp_loop *loop);
 
+/* START; before it, in a study that was never opened, what its discards go by. */
+int esp_loop_start(struct esp_loop *loop);
+
 #endif

@@ -197,6 +197,19 @@ static bool stays_ended(const struct esp_loop *loop)
            o->effect_count == 1 && o->effects[0].kind == ESP_EFFECT_FINISH;
 }
 
+static int drop_leftover(void *context, const char *path)
+{
+    const struct esp_loop *loop = context;
+    esp_loop_drop_file(loop->session->dir, path);
+    return 0;
+}
+
+/* Checkpoints that are recorded as given up, whose files a death of the controller has left. */
+static int sweep(struct esp_loop *loop)
+{
+    return esp_store_dropped(loop->session->store, drop_leftover, loop, &loop->error);
+}
+
 /* The first steps: what the study file says otherwise than the record, then START, which may
  * find by it that an ended search has work again. */
 static int begin(struct esp_loop *loop)
@@ -215,8 +228,8 @@ static int begin(struct esp_loop *loop)
             .kind = ESP_INPUT_MESSAGE, .peer = ESP_LOOP_OURSELVES, .message = &message};
         rc = esp_loop_step(loop, &set);
     }
-    struct esp_input start = {.kind = ESP_INPUT_START, .text = ESP_VERSION};
-    rc = rc == 0 ? esp_loop_step(loop, &start) : rc;
+    rc = rc == 0 ? sweep(loop) : rc;
+    rc = rc == 0 ? esp_loop_start(loop) : rc;
     if (rc == 0 && stays_ended(loop)) {
         loop->finished = true;
         loop->exit_code = loop->outcome.effects[0].exit_code;

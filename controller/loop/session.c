@@ -119,6 +119,15 @@ static int create_ledger(struct esp_session *session,
         session->dir, session->study, &origin, NULL, &session->store, error);
 }
 
+/* Before a study is opened for the first time; what is recorded then stands. */
+static int
+gather(struct esp_session *session, const char *file, const char *base, struct esp_error *error)
+{
+    session->gathered = session->study->stopping.risk > 0;
+    return esp_calibration_gather(
+        session->study, session->dir, file, base, &session->calibration, error);
+}
+
 static int open_existing(struct esp_session *session,
                          const struct esp_session_options *options,
                          struct esp_error *error)
@@ -139,6 +148,14 @@ static int open_existing(struct esp_session *session,
                              options->dir);
     }
     rc = load_core(session, error);
+    struct esp_core_totals totals =
+        rc == 0 ? esp_core_totals(session->core) : (struct esp_core_totals){.calibrated = true};
+    if (rc == 0 && totals.incarnation == 0 && !totals.calibrated) {
+        rc = gather(session,
+                    esp_store_study_file(session->store),
+                    esp_store_study_base(session->store),
+                    error);
+    }
     if (rc == 0 && options->study) {
         find_changes(session, options->study);
     }
@@ -189,7 +206,8 @@ int esp_session_open(const struct esp_session_options *options,
     } else {
         session->study = file;
         file = NULL;
-        rc = create_ledger(session, options, error);
+        rc = gather(session, options->file, options->base, error);
+        rc = rc < 0 ? rc : create_ledger(session, options, error);
         rc = rc < 0 ? rc : load_core(session, error);
     }
 out:
@@ -205,6 +223,7 @@ void esp_session_close(struct esp_session *session)
     esp_core_destroy(session->core);
     esp_store_close(session->store);
     esp_study_destroy(session->study);
+    esp_calibration_release(&session->calibration);
     if (session->lock >= 0) {
         close(session->lock);
     }

@@ -4,6 +4,7 @@
 
 #include "../core/core.h"
 #include "../store/store.h"
+#include "calibration.h"
 
 /* Settings that the study file may change between runs. */
 #define ESP_CHANGES_MAX 8
@@ -26,6 +27,9 @@ struct esp_session {
     struct esp_core_options options;
     int lock;
     bool created; /* a new ledger */
+    /* Gathered for a study that has never been opened: recorded with its first events. */
+    struct esp_calibration calibration;
+    bool gathered;
     /* What the file says otherwise than the ledger, for a SET command. */
     struct esp_setting changes[ESP_CHANGES_MAX];
     uint32_t change_count;

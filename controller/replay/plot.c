@@ -42,11 +42,8 @@ int esp_plot_panel(struct esp_plot *plot,
     struct esp_plot_panel *panel = &panels[plot->count];
     *panel = (struct esp_plot_panel){.budget = budget};
     snprintf(panel->name, sizeof panel->name, "%s", table->name);
-    panel->best = panel->worst = esp_table_final(table, table->best);
-    for (uint32_t t = 0; t < table->trial_count; t++) {
-        double loss = esp_table_final(table, t);
-        panel->worst = isfinite(loss) ? fmax(panel->worst, loss) : panel->worst;
-    }
+    panel->best = esp_table_final(table, table->best);
+    panel->worst = esp_table_worst(table);
     plot->count++;
     for (int i = 0; i < ESP_PLOT_COLUMNS; i++) {
         panel->regret[i] = calloc((size_t)seeds, sizeof(double));
@@ -65,7 +62,7 @@ void esp_plot_add(struct esp_plot *plot,
     double loss = panel->worst;
     size_t at = 0;
     for (int i = 0; i < ESP_PLOT_COLUMNS; i++) {
-        double cost = cost_at(panel, i) * (double)table->horizon * (1 + 1e-9);
+        double cost = cost_at(panel, i) * (double)table->full * (1 + 1e-9);
         while (at < result->trace_count && (double)result->trace[at].spent <= cost) {
             loss = fmin(result->trace[at++].returned, panel->worst);
         }

@@ -163,3 +163,10 @@ int esp_policy_apply(const struct esp_policy *policy,
     };
     return read_prior(policy->prior, table, study, error);
 }
+
+bool esp_policy_is_blind(const struct esp_study *study)
+{
+    enum esp_scheduler_type type = study->stopping.type;
+    return study->method <= ESP_METHOD_SOBOL &&
+           (type == ESP_SCHEDULER_NONE || (type == ESP_SCHEDULER_DEFAULT && !study->builtin));
+}

@@ -22,4 +22,8 @@ int esp_policy_apply(const struct esp_policy *policy,
                      struct esp_study *study,
                      struct esp_error *error);
 
+/* Whether what is trained, and in which order, depends on no loss: then a worse loss of one
+ * trial never changes what becomes of another. */
+bool esp_policy_is_blind(const struct esp_study *study);
+
 #endif

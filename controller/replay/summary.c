@@ -34,6 +34,24 @@ double esp_median_of(double *numbers, int count)
     return isinf(low) || isinf(high) ? high : 0.5 * (low + high);
 }
 
+double esp_mean_of(const double *numbers, int count)
+{
+    double sum = 0;
+    for (int i = 0; i < count; i++) {
+        sum += numbers[i];
+    }
+    return sum / count;
+}
+
+double esp_reached_share(const double *costs, int count)
+{
+    int reached = 0;
+    for (int i = 0; i < count; i++) {
+        reached += isfinite(costs[i]) != 0;
+    }
+    return (double)reached / count;
+}
+
 int esp_replay_summary_init(struct esp_replay_summary *summary,
                             const struct esp_table *table,
                             int seeds)
@@ -47,7 +65,8 @@ int esp_replay_summary_init(struct esp_replay_summary *summary,
     }
     summary->p50_us = calloc((size_t)seeds, sizeof(double));
     summary->p99_us = calloc((size_t)seeds, sizeof(double));
-    if (!summary->p99_us) {
+    summary->returned = calloc((size_t)seeds, sizeof(double));
+    if (!summary->returned || !summary->p99_us) {
         return -ENOMEM;
     }
     double best = esp_table_final(table, table->best);
@@ -55,13 +74,7 @@ int esp_replay_summary_init(struct esp_replay_summary *summary,
         summary->limit[i] = best + shares[i] * fabs(best);
     }
     summary->limit[ESP_WITHIN_RANK20] = esp_table_ranked(table, 20);
-    summary->worst = best;
-    for (uint32_t t = 0; t < table->trial_count; t++) {
-        double loss = esp_table_final(table, t);
-        if (isfinite(loss) && loss > summary->worst) {
-            summary->worst = loss;
-        }
-    }
+    summary->worst = esp_table_worst(table);
     return 0;
 }
 
@@ -73,22 +86,28 @@ void esp_replay_summary_release(struct esp_replay_summary *summary)
     for (int i = 0; i < ESP_REGRET_BUDGETS; i++) {
         free(summary->regret[i]);
     }
+    free(summary->returned);
     free(summary->p50_us);
     free(summary->p99_us);
     memset(summary, 0, sizeof *summary);
 }
 
 /* From when on the returned trial stays within the limit; infinity: it does not at the end. */
-static double cost_to_stay(const struct esp_replay_result *result, double limit, double horizon)
+static double cost_to_stay(const struct esp_replay_result *result, double limit, double full)
 {
     double cost = INFINITY;
     for (size_t i = result->trace_count; i > 0; i--) {
         if (!(result->trace[i - 1].returned <= limit)) {
             break;
         }
-        cost = (double)result->trace[i - 1].spent / horizon;
+        cost = (double)result->trace[i - 1].spent / full;
     }
     return cost;
+}
+
+static double share_of(double part, double whole)
+{
+    return whole > 0 ? part / whole : 0;
 }
 
 void esp_replay_summary_add(struct esp_replay_summary *summary,
@@ -96,20 +115,26 @@ void esp_replay_summary_add(struct esp_replay_summary *summary,
                             const struct esp_replay_result *result)
 {
     int seed = summary->seeds++;
-    double horizon = (double)table->horizon, best = esp_table_final(table, table->best);
+    double full = (double)table->full, best = esp_table_final(table, table->best);
     for (int i = 0; i < ESP_WITHIN_COUNT; i++) {
-        summary->cost[i][seed] = cost_to_stay(result, summary->limit[i], horizon);
+        summary->cost[i][seed] = cost_to_stay(result, summary->limit[i], full);
     }
     for (int b = 0; b < ESP_REGRET_BUDGETS; b++) {
         double loss = summary->worst;
         for (size_t i = 0; i < result->trace_count &&
-                           (double)result->trace[i].spent <= esp_regret_budgets[b] * horizon;
+                           (double)result->trace[i].spent <= esp_regret_budgets[b] * full;
              i++) {
             loss = fmin(result->trace[i].returned, summary->worst);
         }
         summary->regret[b][seed] = loss - best;
     }
+    summary->returned[seed] =
+        result->trace_count > 0 ? result->trace[result->trace_count - 1].returned : INFINITY;
     summary->killed += result->best_killed;
+    summary->trials += result->trials;
+    summary->discarded += share_of(result->discarded, result->trials);
+    summary->beyond_decisions += share_of(result->beyond, (double)result->decisions);
+    summary->beyond_spent += share_of((double)result->beyond_spent, (double)result->spent);
     summary->p50_us[seed] =
         esp_percentile_of(result->decision_us, (size_t)result->decisions, 0.50);
     summary->p99_us[seed] =

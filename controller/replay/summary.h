@@ -1,6 +1,7 @@
 /* What many seeds on one table say: cost to come within a share of the best and stay there, and
- * regret at budgets. Costs are full trainings. Regret is the returned trial's last loss less
- * the table's best; a diverged one, or none yet, counts as the worst finite loss of the table.
+ * regret at budgets. Costs are full trainings, in tokens or in seconds as the table is priced.
+ * Regret is the returned trial's last loss less the table's best; a diverged one, or none yet,
+ * counts as the worst finite loss of the table.
  */
 #ifndef ESPALIER_REPLAY_SUMMARY_H
 #define ESPALIER_REPLAY_SUMMARY_H
@@ -22,10 +23,15 @@ struct esp_replay_summary {
     int seeds;
     double *cost[ESP_WITHIN_COUNT]; /* per seed; infinity: not reached */
     double *regret[ESP_REGRET_BUDGETS];
+    double *returned; /* per seed, the loss of the trial returned at the end */
     double *p50_us, *p99_us;
     int killed;
+    double trials;                  /* sums over seeds: trials created; */
+    double discarded;               /* the share of them given up for good; */
+    double beyond_decisions;        /* the shares of decisions and of cost that sent trials */
+    double beyond_spent;            /* beyond their record */
     double limit[ESP_WITHIN_COUNT]; /* the loss that counts as within */
-    double worst;                   /* the table's worst finite loss */
+    double worst;                   /* esp_table_worst */
 };
 
 int esp_replay_summary_init(struct esp_replay_summary *summary,
@@ -39,5 +45,8 @@ void esp_replay_summary_add(struct esp_replay_summary *summary,
 /* Sorts its numbers: the median (the lower of two middle ones is not preferred: their mean). */
 double esp_median_of(double *numbers, int count);
 double esp_percentile_of(double *numbers, size_t count, double share);
+double esp_mean_of(const double *numbers, int count);
+/* The share of costs that are finite. */
+double esp_reached_share(const double *costs, int count);
 
 #endif

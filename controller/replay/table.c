@@ -31,6 +31,12 @@ void esp_table_release(struct esp_table *table)
     free(table->place);
     free(table->first);
     free(table->points);
+    free(table->ends);
+    free(table->horizons);
+    if (table->recorded) {
+        esp_study_release(table->recorded);
+        free(table->recorded);
+    }
     memset(table, 0, sizeof *table);
 }
 
@@ -268,6 +274,20 @@ static int read_column(struct esp_table *table,
     return 0;
 }
 
+int esp_table_reserve(struct esp_table *table, uint32_t trials, struct esp_error *error)
+{
+    size_t cells = (size_t)trials * (size_t)table->param_count;
+    table->trial_count = trials;
+    table->drawn = calloc(cells, sizeof *table->drawn);
+    table->place = calloc(cells, sizeof *table->place);
+    table->first = calloc((size_t)trials + 1, sizeof *table->first);
+    table->ends = calloc(trials, sizeof *table->ends);
+    table->horizons = calloc(trials, sizeof *table->horizons);
+    return table->drawn && table->place && table->first && table->ends && table->horizons
+               ? 0
+               : esp_error_set(error, -ENOMEM, "out of memory");
+}
+
 static int read_trials(struct esp_table *table, const char *path, struct esp_error *error)
 {
     struct esp_csv csv;
@@ -290,12 +310,9 @@ static int read_trials(struct esp_table *table, const char *path, struct esp_err
                            ESP_TRIALS_MAX);
         goto out;
     }
-    table->trial_count = (uint32_t)csv.rows;
-    size_t cells = csv.rows * (size_t)table->param_count;
-    table->drawn = calloc(cells, sizeof *table->drawn);
-    table->place = calloc(cells, sizeof *table->place);
+    rc = esp_table_reserve(table, (uint32_t)csv.rows, error);
     numbers = calloc(csv.rows, sizeof *numbers);
-    if (!table->drawn || !table->place || !numbers) {
+    if (rc < 0 || !numbers) {
         rc = esp_error_set(error, -ENOMEM, "out of memory");
         goto out;
     }
@@ -385,6 +402,7 @@ static int fill_points(struct esp_table *table, struct esp_csv *csv, struct esp_
             .tokens = (int64_t)number[1],
             .loss = table->maximize ? -number[2] : number[2],
             .seconds = seconds,
+            .cost = (int64_t)number[1],
         };
     }
     if (trial + 1 != table->trial_count) {
@@ -395,6 +413,11 @@ static int fill_points(struct esp_table *table, struct esp_csv *csv, struct esp_
                              (long long)trial + 1);
     }
     table->first[table->trial_count] = (uint32_t)csv->rows;
+    for (uint32_t t = 0; t < table->trial_count; t++) {
+        const struct esp_table_point *last = &table->points[table->first[t + 1] - 1];
+        table->ends[t] = isfinite(last->loss) ? ESP_TABLE_COMPLETE : ESP_TABLE_DIVERGED;
+        table->horizons[t] = last->tokens;
+    }
     return 0;
 }
 
@@ -405,9 +428,8 @@ static int read_curves(struct esp_table *table, const char *path, struct esp_err
     if (rc < 0) {
         return rc;
     }
-    table->first = calloc(table->trial_count + 1, sizeof *table->first);
     table->points = calloc(csv.rows, sizeof *table->points);
-    if (!table->first || !table->points) {
+    if (!table->points) {
         rc = esp_error_set(error, -ENOMEM, "out of memory");
     } else {
         rc = fill_points(table, &csv, error);
@@ -454,15 +476,9 @@ int esp_table_read(const char *path, struct esp_table *table, struct esp_error *
         rc = read_curves(table, file, error);
     }
     if (rc == 0) {
-        for (uint32_t i = 1; i < table->trial_count; i++) {
-            if (esp_table_final(table, i) < esp_table_final(table, table->best)) {
-                table->best = i;
-            }
-        }
-        if (!isfinite(esp_table_final(table, table->best))) {
-            rc = esp_error_set(
-                error, -EINVAL, "%s: no trial ends with a finite loss: nothing to find", path);
-        }
+        snprintf(table->source, sizeof table->source, "%s", file);
+        table->full = table->horizon;
+        rc = esp_table_find_best(table, error);
     }
     if (rc < 0) {
         esp_table_release(table);
@@ -470,8 +486,27 @@ int esp_table_read(const char *path, struct esp_table *table, struct esp_error *
     return rc;
 }
 
+int esp_table_find_best(struct esp_table *table, struct esp_error *error)
+{
+    table->best = 0;
+    for (uint32_t i = 1; i < table->trial_count; i++) {
+        if (esp_table_final(table, i) < esp_table_final(table, table->best)) {
+            table->best = i;
+        }
+    }
+    return isfinite(esp_table_final(table, table->best))
+               ? 0
+               : esp_error_set(error,
+                               -EINVAL,
+                               "%s: no trial ends with a finite loss: nothing to find",
+                               table->source);
+}
+
 double esp_table_final(const struct esp_table *table, uint32_t trial)
 {
+    if (table->ends[trial] != ESP_TABLE_COMPLETE) {
+        return INFINITY;
+    }
     double loss = table->points[table->first[trial + 1] - 1].loss;
     return isfinite(loss) ? loss : INFINITY;
 }
@@ -482,22 +517,47 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+double esp_table_promised(const struct esp_table *table, uint32_t trial)
+{
+    if (table->ends[trial] != ESP_TABLE_CENSORED) {
+        return esp_table_final(table, trial);
+    }
+    double loss = table->points[table->first[trial + 1] - 1].loss;
+    return isfinite(loss) ? fmax(loss, esp_table_final(table, table->best)) : INFINITY;
+}
+
+double esp_table_worst(const struct esp_table *table)
+{
+    double worst = esp_table_final(table, table->best);
+    for (uint32_t t = 0; t < table->trial_count; t++) {
+        double loss = esp_table_promised(table, t);
+        worst = isfinite(loss) ? fmax(worst, loss) : worst;
+    }
+    return worst;
+}
+
 double esp_table_ranked(const struct esp_table *table, uint32_t rank)
 {
+    uint32_t count = 0;
     double *finals = malloc(table->trial_count * sizeof *finals);
     assert(finals && rank >= 1);
     for (uint32_t i = 0; i < table->trial_count; i++) {
-        finals[i] = esp_table_final(table, i);
+        if (table->ends[i] != ESP_TABLE_CENSORED) {
+            finals[count++] = esp_table_final(table, i);
+        }
     }
-    qsort(finals, table->trial_count, sizeof *finals, by_number);
-    double loss = finals[rank <= table->trial_count ? rank - 1 : table->trial_count - 1];
+    qsort(finals, count, sizeof *finals, by_number);
+    double loss = finals[rank <= count ? rank - 1 : count - 1];
     free(finals);
     return loss;
 }
 
-/* Where a drawn value lies in the parameter's range, scaled to [0, 1]. */
-static double place_of(const struct esp_table_param *param, double drawn)
+double esp_table_place(const struct esp_table *table, int index, double drawn)
 {
+    const struct esp_table_param *param = &table->params[index];
+    if (table->recorded && !param->values) {
+        return esp_param_unit(&table->recorded->params[index], drawn);
+    }
     double x = drawn;
     enum esp_table_scale scale = param->scale;
     if (param->values) {
@@ -516,7 +576,7 @@ int64_t esp_table_nearest(const struct esp_table *table, const double *drawn, co
     int64_t nearest = -1;
     double least = INFINITY, at[ESP_PARAMS_MAX];
     for (int i = 0; i < table->param_count; i++) {
-        at[i] = place_of(&table->params[i], drawn[i]);
+        at[i] = esp_table_place(table, i, drawn[i]);
     }
     for (uint32_t t = 0; t < table->trial_count; t++) {
         if (taken[t]) {
@@ -563,31 +623,73 @@ static int fill_param(const struct esp_table_param *from, struct esp_param *to)
     return 0;
 }
 
-int esp_table_study(const struct esp_table *table,
-                    struct esp_study **out,
-                    struct esp_error *error)
+/* A recorded study's own parameter. */
+static int copy_param(const struct esp_param *from, struct esp_param *to)
 {
-    struct esp_study *study = calloc(1, sizeof *study);
-    if (!study) {
-        return esp_error_set(error, -ENOMEM, "out of memory");
+    size_t count = (size_t)from->choice_count;
+    *to = *from;
+    to->choices = NULL;
+    to->probabilities = NULL;
+    if (count == 0) {
+        return 0;
     }
-    esp_trainer_init(&study->trainer);
-    snprintf(study->name, sizeof study->name, "%s", table->name);
-    snprintf(study->metric, sizeof study->metric, "%s", table->metric);
-    study->builtin = true;
-    study->trainer.tokens = table->horizon;
-    study->trainer.context = table->context;
-    study->trainer.schedule = table->schedule >= 0 ? table->schedule : ESP_SCHEDULE_CONSTANT;
-    study->prior.parameters = table->model_parameters;
+    to->choices = calloc(count, sizeof *to->choices);
+    to->probabilities = from->probabilities ? calloc(count, sizeof *to->probabilities) : NULL;
+    if (!to->choices || (from->probabilities && !to->probabilities)) {
+        to->choice_count = 0;
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        to->choices[i] = from->choices[i];
+        if (to->choices[i].type == ESP_VALUE_TEXT) {
+            to->choices[i].text = strdup(from->choices[i].text);
+        }
+        if (to->probabilities) {
+            to->probabilities[i] = from->probabilities[i];
+        }
+    }
+    return 0;
+}
+
+/* Tokens between reports: the earliest first point of all trials. */
+static int64_t interval_of(const struct esp_table *table)
+{
     int64_t interval = table->points[table->first[0]].tokens;
     for (uint32_t t = 1; t < table->trial_count; t++) {
         int64_t tokens = table->points[table->first[t]].tokens;
         interval = tokens < interval ? tokens : interval;
     }
-    study->trainer.report_every = interval;
+    return interval;
+}
+
+int esp_table_study(const struct esp_table *table,
+                    struct esp_study **out,
+                    struct esp_error *error)
+{
+    const struct esp_study *recorded = table->recorded;
+    struct esp_study *study = calloc(1, sizeof *study);
+    if (!study) {
+        return esp_error_set(error, -ENOMEM, "out of memory");
+    }
+    snprintf(study->name, sizeof study->name, "%s", table->name);
+    snprintf(study->metric, sizeof study->metric, "%s", table->metric);
+    study->builtin = recorded ? recorded->builtin : true;
+    esp_trainer_init(&study->trainer);
+    if (recorded) {
+        study->trainer = recorded->trainer;
+    } else {
+        study->trainer.context = table->context;
+        study->trainer.schedule =
+            table->schedule >= 0 ? table->schedule : ESP_SCHEDULE_CONSTANT;
+    }
+    study->trainer.tokens = table->horizon;
+    study->trainer.report_every = interval_of(table);
+    study->prior.parameters = table->model_parameters;
     study->param_count = table->param_count;
     for (int i = 0; i < table->param_count; i++) {
-        if (fill_param(&table->params[i], &study->params[i]) < 0) {
+        int rc = recorded ? copy_param(&recorded->params[i], &study->params[i])
+                          : fill_param(&table->params[i], &study->params[i]);
+        if (rc < 0) {
             esp_study_release(study);
             free(study);
             return esp_error_set(error, -ENOMEM, "out of memory");

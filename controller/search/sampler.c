@@ -1,6 +1,9 @@
 /* Which sampler a study asks for, and what holds for all of them: trials are told in order,
- * proposals are finite, and a reason is always filled in. */
+ * proposals are finite, and a reason is always filled in. Repeats with another seed are kept
+ * from them. */
 #include "sampler.h"
+
+#include "renumber.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -11,7 +14,8 @@ struct esp_sampler {
     const struct esp_sampler_ops *ops;
     void *self;
     const struct esp_study *study;
-    uint32_t count;
+    uint32_t count; /* trials, repeats among them */
+    struct esp_renumber numbers;
 };
 
 /* By method; NULL: known, not built. */
@@ -59,6 +63,7 @@ void esp_sampler_destroy(struct esp_sampler *sampler)
 {
     if (sampler) {
         sampler->ops->destroy(sampler->self);
+        esp_renumber_release(&sampler->numbers);
         free(sampler);
     }
 }
@@ -68,8 +73,16 @@ void esp_sampler_created(struct esp_sampler *sampler, uint32_t trial, const doub
     assert(trial == sampler->count);
     sampler->count++;
     if (sampler->ops->created) {
-        sampler->ops->created(sampler->self, trial, values);
+        sampler->ops->created(
+            sampler->self, esp_renumber_setting(&sampler->numbers, trial), values);
     }
+}
+
+void esp_sampler_repeated(struct esp_sampler *sampler, uint32_t trial)
+{
+    assert(trial == sampler->count);
+    sampler->count++;
+    esp_renumber_repeat(&sampler->numbers, trial);
 }
 
 void esp_sampler_observed(struct esp_sampler *sampler,
@@ -78,16 +91,17 @@ void esp_sampler_observed(struct esp_sampler *sampler,
                           double loss)
 {
     assert(trial < sampler->count);
-    if (sampler->ops->observed) {
-        sampler->ops->observed(sampler->self, trial, tokens, loss);
+    if (sampler->ops->observed && !esp_renumber_is_repeat(&sampler->numbers, trial)) {
+        sampler->ops->observed(
+            sampler->self, esp_renumber_setting(&sampler->numbers, trial), tokens, loss);
     }
 }
 
 void esp_sampler_ended(struct esp_sampler *sampler, uint32_t trial, enum esp_trial_end end)
 {
     assert(trial < sampler->count);
-    if (sampler->ops->ended) {
-        sampler->ops->ended(sampler->self, trial, end);
+    if (sampler->ops->ended && !esp_renumber_is_repeat(&sampler->numbers, trial)) {
+        sampler->ops->ended(sampler->self, esp_renumber_setting(&sampler->numbers, trial), end);
     }
 }
 
@@ -107,11 +121,19 @@ int esp_sampler_propose(const struct esp_sampler *sampler,
         .threshold = NAN,
         .expected = NAN,
         .cost = NAN,
+        .cost_seconds = NAN,
     };
     for (int i = 0; i < ESP_RIVALS_MAX; i++) {
         reason->rivals[i] = -1;
     }
-    int rc = sampler->ops->propose(sampler->self, trial, values, reason);
+    uint32_t setting = esp_renumber_setting(&sampler->numbers, trial);
+    int rc = sampler->ops->propose(sampler->self, setting, values, reason);
+    for (int i = 0; rc == 0 && i < ESP_RIVALS_MAX; i++) {
+        if (reason->rivals[i] >= 0) {
+            reason->rivals[i] =
+                (int32_t)esp_renumber_trial(&sampler->numbers, (uint32_t)reason->rivals[i]);
+        }
+    }
     for (int i = 0; rc == 0 && i < sampler->study->param_count; i++) {
         assert(isfinite(values[i]));
     }

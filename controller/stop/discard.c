@@ -4,6 +4,7 @@
 #include "rungs.h"
 
 #include <assert.h>
+#include <espalier/random.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +15,20 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Shares like 1 − 0.05 are not exact in binary: what misses a whole number by less is one. */
+#define ROUNDING 1e-9
+
+int esp_discard_needed(double risk)
+{
+    return risk > 0 ? (int)ceil(1 / risk - ROUNDING) - 1 : 0;
+}
+
 double esp_discard_limit(const double *scores, int count, double risk)
 {
     if (!(risk > 0) || count <= 0) {
         return INFINITY;
     }
-    int rank = (int)ceil((count + 1) * (1 - risk) - 1e-9);
+    int rank = (int)ceil((count + 1) * (1 - risk) - ROUNDING);
     if (rank > count) {
         return INFINITY;
     }
@@ -35,11 +44,23 @@ double esp_discard_limit(const double *scores, int count, double risk)
     return limit;
 }
 
-void esp_discard_init(struct esp_discard *d, const struct esp_stopping *stopping)
+void esp_discard_calibrated(struct esp_discard *d, const double *scores, int count)
 {
-    *d = (struct esp_discard){.risk = stopping->risk, .best = -1, .best_loss = INFINITY};
-    d->limit =
-        esp_discard_limit(stopping->calibration, stopping->calibration_count, stopping->risk);
+    d->studies = count;
+    d->limit = esp_discard_limit(scores, count, d->risk);
+}
+
+void esp_discard_init(struct esp_discard *d, const struct esp_study *study)
+{
+    const struct esp_stopping *stopping = &study->stopping;
+    *d = (struct esp_discard){.risk = stopping->risk,
+                              .seed = study->seed,
+                              .before = NAN,
+                              .audit = -1,
+                              .best = -1,
+                              .best_loss = INFINITY};
+    esp_discard_calibrated(d, stopping->calibration, stopping->calibration_count);
+    esp_ranking_init(&d->audits);
     for (int k = 0; k < ESP_DISCARD_MARKS; k++) {
         esp_ranking_init(&d->all[k]);
         esp_ranking_init(&d->paused[k]);
@@ -52,6 +73,7 @@ void esp_discard_release(struct esp_discard *d)
         esp_ranking_release(&d->all[k]);
         esp_ranking_release(&d->paused[k]);
     }
+    esp_ranking_release(&d->audits);
     free(d->trials);
     d->trials = NULL;
 }
@@ -93,6 +115,26 @@ void esp_discard_observed(struct esp_discard *d, uint32_t trial, int64_t tokens,
     esp_discard_waits(d, trial, paused);
 }
 
+static void unlist(struct esp_discard *d, uint32_t trial)
+{
+    struct esp_discard_trial *t = &d->trials[trial];
+    if (t->spared) {
+        esp_ranking_erase(&d->audits, 0, trial);
+    } else if (t->mark >= 0) {
+        esp_ranking_erase(&d->paused[t->mark], (double)t->loss[t->mark], trial);
+    }
+}
+
+static void list(struct esp_discard *d, uint32_t trial)
+{
+    struct esp_discard_trial *t = &d->trials[trial];
+    if (t->spared) {
+        esp_ranking_insert(&d->audits, 0, trial);
+    } else if (t->mark >= 0) {
+        esp_ranking_insert(&d->paused[t->mark], (double)t->loss[t->mark], trial);
+    }
+}
+
 void esp_discard_waits(struct esp_discard *d, uint32_t trial, bool waits)
 {
     struct esp_discard_trial *t = &d->trials[trial];
@@ -100,13 +142,10 @@ void esp_discard_waits(struct esp_discard *d, uint32_t trial, bool waits)
         return;
     }
     t->paused = waits;
-    if (t->mark < 0) {
-        return;
-    }
     if (waits) {
-        esp_ranking_insert(&d->paused[t->mark], (double)t->loss[t->mark], trial);
+        list(d, trial);
     } else {
-        esp_ranking_erase(&d->paused[t->mark], (double)t->loss[t->mark], trial);
+        unlist(d, trial);
     }
 }
 
@@ -126,31 +165,99 @@ static uint32_t beaten_by(const struct esp_discard *d, int mark, double loss)
     return esp_ranking_rank(&d->all[mark], loss, 0) - 1;
 }
 
+/* By number alone, so that it has nothing to do with how the trial does. */
+static bool is_audit(const struct esp_discard *d, uint32_t trial)
+{
+    return esp_random_at(d->seed, trial, ESP_RANDOM_AUDIT, 0).word[0] <
+           UINT32_MAX / ESP_AUDIT_EVERY;
+}
+
+static void decided_here(struct esp_discard *d, enum esp_verdict_action action, uint32_t trial)
+{
+    struct esp_discard_trial *t = &d->trials[trial];
+    bool paused = t->paused;
+    switch (action) {
+    case ESP_VERDICT_DISCARD:
+        t->given_up = true;
+        break;
+    case ESP_VERDICT_SPARE:
+        esp_discard_waits(d, trial, false);
+        t->spared = true;
+        esp_discard_waits(d, trial, paused);
+        break;
+    case ESP_VERDICT_CONTINUE:
+        if (d->audit < 0) {
+            d->audit = trial;
+            d->before = esp_discard_score(d);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+void esp_discard_decided(struct esp_discard *d, const struct esp_verdict *verdict)
+{
+    if (verdict->trial < 0 || verdict->trial >= d->count) {
+        return;
+    }
+    uint32_t trial = (uint32_t)verdict->trial;
+    if (verdict->reason.rule == ESP_RULE_CALIBRATED) {
+        decided_here(d, verdict->action, trial);
+    }
+    if (verdict->action == ESP_VERDICT_CONTINUE) {
+        d->trials[trial].given_up = false;
+        esp_discard_waits(d, trial, false);
+    }
+}
+
+static struct esp_verdict give_up(const struct esp_discard *d, uint32_t trial)
+{
+    const struct esp_discard_trial *t = &d->trials[trial];
+    double octaves = (ESP_DISCARD_MARKS - 1 - t->mark) / 2.0;
+    struct esp_verdict verdict =
+        esp_verdict_make(is_audit(d, trial) ? ESP_VERDICT_SPARE : ESP_VERDICT_DISCARD,
+                         trial,
+                         0,
+                         ESP_RULE_CALIBRATED);
+    esp_reason_rank(&verdict.reason, &d->all[t->mark], (double)t->loss[t->mark], trial, 0);
+    verdict.reason.rung = t->mark;
+    verdict.reason.at = (int64_t)ceil((double)t->horizon * exp2(-octaves));
+    verdict.reason.threshold = d->limit;
+    verdict.reason.expected = d->risk;
+    verdict.reason.cost = d->studies;
+    return verdict;
+}
+
 struct esp_verdict esp_discard_next(const struct esp_discard *d)
 {
-    for (int k = 0; k < ESP_DISCARD_MARKS && isfinite(d->limit); k++) {
-        /* From the worst up, past those that are spared as audits. */
-        for (uint32_t rank = esp_ranking_count(&d->paused[k]); rank > 0; rank--) {
-            struct esp_ranking_entry e = esp_ranking_at(&d->paused[k], rank);
-            double score = beaten_by(d, k, e.loss);
-            if (score <= d->limit) {
-                break;
-            }
-            if (e.trial % ESP_AUDIT_EVERY == ESP_AUDIT_EVERY - 1) {
-                continue;
-            }
-            struct esp_verdict verdict =
-                esp_verdict_make(ESP_VERDICT_DISCARD, e.trial, 0, ESP_RULE_CALIBRATED);
-            esp_reason_rank(&verdict.reason, &d->all[k], e.loss, e.trial, 0);
-            verdict.reason.rung = k;
-            verdict.reason.at = (int64_t)ceil((double)d->trials[e.trial].horizon *
-                                              exp2(-(ESP_DISCARD_MARKS - 1 - k) / 2.0));
-            verdict.reason.threshold = d->limit;
-            verdict.reason.expected = d->risk;
-            return verdict;
+    if (!isfinite(d->limit) || d->audit >= 0 || d->best < 0) {
+        return esp_verdict_none(ESP_RULE_NONE);
+    }
+    for (int k = 0; k < ESP_DISCARD_MARKS; k++) {
+        uint32_t count = esp_ranking_count(&d->paused[k]);
+        if (count == 0) {
+            continue;
+        }
+        struct esp_ranking_entry worst = esp_ranking_at(&d->paused[k], count);
+        if (beaten_by(d, k, worst.loss) > d->limit) {
+            return give_up(d, worst.trial);
         }
     }
     return esp_verdict_none(ESP_RULE_NONE);
+}
+
+struct esp_verdict esp_discard_audit(const struct esp_discard *d)
+{
+    int64_t trial = d->audit;
+    if (trial < 0 && esp_ranking_count(&d->audits) > 0) {
+        trial = esp_ranking_at(&d->audits, 1).trial;
+    }
+    if (trial < 0 || !d->trials[trial].paused) {
+        return esp_verdict_none(ESP_RULE_NONE);
+    }
+    return esp_verdict_make(
+        ESP_VERDICT_CONTINUE, trial, d->trials[trial].horizon, ESP_RULE_CALIBRATED);
 }
 
 double esp_discard_score(const struct esp_discard *d)
@@ -165,5 +272,5 @@ double esp_discard_score(const struct esp_discard *d)
             score = fmax(score, beaten_by(d, k, (double)t->loss[k]));
         }
     }
-    return score;
+    return fmax(score, d->before); /* fmax passes over NaN */
 }

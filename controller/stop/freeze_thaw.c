@@ -7,10 +7,12 @@
  *
  *   log EI at the horizon - ½·log(cost that remains to it)
  *
- * and trains the winner to the next mark, half an octave further (Swersky et al., "Freeze-thaw
- * Bayesian optimization", arXiv 1406.3896; the weighing as in search-and-stopping notes). A
- * trial that reaches its mark goes on when it still is the best choice, otherwise it waits,
- * saved: pausing is reversible, so nothing is given up because small learning rates lead early.
+ * with the cost in device seconds, as predicted for the slot's device (cost.h); in tokens while
+ * nothing is known of it; and trains the winner to the next mark, half an octave further
+ * (Swersky et al., "Freeze-thaw Bayesian optimization", arXiv 1406.3896; the weighing as in
+ * search-and-stopping notes). A trial that reaches its mark goes on when it still is the best
+ * choice, otherwise it waits, saved: pausing is reversible, so nothing is given up because
+ * small learning rates lead early.
  *
  * The search ends when no new trial may be created and no paused one promises more than a
  * small share of the best loss, provided that some trial has reached its horizon.
@@ -50,6 +52,7 @@ struct freeze_thaw {
     bool startup;
     struct esp_roster roster;
     struct esp_surrogate *surrogate;
+    const struct esp_cost *cost;
     int64_t first;  /* where a new trial is sent */
     double horizon; /* of the study; 0: as the first trial says */
     double best;    /* at a horizon; infinity: none yet */
@@ -134,6 +137,12 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
     }
     *self = f;
     return 0;
+}
+
+static void costs(void *self, const struct esp_cost *cost)
+{
+    struct freeze_thaw *f = self;
+    f->cost = cost;
 }
 
 static int mark_of(int64_t tokens, int64_t horizon)
@@ -261,14 +270,22 @@ static int64_t next_mark(const struct freeze_thaw *f, const struct esp_roster_tr
 }
 
 struct option {
-    int64_t trial; /* -1: a new one */
-    double score, cost;
+    int64_t trial;               /* -1: a new one */
+    double score, cost, seconds; /* what remains: tokens, and device seconds or NaN */
     struct esp_belief belief;
 };
 
-static double score_of(const struct esp_belief *belief, double cost)
+/* `rate` is NaN for all options or for none. */
+static struct option
+option_of(int64_t trial, const struct esp_belief *belief, double tokens, double rate)
 {
-    return belief->log_ei - 0.5 * log(fmax(cost, 1));
+    double cost = fmax(tokens, 1);
+    return (struct option){.trial = trial,
+                           .score =
+                               belief->log_ei - 0.5 * log(isnan(rate) ? cost : cost * rate),
+                           .cost = tokens,
+                           .seconds = tokens * rate,
+                           .belief = *belief};
 }
 
 /* The leaders among the paused, plus `own` (-1: none), and a new trial; the best first. */
@@ -292,17 +309,17 @@ static int weigh(const struct freeze_thaw *f,
     esp_surrogate_trials(f->surrogate, trials, count, beliefs);
     for (int i = 0; i < count; i++) {
         const struct esp_roster_trial *t = esp_roster_get(&f->roster, trials[i]);
-        double cost = (double)(t->horizon - t->tokens);
+        double rate = esp_cost_of_trial(f->cost, trials[i], view->device);
         options[total++] =
-            (struct option){trials[i], score_of(&beliefs[i], cost), cost, beliefs[i]};
+            option_of(trials[i], &beliefs[i], (double)(t->horizon - t->tokens), rate);
     }
     bool enough = count > 0 && f->spent_new > NEW_SHARE_MAX * f->spent;
     if (view->may_create && !enough) {
         double values[ESP_PARAMS_MAX];
         struct esp_belief belief =
             esp_surrogate_best_new(f->surrogate, view->next_trial, values);
-        double cost = f->horizon > 0 ? f->horizon : 1;
-        options[total++] = (struct option){-1, score_of(&belief, cost), cost, belief};
+        double rate = esp_cost_of_values(f->cost, values, view->device);
+        options[total++] = option_of(-1, &belief, f->horizon > 0 ? f->horizon : 1, rate);
     }
     for (int i = 1; i < total; i++) { /* the best first; equal ones stay in order */
         struct option o = options[i];
@@ -329,6 +346,7 @@ static void explain(struct esp_reason *reason,
     reason->value = options[own].belief.mean;
     reason->threshold = f->best;
     reason->cost = options[own].cost;
+    reason->cost_seconds = options[own].seconds;
     for (int i = 0, found = 0; i < total && found < ESP_RIVALS_MAX; i++) {
         if (i != own && options[i].trial >= 0) {
             reason->rivals[found++] = (int32_t)options[i].trial;
@@ -435,7 +453,8 @@ static struct esp_verdict report(const void *self, uint32_t trial, bool waiting)
     struct option options[MARKS * LEADERS + 2];
     struct esp_slot_view view = {.may_create = f->study->run_cap == 0 ||
                                                f->roster.count < f->study->run_cap,
-                                 .next_trial = f->roster.count};
+                                 .next_trial = f->roster.count,
+                                 .device = esp_cost_device(f->cost, trial)};
     int total = weigh(f, &view, trial, options), own = 0;
     while (options[own].trial != (int64_t)trial) {
         own++;
@@ -465,6 +484,7 @@ const struct esp_scheduler_ops esp_scheduler_freeze_thaw = {
     .name = "freeze-thaw",
     .create = create,
     .destroy = destroy,
+    .costs = costs,
     .created = created,
     .observed = observed,
     .decided = decided,

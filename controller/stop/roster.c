@@ -137,6 +137,7 @@ struct esp_reason esp_reason_of(enum esp_rule rule)
         .threshold = NAN,
         .expected = NAN,
         .cost = NAN,
+        .cost_seconds = NAN,
     };
     for (int i = 0; i < ESP_RIVALS_MAX; i++) {
         reason.rivals[i] = -1;

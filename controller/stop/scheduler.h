@@ -2,11 +2,16 @@
  * which paused one, until where? And: a report came, continue until where, pause, or prune?
  *
  * Pure: its state is a fold of what it was told. The two questions change nothing; a verdict
- * counts once `decided` was told of it. Losses are smaller-is-better; NaN and infinities may be
+ * counts once `decided` was told of it. A scheduler's trials are settings: repeats of a setting
+ * with another seed are kept from it (repeat.h), and its numbers are turned into those of the
+ * study and back. Losses are smaller-is-better; NaN and infinities may be
  * asked about and are worse than everything. A decision's cost does not grow with the number of
  * trials beyond a logarithm. Fidelity is tokens seen. */
 #ifndef ESPALIER_STOP_SCHEDULER_H
 #define ESPALIER_STOP_SCHEDULER_H
+
+#include "cost.h"
+#include "seeds.h"
 
 #include <espalier/event.h>
 #include <espalier/study.h>
@@ -18,12 +23,18 @@ struct esp_slot_view {
     bool may_create;     /* run_cap, budget and sampler allow a new trial */
     uint32_t next_trial; /* its number */
     uint32_t live;       /* trials assigned, running, pausing or stopping now */
+    int device;          /* the class of the slot's device */
+    bool may_repeat;     /* run_cap and budget allow a training with another seed */
+    int64_t run_cap;     /* as it is now; 0: none */
 };
 
 struct esp_scheduler_ops {
     const char *name;
     int (*create)(const struct esp_study *study, void **self, struct esp_error *error);
     void (*destroy)(void *self);
+    /* Optional, called once after `create`: what training costs, kept up to date beside self.
+     * Its trials are settings, as the scheduler's. */
+    void (*costs)(void *self, const struct esp_cost *cost);
     /* A trial exists; `horizon` is its last step in tokens. Told in trial order. */
     void (*created)(void *self, uint32_t trial, int64_t horizon, const double *values);
     /* A recorded loss; tokens grow within a trial. `device_seconds` is cumulative. */
@@ -43,7 +54,8 @@ struct esp_scheduler_ops {
      * `waiting` says that the trial has reached its `until` and idles: NONE is then not allowed
      * unless it has reached its horizon. */
     struct esp_verdict (*report)(const void *self, uint32_t trial, bool waiting);
-    /* Optional: a paused trial to be discarded for good, or NONE. Asked after every batch. */
+    /* Optional: a paused trial to be discarded for good, or NONE. Asked after every batch. A
+     * scheduler is not told of those that the calibrated rule gives up (discard.h). */
     struct esp_verdict (*discard)(const void *self);
     /* Optional, as a sampler's. */
     int (*refit)(const void *self, double *numbers, int capacity);
@@ -69,10 +81,22 @@ int esp_scheduler_create(const struct esp_study *study,
                          struct esp_scheduler **out,
                          struct esp_error *error);
 void esp_scheduler_destroy(struct esp_scheduler *scheduler);
+/* Scores of finished studies that paused trials are given up by (discard.h); told once, before
+ * the first trial. The array may go afterwards. */
+void esp_scheduler_calibrated(struct esp_scheduler *s, const double *scores, int count);
 void esp_scheduler_created(struct esp_scheduler *s,
                            uint32_t trial,
                            int64_t horizon,
                            const double *values);
+/* An attempt goes on from here (cost.h). Not told: where the trial was last observed, on the
+ * same device. Devices come as classes, small numbers in order of their first appearance. */
+void esp_scheduler_started(
+    struct esp_scheduler *s, uint32_t trial, int device, int64_t tokens, double device_seconds);
+/* Trial `of` again, with another seed. */
+void esp_scheduler_repeated(struct esp_scheduler *s,
+                            uint32_t trial,
+                            uint32_t of,
+                            int64_t horizon);
 void esp_scheduler_observed(struct esp_scheduler *s,
                             uint32_t trial,
                             int64_t tokens,
@@ -82,14 +106,27 @@ void esp_scheduler_decided(struct esp_scheduler *s, const struct esp_verdict *ve
 void esp_scheduler_paused(struct esp_scheduler *s, uint32_t trial, bool held);
 void esp_scheduler_ended(struct esp_scheduler *s, uint32_t trial, enum esp_cause cause);
 void esp_scheduler_returned(struct esp_scheduler *s, uint32_t trial);
+/* Beside START, CONTINUE, END and NONE: REPEAT the settings of a trial. What is continued may
+ * have been given up (DISCARD): it begins anew then. */
 struct esp_verdict esp_scheduler_slot(const struct esp_scheduler *s,
                                       const struct esp_slot_view *view);
 struct esp_verdict
 esp_scheduler_report(const struct esp_scheduler *s, uint32_t trial, bool waiting);
+/* DISCARD or SPARE of a paused trial, or NONE. */
 struct esp_verdict esp_scheduler_discard(const struct esp_scheduler *s);
+/* What all seeds of a setting say, by its first trial, and the noise of a seed. */
+const struct esp_seeds *esp_scheduler_seeds(const struct esp_scheduler *s, uint32_t trial);
+double esp_scheduler_noise(const struct esp_scheduler *s);
 /* What later studies calibrate their discards on (discard.h); NaN while no trial is complete.
  */
 double esp_scheduler_score(const struct esp_scheduler *s);
+/* Device seconds that a token of the trial takes on this class of devices, as far as was told
+ * (cost.h); a repeat takes what its setting does. NaN while nothing is known of the device. */
+double esp_scheduler_rate(const struct esp_scheduler *s, uint32_t trial, int device);
+/* All that was told of it, by settings: numbers without the repeats. */
+const struct esp_cost *esp_scheduler_cost(const struct esp_scheduler *s);
+/* How many may be better at a mark; infinity: nothing is given up. */
+double esp_scheduler_limit(const struct esp_scheduler *s);
 int esp_scheduler_refit(const struct esp_scheduler *s, double *numbers, int capacity);
 void esp_scheduler_fitted(struct esp_scheduler *s, const double *numbers, int count);
 

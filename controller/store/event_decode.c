@@ -379,7 +379,8 @@ static void set_defaults(struct esp_event *event)
     struct esp_reason *reason = &event->verdict.reason;
     reason->rung = reason->rank = reason->of = -1;
     reason->at = -1;
-    reason->value = reason->threshold = reason->expected = reason->cost = NAN;
+    reason->value = reason->threshold = reason->expected = NAN;
+    reason->cost = reason->cost_seconds = NAN;
     for (int i = 0; i < ESP_RIVALS_MAX; i++) {
         reason->rivals[i] = -1;
     }

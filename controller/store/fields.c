@@ -86,6 +86,7 @@ const struct esp_column esp_columns[] = {
     VERDICT("threshold", ESP_COLUMN_REAL, false, true, reason.threshold, NULL),
     VERDICT("expected", ESP_COLUMN_REAL, false, true, reason.expected, NULL),
     VERDICT("cost", ESP_COLUMN_REAL, false, true, reason.cost, NULL),
+    VERDICT("cost_seconds", ESP_COLUMN_REAL, false, true, reason.cost_seconds, NULL),
     VERDICT("rivals", ESP_COLUMN_RIVALS, false, true, reason.rivals, NULL),
 
 #define DIRECTIVE(key, type, member, words)                                                    \
@@ -130,7 +131,9 @@ static const struct esp_alias aliases[ESP_EVENT_KIND_COUNT][ESP_PLAIN_PLAIN_COUN
     [ESP_EVENT_OPENED] = {[ESP_PLAIN_NUMBER] = {"incarnation", NULL, false},
                           [ESP_PLAIN_TEXT] = {"version", NULL, false}},
     [ESP_EVENT_ENDED] = {[ESP_PLAIN_NUMBER] = {"state", &study_state_words, false},
-                         [ESP_PLAIN_EXTRA] = {"exit_code", NULL, false}},
+                         [ESP_PLAIN_EXTRA] = {"exit_code", NULL, false},
+                         [ESP_PLAIN_FLAG] = {"scored", NULL, true},
+                         [ESP_PLAIN_REAL] = {"score", NULL, true}},
     [ESP_EVENT_CHANGED] = {[ESP_PLAIN_TEXT] = {"setting", NULL, false},
                            [ESP_PLAIN_REAL] = {"setting_value", NULL, false}},
     [ESP_EVENT_CREATED] = {[ESP_PLAIN_NUMBER] = {"horizon", NULL, false},
@@ -168,6 +171,8 @@ static const struct esp_alias aliases[ESP_EVENT_KIND_COUNT][ESP_PLAIN_PLAIN_COUN
                             [ESP_PLAIN_FROM] = {"from", NULL, false},
                             [ESP_PLAIN_TEXT] = {"fault", NULL, false}},
     [ESP_EVENT_FIT] = {[ESP_PLAIN_NUMBER] = {"which", NULL, false}},
+    [ESP_EVENT_CALIBRATED] = {[ESP_PLAIN_NUMBER] = {"looked_at", NULL, false},
+                              [ESP_PLAIN_VALUES] = {"scores", NULL, false}},
 };
 
 const struct esp_alias *esp_column_alias(enum esp_event_kind kind, size_t index)

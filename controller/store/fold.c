@@ -40,8 +40,8 @@ static const char *const statements[ESP_SQL_COUNT] = {
         "step = iif(?7, ?4, step), tokens = iif(?7, ?2, tokens), "
         "value = iif(?7, ?5, value), train_loss = iif(?7, ?6, train_loss) "
         "WHERE trial = ?1 AND (step IS NULL OR step < ?4 OR NOT ?7)",
-    [ESP_SQL_CREATED] = "INSERT INTO trial(trial, state, horizon, seed, created_ms) "
-                        "VALUES (?, 'QUEUED', ?, ?, ?) ON CONFLICT DO NOTHING",
+    [ESP_SQL_CREATED] = "INSERT INTO trial(trial, state, horizon, seed, created_ms, repeats) "
+                        "VALUES (?, 'QUEUED', ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     [ESP_SQL_PARAM] = "INSERT INTO param(trial, position, name, value, type, drawn) "
                       "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     [ESP_SQL_MOVED] = "UPDATE trial SET state = ?2, cause = ?3, attempts = max(attempts, ?4), "
@@ -293,6 +293,7 @@ static int fold_created(struct esp_store *store, const struct esp_event *event)
     sqlite3_bind_int64(s, 2, event->number);
     sqlite3_bind_int64(s, 3, event->extra);
     sqlite3_bind_int64(s, 4, event->time_ms);
+    bind_id(s, 5, event->verdict.action == ESP_VERDICT_REPEAT ? event->verdict.trial : -1);
     int rc = run(s);
     s = store->sql[ESP_SQL_PARAM];
     for (uint32_t i = 0; rc == SQLITE_OK && i < event->value_count; i++) {

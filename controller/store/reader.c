@@ -2,6 +2,7 @@
 #include "reader.h"
 #include "reader_internal.h"
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -61,7 +62,9 @@ connect(struct esp_reader *reader, int (*open)(struct esp_reader *), struct esp_
     sqlite3_busy_timeout(reader->db, ESP_DATABASE_BUSY_MS);
     sqlite3_db_config(reader->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_exec(reader->db, "PRAGMA cache_size = -4096", NULL, NULL, NULL);
-    return esp_database_identify(reader->db, reader->path, NULL, error);
+    /* Format 1 differs in one column (reader_trials.c): an ended study needs no migration to be
+     * looked at. */
+    return esp_database_identify(reader->db, reader->path, &reader->unrepeated, error);
 }
 
 int esp_reader_open(const char *dir, struct esp_reader **out, struct esp_error *error)
@@ -238,11 +241,13 @@ static int life_row(void *context, sqlite3_stmt *row)
     bool planned = study->state == ESP_STUDY_COMPLETE || study->state == ESP_STUDY_BUDGET;
     if (event.kind == ESP_EVENT_OPENED ? !planned : event.number == ESP_STUDY_RUNNING) {
         study->ended_ms = 0;
+        study->score = NAN;
         study->exit_code = -1;
         study->state = ESP_STUDY_INTERRUPTED;
     } else if (event.kind == ESP_EVENT_ENDED) {
         study->ended_ms = event.time_ms;
         study->exit_code = (int)event.extra;
+        study->score = event.flag ? event.real : NAN;
         study->state = (enum esp_study_state)event.number;
     }
     return 0;
@@ -283,7 +288,8 @@ int esp_reader_study(struct esp_reader *reader,
 {
     struct study_query query = {.reader = reader, .study = study, .error = error};
     bool ours = !reader->in_snapshot;
-    *study = (struct esp_reader_study){.exit_code = -1, .state = ESP_STUDY_INTERRUPTED};
+    *study = (struct esp_reader_study){
+        .exit_code = -1, .score = NAN, .state = ESP_STUDY_INTERRUPTED};
     /* The lock first: a controller that ends in between has recorded its end by then. */
     int alive = esp_store_locked(reader->dir, &study->pid);
     study->alive = alive > 0;

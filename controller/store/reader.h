@@ -38,6 +38,7 @@ struct esp_reader_study {
     int64_t opened_ms; /* of the last OPENED; 0: none */
     int64_t ended_ms;  /* of the ENDED after it; 0: none */
     int exit_code;     /* ENDED's; -1: none */
+    double score;      /* of a planned end, for later studies; NaN: none */
     bool alive;        /* a controller holds DIR now */
     pid_t pid;         /* its pid, or 0 */
     /* RUNNING: alive and not ended; COMPLETE or BUDGET: that end is recorded; otherwise
@@ -66,6 +67,15 @@ int esp_reader_changed(struct esp_reader *reader,
                        double *value,
                        struct esp_error *error);
 
+typedef int esp_reader_each_event(void *context, const struct esp_event *event);
+
+/* What was decided under the calibrated rule: the CALIBRATED event, verdicts of the rule, and
+ * moves by which a trial that was given up begins anew, in order. */
+int esp_reader_calibrated(struct esp_reader *reader,
+                          esp_reader_each_event *each,
+                          void *context,
+                          struct esp_error *error);
+
 struct esp_reader_trial {
     int64_t trial;
     enum esp_trial_state state;
@@ -75,6 +85,7 @@ struct esp_reader_trial {
     int64_t horizon; /* tokens at its last step: the trainer's own once it has told it */
     int64_t until;   /* tokens it may train to now; 0: never assigned */
     int64_t seed;
+    int64_t repeats;      /* the trial whose settings it has with another seed; -1: none */
     int64_t step, tokens; /* the furthest recorded report; -1: none */
     double value;         /* there; NaN: none, or diverged */
     double train_loss;
@@ -103,17 +114,23 @@ int esp_reader_trial(struct esp_reader *reader,
                      struct esp_error *error);
 
 /* The best first, at most `limit` (0: all): trials that reached their horizon by the value
- * there; while there are none, all trials by their last value. Non-finite values are left out;
- * ties go to the lower number. */
+ * there; while there are none, all trials by their last value. Non-finite values are left out,
+ * and repeats, which stand for no setting of their own; equal values go to the lower number. */
 int esp_reader_best(struct esp_reader *reader,
                     int64_t limit,
                     esp_reader_each_trial *each,
                     void *context,
                     struct esp_error *error);
 
+/* What repeats say of their settings: every repeat and every trial that has one, by number, as
+ * `esp_reader_trials` would give them. None in most studies. */
+int esp_reader_repeats(struct esp_reader *reader,
+                       esp_reader_each_trial *each,
+                       void *context,
+                       struct esp_error *error);
+
 /* Curve points by trial and step: of one trial, or of all (-1). The event is a REPORT with
  * every member that the row has. */
-typedef int esp_reader_each_event(void *context, const struct esp_event *event);
 int esp_reader_curves(struct esp_reader *reader,
                       int64_t trial,
                       esp_reader_each_event *each,

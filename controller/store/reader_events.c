@@ -93,6 +93,26 @@ int esp_reader_history(struct esp_reader *reader,
                             error);
 }
 
+/* The words are looked for in the text first, which is much cheaper than taking it apart. */
+int esp_reader_calibrated(struct esp_reader *reader,
+                          esp_reader_each_event *each,
+                          void *context,
+                          struct esp_error *error)
+{
+    struct event_query query = {
+        .reader = reader, .each = each, .context = context, .error = error};
+    return esp_reader_query(
+        reader,
+        "SELECT " ESP_EVENT_COLUMNS " FROM event WHERE kind = 'calibrated' "
+        "OR (kind = 'verdict' AND data LIKE '%\"rule\":\"calibrated\"%') "
+        "OR (kind = 'moved' AND data LIKE '%\"from\":\"PRUNED\"%') ORDER BY seq",
+        NULL,
+        0,
+        event_row,
+        &query,
+        error);
+}
+
 int esp_reader_events(struct esp_reader *reader,
                       uint64_t seq,
                       esp_reader_each_event *each,

@@ -9,6 +9,7 @@ struct esp_reader {
     sqlite3 *db;
     char *dir, *path;
     bool in_snapshot;
+    bool unrepeated;         /* of format 1, which knew no repeats */
     struct esp_text text[6]; /* of the study row */
     struct esp_decoded memory;
 };

@@ -7,7 +7,7 @@
 #define COLUMNS                                                                                \
     "trial, state, cause, held, attempts, horizon, until, seed, step, tokens, value, "         \
     "train_loss, device_seconds, spent_tokens, checkpoint, created_ms, started_ms, ended_ms, " \
-    "words"
+    "words, "
 
 #define FINITE "abs(value) <= 1.7976931348623157e308"
 
@@ -115,15 +115,23 @@ static int trial_row(void *context, sqlite3_stmt *row)
         .started_ms = sqlite3_column_int64(row, 16),
         .ended_ms = sqlite3_column_int64(row, 17),
         .words = (const char *)sqlite3_column_text(row, 18),
+        .repeats = id(row, 19),
     };
     trial.finished = trial.tokens >= 0 && trial.tokens >= trial.horizon;
     int code = read_params(query, &trial);
     return code < 0 ? code : query->each(query->context, &trial);
 }
 
-static int run(struct trial_query *query, const char *sql, const int64_t *bound, int count)
+/* The trials that `rest` asks for, what stands after FROM. */
+static int run(struct trial_query *query, const char *rest, const int64_t *bound, int count)
 {
     struct esp_reader *reader = query->reader;
+    char sql[1024];
+    snprintf(sql,
+             sizeof sql,
+             "SELECT " COLUMNS "repeats FROM %s %s",
+             reader->unrepeated ? "(SELECT *, NULL AS repeats FROM trial)" : "trial",
+             rest);
     bool ours = !reader->in_snapshot;
     int code = esp_reader_begin(reader, query->error);
     if (code == 0) {
@@ -151,7 +159,7 @@ int esp_reader_trials(struct esp_reader *reader,
 {
     struct trial_query query = {
         .reader = reader, .each = each, .context = context, .error = error};
-    return run(&query, "SELECT " COLUMNS " FROM trial ORDER BY trial", NULL, 0);
+    return run(&query, "ORDER BY trial", NULL, 0);
 }
 
 int esp_reader_trial(struct esp_reader *reader,
@@ -162,7 +170,7 @@ int esp_reader_trial(struct esp_reader *reader,
 {
     struct trial_query query = {
         .reader = reader, .each = each, .context = context, .error = error};
-    int code = run(&query, "SELECT " COLUMNS " FROM trial WHERE trial = ?", &trial, 1);
+    int code = run(&query, "WHERE trial = ?", &trial, 1);
     if (code == 0 && query.rows == 0) {
         return esp_error_set(error,
                              -ENOENT,
@@ -184,10 +192,27 @@ int esp_reader_best(struct esp_reader *reader,
         .reader = reader, .each = each, .context = context, .error = error};
     int64_t most = limit > 0 ? limit : -1;
     return run(&query,
-               "SELECT " COLUMNS " FROM trial WHERE " FINITE " AND (tokens >= horizon OR NOT "
+               "WHERE repeats IS NULL AND " FINITE " AND (tokens >= horizon OR NOT "
                "EXISTS (SELECT 1 FROM trial WHERE " FINITE " AND tokens >= horizon)) "
                "ORDER BY iif((SELECT goal = 'maximize' FROM study), -value, value), trial "
                "LIMIT ?",
                &most,
                1);
+}
+
+int esp_reader_repeats(struct esp_reader *reader,
+                       esp_reader_each_trial *each,
+                       void *context,
+                       struct esp_error *error)
+{
+    struct trial_query query = {
+        .reader = reader, .each = each, .context = context, .error = error};
+    if (reader->unrepeated) {
+        return 0;
+    }
+    return run(&query,
+               "WHERE repeats IS NOT NULL OR trial IN (SELECT repeats FROM trial) "
+               "ORDER BY trial",
+               NULL,
+               0);
 }

@@ -25,7 +25,8 @@
  *   space       the searched parameters in order, with Optuna's form of their distribution
  *   trial       one row per trial: its state now, its furthest report (step, tokens, value,
  *               train_loss), what it spent over all attempts (spent_tokens, device_seconds;
- *               at_tokens and at_seconds are where the running attempt's count stands)
+ *               at_tokens and at_seconds are where the running attempt's count stands); repeats
+ *               names the trial whose settings it has with another seed
  *   param       what a trial was given, as a person would write it (value, type) and as drawn
  *   measure     other metrics of a report
  *   checkpoint  saved files; dropped_ms is set when a file was given up; id is the event's seq
@@ -93,7 +94,8 @@ static const char tables[] =
     "  words TEXT,\n"
     "  created_ms INTEGER NOT NULL,\n"
     "  started_ms INTEGER,\n"
-    "  ended_ms INTEGER\n"
+    "  ended_ms INTEGER,\n"
+    "  repeats INTEGER\n"
     ") STRICT;\n"
     "CREATE TABLE param(\n"
     "  trial INTEGER NOT NULL,\n"
@@ -166,8 +168,10 @@ static const char tables[] =
     "  text TEXT NOT NULL\n"
     ") STRICT;\n";
 
-const struct esp_migration esp_schema_migrations[] = {{0, NULL}};
-const size_t esp_schema_migration_count = 0;
+const struct esp_migration esp_schema_migrations[] = {
+    {2, "ALTER TABLE trial ADD COLUMN repeats INTEGER"}};
+const size_t esp_schema_migration_count =
+    sizeof esp_schema_migrations / sizeof esp_schema_migrations[0];
 
 int esp_schema_create(sqlite3 *db)
 {

@@ -8,7 +8,7 @@
 
 /* "espl", read as a big-endian integer: what `file study.db` and we know our files by. */
 #define ESP_SCHEMA_APPLICATION_ID 0x6573706c
-#define ESP_SCHEMA_VERSION 1
+#define ESP_SCHEMA_VERSION 2
 
 /* One step of the ledger's history: the statements that bring version `to - 1` to `to`. */
 struct esp_migration {
@@ -23,7 +23,8 @@ int esp_schema_create(sqlite3 *db);
 /* Optuna's tables and views, part of the above. */
 extern const char esp_schema_optuna[];
 
-/* Steps from older versions, by `to`. Version 1 is the first, so that there is none yet. */
+/* Steps from older versions, by `to`:
+ *   2  trial.repeats */
 extern const struct esp_migration esp_schema_migrations[];
 extern const size_t esp_schema_migration_count;
 

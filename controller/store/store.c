@@ -225,3 +225,27 @@ void esp_store_quota(struct esp_store *store, int64_t pages)
     snprintf(sql, sizeof sql, "PRAGMA max_page_count = %lld", (long long)limit);
     sqlite3_exec(store->db, sql, NULL, NULL, NULL);
 }
+
+int esp_store_dropped(struct esp_store *store,
+                      esp_store_each_path *each,
+                      void *context,
+                      struct esp_error *error)
+{
+    sqlite3_stmt *s = NULL;
+    int code = 0;
+    int rc = sqlite3_prepare_v2(store->db,
+                                "SELECT path FROM checkpoint WHERE dropped_ms IS NOT NULL "
+                                "EXCEPT SELECT path FROM checkpoint WHERE dropped_ms IS NULL",
+                                -1,
+                                &s,
+                                NULL);
+    while (rc == SQLITE_OK && code == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        const char *path = (const char *)sqlite3_column_text(s, 0);
+        code = path ? each(context, path) : 0;
+        rc = SQLITE_OK;
+    }
+    sqlite3_finalize(s);
+    return code == 0 && rc != SQLITE_OK && rc != SQLITE_DONE
+               ? esp_database_fail(store->db, rc, store->path, "be read", error)
+               : code;
+}

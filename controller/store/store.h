@@ -112,6 +112,14 @@ int esp_store_load(struct esp_store *store,
                    void *context,
                    struct esp_error *error);
 
+/* Calls `each` with the path of every checkpoint that was dropped (a file of a kept one is
+ * never among them): a death between the commit and the deletion leaves the file behind. */
+typedef int esp_store_each_path(void *context, const char *path);
+int esp_store_dropped(struct esp_store *store,
+                      esp_store_each_path *each,
+                      void *context,
+                      struct esp_error *error);
+
 /* Whether the disk takes a group again after -ENOSPC: writes and rolls back a filler of a
  * group's size. 1 or 0, or negative errno. */
 int esp_store_room(struct esp_store *store, struct esp_error *error);

@@ -255,8 +255,14 @@ void esp_study_release(struct esp_study *study)
     for (char **word = study->command; word && *word; word++) {
         free(*word);
     }
+    for (int i = 0; i < study->stopping.calibrate_count; i++) {
+        free(study->stopping.calibrate[i].path);
+    }
+    free(study->stopping.calibrate);
     free(study->command);
     free(study->source);
+    study->stopping.calibrate = NULL;
+    study->stopping.calibrate_count = 0;
     study->command = NULL;
     study->source = NULL;
     study->param_count = 0;

@@ -5,6 +5,7 @@
 #include "reader.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -24,7 +25,9 @@ enum {
     KEY_MIN_DELTA = 1 << 13,
     KEY_THRESHOLD = 1 << 14,
     KEY_AT = 1 << 15,
-    KEY_RUNGS = KEY_ETA | KEY_MIN | KEY_MAX | KEY_RISK,
+    KEY_REPEATS = 1 << 16, /* of every type */
+    KEY_CALIBRATE = 1 << 17,
+    KEY_RUNGS = KEY_ETA | KEY_MIN | KEY_MAX | KEY_RISK | KEY_CALIBRATE,
     KEY_WANDB = KEY_MIN_ITER | KEY_MAX_ITER | KEY_S | KEY_STRICT,
 };
 
@@ -44,6 +47,8 @@ static const char *const all_keys[] = {"eta",
                                        "min_delta",
                                        "threshold",
                                        "at",
+                                       "repeats",
+                                       "calibrate",
                                        "type",
                                        NULL};
 
@@ -74,7 +79,7 @@ static const struct row {
     {ESP_SCHEDULER_BOHB, KEY_RUNGS, 0},
     {ESP_SCHEDULER_PASHA, KEY_RUNGS, 0},
     {ESP_SCHEDULER_HALVING, KEY_RUNGS, 0},
-    {ESP_SCHEDULER_CUT, KEY_ETA | KEY_AT | KEY_RISK, KEY_AT},
+    {ESP_SCHEDULER_CUT, KEY_ETA | KEY_AT | KEY_RISK | KEY_CALIBRATE, KEY_AT},
     {ESP_SCHEDULER_PERCENTILE, KEY_PERCENTILE | KEY_STARTUP | KEY_WARMUP, KEY_PERCENTILE},
     {ESP_SCHEDULER_PATIENCE, KEY_PATIENCE | KEY_MIN_DELTA | KEY_WARMUP, KEY_PATIENCE},
     {ESP_SCHEDULER_THRESHOLD, KEY_THRESHOLD | KEY_AT, KEY_THRESHOLD},
@@ -111,6 +116,7 @@ static const struct number numbers[] = {
     {"min_delta", 0, HUGE_VAL, false, true, false, "0 or more"},
     {"threshold", -HUGE_VAL, HUGE_VAL, true, true, false, "finite"},
     {"at", 0, HUGE_VAL, true, true, false, "above 0"},
+    {"repeats", 0, 2, false, false, true, "0, 1 or 2"},
 };
 
 /* The number behind a key, or `fallback` where it is absent or wrong. */
@@ -177,6 +183,64 @@ static void read_numbers(struct reader *r,
     }
 }
 
+static bool add_entry(struct reader *r, const struct esp_yaml_node *item)
+{
+    struct esp_stopping *out = &r->study->stopping;
+    char path[ESP_PATH_MAX];
+    if (!esp_yaml_read_text(r->yaml, item, "a folder of `calibrate`", path, sizeof path)) {
+        return false;
+    }
+    if (path[0] == '\0') {
+        esp_yaml_fault(r->yaml, item, "a folder of `calibrate` is empty");
+        return false;
+    }
+    struct esp_calibrate_entry *entry = &out->calibrate[out->calibrate_count];
+    *entry = (struct esp_calibrate_entry){
+        .path = strdup(path), .line = esp_yaml_line(item), .column = esp_yaml_column(item)};
+    r->out_of_memory |= !entry->path;
+    out->calibrate_count += entry->path != NULL;
+    return entry->path != NULL;
+}
+
+/* `calibrate: [DIR or glob, …]`; what it names is looked at when the study begins. */
+static void read_calibrate(struct reader *r, const struct esp_yaml_node *node)
+{
+    const struct esp_yaml_node *list = esp_yaml_get(node, "calibrate");
+    struct esp_stopping *out = &r->study->stopping;
+    if (!list) {
+        return;
+    }
+    size_t count = esp_yaml_size(list);
+    if (esp_yaml_kind(list) != ESP_YAML_SEQUENCE || count == 0) {
+        esp_yaml_fault(r->yaml,
+                       list,
+                       "calibrate must be a list of folders of finished studies, for example "
+                       "[runs/*], not %s",
+                       esp_yaml_kind(list) == ESP_YAML_SEQUENCE ? "an empty one"
+                                                                : esp_yaml_kind_words(list));
+        return;
+    }
+    if (count > ESP_CALIBRATE_ENTRIES_MAX) {
+        esp_yaml_fault(r->yaml,
+                       list,
+                       "calibrate lists %zu entries, %d is the most; use a glob",
+                       count,
+                       ESP_CALIBRATE_ENTRIES_MAX);
+        return;
+    }
+    if (!(out->risk > 0)) {
+        esp_yaml_fault(r->yaml, list, "calibrate does nothing without a `risk` above 0");
+        return;
+    }
+    out->calibrate = calloc(count, sizeof *out->calibrate);
+    r->out_of_memory |= !out->calibrate;
+    for (size_t i = 0; i < count && out->calibrate; i++) {
+        if (!add_entry(r, esp_yaml_item(list, i))) {
+            return;
+        }
+    }
+}
+
 static void check_order(struct reader *r,
                         const struct esp_yaml_node *node,
                         const struct esp_stopping *stopping)
@@ -204,7 +268,7 @@ static void check_row(struct reader *r,
 {
     for (size_t i = 0; strcmp(all_keys[i], "type") != 0; i++) {
         const struct esp_yaml_node *key = esp_yaml_get_key(node, all_keys[i]);
-        if (key && !(row->keys & (1u << i))) {
+        if (key && !((row->keys | KEY_REPEATS) & (1u << i))) {
             bool mixed = row == &wandb_row;
             esp_yaml_fault(r->yaml,
                            key,
@@ -215,6 +279,50 @@ static void check_row(struct reader *r,
         } else if (!key && (row->required & (1u << i))) {
             esp_yaml_fault(r->yaml, node, "early_terminate %s needs `%s`", type, all_keys[i]);
         }
+    }
+}
+
+static bool searches_seed(const struct esp_study *study)
+{
+    for (int i = 0; i < study->param_count; i++) {
+        if (strcmp(study->params[i].name, "seed") == 0 &&
+            study->params[i].distribution != ESP_CONSTANT) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Unless the file says otherwise, our own scheduler settles ties by a second seed; a grid names
+ * its trainings one by one, and gets no other. */
+static void default_repeats(struct esp_study *study)
+{
+    struct esp_stopping *out = &study->stopping;
+    bool ours = out->type == ESP_SCHEDULER_FREEZE_THAW || out->type == ESP_SCHEDULER_DEFAULT;
+    out->repeats =
+        ours && study->builtin && study->method != ESP_METHOD_GRID && !searches_seed(study);
+}
+
+static void read_repeats(struct reader *r, const struct esp_yaml_node *node)
+{
+    const struct esp_yaml_node *value = esp_yaml_get(node, "repeats");
+    struct esp_stopping *out = &r->study->stopping;
+
+    if (!value) {
+        return;
+    }
+    out->repeats = (int)read_number(r, node, "repeats", 0);
+    out->repeats_by_name = true;
+    if (out->repeats > 0 && !r->study->builtin) {
+        esp_yaml_fault(r->yaml,
+                       value,
+                       "repeats needs the built-in trainer: a program's seed is not ours to "
+                       "set; leave it out or say 0");
+    } else if (out->repeats > 0 && searches_seed(r->study)) {
+        esp_yaml_fault(r->yaml,
+                       value,
+                       "repeats trains settings with further seeds, but `seed` is itself among "
+                       "the parameters that are searched; take one of them out");
     }
 }
 
@@ -234,6 +342,7 @@ void esp_read_stopping(struct reader *r)
 
     out->type = ESP_SCHEDULER_DEFAULT;
     out->threshold = NAN;
+    default_repeats(r->study);
     if (!node || esp_yaml_is_null(node)) {
         return;
     }
@@ -255,7 +364,12 @@ void esp_read_stopping(struct reader *r)
         row = &wandb_row;
     }
     out->type = row->type;
+    default_repeats(r->study);
+    read_repeats(r, node);
     check_row(r, node, row, type_names[index]);
     read_numbers(r, node, row, out);
+    if ((row->keys & KEY_CALIBRATE) != 0) {
+        read_calibrate(r, node);
+    }
     check_order(r, node, out);
 }

@@ -89,7 +89,7 @@ static bool is_same_stopping(const struct esp_stopping *a, const struct esp_stop
            a->strict == b->strict && a->startup_trials == b->startup_trials &&
            a->warmup_tokens == b->warmup_tokens && a->percentile == b->percentile &&
            a->patience == b->patience && a->min_delta == b->min_delta &&
-           is_equal(a->threshold, b->threshold) && a->at == b->at;
+           is_equal(a->threshold, b->threshold) && a->at == b->at && a->repeats == b->repeats;
 }
 
 static bool is_same_prior(const struct esp_study *a, const struct esp_study *b)

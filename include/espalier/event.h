@@ -77,13 +77,16 @@ enum esp_rule {
     ESP_RULE_TARGET, /* metric.target reached: the study ends */
     ESP_RULE_FREEZE_THAW,
     ESP_RULE_STARTUP, /* freeze-thaw's first trials: halving by annealed losses */
-    ESP_RULE_CALIBRATED, /* discarding under the stated risk */
+    ESP_RULE_CALIBRATED, /* discarding under the stated risk: rung = the half octave, threshold
+                            = how many may be better there, expected = the risk, cost = the
+                            number of finished studies; CONTINUE: an audit, to its horizon */
     ESP_RULE_DIVERGED,
     ESP_RULE_INTERRUPT,
     ESP_RULE_RESTART, /* continued because the study was picked up again */
     ESP_RULE_STUDY_END,
     ESP_RULE_USER,
     ESP_RULE_BUDGET,
+    ESP_RULE_SEED_NOISE, /* a tie that the seed alone may have made: trained with another one */
     ESP_RULE_COUNT
 };
 
@@ -96,10 +99,12 @@ struct esp_reason {
     int64_t at;   /* tokens at which values were compared */
     int32_t rank; /* 1 is the best, among `of` */
     int32_t of;
-    double value;     /* this trial's */
-    double threshold; /* what it was held against */
-    double expected;  /* expected improvement, or predicted loss at the horizon */
-    double cost;      /* remaining cost it was weighed with */
+    double value;        /* this trial's */
+    double threshold;    /* what it was held against */
+    double expected;     /* expected improvement, or predicted loss at the horizon */
+    double cost;         /* tokens that remain to its horizon */
+    double cost_seconds; /* the same in device seconds as predicted for the device, which it was
+                            weighed with; NaN: nothing was known, `cost` was */
     int32_t
         rivals[ESP_RIVALS_MAX]; /* trials it was compared with, the nearest first; -1: none */
 };
@@ -112,6 +117,8 @@ enum esp_verdict_action {
     ESP_VERDICT_START,   /* a new trial, until `until` */
     ESP_VERDICT_DISCARD, /* a paused trial is given up */
     ESP_VERDICT_END,     /* the whole study is done */
+    ESP_VERDICT_REPEAT,  /* a new trial with the settings of `trial` and another seed */
+    ESP_VERDICT_SPARE,   /* would be given up, and is left paused as an audit */
 };
 
 struct esp_verdict {
@@ -132,10 +139,11 @@ enum esp_event_kind {
     ESP_EVENT_NONE,
     ESP_EVENT_OPENED,  /* a controller started: number = incarnation, text = version */
     ESP_EVENT_ENDED,   /* number = enum esp_study_state, extra = exit code; RUNNING: the ended
-                          study goes on (a raised run_cap or budget, a trial continued) */
+                          study goes on (a raised run_cap or budget, a trial continued); flag =
+                          it has a score for later studies (controller/stop/discard.h): real */
     ESP_EVENT_CHANGED, /* text = setting's name ("run_cap", …), real = new value */
-    ESP_EVENT_CREATED, /* trial, values[], number = horizon tokens, verdict.reason; extra = seed
-                        */
+    ESP_EVENT_CREATED, /* trial, values[], number = horizon tokens, verdict.reason; extra =
+                          seed; verdict.action = REPEAT: it repeats verdict.trial, else NONE */
     ESP_EVENT_VERDICT, /* verdict */
     ESP_EVENT_MOVED,   /* trial, attempt, trigger, from, to, cause; process = the attempt's;
                           GRANT: number = until, extra = tokens resumed from (-1: start); LOST,
@@ -159,6 +167,8 @@ enum esp_event_kind {
     ESP_EVENT_PROTOCOL, /* trial, attempt, trigger, from: a pair that is not in the table;
                            process; text names a malformed message's fault */
     ESP_EVENT_FIT,      /* values[]: a sampler's or scheduler's refit, number = which */
+    ESP_EVENT_CALIBRATED, /* values[]: the scores of finished studies that this one goes by,
+                             number = finished studies that were looked at */
     ESP_EVENT_KIND_COUNT
 };
 

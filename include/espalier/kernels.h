@@ -43,10 +43,11 @@
 #include <stdint.h>
 
 /* Raised whenever this file changes in a way that a separately built backend would feel. */
-#define ESP_KERNELS_VERSION 3
+#define ESP_KERNELS_VERSION 4
 
 struct esp_kernels;
 struct esp_graph;
+struct esp_ring;
 
 /* One tensor of each member: member k's elements start at data + k · stride elements. */
 struct esp_view {
@@ -70,7 +71,7 @@ struct esp_control {
     uint64_t step;          /* the update this micro-batch belongs to, < 2^48 */
     int64_t first_sequence; /* of this micro-batch within its batch */
     double dropout;         /* 0 ≤ dropout < 1; 0: everything is kept, as it is */
-    double loss_scale;      /* gradients are scaled by it (fp16); 1 otherwise */
+    double loss_scale; /* gradients are scaled by it: in fp16 about 1 / the batch's tokens */
     /* the optimizer */
     int64_t updates; /* done with this one: 1 at the first */
     double learning_rate;
@@ -305,7 +306,11 @@ struct esp_cross_entropy {
  *   g ← g + λ p (first `decayed` elements),  m ← μ m + g,  p ← p − η m
  *
  * A loss sum or norm that is not finite leaves p, m and v as they were (skipped + 1). In every
- * case grad and loss are zeroed for the next batch and result is brought up to date. */
+ * case grad and loss are zeroed for the next batch and result is brought up to date.
+ *
+ * A member that was skipped has `halted` set and stays as it is from then on: its later updates
+ * zero grad and loss and do nothing else. So the host may learn of it many updates later and
+ * finds the member as the first one left it. */
 struct esp_optimize {
     struct esp_view param;            /* [count], R */
     struct esp_view grad;             /* [count], R */
@@ -317,13 +322,14 @@ struct esp_optimize {
     int64_t decayed;
     struct esp_view narrow;       /* [count], A: receives param rounded; NULL where A is R */
     struct esp_loss_scale *scale; /* [K], backend memory, or NULL: 1 */
+    uint32_t *halted;             /* [K], backend memory, or NULL: nobody is ever */
 };
 
 /* Partial sums of the norm per member: 1024 blocks suffice for every block size of a GPU. */
 #define ESP_OPTIMIZE_SCRATCH 1024
 
-/* Every member's update result fits: 64 · 48 bytes = 3 KiB. */
-#define ESP_SNAPSHOT_BYTES 8192
+/* Every member's update result and validation loss fit: 64 · (48 + 16) bytes = 4 KiB. */
+#define ESP_SNAPSHOT_BYTES 4096
 #define ESP_SNAPSHOTS 64
 
 struct esp_kernels {
@@ -367,12 +373,25 @@ struct esp_kernels {
     int (*graph_launch)(const struct esp_kernels *, struct esp_graph *graph);
     void (*graph_destroy)(const struct esp_kernels *, struct esp_graph *graph);
 
-    /* A ring of snapshots, so that results are read without waiting; NULL where host_memory.
-     * `push` enqueues a copy of at most ESP_SNAPSHOT_BYTES behind all before it: -EAGAIN when
-     * ESP_SNAPSHOTS are unread. `pop` gives the oldest one: -EAGAIN when it is not there yet
-     * (with `wait` it waits), -ENOENT when there is none. */
-    int (*snapshot_push)(const struct esp_kernels *, const void *device, size_t bytes);
-    int (*snapshot_pop)(const struct esp_kernels *, void *host, size_t bytes, bool wait);
+    /* A ring of snapshots, so that results are read without waiting. `begin` marks where a
+     * piece of work starts, `push` enqueues a copy of at most ESP_SNAPSHOT_BYTES behind all
+     * before it: -EAGAIN when ESP_SNAPSHOTS are unread, -EINVAL without a begin. `pop` gives
+     * the oldest one and the device's seconds from its begin to its push: -EAGAIN when it is
+     * not there yet (with `wait` it waits), -ENOENT when there is none. Where host_memory it is
+     * there at once. */
+    int (*ring_open)(const struct esp_kernels *, struct esp_ring **ring, struct esp_error *);
+    void (*ring_close)(const struct esp_kernels *, struct esp_ring *);
+    int (*ring_begin)(const struct esp_kernels *, struct esp_ring *);
+    int (*ring_push)(const struct esp_kernels *,
+                     struct esp_ring *,
+                     const void *device,
+                     size_t bytes);
+    int (*ring_pop)(const struct esp_kernels *,
+                    struct esp_ring *,
+                    void *host,
+                    size_t bytes,
+                    bool wait,
+                    double *seconds);
 
     void (*embed_forward)(const struct esp_kernels *,
                           const struct esp_batch *,

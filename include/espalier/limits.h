@@ -47,6 +47,11 @@
 #define ESP_PROCESSES_MAX 4096
 #define ESP_AGENTS_MAX 256
 
+/* Devices, by name, whose speed is learnt apart; further ones are taken for the last. A study's
+ * hosts have a handful of kinds; a table of 32 × 33 pointers (controller/stop/cost.c) is 8 KiB.
+ */
+#define ESP_DEVICE_CLASSES_MAX 32
+
 /* Reports and saves a trial process keeps until they are acknowledged; at one report a second
  * this is an hour without a controller, far beyond a lease. When full, training waits. */
 #define ESP_UNACKED_MAX 4096
@@ -60,6 +65,13 @@
 /* Trials that failed in a study where none has ever reported, since it was opened: the next one
  * will fail too. */
 #define ESP_FAILED_FIRST_MAX 10
+
+/* Finished studies that a new one calibrates its discards on: at a risk of 0.05 these are fifty
+ * times as many as it takes; their scores are one event of some 10 KB. */
+#define ESP_CALIBRATION_MAX 1000
+
+/* Folders or globs that `calibrate` may list. */
+#define ESP_CALIBRATE_ENTRIES_MAX 256
 
 /* Trials named by one Command. */
 #define ESP_COMMAND_TRIALS_MAX 256

@@ -19,6 +19,7 @@ enum esp_random_purpose {
     ESP_RANDOM_MASK = 7,
     ESP_RANDOM_SIMULATION = 8,
     ESP_RANDOM_TEXT = 9,
+    ESP_RANDOM_AUDIT = 10,
 };
 
 struct esp_random_block {

@@ -81,6 +81,11 @@ enum esp_scheduler_type {
     ESP_SCHEDULER_FREEZE_THAW,
 };
 
+struct esp_calibrate_entry {
+    char *path; /* absolute, or from the study file's folder */
+    int line, column;
+};
+
 /* Keys of early_terminate; what a type does not use is NaN or 0 and naming it is an error. */
 struct esp_stopping {
     enum esp_scheduler_type type;
@@ -92,6 +97,10 @@ struct esp_stopping {
      * nothing is discarded. */
     const double *calibration;
     int calibration_count;
+    /* calibrate: folders of studies, or globs, as written; their lines. Owned. Without any, the
+     * study's neighbours. */
+    struct esp_calibrate_entry *calibrate;
+    int calibrate_count;
     double min_iter, max_iter; /* W&B hyperband, in reports */
     int s;                     /* W&B hyperband's bands */
     bool strict;
@@ -102,6 +111,8 @@ struct esp_stopping {
     double min_delta;
     double threshold; /* threshold: stop a trial whose loss is above it at `at` tokens */
     double at;
+    int repeats;          /* further seeds for settings that tie at the end; 0: none */
+    bool repeats_by_name; /* the file asks for them */
     int line, column;
 };
 

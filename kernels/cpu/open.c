@@ -1,6 +1,7 @@
 /* Opens the CPU backend at the best level that the processor has, and its memory. */
 #include "levels.h"
 #include "onednn.h"
+#include "ring.h"
 #include "state.h"
 
 #include <assert.h>
@@ -191,6 +192,7 @@ int esp_kernels_open_cpu_level(enum esp_cpu_level level,
         return rc;
     }
     fill[level](k);
+    esp_cpu_fill_ring(k);
     backend->state.scratch = allocate(k, ESP_CPU_SCRATCH * k->real_bytes);
     backend->state.pack =
         allocate(k, (size_t)ESP_CPU_PACK_DEPTH * ESP_CPU_PACK_COLUMNS * k->real_bytes);

@@ -56,6 +56,24 @@ static double gradient_factor(const struct esp_control *control,
     return mean * (clip < 1 ? clip : 1);
 }
 
+/* The same for member k of an operation: 0 when it is halted, and halts it when it is skipped.
+ */
+static double member_factor(const struct esp_batch *batch, const struct esp_optimize *op, int k)
+{
+    const struct esp_control *c = &batch->control[k];
+    double factor = 0;
+    if (!op->halted || !op->halted[k]) {
+        const int64_t skipped = op->result[k].skipped;
+        factor =
+            gradient_factor(c, member_of(op->grad, k), op->count, &op->loss[k], &op->result[k]);
+        if (op->halted) {
+            op->halted[k] = op->result[k].skipped != skipped;
+        }
+    }
+    op->loss[k] = (struct esp_loss_sum){0};
+    return factor;
+}
+
 struct adamw_scalars {
     real factor, beta1, beta2, rest1, rest2, step, root2, epsilon;
 };
@@ -84,11 +102,6 @@ static void adamw_part(real *restrict p,
     }
 }
 
-static void forget_batch(const struct esp_optimize *op, int k)
-{
-    op->loss[k] = (struct esp_loss_sum){0};
-}
-
 void ESP_CPU(adamw)(const struct esp_kernels *kernels,
                     const struct esp_batch *batch,
                     const struct esp_optimize *op)
@@ -102,8 +115,7 @@ void ESP_CPU(adamw)(const struct esp_kernels *kernels,
         }
         real *p = member_of(op->param, k), *g = member_of(op->grad, k);
         real *m = member_of(op->m, k), *v = member_of(op->v, k);
-        const double factor = gradient_factor(c, g, op->count, &op->loss[k], &op->result[k]);
-        forget_batch(op, k);
+        const double factor = member_factor(batch, op, k);
         if (factor == 0) {
             memset(g, 0, (size_t)op->count * sizeof(real));
             continue;
@@ -154,8 +166,7 @@ void ESP_CPU(sgd)(const struct esp_kernels *kernels,
         }
         real *p = member_of(op->param, k), *g = member_of(op->grad, k);
         real *m = member_of(op->m, k);
-        const double factor = gradient_factor(c, g, op->count, &op->loss[k], &op->result[k]);
-        forget_batch(op, k);
+        const double factor = member_factor(batch, op, k);
         if (factor == 0) {
             memset(g, 0, (size_t)op->count * sizeof(real));
             continue;

@@ -14,9 +14,10 @@
 #define ESP_CUDA_LIBRARY_BYTES ((size_t)32 << 20)
 
 /* Uploads go through pinned memory in pieces, so that the caller's memory is free at once and
- * nobody waits: 16 pieces of 1 MiB are more than a micro-step's tokens of 64 members. */
-#define ESP_CUDA_PIECE_BYTES ((size_t)1 << 20)
-#define ESP_CUDA_PIECES 16
+ * nobody waits: a micro-step of 16,384 rows is one piece of tokens and targets and, where it
+ * completes a batch, one of control, so 64 pieces let the host be 32 such steps ahead. */
+#define ESP_CUDA_PIECE_BYTES ((size_t)256 << 10)
+#define ESP_CUDA_PIECES 64
 
 /* Shapes of products: about 12 for a model, times the runs of active members. */
 #define ESP_CUDA_PLANS 1024
@@ -30,7 +31,6 @@ struct esp_cuda_plan;
 struct esp_cuda_pinned {
     unsigned char *memory;
     cudaEvent_t event;
-    size_t bytes;
 };
 
 struct esp_cuda_state {
@@ -45,8 +45,6 @@ struct esp_cuda_state {
     size_t workspace_bytes; /* of the last */
     struct esp_cuda_pinned pieces[ESP_CUDA_PIECES];
     int next_piece;
-    struct esp_cuda_pinned snapshots[ESP_SNAPSHOTS];
-    int snapshot_first, snapshot_count;
     bool capturing;
     int processors;
     int failed; /* a negative errno, or 0 */
@@ -78,8 +76,12 @@ void *esp_cuda_workspace(const struct esp_kernels *kernels, size_t bytes, const 
 void esp_cuda_fill_memory(struct esp_kernels *kernels);
 int esp_cuda_memory_open(struct esp_cuda_state *state, struct esp_error *error);
 void esp_cuda_memory_close(struct esp_cuda_state *state);
+/* The first failure since the last call of this, with its words; 0: none. */
+int esp_cuda_take_failure(struct esp_cuda_state *state, struct esp_error *error);
 /* graph.cu */
 void esp_cuda_fill_graph(struct esp_kernels *kernels);
+/* ring.cu */
+void esp_cuda_fill_ring(struct esp_kernels *kernels);
 
 /* product.cu: C = op(A) · op(B) for each member of a run, all row-major, in cuBLASLt. */
 struct esp_cuda_matrix {

@@ -1,19 +1,11 @@
 /* Graphs: what the stream is given between begin and end, to be launched as one. */
 #include "backend.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 struct esp_graph {
     cudaGraphExec_t exec;
 };
-
-static int failure(struct esp_cuda_state *state, struct esp_error *error)
-{
-    const int failed = state->failed;
-    state->failed = 0;
-    return failed ? esp_error_set(error, failed, "%s", state->words) : 0;
-}
 
 static int capture_begin(const struct esp_kernels *kernels, struct esp_error *error)
 {
@@ -22,7 +14,7 @@ static int capture_begin(const struct esp_kernels *kernels, struct esp_error *er
         esp_cuda_check(state,
                        cudaStreamBeginCapture(state->stream, cudaStreamCaptureModeRelaxed),
                        "beginning a graph");
-    return failure(state, error);
+    return esp_cuda_take_failure(state, error);
 }
 
 static int capture_end(const struct esp_kernels *kernels,
@@ -45,7 +37,7 @@ static int capture_end(const struct esp_kernels *kernels,
     }
     if (state->failed) {
         free(made);
-        return failure(state, error);
+        return esp_cuda_take_failure(state, error);
     }
     *graph = made;
     return 0;
@@ -55,7 +47,7 @@ static int graph_launch(const struct esp_kernels *kernels, struct esp_graph *gra
 {
     struct esp_cuda_state *state = state_of(kernels);
     esp_cuda_check(state, cudaGraphLaunch(graph->exec, state->stream), "launching a graph");
-    return failure(state, NULL);
+    return esp_cuda_take_failure(state, NULL);
 }
 
 static void graph_destroy(const struct esp_kernels *kernels, struct esp_graph *graph)

@@ -1,18 +1,17 @@
-/* Memory and transfers. Uploads and snapshots go through pinned memory with an event each, so
- * that a training step waits for nothing that has not happened long before. */
+/* Memory and transfers. Uploads go through pinned memory with an event each, so that a training
+ * step waits for nothing that has not happened long before. */
 #include "backend.h"
 
 #include <errno.h>
 
 int esp_cuda_memory_open(struct esp_cuda_state *state, struct esp_error *error)
 {
-    for (int i = 0; i < ESP_CUDA_PIECES + ESP_SNAPSHOTS && !state->failed; i++) {
-        const bool piece = i < ESP_CUDA_PIECES;
-        struct esp_cuda_pinned *p =
-            piece ? &state->pieces[i] : &state->snapshots[i - ESP_CUDA_PIECES];
+    for (int i = 0; i < ESP_CUDA_PIECES && !state->failed; i++) {
+        struct esp_cuda_pinned *p = &state->pieces[i];
         void *memory = NULL;
-        const size_t bytes = piece ? ESP_CUDA_PIECE_BYTES : ESP_SNAPSHOT_BYTES;
-        if (esp_cuda_check(state, cudaMallocHost(&memory, bytes), "allocating pinned memory")) {
+        if (esp_cuda_check(state,
+                           cudaMallocHost(&memory, ESP_CUDA_PIECE_BYTES),
+                           "allocating pinned memory")) {
             p->memory = (unsigned char *)memory;
             esp_cuda_check(state,
                            cudaEventCreateWithFlags(&p->event, cudaEventDisableTiming),
@@ -24,19 +23,17 @@ int esp_cuda_memory_open(struct esp_cuda_state *state, struct esp_error *error)
 
 void esp_cuda_memory_close(struct esp_cuda_state *state)
 {
-    for (int i = 0; i < ESP_CUDA_PIECES + ESP_SNAPSHOTS; i++) {
-        struct esp_cuda_pinned *p =
-            i < ESP_CUDA_PIECES ? &state->pieces[i] : &state->snapshots[i - ESP_CUDA_PIECES];
-        if (p->event) {
-            cudaEventDestroy(p->event);
+    for (int i = 0; i < ESP_CUDA_PIECES; i++) {
+        if (state->pieces[i].event) {
+            cudaEventDestroy(state->pieces[i].event);
         }
-        if (p->memory) {
-            cudaFreeHost(p->memory);
+        if (state->pieces[i].memory) {
+            cudaFreeHost(state->pieces[i].memory);
         }
     }
 }
 
-static int take_failure(struct esp_cuda_state *state, struct esp_error *error)
+int esp_cuda_take_failure(struct esp_cuda_state *state, struct esp_error *error)
 {
     const int failed = state->failed;
     state->failed = 0;
@@ -108,7 +105,7 @@ upload(const struct esp_kernels *kernels, void *device, const void *host, size_t
         to += some;
         bytes -= some;
     }
-    return take_failure(state, NULL);
+    return esp_cuda_take_failure(state, NULL);
 }
 
 static int
@@ -119,56 +116,14 @@ download(const struct esp_kernels *kernels, void *host, const void *device, size
                    cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, state->stream),
                    "downloading");
     esp_cuda_check(state, cudaStreamSynchronize(state->stream), "downloading");
-    return take_failure(state, NULL);
+    return esp_cuda_take_failure(state, NULL);
 }
 
 static int synchronise(const struct esp_kernels *kernels, struct esp_error *error)
 {
     struct esp_cuda_state *state = state_of(kernels);
     esp_cuda_check(state, cudaStreamSynchronize(state->stream), "waiting for the device");
-    return take_failure(state, error);
-}
-
-static int snapshot_push(const struct esp_kernels *kernels, const void *device, size_t bytes)
-{
-    struct esp_cuda_state *state = state_of(kernels);
-    if (bytes > ESP_SNAPSHOT_BYTES) {
-        return -EINVAL;
-    }
-    if (state->snapshot_count == ESP_SNAPSHOTS) {
-        return -EAGAIN;
-    }
-    struct esp_cuda_pinned *p =
-        &state->snapshots[(state->snapshot_first + state->snapshot_count) % ESP_SNAPSHOTS];
-    p->bytes = bytes;
-    esp_cuda_check(
-        state,
-        cudaMemcpyAsync(p->memory, device, bytes, cudaMemcpyDeviceToHost, state->stream),
-        "taking a snapshot");
-    esp_cuda_check(state, cudaEventRecord(p->event, state->stream), "taking a snapshot");
-    state->snapshot_count++;
-    return 0;
-}
-
-static int snapshot_pop(const struct esp_kernels *kernels, void *host, size_t bytes, bool wait)
-{
-    struct esp_cuda_state *state = state_of(kernels);
-    struct esp_cuda_pinned *p = &state->snapshots[state->snapshot_first];
-    if (state->snapshot_count == 0) {
-        return -ENOENT;
-    }
-    if (bytes != p->bytes) {
-        return -EINVAL;
-    }
-    const cudaError_t there = wait ? cudaEventSynchronize(p->event) : cudaEventQuery(p->event);
-    if (there == cudaErrorNotReady) {
-        return -EAGAIN;
-    }
-    esp_cuda_check(state, there, "waiting for a snapshot");
-    memcpy(host, p->memory, bytes);
-    state->snapshot_first = (state->snapshot_first + 1) % ESP_SNAPSHOTS;
-    state->snapshot_count--;
-    return take_failure(state, NULL);
+    return esp_cuda_take_failure(state, error);
 }
 
 void esp_cuda_fill_memory(struct esp_kernels *kernels)
@@ -181,6 +136,4 @@ void esp_cuda_fill_memory(struct esp_kernels *kernels)
     kernels->upload = upload;
     kernels->download = download;
     kernels->synchronise = synchronise;
-    kernels->snapshot_push = snapshot_push;
-    kernels->snapshot_pop = snapshot_pop;
 }

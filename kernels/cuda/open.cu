@@ -207,6 +207,7 @@ extern "C" ESP_EXPORT int esp_kernels_open_as(int device,
     k->open_as = open_again;
     esp_cuda_fill_memory(k);
     esp_cuda_fill_graph(k);
+    esp_cuda_fill_ring(k);
     if (k->precision == ESP_PRECISION_BF16) {
         fill<bf16>(k);
     } else if (k->precision == ESP_PRECISION_FP16) {

@@ -129,11 +129,19 @@ __global__ void __launch_bounds__(WARP) decide_kernel(struct esp_batch batch,
         return;
     }
     if (d.there) {
-        const double factor = decide_factor(c,
-                                            &op.loss[member],
-                                            &op.result[member],
-                                            op.scale ? &op.scale[member] : NULL,
-                                            squares);
+        uint32_t *halted = op.halted ? &op.halted[member] : NULL;
+        double factor = 0;
+        if (!halted || !*halted) {
+            const int64_t skipped = op.result[member].skipped;
+            factor = decide_factor(c,
+                                   &op.loss[member],
+                                   &op.result[member],
+                                   op.scale ? &op.scale[member] : NULL,
+                                   squares);
+            if (halted) {
+                *halted = op.result[member].skipped != skipped;
+            }
+        }
         op.loss[member].sum = 0;
         op.loss[member].count = 0;
         d.go = factor != 0;

@@ -8,6 +8,7 @@
 #include <map>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <vector>
 
 struct esp_emu_graph {
@@ -22,6 +23,8 @@ struct esp_emu_stream {
 struct esp_emu_event {
     bool done;
     struct esp_emu_stream *stream;
+    bool timed;
+    double seconds; /* on the monotonic clock, when it was reached */
 };
 
 /* So that an endless enqueueing does not take the machine's memory. */
@@ -30,6 +33,13 @@ struct esp_emu_event {
 static size_t memory_total = (size_t)4 << 30, memory_used;
 static std::map<void *, size_t> blocks;
 static cudaError_t last_error;
+
+static uint64_t synchronisations;
+
+extern "C" uint64_t esp_emu_synchronisations(void)
+{
+    return synchronisations;
+}
 
 extern "C" void esp_emu_set_memory(size_t bytes)
 {
@@ -162,6 +172,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
         last_error = cudaErrorStreamCaptureUnsupported;
         return last_error;
     }
+    synchronisations++;
     work_off(stream);
     return cudaSuccess;
 }
@@ -211,8 +222,7 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags)
 {
-    (void)flags;
-    *event = new esp_emu_event{true, NULL};
+    *event = new esp_emu_event{true, NULL, !(flags & cudaEventDisableTiming), 0};
     return cudaSuccess;
 }
 
@@ -233,7 +243,12 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
     }
     event->done = false;
     event->stream = stream;
-    esp_emu_enqueue(stream, [=] { event->done = true; });
+    esp_emu_enqueue(stream, [=] {
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        event->seconds = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+        event->done = true;
+    });
     return cudaSuccess;
 }
 
@@ -252,6 +267,19 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
     if (!event->done) {
         work_off(event->stream);
     }
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t begin, cudaEvent_t end)
+{
+    if (!begin->timed || !end->timed || !begin->stream || !end->stream) {
+        last_error = cudaErrorInvalidValue;
+        return last_error;
+    }
+    if (!begin->done || !end->done) {
+        return cudaErrorNotReady;
+    }
+    *milliseconds = (float)(1e3 * (end->seconds - begin->seconds));
     return cudaSuccess;
 }
 

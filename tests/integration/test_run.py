@@ -86,6 +86,22 @@ def test_the_verbs_agree_with_each_other(t):
     assert "learning_rate" in out, out
 
 
+def test_why_tells_what_remains_in_tokens_and_in_device_time(t):
+    run = t.directory()
+    t.run("run", t.study(method="sobol", run_cap=9, stopping="{type: freeze-thaw}",
+                         learning_rate="{distribution: log_uniform_values, min: 1e-4, max: 1e-2}"),
+          "--dir", run)
+    verdicts = [json.loads(data) for data, in
+                query(run, "SELECT data FROM event WHERE kind = 'verdict' ORDER BY seq")]
+    weighed = [v for v in verdicts if v["rule"] == "freeze-thaw"]
+    assert weighed and all(v["cost"] > 0 and v["cost_seconds"] > 0 for v in weighed), weighed
+    trial = next(v["verdict_trial"] for v in weighed)
+    out, _ = t.run("why", run, str(trial))
+    assert "tokens that remain, about " in out and " of the device" in out, out
+    told = [row["verdict"] for row in t.json("why", run, str(trial))]
+    assert any((v["cost_seconds"] or 0) > 0 for v in told), told
+
+
 def test_sample_writes_text_from_the_best_checkpoint(t):
     run = t.directory()
     t.run("run", t.study(), "--dir", run)

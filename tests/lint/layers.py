@@ -26,6 +26,11 @@ PURE_MAY = {
     "controller/search/": ("controller/search/",),
     "controller/stop/": ("controller/stop/", "controller/search/"),
 }
+# Beside include/ and its own folder: a replay reads ledgers and never writes one.
+MAY = {
+    "controller/replay/": ("controller/search/", "controller/stop/", "controller/study/",
+                           "controller/store/reader.h"),
+}
 PURE_LIBRARIES = {"cblas.h", "lapacke.h", "lapack.h", "nlopt.h", "Random123/philox.h"}
 # No clock, I/O, threads or libc randomness in the decision core (stdio only for snprintf's absence).
 PURE_NEVER = {"time.h", "sys/time.h", "pthread.h", "threads.h", "unistd.h", "fcntl.h", "signal.h",
@@ -36,7 +41,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 def folder_of(path, name):
     """The tree's file that `name` means when `path` includes it, relative to the root, or None."""
-    for base in (path.parent, ROOT, ROOT / "include"):
+    for base in (path.parent, ROOT, ROOT / "controller", ROOT / "include"):
         candidate = (base / name).resolve()
         if candidate.is_file() and ROOT in candidate.parents:
             return candidate.relative_to(ROOT).as_posix()
@@ -62,6 +67,9 @@ def breaches(path):
             yield "%s (kernels) includes %s" % (here, target)
         if here.startswith("controller/") and target and target.startswith(("trial/", "kernels/")):
             yield "%s (controller) includes %s" % (here, target)
+        for room, may in MAY.items():
+            if here.startswith(room) and target and not target.startswith(may + (room, "include/")):
+                yield "%s includes %s, which its room may not use" % (here, target)
         for pure in PURE:
             if not here.startswith(pure):
                 continue

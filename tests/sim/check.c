@@ -90,6 +90,18 @@ check_created(struct world *w, const struct esp_event *e, struct sim_shadow_tria
                     (long long)e->trial,
                     (long long)w->study->run_cap);
     }
+    if (e->verdict.action == ESP_VERDICT_REPEAT) {
+        struct esp_trial_view of =
+            esp_core_trial(w->controller.core, (uint32_t)e->verdict.trial);
+        sim_say(w, "trial %lld repeats %lld", (long long)e->trial, (long long)of.trial);
+        if (memcmp(of.values, e->values, e->value_count * sizeof *e->values) != 0 ||
+            of.repeats >= 0 || (int64_t)of.seed == e->extra) {
+            sim_violate(w,
+                        "trial %lld is no other seed of trial %lld's settings",
+                        (long long)e->trial,
+                        (long long)of.trial);
+        }
+    }
     *t = (struct sim_shadow_trial){.exists = true, .last_step = -1};
 }
 

@@ -40,9 +40,11 @@ double sim_curve(const struct world *w,
         return NAN;
     }
     double octaves = log2(trainer->learning_rate / 1e-3);
-    double floor_loss = 1.5 + 0.05 * octaves * octaves + 0.2 * settings_noise(w, trainer, 2);
+    double size = w->ties ? 0.005 : 1;
+    double floor_loss =
+        1.5 + 0.05 * octaves * octaves + 0.2 * size * settings_noise(w, trainer, 2);
     double loss = floor_loss + 3.0 * exp(-5.0 * share) +
-                  0.05 * settings_noise(w, trainer, 100 + (uint64_t)step);
+                  0.05 * size * settings_noise(w, trainer, 100 + (uint64_t)step);
     /* The tag shows which attempt a recorded value came from. */
     return w->tagged ? round(loss * 1e6) / 1e6 + 1e-9 * attempt : loss;
 }

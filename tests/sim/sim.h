@@ -210,6 +210,7 @@ struct world {
     int checkpoint_count;
     struct sim_shadow shadow;
     bool faults, commands, tagged, exact;
+    bool ties;  /* settings hardly differ, so that leaders tie */
     bool signals, partitions; /* one kind of fault, many of it */
     double loss, duplication, late;
     int64_t delay_ms;

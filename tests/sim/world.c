@@ -115,9 +115,17 @@ static int make_study(struct world *w)
         "early_terminate: {type: asha, eta: 3}\n",
         "early_terminate: {type: asha, eta: 2, form: stopping}\n",
         "early_terminate: {type: median}\n"};
+    static const char *const tie_breakers[] = {
+        "",
+        "early_terminate: {type: none, repeats: 2}\n",
+        "early_terminate: {type: asha, eta: 3, repeats: 2}\n",
+        "early_terminate: {type: asha, eta: 2, form: stopping, repeats: 1}\n",
+        "early_terminate: {type: median, repeats: 1}\n"};
     int stopping = (int)sim_range(w, 1, 4);
     bool grid = sim_chance(w, 0.4);
     static const char *const methods[] = {"random", "sobol"};
+    /* Settings that are nearly the same, so that some tie and are repeated. */
+    bool ties = w->ties = w->seed % 5 == 3;
     w->exact = stopping == 1 && !w->commands;
     char text[4096];
     int length = snprintf(
@@ -127,16 +135,18 @@ static int make_study(struct world *w)
         "run_cap: %lld\nworkers: %lld\nparameters:\n",
         (unsigned long long)(w->seed % 1000),
         grid ? "grid" : methods[sim_range(w, 0, 1)],
-        stoppings[stopping],
+        ties ? tie_breakers[stopping] : stoppings[stopping],
         (long long)sim_range(w, 2, 12),
         (long long)sim_range(w, 1, 4));
     length += snprintf(
         text + length,
         sizeof text - (size_t)length,
-        grid ? "  learning_rate: {values: [1e-4, 3e-4, 1e-3, 3e-3]}\n  batch_size: {values: "
-               "[4, 8, 16]}\n"
-             : "  learning_rate: {distribution: log_uniform_values, min: 1e-4, max: 1e-2}\n"
-               "  batch_size: {values: [4, 8, 16]}\n");
+        ties   ? "  learning_rate: {values: [1e-3, 1.0001e-3, 1.0002e-3, 1.0003e-3]}\n"
+                 "  batch_size: {values: [4, 8, 16]}\n"
+        : grid ? "  learning_rate: {values: [1e-4, 3e-4, 1e-3, 3e-3]}\n  batch_size: {values: "
+                 "[4, 8, 16]}\n"
+               : "  learning_rate: {distribution: log_uniform_values, min: 1e-4, max: 1e-2}\n"
+                 "  batch_size: {values: [4, 8, 16]}\n");
     snprintf(
         text + length,
         sizeof text - (size_t)length,

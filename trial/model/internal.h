@@ -48,11 +48,16 @@ struct layer {
     struct esp_view hidden;       /* [N, 4C]: after it */
 };
 
+/* What a snapshot holds of one member. */
+#define SNAPSHOT_MEMBER (sizeof(struct esp_loss_sum) + sizeof(struct esp_update_result))
+
 /* Every address of the one allocation. */
 struct plan {
     size_t bytes;
     struct esp_view slab[SLABS];     /* enum esp_model_slab; data NULL: not there */
-    struct esp_view tokens, targets; /* [N], int32 */
+    size_t input_bytes;              /* from `control` on: control, tokens and targets, which go
+                                      * to the device as one */
+    struct esp_view tokens, targets; /* [N], int32: of the present micro-batch */
     struct esp_view branch;          /* [N, C]: a projection's result, until the next norm */
     struct esp_view last;            /* [N, C]: the stream that the final norm saw */
     struct esp_view final;           /* [N, C]: the final norm's result */
@@ -65,19 +70,21 @@ struct plan {
     struct esp_control *control;      /* [K] */
     struct esp_loss_sum *train_loss;  /* [K]: of the batch being gathered */
     struct esp_loss_sum *eval_loss;   /* [K] */
-    struct esp_update_result *result; /* [K] */
+    struct esp_update_result *result; /* [K], right behind eval_loss: one snapshot for both */
+    uint32_t *halted;                 /* [K]: members whose update was left out */
     double *scratch;                  /* [K · ESP_OPTIMIZE_SCRATCH] */
     struct esp_view narrow;           /* [slab], A: parameters rounded; none where A is R */
     struct esp_loss_scale *scale;     /* [K]: fp16's; NULL otherwise */
 };
 
-/* Steps as graphs, where the backend has them: one for each set of active members, with and
- * without dropout, for training and for validation. Members leave and validate one at a time,
- * so few are in use; the oldest makes room. */
-#define GRAPHS 16
+/* Steps as graphs, where the backend has them: one for each frame and set of active members,
+ * with and without dropout, for training and for validation. Sixteen members of five batch
+ * sizes, of which one at a time validates, come to 2 · 16 + 5; the oldest makes room. */
+#define GRAPHS 64
 
 struct step_graph {
     uint64_t active;
+    int frame;
     bool gradient, dropout;
     bool seen; /* run once: shapes, algorithms and workspaces are known */
     struct esp_graph *graph;
@@ -101,8 +108,9 @@ struct esp_model {
     void *memory; /* the backend's, all of it */
     struct step_graph graphs[GRAPHS];
     int next_graph;
-    struct esp_control *control; /* host's copy, [K] */
-    int32_t *staging;            /* host, [N] */
+    struct esp_control *control; /* host's copy of the inputs: [K], tokens, targets */
+    double *loss_scale; /* [K]: of the batch that each member gathers */
+    struct esp_ring *ring;
 };
 
 /* table.c: fills tensors, tensor_count, count, slab_count and decayed. -ENOMEM. */
@@ -111,6 +119,10 @@ int esp_model_table_fill(struct esp_model *model);
 /* plan.c: lays everything out from address `base` (NULL for the dry run) and fills plan and
  * layers. */
 void esp_model_lay_out(struct esp_model *model, void *base);
+
+/* Bytes of the inputs of every member in frames of `sequences`, and where they are: sets the
+ * views of tokens and targets. */
+size_t esp_model_place_inputs(struct esp_model *model, int sequences);
 
 /* forward.c: the stream through all layers and the final norm, for the active members;
  * `dropout` is false when no member has any. */

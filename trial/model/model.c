@@ -87,7 +87,7 @@ static void release_host(struct esp_model *model)
     free(model->layers);
     free(model->tensors);
     free(model->control);
-    free(model->staging);
+    free(model->loss_scale);
 }
 
 size_t esp_model_plan(const struct esp_kernels *kernels,
@@ -124,7 +124,6 @@ int esp_model_create(const struct esp_kernels *kernels,
     if (rc) {
         return rc;
     }
-    const size_t rows = (size_t)micro_batch * (size_t)shape->context;
     model = calloc(1, sizeof *model);
     if (!model) {
         rc = esp_error_set(error, -ENOMEM, "out of memory making a model");
@@ -135,10 +134,16 @@ int esp_model_create(const struct esp_kernels *kernels,
     model->members = members;
     model->micro_batch = micro_batch;
     model->training = training;
-    model->control = calloc((size_t)members, sizeof *model->control);
-    model->staging = calloc(rows, sizeof *model->staging);
-    if (!model->control || !model->staging || prepare(model)) {
+    if (!prepare(model)) {
+        model->control = calloc(1, model->plan.input_bytes);
+    }
+    model->loss_scale = calloc((size_t)members, sizeof *model->loss_scale);
+    if (!model->control || !model->loss_scale) {
         rc = esp_error_set(error, -ENOMEM, "out of memory making a model");
+        goto out;
+    }
+    rc = kernels->ring_open(kernels, &model->ring, error);
+    if (rc) {
         goto out;
     }
     model->memory = kernels->allocate(kernels, model->plan.bytes);
@@ -168,6 +173,9 @@ void esp_model_destroy(struct esp_model *model)
             if (model->graphs[i].graph) {
                 model->kernels->graph_destroy(model->kernels, model->graphs[i].graph);
             }
+        }
+        if (model->ring) {
+            model->kernels->ring_close(model->kernels, model->ring);
         }
         if (model->memory) {
             model->kernels->release(model->kernels, model->memory);

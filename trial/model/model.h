@@ -58,13 +58,19 @@ enum esp_model_slab {
 /* One member's part of a micro-batch. Pointers are to host memory, [sequences, context]. */
 struct esp_model_input {
     bool active;   /* false: nothing else is read */
-    int sequences; /* 1 … micro_batch */
+    int sequences; /* 1 … frame */
+    /* Sequences that are computed, used or not: sequences … micro_batch, 0: micro_batch. One
+     * for all active members of a call. A member's bits may depend on its frame. */
+    int frame;
     const int32_t *tokens;
     const int32_t *targets; /* the token to predict at each position; −1: not counted */
     double dropout;         /* 0 in esp_model_loss */
     uint64_t seed;          /* of dropout */
     uint64_t step;          /* of dropout: the update this belongs to, from 0 */
     int64_t first_sequence; /* of this micro-batch within the member's batch */
+    /* Tokens of the member's whole batch, the same for all of its micro-batches; 0: not known.
+     * fp16 takes their share in the mean into the gradients, which keeps those in its range. */
+    int64_t batch_tokens;
 };
 
 struct esp_model_loss {
@@ -90,6 +96,7 @@ struct esp_model_result {
     int64_t updates;  /* done */
     int64_t
         skipped; /* not done: loss or gradient was not finite (parameters are as before it) */
+    int64_t overflowed; /* not done: fp16's gradient overflowed, and its scale was halved */
 };
 
 /* Bytes that esp_model_create would allocate on the device: a dry run of the same plan. Without
@@ -109,6 +116,11 @@ int esp_model_create(const struct esp_kernels *kernels,
                      bool training,
                      struct esp_model **model,
                      struct esp_error *error);
+
+/* Does one micro-step of everything for all members, before any is initialised, and forgets it:
+ * what a backend allocates when it first sees a shape is allocated then. -ENOMEM: there is no
+ * room for that; the model can only be destroyed. */
+int esp_model_rehearse(struct esp_model *model, struct esp_error *error);
 
 /* NULL is fine. */
 void esp_model_destroy(struct esp_model *model);
@@ -135,8 +147,14 @@ int esp_model_loss(struct esp_model *model,
                    struct esp_model_loss *losses,
                    struct esp_error *error);
 
+/* The same without waiting: the sums come with the next esp_model_push. */
+int esp_model_evaluate(struct esp_model *model,
+                       const struct esp_model_input *inputs,
+                       struct esp_error *error);
+
 /* One optimizer step for every member whose update is active: mean over the tokens counted
- * since its last one, clip, AdamW or SGD; its gradients start from zero again.
+ * since its last one, clip, AdamW or SGD; its gradients start from zero again. A member whose
+ * update was skipped takes no other, and no result tells of one, until it is initialised anew.
  * updates[members]. */
 int esp_model_update(struct esp_model *model,
                      const struct esp_model_update *updates,
@@ -147,6 +165,25 @@ int esp_model_update(struct esp_model *model,
 int esp_model_results(struct esp_model *model,
                       struct esp_model_result *results,
                       struct esp_error *error);
+
+/* Work ahead of its results, so that a device never waits for the host. A piece of work is what
+ * is called between a begin and a push; at most ESP_MODEL_AHEAD pieces may be pushed and not
+ * yet popped. Members may be initialised and read in between; results then are those of the
+ * pieces all the same. */
+#define ESP_MODEL_AHEAD 64
+int esp_model_begin(struct esp_model *model, struct esp_error *error);
+int esp_model_push(struct esp_model *model, struct esp_error *error);
+
+/* What the oldest piece came to: results[members] of its updates (zeros without one),
+ * losses[members] of its last evaluation (for members that it took; else of an older one), and
+ * the device's seconds. 1: it is not done yet (never with `wait`, which waits for it). -ENOENT:
+ * nothing was pushed. */
+int esp_model_pop(struct esp_model *model,
+                  bool wait,
+                  struct esp_model_result *results,
+                  struct esp_model_loss *losses,
+                  double *seconds,
+                  struct esp_error *error);
 
 /* Forgets the gradients gathered since the member's last update (a member that leaves, or whose
  * half-gathered batch is dropped). */

@@ -97,6 +97,21 @@ static void take_gradients(struct planner *p, struct esp_model *model)
     model->plan.grad_wide = take_view(p, narrow * 4, a);
 }
 
+/* Control, tokens and targets lie together, as tight as the present frame allows, so that one
+ * upload of what is in use brings them all. */
+size_t esp_model_place_inputs(struct esp_model *model, int sequences)
+{
+    const int64_t rows = (int64_t)sequences * model->shape.context;
+    struct plan *plan = &model->plan;
+    struct planner p = {.base = (uintptr_t)plan->control,
+                        .alignment = model->kernels->alignment,
+                        .members = model->members};
+    take(&p, (size_t)model->members * sizeof *plan->control);
+    plan->tokens = take_view(&p, rows, sizeof(int32_t));
+    plan->targets = take_view(&p, rows, sizeof(int32_t));
+    return p.at;
+}
+
 static void take_slabs(struct planner *p, struct esp_model *model)
 {
     const bool second = model->shape.optimizer == ESP_OPTIMIZER_ADAMW;
@@ -123,17 +138,18 @@ void esp_model_lay_out(struct esp_model *model, void *base)
                         .alignment = model->kernels->alignment,
                         .members = model->members};
     struct plan *plan = &model->plan;
-    plan->control = take(&p, members * sizeof *plan->control);
+    plan->control = take(&p, 0);
+    plan->input_bytes = esp_model_place_inputs(model, model->micro_batch);
+    take(&p, plan->input_bytes);
     plan->train_loss = take(&p, members * sizeof *plan->train_loss);
-    plan->eval_loss = take(&p, members * sizeof *plan->eval_loss);
-    plan->result = take(&p, members * sizeof *plan->result);
+    plan->eval_loss = take(&p, members * SNAPSHOT_MEMBER);
+    plan->result = (void *)((uintptr_t)plan->eval_loss + members * sizeof *plan->eval_loss);
+    plan->halted = take(&p, members * sizeof *plan->halted);
     plan->scratch = take(&p, members * ESP_OPTIMIZE_SCRATCH * sizeof *plan->scratch);
     plan->scale = NULL;
     if (model->training && model->kernels->precision == ESP_PRECISION_FP16) {
         plan->scale = take(&p, members * sizeof *plan->scale);
     }
-    plan->tokens = take_view(&p, rows, sizeof(int32_t));
-    plan->targets = take_view(&p, rows, sizeof(int32_t));
     take_slabs(&p, model);
     plan->narrow = (struct esp_view){0};
     if (model->kernels->narrow) {

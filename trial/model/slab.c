@@ -158,6 +158,7 @@ int esp_model_init_member(struct esp_model *model,
     }
     esp_model_zero_gradients(model, member);
     k->zero(k, model->plan.result + member, sizeof *model->plan.result);
+    k->zero(k, model->plan.halted + member, sizeof *model->plan.halted);
     if (model->plan.scale && !rc) {
         const struct esp_loss_scale start = {.scale = ESP_LOSS_SCALE_START};
         rc = k->upload(k, model->plan.scale + member, &start, sizeof start);

@@ -27,11 +27,11 @@ struct server {
     struct esp_error *error;
 };
 
-/* The settings of this trial: the study's trainer, then its own parameters. */
+/* The settings of this trial: the study's trainer, then its own parameters, and the seed that
+ * it was created with: that of the settings, or another one when it repeats a trial. */
 static int
 make_settings(const struct esp_assign *assign, struct esp_trainer *out, struct esp_error *error)
 {
-    bool seeded = false;
     if (!assign->trainer) {
         return esp_error_set(error,
                              -ENOTSUP,
@@ -45,11 +45,8 @@ make_settings(const struct esp_assign *assign, struct esp_trainer *out, struct e
         if (rc < 0) {
             return rc;
         }
-        seeded = seeded || strcmp(p->name, "seed") == 0;
     }
-    if (!seeded && out->seed == 0) {
-        out->seed = (int64_t)(assign->seed & SEED_MASK);
-    }
+    out->seed = (int64_t)(assign->seed & SEED_MASK);
     if (assign->horizon > 0) {
         out->tokens = assign->horizon;
     }
@@ -108,9 +105,33 @@ static void release_member(struct server *s, struct esp_member *m)
     esp_tell_released(&s->teller, trial, attempt);
 }
 
+static void take_progress(struct server *s, struct esp_group *group, struct esp_group_event *e);
+
+/* Waits for what a group has under way and tells what came of it, so that what is decided next
+ * is decided on the member as it is. A device that failed ends the process. */
+static void catch_up(struct server *s, struct esp_group *group)
+{
+    struct esp_group_event events[ESP_MEMBERS_MAX];
+    int count = 0;
+    int rc = esp_group_collect(group, events, &count, s->error);
+    if (rc < 0) {
+        s->leaving = true;
+        s->rc = rc;
+    }
+    for (int i = 0; i < count; i++) {
+        take_progress(s, group, &events[i]);
+    }
+}
+
 static void obey(struct server *s, struct esp_member *m, const struct esp_directive *d)
 {
     m->directive = d->number;
+    if (d->action != ESP_DIRECT_CONTINUE) {
+        catch_up(s, m->group);
+    }
+    if (s->rc < 0) {
+        return;
+    }
     switch (d->action) {
     case ESP_DIRECT_CONTINUE:
         esp_group_until(m->group, m->slot, d->until);
@@ -215,6 +236,11 @@ static int train(struct server *s)
 
 static void save_all(struct server *s)
 {
+    for (int i = 0; i < ESP_MEMBERS_MAX; i++) {
+        if (s->members.groups[i]) {
+            catch_up(s, s->members.groups[i]);
+        }
+    }
     for (int i = 0; i < ESP_MEMBERS_MAX; i++) {
         struct esp_member *m = &s->members.items[i];
         if (m->used && esp_tell_save(&s->teller, m)) {

@@ -4,8 +4,11 @@
  *
  * A decision is what the controller asks between two reports: a free slot (with the proposal
  * when it is a new trial), or what becomes of a trial that reached its mark. Refits are asked
- * for after every report, as the controller does, and are counted apart. Prints
- * {"200":{"p50_us","p99_us","refit_p99_us"},"10000":{…}}. */
+ * for after every report, as the controller does, and are counted apart. Times are processor
+ * time of all threads: on one core that is how long it takes, and other programs do not add to
+ * it. Memory is the process's peak; `reports` is how much record it holds then, of which the
+ * searches keep tokens and loss. Prints
+ * {"200":{"p50_us","p99_us","refit_p99_us","rss_kib","reports"},"10000":{…}}. */
 #include "replay/policy.h"
 #include "replay/summary.h"
 #include "search/sampler.h"
@@ -27,7 +30,7 @@
 static double now_us(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
 }
 
@@ -78,13 +81,14 @@ struct search {
     int64_t *tokens;
     uint32_t count;
     double *us, *refit_us;
-    int asked, refits;
+    int asked, refits, reports;
 };
 
 static void observe(struct search *s, uint32_t trial, int64_t tokens)
 {
     double loss = loss_of(&s->values[2 * trial], tokens, trial);
     s->tokens[trial] = tokens;
+    s->reports++;
     esp_sampler_observed(s->sampler, trial, tokens, loss);
     esp_scheduler_observed(s->scheduler, trial, tokens, loss, (double)tokens);
 }
@@ -212,12 +216,14 @@ static int measure(const struct esp_study *study, uint32_t trials)
     decide(&s, study);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("\"%u\":{\"p50_us\":%.1f,\"p99_us\":%.1f,\"refit_p99_us\":%.1f,\"rss_kib\":%ld}",
+    printf("\"%u\":{\"p50_us\":%.1f,\"p99_us\":%.1f,\"refit_p99_us\":%.1f,\"rss_kib\":%ld,"
+           "\"reports\":%d}",
            trials,
            esp_percentile_of(s.us, (size_t)s.asked, 0.50),
            esp_percentile_of(s.us, (size_t)s.asked, 0.99),
            s.refits ? esp_percentile_of(s.refit_us, (size_t)s.refits, 0.99) : 0.0,
-           usage.ru_maxrss);
+           usage.ru_maxrss,
+           s.reports);
     esp_sampler_destroy(s.sampler);
     esp_scheduler_destroy(s.scheduler);
     free(s.values);

@@ -1,206 +1,249 @@
-"""Real Optuna on one table, scored as `espalier replay` scores.
+#!/usr/bin/env python3
+"""Real Optuna on one table, by the rules of `espalier replay`.
 
-    optuna_replay.py TABLE.yaml tpe|gp none|hyperband|median SEEDS BUDGET
+    optuna_replay.py TABLE.yaml tpe|gp none|hyperband|median --budget B --seeds S[,S…]
+                     [--center OCTAVES]
 
 The sampler proposes within the ranges and gets the nearest trial not yet taken; the trial is
-trained point by point and paid for, until its end or until the pruner stops it."""
+trained point by point and paid for, until its end or until the pruner stops it. After every
+payment the trial that `best` would name is scored by its last loss.
 
-import csv
+Given to Optuna, so that the comparison is no weaker than it could be:
+* the parameters of the trial it got, not those it asked for: its models see what was trained
+  (on a table of 1000 settings in eight dimensions the two are far apart);
+* batch sizes and other numbers as ordered, on the scale of the table (log, or log of 1 - x);
+* Hyperband's real number of points as its largest resource, instead of a guess;
+* a diverged trial is told as pruned, which TPE counts as bad, not as failed, which it ignores.
+
+With --center the first trial is Step Law's optimum (arXiv 2503.04715), its learning rate moved
+by so many octaves. Prints a JSON line per seed. PROTOCOL changes when what is measured does:
+results of another one are not reused."""
+
+import argparse
 import json
 import math
-import os
-import statistics
 import sys
 import warnings
 
 import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import TrialState
 
+from returned import Returned
+from table import Fault, Table
+
+PROTOCOL = 2
 warnings.filterwarnings("ignore")
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-BUDGETS = [1, 2, 5, 10, 20]
 
 
-def number(text):
-    try:
-        return float(text)
-    except ValueError:
-        return text
+class Axis:
+    """One parameter: Optuna's distribution, each row's value in it and place in [0, 1]."""
+
+    def __init__(self, name, entry, cells):
+        values = entry.get("values")
+        self.name = name
+        if values and any(isinstance(v, str) for v in values):
+            texts = [v if isinstance(v, str) else f"{v:g}" for v in values]
+            self.distribution = CategoricalDistribution(texts)
+            self.rows = list(cells)
+            self.low, self.span, self.log = 0, max(1, len(values) - 1), False
+            self.at = texts.index
+        else:
+            scale = entry.get("scale", "linear")
+            numbers = [float(cell) for cell in cells]
+            ends = [min(numbers), max(numbers)]
+            if not values:
+                ends = [float(entry.get("min", ends[0])), float(entry.get("max", ends[1]))]
+            self.turn = (lambda x: 1 - x) if scale == "log1m" else (lambda x: x)
+            ends = sorted(self.turn(x) for x in ends)
+            self.log = scale != "linear"
+            self.distribution = FloatDistribution(ends[0], ends[1], log=self.log)
+            self.low = self.stretch(ends[0])
+            self.span = self.stretch(ends[1]) - self.low
+            self.at = lambda x: x
+            self.rows = [min(max(self.turn(x), ends[0]), ends[1]) for x in numbers]
+        self.places = [self.place(value) for value in self.rows]
+
+    def stretch(self, x):
+        return math.log(x) if self.log else x
+
+    def place(self, value):
+        if self.span == 0:
+            return 0.5
+        return (self.stretch(self.at(value)) - self.low) / self.span
 
 
-def parse(path):
-    """The flat YAML of a table: one key a line, parameters as one-line mappings."""
-    table, inside = {"parameters": {}}, None
-    with open(path) as file:
-        for line in file:
-            if not line.strip() or line.lstrip().startswith("#"):
-                continue
-            key, _, rest = line.strip().partition(":")
-            rest = rest.strip()
-            if line[0] != " ":
-                inside = key if not rest else None
-                table[key] = rest.strip('"') if rest else table.get(key, {})
-            elif inside == "parameters":
-                entry = {}
-                body = rest.strip("{} ")
-                if "values:" in body:
-                    values = body[body.index("[") + 1 : body.index("]")]
-                    entry["values"] = [number(v.strip()) for v in values.split(",")]
-                    body = body[: body.index("values:")]
-                for part in body.split(","):
-                    if ":" in part:
-                        name, _, value = part.partition(":")
-                        entry[name.strip()] = number(value.strip())
-                table["parameters"][key] = entry
-    stem = path[: -len(".yaml")]
-    with open(stem + ".trials.csv") as file:
-        rows = list(csv.DictReader(file))
-    with open(stem + ".curves.csv") as file:
-        curves = [[] for _ in rows]
-        for row in csv.DictReader(file):
-            curves[int(row["trial"])].append((int(float(row["tokens"])), float(row["loss"])))
-    table["rows"], table["curves"] = rows, curves
-    return table
+class Nearest(optuna.samplers.BaseSampler):
+    """Another sampler, whose every proposal becomes the nearest trial not yet taken."""
 
+    def __init__(self, inner, axes, first):
+        self.inner, self.first = inner, first
+        self.axes = [axis for axis in axes if axis.span > 0]
+        self.space = {axis.name: axis.distribution for axis in self.axes}
+        self.taken = [False] * len(axes[0].rows)
+        self.row = None
 
-def stretch(scale, x):
-    return math.log(x) if scale == "log" else math.log1p(-x) if scale == "log1m" else x
+    def infer_relative_search_space(self, study, trial):
+        return self.space
 
+    def sample_relative(self, study, trial, search_space):
+        space = self.inner.infer_relative_search_space(study, trial)
+        values = self.inner.sample_relative(study, trial, space)
+        for axis in self.axes:
+            if axis.name not in values:
+                values[axis.name] = self.inner.sample_independent(
+                    study, trial, axis.name, axis.distribution
+                )
+        if self.first:
+            values.update(self.first)
+            self.first = None
+        self.row = self.nearest([axis.place(values[axis.name]) for axis in self.axes])
+        self.taken[self.row] = True
+        return {axis.name: axis.rows[self.row] for axis in self.axes}
 
-class Space:
-    def __init__(self, table):
-        self.names, self.params, self.places = [], table["parameters"], []
-        self.ranges = {}
-        for name, entry in self.params.items():
-            column = [number(row[name]) for row in table["rows"]]
-            values = entry.get("values")
-            if values and any(isinstance(v, str) for v in values):
-                column = [values.index(v) for v in column]
-                entry["nominal"] = True
-            scale = "linear" if entry.get("nominal") else entry.get("scale", "linear")
-            low = min(column) if values else entry.get("min", min(column))
-            high = max(column) if values else entry.get("max", max(column))
-            a, b = stretch(scale, low), stretch(scale, high)
-            self.ranges[name] = (scale, low, high, a, b)
-            self.names.append(name)
-            self.places.append([0.5 if a == b else (stretch(scale, x) - a) / (b - a) for x in column])
+    def sample_independent(self, study, trial, name, distribution):
+        raise AssertionError(f"{name} was not sampled with the others")
 
-    def suggest(self, trial):
-        place = []
-        for name in self.names:
-            scale, low, high, a, b = self.ranges[name]
-            entry = self.params[name]
-            if low == high:
-                place.append(0.5)
-                continue
-            if entry.get("values"):
-                x = trial.suggest_categorical(name, entry["values"])
-                x = entry["values"].index(x) if entry.get("nominal") else x
-            elif scale == "log":
-                x = trial.suggest_float(name, low, high, log=True)
-            elif scale == "log1m":
-                x = 1 - trial.suggest_float(name, 1 - high, 1 - low, log=True)
-            else:
-                x = trial.suggest_float(name, low, high)
-            place.append((stretch(scale, x) - a) / (b - a))
-        return place
-
-    def nearest(self, place, taken):
+    def nearest(self, place):
         best, least = -1, math.inf
-        for row in range(len(taken)):
-            if not taken[row]:
-                d = sum((p[row] - q) ** 2 for p, q in zip(self.places, place))
+        for row, taken in enumerate(self.taken):
+            if not taken:
+                d = sum((axis.places[row] - at) ** 2 for axis, at in zip(self.axes, place))
                 if d < least:
                     best, least = row, d
         return best
 
+    def reseed_rng(self):
+        self.inner.reseed_rng()
 
-def run(table, space, sampler, pruner, seed, budget):
-    horizon, curves = int(float(table["horizon"])), table["curves"]
-    samplers = {"tpe": optuna.samplers.TPESampler, "gp": optuna.samplers.GPSampler}
-    pruners = {
-        "none": optuna.pruners.NopPruner,
-        "median": optuna.pruners.MedianPruner,
-        "hyperband": lambda: optuna.pruners.HyperbandPruner(
-            min_resource=1, max_resource=max(len(c) for c in curves), reduction_factor=3
-        ),
+    def before_trial(self, study, trial):
+        self.inner.before_trial(study, trial)
+
+    def after_trial(self, study, trial, state, values):
+        self.inner.after_trial(study, trial, state, values)
+
+
+def make_sampler(name, seed):
+    if name == "gp":
+        return optuna.samplers.GPSampler(seed=seed)
+    return optuna.samplers.TPESampler(seed=seed)
+
+
+def make_pruner(name, table):
+    if name == "median":
+        return optuna.pruners.MedianPruner()
+    if name == "hyperband":
+        points = max(len(curve) for curve in table.curves)
+        return optuna.pruners.HyperbandPruner(
+            min_resource=1, max_resource=points, reduction_factor=3
+        )
+    return optuna.pruners.NopPruner()
+
+
+def step_law(table, axes, octaves):
+    """Step Law's optimum for N parameters and D tokens, held inside of the ranges."""
+    n, d = table.model["parameters"], table.horizon
+    wanted = {
+        "learning_rate": 1.79 * n**-0.713 * d**0.307 * 2.0**octaves,
+        "batch_size": 0.58 * d**0.571 / table.model["context"],
     }
-    study = optuna.create_study(sampler=samplers[sampler](seed=seed), pruner=pruners[pruner]())
-    taken, trace, spent = [False] * len(curves), [], 0
-    complete, partial = (math.inf, -1), (math.inf, -1)
-    sign = -1 if "maximize" in str(table.get("metric")) else 1
-    while not all(taken):
-        trial = study.ask()
-        row = space.nearest(space.suggest(trial), taken)
-        taken[row] = True
-        before, state, loss = 0, optuna.trial.TrialState.COMPLETE, math.nan
-        for step, (tokens, value) in enumerate(curves[row], 1):
-            if spent + tokens - before > budget * horizon:
-                return trace
-            spent += tokens - before
-            before, loss = tokens, sign * value
-            last = step == len(curves[row])
-            finite = math.isfinite(loss)
-            if finite and last:
-                complete = min(complete, (loss, row))
-            if finite and (partial[1] == row or loss < partial[0]):
-                partial = (loss, row)
-            named = complete[1] if complete[1] >= 0 else partial[1] if partial[1] >= 0 else row
-            end = sign * curves[named][-1][1]
-            trace.append((spent, end if math.isfinite(end) else math.inf))
-            if not finite:
-                state = optuna.trial.TrialState.FAIL
+    ranges = {axis.name: axis.distribution for axis in axes}
+    return {
+        name: min(max(value, ranges[name].low), ranges[name].high)
+        for name, value in wanted.items()
+        if name in ranges
+    }
+
+
+class Search:
+    """One study on the table, until the budget is spent or every trial was taken."""
+
+    def __init__(self, table, axes, args, seed):
+        first = None if args.center is None else step_law(table, axes, args.center)
+        self.table = table
+        self.sampler = Nearest(make_sampler(args.sampler, seed), axes, first)
+        # Hyperband deals brackets by a hash of the study's name: without one they are random.
+        self.study = optuna.create_study(
+            study_name=f"{table.name}-{seed}",
+            sampler=self.sampler,
+            pruner=make_pruner(args.pruner, table),
+        )
+        self.budget = math.floor(args.budget * table.horizon + 1e-6)
+        self.spent, self.trace, self.returned = 0, [], Returned()
+        self.counts = {"trials": 0, "complete": 0, "discarded": 0, "diverged": 0}
+        self.killed = False
+
+    def record(self, row):
+        loss = self.table.final(self.returned.row(row))
+        loss = loss if math.isfinite(loss) else 1e30
+        # Only changes: the line between is flat.
+        if not self.trace or self.trace[-1][1] != loss:
+            self.trace.append([self.spent, loss])
+
+    def train(self, trial, row):
+        """False when the budget ends first."""
+        curve, before, state = self.table.curves[row], 0, TrialState.COMPLETE
+        loss = math.nan
+        for step, (tokens, loss) in enumerate(curve, 1):
+            if self.spent + tokens - before > self.budget:
+                return False
+            self.spent += tokens - before
+            before, last = tokens, step == len(curve)
+            self.returned.observe(row, loss, last)
+            self.record(row)
+            if not math.isfinite(loss):
+                trial.report(math.nan, step)
+                state = TrialState.PRUNED
                 break
             if not last:
                 trial.report(loss, step)
                 if trial.should_prune():
-                    state = optuna.trial.TrialState.PRUNED
+                    state = TrialState.PRUNED
                     break
-        study.tell(trial, loss if state == optuna.trial.TrialState.COMPLETE else None, state)
-    return trace
+        pruned = state == TrialState.PRUNED
+        self.killed |= pruned and row == self.table.best_row
+        diverged = not math.isfinite(loss)
+        self.counts["diverged" if diverged else "discarded" if pruned else "complete"] += 1
+        self.study.tell(trial, None if pruned else loss, state)
+        return True
+
+    def run(self):
+        while not all(self.sampler.taken):
+            trial = self.study.ask(self.sampler.space)
+            self.counts["trials"] += 1
+            if not self.train(trial, self.sampler.row):
+                break
+
+
+def read_arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("table")
+    parser.add_argument("sampler", choices=["tpe", "gp"])
+    parser.add_argument("pruner", choices=["none", "hyperband", "median"])
+    parser.add_argument("--budget", type=float, required=True)
+    parser.add_argument("--seeds", required=True, help="their numbers, with commas between")
+    parser.add_argument("--center", type=float, help="octaves beside Step Law's optimum")
+    return parser.parse_args()
 
 
 def main():
-    path, sampler, pruner, seeds, budget = sys.argv[1:6]
-    seeds, budget = int(seeds), float(budget)
-    table = parse(path)
-    space, horizon = Space(table), float(table["horizon"])
-    sign = -1 if "maximize" in str(table.get("metric")) else 1
-    finals = sorted(
-        sign * c[-1][1] for c in table["curves"] if math.isfinite(c[-1][1])
-    )
-    best, worst = finals[0], finals[-1]
-    limits = {k: best + float(k) * abs(best) for k in ["0.01", "0.0025", "0.001"]}
-    limits["rank20"] = finals[min(19, len(finals) - 1)]
-    costs, regrets = {k: [] for k in limits}, {b: [] for b in BUDGETS}
-    for seed in range(1, seeds + 1):
-        trace = run(table, space, sampler, pruner, seed, budget)
-        for key, limit in limits.items():
-            reached = math.inf
-            for spent, loss in reversed(trace):
-                if not loss <= limit:
-                    break
-                reached = spent / horizon
-            costs[key].append(reached)
-        for b in BUDGETS:
-            before = [loss for spent, loss in trace if spent <= b * horizon]
-            regrets[b].append((min(before[-1], worst) if before else worst) - best)
-    summary = {
-        "table": os.path.basename(path)[: -len(".yaml")],
-        "method": "optuna-" + sampler,
-        "scheduler": pruner,
-        "seeds": seeds,
-        "budget": budget,
-        "best": best,
-        "cost_to_within": {},
-        "regret_at": {str(b): statistics.mean(r) for b, r in regrets.items()},
-    }
-    for key, found in costs.items():
-        middle = statistics.median(found)
-        summary["cost_to_within"][key] = {
-            "median": middle if math.isfinite(middle) else None,
-            "reached": sum(math.isfinite(c) for c in found) / seeds,
-        }
-    print(json.dumps({"summary": summary}))
+    args = read_arguments()
+    try:
+        table = Table(args.table)
+    except (Fault, OSError, ValueError, KeyError) as fault:
+        sys.exit(f"optuna_replay: {fault}")
+    axes = [
+        Axis(name, entry, [row[name] for row in table.rows])
+        for name, entry in table.parameters.items()
+    ]
+    for seed in [int(s) for s in args.seeds.split(",")]:
+        search = Search(table, axes, args, seed)
+        search.run()
+        result = {"seed": seed, "trace": search.trace, "spent": search.spent}
+        result.update(search.counts, best_killed=search.killed)
+        print(json.dumps(result), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -21,6 +21,7 @@ static struct esp_verdict verdict_of(enum esp_verdict_action action, enum esp_ru
                                          .threshold = 2.5,
                                          .expected = NAN,
                                          .cost = NAN,
+                                         .cost_seconds = NAN,
                                          .rivals = {3, 8, -1, -1}};
     return verdict;
 }
@@ -41,7 +42,30 @@ static void a_verdict_names_rule_rung_numbers_and_rivals(void **state)
         esp_buffer_get(&text),
         "{\"action\":\"pause\",\"until\":200000,\"rule\":\"asha-wait\",\"rung\":1,\"at\":67000,"
         "\"rank\":5,\"of\":9,\"value\":2.61,\"threshold\":2.5,\"expected\":null,\"cost\":null,"
-        "\"rivals\":[3,8]}");
+        "\"cost_seconds\":null,\"rivals\":[3,8]}");
+    esp_buffer_release(&text);
+}
+
+static void a_cost_is_told_in_tokens_and_in_device_time(void **state)
+{
+    (void)state;
+    struct esp_verdict verdict = verdict_of(ESP_VERDICT_CONTINUE, ESP_RULE_FREEZE_THAW);
+    struct esp_buffer text = {0};
+    verdict.reason.expected = 0.0125;
+    verdict.reason.cost = 350000;
+    esp_reason_verdict(&verdict, "loss", false, &text);
+    assert_non_null(strstr(esp_buffer_get(&text),
+                           " Expected 0.0125 for the 350k tokens that remain. Nearest"));
+    esp_buffer_clear(&text);
+    verdict.reason.cost_seconds = 192;
+    esp_reason_verdict(&verdict, "loss", false, &text);
+    assert_non_null(strstr(esp_buffer_get(&text),
+                           " Expected 0.0125 for the 350k tokens that remain, about 3 min 12 s "
+                           "of the device. Nearest"));
+    esp_buffer_clear(&text);
+    esp_reason_json(&verdict, false, &text);
+    assert_non_null(
+        strstr(esp_buffer_get(&text), "\"cost\":350000,\"cost_seconds\":192,\"rivals\""));
     esp_buffer_release(&text);
 }
 
@@ -73,6 +97,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_verdict_names_rule_rung_numbers_and_rivals),
+        cmocka_unit_test(a_cost_is_told_in_tokens_and_in_device_time),
         cmocka_unit_test(a_maximised_metric_is_shown_as_it_is),
         cmocka_unit_test(every_rule_has_words),
     };

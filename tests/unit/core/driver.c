@@ -144,6 +144,16 @@ void driver_input(struct driver *d, enum esp_input_kind kind)
     step(d, &(struct esp_input){.kind = kind, .time_ms = d->now, .text = "1.0"});
 }
 
+void driver_calibrate(struct driver *d, const double *scores, uint32_t count)
+{
+    step(d,
+         &(struct esp_input){.kind = ESP_INPUT_CALIBRATION,
+                             .time_ms = d->now,
+                             .scores = scores,
+                             .score_count = count,
+                             .looked_at = count});
+}
+
 void driver_message(struct driver *d, struct esp_peer peer, const struct esp_message *message)
 {
     step(d,

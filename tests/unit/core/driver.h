@@ -37,6 +37,7 @@ void driver_end(struct driver *d);
 void driver_reload(struct driver *d);
 
 void driver_input(struct driver *d, enum esp_input_kind kind);
+void driver_calibrate(struct driver *d, const double *scores, uint32_t count);
 void driver_message(struct driver *d, struct esp_peer peer, const struct esp_message *message);
 /* Lets time pass, ticking whenever the core asks for it. */
 void driver_wait(struct driver *d, int64_t ms);

@@ -79,33 +79,49 @@ static void a_graph_does_what_it_recorded(void **state)
     esp_kernels_close(k);
 }
 
+static void push(const struct esp_kernels *k, struct esp_ring *ring, int *place, int value)
+{
+    assert_int_equal(k->ring_begin(k, ring), 0);
+    assert_int_equal(k->upload(k, place, &value, sizeof value), 0);
+    assert_int_equal(k->ring_push(k, ring, place, sizeof value), 0);
+}
+
 static void snapshots_come_in_order(void **state)
 {
     (void)state;
     struct esp_kernels *k = open_backend(ESP_PRECISION_FP32);
+    struct esp_ring *ring = NULL, *other = NULL;
     int *place = k->allocate(k, sizeof *place), got = -1;
-    assert_int_equal(k->snapshot_pop(k, &got, sizeof got, true), -ENOENT);
-    assert_int_equal(k->snapshot_push(k, place, ESP_SNAPSHOT_BYTES + 1), -EINVAL);
+    double seconds = -1;
+    assert_int_equal(k->ring_open(k, &ring, NULL), 0);
+    assert_int_equal(k->ring_open(k, &other, NULL), 0);
+    assert_int_equal(k->ring_pop(k, ring, &got, sizeof got, true, &seconds), -ENOENT);
+    assert_int_equal(k->ring_push(k, ring, place, sizeof got), -EINVAL); /* no begin */
+    assert_int_equal(k->ring_begin(k, ring), 0);
+    assert_int_equal(k->ring_push(k, ring, place, ESP_SNAPSHOT_BYTES + 1), -EINVAL);
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < ESP_SNAPSHOTS; i++) {
-            const int value = 100 * round + i;
-            assert_int_equal(k->upload(k, place, &value, sizeof value), 0);
-            assert_int_equal(k->snapshot_push(k, place, sizeof value), 0);
+            push(k, ring, place, 100 * round + i);
         }
-        assert_int_equal(k->snapshot_push(k, place, sizeof got), -EAGAIN);
+        assert_int_equal(k->ring_begin(k, ring), -EAGAIN);
+        assert_int_equal(k->ring_push(k, ring, place, sizeof got), -EAGAIN);
+        push(k, other, place, 1000 + round); /* each model has its own */
         for (int i = 0; i < ESP_SNAPSHOTS; i++) {
-            assert_int_equal(k->snapshot_pop(k, &got, sizeof got, true), 0);
+            assert_int_equal(k->ring_pop(k, ring, &got, sizeof got, true, &seconds), 0);
             assert_int_equal(got, 100 * round + i);
+            assert_true(seconds >= 0 && seconds < 60);
         }
+        assert_int_equal(k->ring_pop(k, other, &got, sizeof got, true, &seconds), 0);
+        assert_int_equal(got, 1000 + round);
     }
-    const int value = 7;
-    assert_int_equal(k->upload(k, place, &value, sizeof value), 0);
-    assert_int_equal(k->snapshot_push(k, place, sizeof value), 0);
+    push(k, ring, place, 7);
     int rc;
-    while ((rc = k->snapshot_pop(k, &got, sizeof got, false)) == -EAGAIN) {
+    while ((rc = k->ring_pop(k, ring, &got, sizeof got, false, &seconds)) == -EAGAIN) {
     }
     assert_int_equal(rc, 0);
     assert_int_equal(got, 7);
+    k->ring_close(k, ring);
+    k->ring_close(k, other);
     k->release(k, place);
     esp_kernels_close(k);
 }

@@ -181,9 +181,24 @@ static void a_gradient_that_is_not_finite_changes_no_weight(void **state)
         const struct esp_control control = {
             .active = 1, .update = 1, .loss_scale = 1, .updates = 1, .learning_rate = 0.1};
         const struct esp_batch batch = {1, 1, 1, &control, 1};
-        const struct esp_optimize op = {
-            {p, 2}, {g, 2}, {m, 2}, {v, 2}, &loss, &result, NULL, 2, 2, {0}, NULL};
+        uint32_t halted = 0;
+        const struct esp_optimize op = {.param = {p, 2},
+                                        .grad = {g, 2},
+                                        .m = {m, 2},
+                                        .v = {v, 2},
+                                        .loss = &loss,
+                                        .result = &result,
+                                        .count = 2,
+                                        .decayed = 2,
+                                        .halted = &halted};
         (adamw ? k->adamw : k->sgd)(k, &batch, &op);
+        assert_int_equal(halted, 1);
+        assert_int_equal(result.skipped, 1);
+        /* nor does a later one, however finite, until the member is begun anew */
+        g[0] = g[1] = 1;
+        loss = (struct esp_loss_sum){4, 2};
+        (adamw ? k->adamw : k->sgd)(k, &batch, &op);
+        assert_true(loss.sum == 0 && loss.count == 0 && result.count == 2);
         assert_true(p[0] == 1 && p[1] == -2 && m[0] == 3 && m[1] == 4 && v[0] == 5 &&
                     v[1] == 6);
         assert_true(g[0] == 0 && g[1] == 0);

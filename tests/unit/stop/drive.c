@@ -103,8 +103,17 @@ static bool fill(struct drive *drive)
         esp_scheduler_created(drive->scheduler, trial, drive->horizon, &value);
     } else {
         assert_int_equal(verdict.action, ESP_VERDICT_CONTINUE);
-        assert_int_equal(drive->trials[trial].state, DRIVE_PAUSED);
-        assert_false(drive->trials[trial].held);
+        if (drive->trials[trial].given_up) { /* anew: what is trained again is told to nobody */
+            drive->spent += drive->trials[trial].tokens;
+            drive->trials[trial].given_up = false;
+            drive->anew++;
+        } else {
+            assert_int_equal(drive->trials[trial].state, DRIVE_PAUSED);
+            assert_false(drive->trials[trial].held);
+        }
+    }
+    if (verdict.reason.rule == ESP_RULE_CALIBRATED) {
+        note(drive, "audit ");
     }
     drive->trials[trial].state = DRIVE_LIVE;
     drive->trials[trial].until = within(drive, verdict.until);
@@ -185,12 +194,20 @@ void drive_run(struct drive *drive, int64_t limit)
         }
         for (;;) {
             struct esp_verdict verdict = esp_scheduler_discard(drive->scheduler);
-            if (verdict.action != ESP_VERDICT_DISCARD) {
+            if (verdict.action == ESP_VERDICT_NONE) {
                 break;
             }
             uint32_t trial = (uint32_t)verdict.trial;
             assert_int_equal(drive->trials[trial].state, DRIVE_PAUSED);
             esp_scheduler_decided(drive->scheduler, &verdict);
+            if (verdict.action == ESP_VERDICT_SPARE) {
+                drive->trials[trial].spared = true;
+                note(drive, "A%u ", trial);
+                continue;
+            }
+            assert_int_equal(verdict.action, ESP_VERDICT_DISCARD);
+            drive->trials[trial].given_up = true;
+            drive->given_up++;
             drive->trials[trial].state = DRIVE_PRUNED;
             note(drive, "D%u ", trial);
             esp_scheduler_ended(drive->scheduler, trial, ESP_CAUSE_PRUNED);

@@ -2,8 +2,9 @@
  *
  * `workers` trials are live at a time and take turns, one report each; every report is one unit
  * of tokens. What the scheduler decides is written down as words: "S3>9" start trial 3 until 9,
- * "C3>9" continue it, "P3" pause, "X3" prune, "D3" discard, "=3" complete, "END". Repeated
- * folds are checked: a question asked twice must be answered the same way. */
+ * "C3>9" continue it, "P3" pause, "X3" prune, "D3" discard, "A3" spare as an audit, "audit
+ * C3>9" train it, "=3" complete, "END". Repeated folds are checked: a question asked twice must
+ * be answered the same way. */
 #ifndef TESTS_STOP_DRIVE_H
 #define TESTS_STOP_DRIVE_H
 
@@ -25,11 +26,12 @@ struct drive {
     bool ended;
     char log[DRIVE_LOG_MAX];
     size_t log_size;
+    uint32_t given_up, anew; /* times */
     struct esp_verdict last; /* the last that was not NONE */
     struct drive_trial {
         int64_t tokens, until;
         enum { DRIVE_LIVE, DRIVE_PAUSED, DRIVE_COMPLETE, DRIVE_PRUNED } state;
-        bool held;
+        bool held, spared, given_up;
     } trials[DRIVE_TRIALS_MAX];
 };
 

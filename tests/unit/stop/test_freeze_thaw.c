@@ -144,6 +144,90 @@ static void it_ends_when_everything_diverges(void **state)
     drive_close(&drive);
 }
 
+/* Two trials of batch sizes 4 and 64, as good as each other at 6 of 54, saved and waiting.
+ * `rates` are their seconds per token, on the device where they ran: 0. */
+static struct esp_scheduler *two_that_wait(const double *rates)
+{
+    static struct esp_value sizes[] = {{.type = ESP_VALUE_INTEGER, .integer = 4, .real = 4},
+                                       {.type = ESP_VALUE_INTEGER, .integer = 64, .real = 64}};
+    struct esp_study *study = drive_study(ESP_SCHEDULER_FREEZE_THAW, HORIZON);
+    struct esp_scheduler *s;
+    struct esp_error error;
+    study->run_cap = 2;
+    study->params[0] = (struct esp_param){.name = "batch_size",
+                                          .distribution = ESP_CATEGORICAL,
+                                          .choices = sizes,
+                                          .choice_count = 2};
+    if (esp_scheduler_create(study, &s, &error) < 0) {
+        fail_msg("%s", error.text);
+    }
+    for (uint32_t t = 0; t < 2; t++) {
+        struct esp_verdict start = {.action = ESP_VERDICT_START,
+                                    .trial = t,
+                                    .until = 6,
+                                    .reason.rule = ESP_RULE_FREEZE_THAW};
+        esp_scheduler_decided(s, &start);
+        esp_scheduler_created(s, t, HORIZON, (double[]){t});
+    }
+    for (uint32_t t = 0; t < 2; t++) {
+        struct esp_verdict go = {.action = ESP_VERDICT_CONTINUE,
+                                 .trial = t,
+                                 .until = 6,
+                                 .reason.rule = ESP_RULE_FREEZE_THAW};
+        esp_scheduler_decided(s, &go);
+        esp_scheduler_started(s, t, 0, 0, 0);
+        for (int64_t tokens = 1; tokens <= 6; tokens++) {
+            double loss = 3 + 1 / (double)tokens;
+            esp_scheduler_observed(s, t, tokens, loss, (double)tokens * rates[t]);
+        }
+        esp_scheduler_paused(s, t, false);
+    }
+    return s;
+}
+
+static void of_two_equally_promising_the_cheaper_goes_on(void **state)
+{
+    (void)state;
+    for (int cheap = 0; cheap < 2; cheap++) {
+        double rates[2] = {cheap ? 4 : 1, cheap ? 1 : 4};
+        struct esp_scheduler *s = two_that_wait(rates);
+        struct esp_slot_view view = {.next_trial = 2};
+        struct esp_verdict verdict = esp_scheduler_slot(s, &view);
+        assert_int_equal(verdict.action, ESP_VERDICT_CONTINUE);
+        assert_int_equal(verdict.trial, cheap);
+        assert_true(verdict.reason.cost == HORIZON - 6);
+        assert_true(fabs(verdict.reason.cost_seconds / (HORIZON - 6) - 1) < 0.3);
+        assert_int_equal(verdict.reason.rivals[0], 1 - cheap);
+        /* On a device that nothing ran on every token is as good as another. */
+        view.device = 1;
+        verdict = esp_scheduler_slot(s, &view);
+        assert_int_equal(verdict.action, ESP_VERDICT_CONTINUE);
+        assert_true(verdict.reason.cost == HORIZON - 6);
+        assert_true(isnan(verdict.reason.cost_seconds));
+        esp_scheduler_destroy(s);
+    }
+}
+
+/* Trial 0 is dear where it ran; on device 1, where others of its batch size told, it is not. */
+static void what_is_cheap_depends_on_the_slot_s_device(void **state)
+{
+    (void)state;
+    struct esp_scheduler *s = two_that_wait((double[]){4, 1});
+    for (uint32_t t = 0; t < 2; t++) { /* both were moved there for two steps */
+        esp_scheduler_started(s, t, 1, 6, 0);
+        for (int64_t tokens = 7; tokens <= 8; tokens++) {
+            double rate = t == 0 ? 0.1 : 0.8;
+            esp_scheduler_observed(s, t, tokens, 3 + 1 / (double)tokens, (double)tokens * rate);
+        }
+        esp_scheduler_paused(s, t, false);
+    }
+    struct esp_slot_view view = {.next_trial = 2};
+    assert_int_equal(esp_scheduler_slot(s, &view).trial, 1);
+    view.device = 1;
+    assert_int_equal(esp_scheduler_slot(s, &view).trial, 0);
+    esp_scheduler_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +236,8 @@ int main(void)
         cmocka_unit_test(an_interrupted_search_goes_on),
         cmocka_unit_test(a_verdict_names_what_it_weighed),
         cmocka_unit_test(it_ends_when_everything_diverges),
+        cmocka_unit_test(of_two_equally_promising_the_cheaper_goes_on),
+        cmocka_unit_test(what_is_cheap_depends_on_the_slot_s_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,6 +136,7 @@ static struct esp_reason any_reason(uint64_t *random)
         .threshold = odd_real(random),
         .expected = odd_real(random),
         .cost = odd_real(random),
+        .cost_seconds = odd_real(random),
     };
     for (int i = 0; i < ESP_RIVALS_MAX; i++) {
         reason.rivals[i] = (int32_t)(fixture_random(random) % 4) - 1;
@@ -222,7 +223,7 @@ struct esp_event fixture_event(uint64_t *random, enum esp_event_kind kind, uint6
         break;
     case ESP_EVENT_VERDICT:
         event.verdict = (struct esp_verdict){
-            .action = (enum esp_verdict_action)(fixture_random(random) % 7),
+            .action = (enum esp_verdict_action)(fixture_random(random) % 8),
             .trial = (int64_t)(fixture_random(random) % 9) - 1,
             .until = any_integer(random),
             .reason = any_reason(random)};
@@ -246,6 +247,7 @@ struct esp_event fixture_event(uint64_t *random, enum esp_event_kind kind, uint6
                                          .device_seconds = odd_real(random)};
         break;
     case ESP_EVENT_FIT:
+    case ESP_EVENT_CALIBRATED:
         event.value_count = (uint32_t)(fixture_random(random) % 9);
         event.values = any_values(random, event.value_count);
         break;
@@ -284,6 +286,7 @@ static void same_reason(const struct esp_reason *a, const struct esp_reason *b)
     same_real(a->threshold, b->threshold);
     same_real(a->expected, b->expected);
     same_real(a->cost, b->cost);
+    same_real(a->cost_seconds, b->cost_seconds);
     assert_memory_equal(a->rivals, b->rivals, sizeof a->rivals);
 }
 

@@ -88,7 +88,7 @@ static void another_programs_database_is_refused(void **state)
 static void a_newer_version_is_refused(void **state)
 {
     fill(*state, 1);
-    execute(*state, "PRAGMA user_version = 2");
+    execute(*state, "PRAGMA user_version = 3");
     assert_refused(*state, -ENOTSUP, "newer");
 }
 

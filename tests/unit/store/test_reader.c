@@ -395,6 +395,41 @@ static void assert_best(const char *dir, int64_t limit, const int64_t *expected,
     esp_reader_close(reader);
 }
 
+static void repeats_stand_for_no_setting_of_their_own(void **state)
+{
+    static struct esp_study study;
+    struct esp_store_origin origin = {.base = "/"};
+    struct esp_store *store = NULL;
+    struct seen seen = {0};
+    study = *fixture_study();
+    assert_int_equal(esp_store_create(*state, &study, &origin, NULL, &store, NULL), 0);
+    struct esp_event events[] = {fixture_created(1, 0),
+                                 fixture_report(2, 0, 4, 3),
+                                 fixture_created(3, 1),
+                                 fixture_report(4, 1, 4, 2),
+                                 fixture_created(5, 2),
+                                 fixture_report(6, 2, 4, 1)};
+    events[4].verdict.action = ESP_VERDICT_REPEAT;
+    events[4].verdict.trial = 0;
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        assert_int_equal(esp_store_append(store, &events[i], 1, NULL), 0);
+    }
+    assert_int_equal(esp_store_commit(store, NULL), 0);
+    fixture_assert_holds(store, events, sizeof events / sizeof events[0]);
+    esp_store_close(store);
+    assert_best(*state, 0, (int64_t[]){1, 0}, 2);
+    assert_int_equal(fixture_query(*state, "SELECT repeats FROM trial WHERE trial = 2"), 0);
+    assert_int_equal(fixture_query(*state, "SELECT repeats IS NULL FROM trial WHERE trial = 1"),
+                     1);
+    struct esp_reader *reader = open_reader(*state);
+    assert_int_equal(esp_reader_repeats(reader, see_trial, &seen, NULL), 0);
+    assert_int_equal(seen.count, 2);
+    assert_int_equal(seen.trials[0], 0);
+    assert_int_equal(seen.trials[1], 2);
+    assert_int_equal(seen.last.repeats, 0);
+    esp_reader_close(reader);
+}
+
 static void before_any_has_finished_the_last_values_rank(void **state)
 {
     write_values(*state, false, false);
@@ -624,6 +659,7 @@ int main(void)
         WITH_DIR(a_closed_ledger_is_one_file),
         WITH_DIR(a_trial_row_has_its_furthest_report),
         WITH_DIR(a_finished_trial_ranks_before_better_unfinished_ones),
+        WITH_DIR(repeats_stand_for_no_setting_of_their_own),
         WITH_DIR(before_any_has_finished_the_last_values_rank),
         WITH_DIR(the_goal_turns_the_ranking_round),
         WITH_DIR(only_finished_trials_rank_once_there_are_some),

@@ -103,6 +103,40 @@ static void defaults_are_those_of_the_built_in_trainer(void **state)
     esp_study_destroy(s);
 }
 
+static int repeats_of(const char *text)
+{
+    struct esp_study *s = read_good(text);
+    int repeats = s->stopping.repeats;
+    assert_int_equal(s->stopping.repeats_by_name, strstr(text, "repeats") != NULL);
+    esp_study_destroy(s);
+    return repeats;
+}
+
+static void our_scheduler_repeats_ties_unless_the_study_says_otherwise(void **state)
+{
+    (void)state;
+    static const char grid[] = "parameters: {learning_rate: {values: [0.1, 0.2]}}\n";
+    char text[512];
+    assert_int_equal(repeats_of("method: random\n" TRAINER PARAMETERS), 1);
+    assert_int_equal(
+        repeats_of("method: random\n" TRAINER PARAMETERS "early_terminate: freeze-thaw\n"), 1);
+    assert_int_equal(
+        repeats_of("method: random\n" TRAINER PARAMETERS "early_terminate: {type: asha}\n"), 0);
+    assert_int_equal(repeats_of("method: random\n" TRAINER PARAMETERS
+                                "early_terminate: {type: asha, repeats: 2}\n"),
+                     2);
+    assert_int_equal(repeats_of("method: random\n" TRAINER PARAMETERS
+                                "early_terminate: {type: freeze-thaw, repeats: 0}\n"),
+                     0);
+    snprintf(text, sizeof text, "method: grid\n" TRAINER "%s", grid);
+    assert_int_equal(repeats_of(text), 0);
+    assert_int_equal(
+        repeats_of("method: random\n" TRAINER "parameters: {seed: {values: [1, 2]}}\n"), 0);
+    assert_int_equal(
+        repeats_of("program: t.py\nmethod: random\nparameters: {x: {min: 1.0, max: 2.0}}\n"),
+        0);
+}
+
 static void each_stopping_type_takes_its_keys_and_fills_in_the_rest(void **state)
 {
     const struct {
@@ -310,6 +344,7 @@ int main(void)
         cmocka_unit_test(every_key_is_read),
         cmocka_unit_test(the_designs_own_example_is_read),
         cmocka_unit_test(defaults_are_those_of_the_built_in_trainer),
+        cmocka_unit_test(our_scheduler_repeats_ties_unless_the_study_says_otherwise),
         cmocka_unit_test(each_stopping_type_takes_its_keys_and_fills_in_the_rest),
         cmocka_unit_test(what_the_trainer_holds_may_be_searched),
         cmocka_unit_test(the_order_of_parameters_in_the_file_has_no_meaning),

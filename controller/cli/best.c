@@ -1,0 +1,200 @@
+#include "best.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A row while it is ranked; losses are smaller-is-better. */
+struct ranked {
+    struct esp_reader_trial trial;
+    struct esp_seeds seeds;
+    double score;
+};
+
+static int compare(const void *a, const void *b)
+{
+    const struct ranked *left = a, *right = b;
+    if (left->score != right->score) {
+        return left->score < right->score ? -1 : 1;
+    }
+    return left->trial.trial < right->trial.trial ? -1 : left->trial.trial > right->trial.trial;
+}
+
+static bool is_among(const struct esp_rows *rows, int64_t trial)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        if (rows->trials[i].trial == trial) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Settings that have repeats, wherever their first seed put them. */
+static int add_repeated(struct esp_reader *reader,
+                        const struct esp_rows *repeats,
+                        struct esp_rows *rows,
+                        struct esp_error *error)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < repeats->count; i++) {
+        const struct esp_reader_trial *t = &repeats->trials[i];
+        if (t->repeats < 0 && t->finished && isfinite(t->value) && !is_among(rows, t->trial)) {
+            rc = esp_rows_one(reader, t->trial, rows, error);
+        }
+    }
+    return rc;
+}
+
+static void add_seeds(struct ranked *ranked,
+                      size_t count,
+                      const struct esp_rows *repeats,
+                      double sign,
+                      struct esp_seed_pool *pool)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct ranked *r = &ranked[i];
+        if (r->trial.finished) {
+            esp_seeds_add(&r->seeds, pool, sign * r->trial.value);
+        }
+        for (size_t k = 0; k < repeats->count; k++) {
+            const struct esp_reader_trial *t = &repeats->trials[k];
+            if (t->repeats != r->trial.trial) {
+                continue;
+            }
+            if (t->finished && isfinite(t->value)) {
+                esp_seeds_add(&r->seeds, pool, sign * t->value);
+            }
+            r->seeds.spoiled |= t->cause == ESP_CAUSE_DIVERGED;
+        }
+    }
+}
+
+static double least_loss(const struct esp_rows *rows, double sign, double least)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct esp_reader_trial *t = &rows->trials[i];
+        if (t->finished && isfinite(t->value)) {
+            least = fmin(least, sign * t->value);
+        }
+    }
+    return least;
+}
+
+/* Puts the rows in order; what is over `limit` goes. */
+static int rank(struct esp_best *best,
+                const struct esp_rows *repeats,
+                int64_t limit,
+                bool maximize,
+                bool builtin,
+                struct esp_error *error)
+{
+    struct esp_rows *rows = &best->rows;
+    struct ranked *ranked = calloc(rows->count + 1, sizeof *ranked);
+    struct esp_seed_pool pool = {0};
+    double sign = maximize ? -1 : 1;
+    best->seeds = calloc(rows->count + 1, sizeof *best->seeds);
+    if (!ranked || !best->seeds) {
+        free(ranked);
+        return esp_error_set(error, -ENOMEM, "out of memory.");
+    }
+    for (size_t i = 0; i < rows->count; i++) {
+        ranked[i].trial = rows->trials[i];
+    }
+    add_seeds(ranked, rows->count, repeats, sign, &pool);
+    best->noise =
+        builtin ? esp_seed_noise(&pool, least_loss(repeats, sign, least_loss(rows, sign, NAN)))
+                : 0;
+    for (size_t i = 0; i < rows->count; i++) {
+        ranked[i].score = ranked[i].seeds.count > 0
+                              ? esp_seeds_score(&ranked[i].seeds, best->noise)
+                              : sign * ranked[i].trial.value;
+    }
+    if (repeats->count > 0) { /* else they come in order, to the last bit */
+        qsort(ranked, rows->count, sizeof *ranked, compare);
+    }
+    for (size_t i = 0; i < rows->count; i++) {
+        rows->trials[i] = ranked[i].trial;
+        best->seeds[i] = ranked[i].seeds;
+        best->seeds[i].mean *= sign;
+    }
+    free(ranked);
+    if (limit > 0 && rows->count > (size_t)limit) {
+        esp_rows_cut(rows, (size_t)limit);
+    }
+    return 0;
+}
+
+int esp_best_load(struct esp_ledger *ledger,
+                  int64_t limit,
+                  struct esp_best *best,
+                  struct esp_error *error)
+{
+    struct esp_rows repeats = {0};
+    struct esp_reader *reader = ledger->reader;
+    int rc = esp_rows_repeats(reader, &repeats, error);
+    /* The first `limit` are among the first `limit` that have one seed, and all that have more.
+     */
+    int64_t most = limit > 0 ? limit + (int64_t)repeats.count : 0;
+    rc = rc < 0 ? rc : esp_rows_best(reader, most, &best->rows, error);
+    rc = rc < 0 ? rc : add_repeated(reader, &repeats, &best->rows, error);
+    rc = rc < 0 ? rc
+                : rank(best, &repeats, limit, ledger->maximize, ledger->study->builtin, error);
+    esp_rows_release(&repeats);
+    return rc;
+}
+
+void esp_best_release(struct esp_best *best)
+{
+    esp_rows_release(&best->rows);
+    free(best->seeds);
+    *best = (struct esp_best){0};
+}
+
+const struct esp_seeds *esp_best_seeds(const struct esp_best *best, int64_t trial)
+{
+    for (size_t i = 0; i < best->rows.count; i++) {
+        if (best->rows.trials[i].trial == trial) {
+            return &best->seeds[i];
+        }
+    }
+    return NULL;
+}
+
+void esp_best_value(const struct esp_best *best, size_t row, int digits, struct esp_buffer *out)
+{
+    const struct esp_seeds *seeds = &best->seeds[row];
+    if (seeds->count > 1) {
+        esp_buffer_addf(out,
+                        "%.*g ± %.2g over %u seeds",
+                        digits,
+                        seeds->mean,
+                        esp_seeds_spread(seeds),
+                        seeds->count);
+    } else {
+        esp_buffer_addf(out, "%.*g", digits, best->rows.trials[row].value);
+    }
+}
+
+void esp_best_ties(const struct esp_best *best, struct esp_buffer *out)
+{
+    const struct esp_rows *rows = &best->rows;
+    int found = 0;
+    for (size_t i = 1; i < rows->count; i++) {
+        /* Equal to the last bit is the same training, drawn twice. */
+        bool same = rows->trials[i].value == rows->trials[0].value;
+        if (!same && esp_seeds_tie(&best->seeds[0], &best->seeds[i], best->noise)) {
+            esp_buffer_addf(out,
+                            "%s#%lld",
+                            found++ ? ", " : "a tie, as far as the seed tells: ",
+                            (long long)rows->trials[i].trial);
+        }
+    }
+    if (found > 0) {
+        esp_buffer_addf(out,
+                        " with #%lld (a seed alone moves the loss by about %.2g)\n",
+                        (long long)rows->trials[0].trial,
+                        best->noise);
+    }
+}

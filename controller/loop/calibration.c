@@ -1,0 +1,287 @@
+#include "calibration.h"
+
+#include "../store/reader.h"
+#include "../study/study.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <espalier/limits.h>
+#include <glob.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where eta and the rungs are the defaults, the file leaves them at 0. */
+#define ETA_DEFAULT 3
+#define RUNGS_RATIO 1.5
+#define PLAN_LESS 0.9
+#define PLAN_MORE 2.0
+
+struct gathering {
+    const struct esp_study *study;
+    const char *own; /* DIR's real path, "" when it does not exist yet */
+    struct esp_calibration *out;
+    char **texts; /* sources of the studies that were taken */
+};
+
+static enum esp_scheduler_type type_of(const struct esp_study *study)
+{
+    enum esp_scheduler_type type = study->stopping.type;
+    if (type == ESP_SCHEDULER_DEFAULT) {
+        return study->builtin ? ESP_SCHEDULER_FREEZE_THAW : ESP_SCHEDULER_NONE;
+    }
+    return type;
+}
+
+static double eta_of(const struct esp_study *study)
+{
+    return study->stopping.eta > 0 ? study->stopping.eta : ETA_DEFAULT;
+}
+
+/* A rung as a share of the horizon; 0: as the scheduler chooses. */
+static double share_of(const struct esp_study *study, double rung)
+{
+    return study->builtin && study->trainer.tokens > 0 ? rung / (double)study->trainer.tokens
+                                                       : rung;
+}
+
+static bool is_near(double a, double b)
+{
+    return a == b || (a > 0 && b > 0 && a <= b * RUNGS_RATIO && b <= a * RUNGS_RATIO);
+}
+
+/* Trials that a study is planned for; 0: no plan. */
+static double plan_of(const struct esp_study *study, double run_cap)
+{
+    double grid = study->method == ESP_METHOD_GRID ? 1 : 0;
+    for (int i = 0; i < study->param_count; i++) {
+        grid *= (double)esp_param_grid_count(&study->params[i]);
+    }
+    double plan = run_cap > 0 ? run_cap : grid;
+    if (plan > 0) {
+        return grid > 0 && grid < plan ? grid : plan;
+    }
+    return study->builtin && study->trainer.tokens > 0
+               ? study->budget.tokens / (double)study->trainer.tokens
+               : 0;
+}
+
+/* Why `other` is not of the same kind, or NULL. */
+static const char *
+difference(const struct esp_study *study, const struct esp_study *other, double run_cap)
+{
+    const struct esp_stopping *a = &study->stopping, *b = &other->stopping;
+    if (study->maximize != other->maximize || strcmp(study->metric, other->metric) != 0) {
+        return "its metric or goal is another";
+    }
+    if (type_of(study) != type_of(other) || a->stopping_form != b->stopping_form ||
+        eta_of(study) != eta_of(other)) {
+        return "its early_terminate is another (type, form or eta)";
+    }
+    if (a->repeats != b->repeats || a->repeats_by_name != b->repeats_by_name) {
+        return "it keeps another part of its trials for repeats";
+    }
+    if (!is_near(share_of(study, a->min), share_of(other, b->min)) ||
+        !is_near(share_of(study, a->max), share_of(other, b->max)) ||
+        !is_near(share_of(study, a->at), share_of(other, b->at))) {
+        return "its rungs lie elsewhere on the way to the horizon";
+    }
+    if (study->method != other->method || study->prior.kind != other->prior.kind) {
+        return "its method or prior is another";
+    }
+    double plan = plan_of(study, (double)study->run_cap), theirs = plan_of(other, run_cap);
+    if (plan > 0 ? theirs < PLAN_LESS * plan || theirs > PLAN_MORE * plan : theirs > 0) {
+        return "it was planned for another number of trials";
+    }
+    return NULL;
+}
+
+static bool is_copy(const struct gathering *g, const char *text)
+{
+    for (uint32_t i = 0; i < g->out->count; i++) {
+        if (strcmp(g->texts[i], text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Takes the study's score, or says in `why` why not. Negative errno: out of memory. */
+static int take(struct gathering *g,
+                struct esp_reader *reader,
+                const struct esp_reader_study *row,
+                const char **why)
+{
+    struct esp_study *other = NULL;
+    bool planned = row->state == ESP_STUDY_COMPLETE || row->state == ESP_STUDY_BUDGET;
+    *why = !planned ? "it has not come to its end"
+           : isnan(row->score)
+               ? "it recorded no score: no trial of it is complete, or an older "
+                 "espalier ran it"
+           : g->out->count == ESP_CALIBRATION_MAX ? "there are enough others"
+           : is_copy(g, row->source)              ? "it is a copy of another, the seed included"
+                                                  : NULL;
+    if (*why) {
+        return 0;
+    }
+    if (esp_study_read_text(row->source,
+                            row->file && row->file[0] ? row->file : "study",
+                            row->base,
+                            &other,
+                            NULL,
+                            NULL) < 0) {
+        *why = "its study file is not understood";
+        return 0;
+    }
+    double run_cap = (double)other->run_cap;
+    int rc = esp_reader_changed(reader, "run_cap", &run_cap, NULL);
+    *why = rc < 0 ? "its record is damaged" : difference(g->study, other, run_cap);
+    esp_study_destroy(other);
+    if (*why) {
+        return 0;
+    }
+    char *text = strdup(row->source);
+    if (!text) {
+        return -ENOMEM;
+    }
+    g->texts[g->out->count] = text;
+    g->out->scores[g->out->count++] = row->score;
+    return 0;
+}
+
+/* A folder: 1 when it holds a study (then `why` is NULL when it was taken), 0 when not. */
+static int look_at(struct gathering *g, const char *folder, const char **why)
+{
+    struct esp_reader *reader = NULL;
+    struct esp_reader_study row;
+    char *real = realpath(folder, NULL);
+    bool own = real && strcmp(real, g->own) == 0;
+    free(real);
+    *why = own ? "it is this study" : "its record cannot be read";
+    if (own) {
+        return 1;
+    }
+    if (esp_reader_open(folder, &reader, NULL) < 0) {
+        return 0;
+    }
+    g->out->looked_at++;
+    int rc = esp_reader_study(reader, &row, NULL);
+    rc = rc < 0 ? 0 : take(g, reader, &row, why);
+    esp_reader_close(reader);
+    return rc < 0 ? rc : 1;
+}
+
+/* The folders beside DIR, by name, so that what is taken does not depend on the file system. */
+static int gather_beside(struct gathering *g, const char *dir)
+{
+    char parent[ESP_PATH_MAX], path[2 * ESP_PATH_MAX];
+    struct dirent **entries = NULL;
+    const char *why;
+    snprintf(parent, sizeof parent, "%s", dir);
+    size_t length = strlen(parent);
+    while (length > 1 && parent[length - 1] == '/') {
+        parent[--length] = '\0';
+    }
+    char *slash = strrchr(parent, '/');
+    if (slash) {
+        slash[slash == parent] = '\0';
+    } else {
+        snprintf(parent, sizeof parent, ".");
+    }
+    int count = scandir(parent, &entries, NULL, alphasort), rc = 0;
+    for (int i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "%s/%s", parent, entries[i]->d_name);
+        if (rc >= 0 && entries[i]->d_name[0] != '.') {
+            rc = look_at(g, path, &why);
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    return rc < 0 ? rc : 0;
+}
+
+static int gather_entry(struct gathering *g,
+                        const char *file,
+                        const char *base,
+                        const struct esp_calibrate_entry *entry,
+                        struct esp_error *error)
+{
+    char path[2 * ESP_PATH_MAX];
+    bool pattern = strpbrk(entry->path, "*?[") != NULL;
+    int studies = 0, rc = 0;
+    const char *why = NULL;
+    glob_t found = {0};
+    snprintf(path,
+             sizeof path,
+             "%s%s%s",
+             entry->path[0] == '/' ? "" : base,
+             entry->path[0] == '/' ? "" : "/",
+             entry->path);
+    if (pattern) {
+        glob(path, 0, NULL, &found);
+        for (size_t i = 0; i < found.gl_pathc && rc >= 0; i++) {
+            rc = look_at(g, found.gl_pathv[i], &why);
+            studies += rc > 0;
+        }
+        globfree(&found);
+    } else {
+        rc = look_at(g, path, &why);
+        studies = rc > 0;
+    }
+    if (rc < 0) {
+        return esp_error_set(error, rc, "out of memory.");
+    }
+    if (studies == 0 || (!pattern && why)) {
+        return esp_error_set(
+            error,
+            -EINVAL,
+            "%s:%d:%d: calibrate: \"%s\": %s",
+            file,
+            entry->line,
+            entry->column,
+            entry->path,
+            studies == 0 ? "no study is there (looked for from the study file's folder)" : why);
+    }
+    return 0;
+}
+
+int esp_calibration_gather(const struct esp_study *study,
+                           const char *dir,
+                           const char *file,
+                           const char *base,
+                           struct esp_calibration *out,
+                           struct esp_error *error)
+{
+    *out = (struct esp_calibration){0};
+    if (!(study->stopping.risk > 0)) {
+        return 0;
+    }
+    char *own = realpath(dir, NULL);
+    struct gathering g = {.study = study, .own = own ? own : "", .out = out};
+    g.texts = calloc(ESP_CALIBRATION_MAX, sizeof *g.texts);
+    out->scores = calloc(ESP_CALIBRATION_MAX, sizeof *out->scores);
+    int rc = g.texts && out->scores ? 0 : esp_error_set(error, -ENOMEM, "out of memory.");
+    for (int i = 0; i < study->stopping.calibrate_count && rc == 0; i++) {
+        rc = gather_entry(&g, file, base, &study->stopping.calibrate[i], error);
+    }
+    if (rc == 0 && study->stopping.calibrate_count == 0 &&
+        gather_beside(&g, own ? own : dir) < 0) {
+        rc = esp_error_set(error, -ENOMEM, "out of memory.");
+    }
+    for (uint32_t i = 0; g.texts && i < out->count; i++) {
+        free(g.texts[i]);
+    }
+    free(g.texts);
+    free(own);
+    if (rc < 0) {
+        esp_calibration_release(out);
+    }
+    return rc;
+}
+
+void esp_calibration_release(struct esp_calibration *calibration)
+{
+    free(calibration->scores);
+    *calibration = (struct esp_calibration){0};
+}

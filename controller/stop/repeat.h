@@ -1,0 +1,92 @@
+/* Ties under seed noise are settled by further seeds (early_terminate's `repeats`).
+ *
+ * Two settings whose losses at the horizon differ by less than what the seed alone does are a
+ * tie: naming one of them best would be luck. When the search has nothing else to do, the
+ * leading settings, ESP_REPEAT_LEADERS at most, are trained once more with another seed, the
+ * best first, as long as
+ *
+ *   - at least two of them tie with the first (seeds.h says by which noise), and
+ *   - the setting has had less than `repeats` further seeds.
+ *
+ * Every loss that comes in counts at once: if the first's second seed settles the question, no
+ * other is spent. All that tie get their second seed before one gets a third, and a third waits
+ * for every second that is on its way. A repeat is never stopped early, for only values at the
+ * horizon are compared.
+ *
+ * Repeats count as trials: run_cap is a promise of how many there will be. So that it leaves
+ * room for them, the last of its trials are kept for repeats (`esp_repeat_reserve`); when
+ * nothing ties they become new settings after all.
+ *
+ * Pure, a fold of what it is told. Told of every trial, repeats or not. A decision looks at the
+ * first few settings and at those with repeats. */
+#ifndef ESPALIER_STOP_REPEAT_H
+#define ESPALIER_STOP_REPEAT_H
+
+#include "search/ranking.h"
+#include "seeds.h"
+
+#include <espalier/event.h>
+
+#define ESP_REPEAT_LEADERS 3
+#define ESP_REPEATS_MAX 2
+
+struct esp_repeat_trial; /* repeat.c */
+
+struct esp_repeat {
+    uint32_t most; /* further seeds per setting; 0: never */
+    struct esp_repeat_trial *trials;
+    uint32_t count, capacity;
+    struct esp_ranking singles; /* settings with one loss and no repeat, by it */
+    uint32_t *repeated;         /* settings with repeats */
+    uint32_t repeated_count, repeated_capacity;
+    uint32_t since; /* settings first repeated since the last new one */
+    uint32_t *open; /* repeats that are live or paused */
+    uint32_t open_count, open_capacity;
+    struct esp_seed_pool pool;
+    double least; /* loss at a horizon, of any seed; NaN: none yet */
+};
+
+/* `most` is early_terminate's repeats, at most ESP_REPEATS_MAX. */
+void esp_repeat_init(struct esp_repeat *repeat, uint32_t most);
+void esp_repeat_release(struct esp_repeat *repeat);
+
+/* The folds: a new setting; trial `of` again (itself no repeat); a loss; and a trial's
+ * standing.
+ */
+void esp_repeat_created(struct esp_repeat *repeat, uint32_t trial, int64_t horizon);
+void esp_repeat_repeated(struct esp_repeat *repeat,
+                         uint32_t trial,
+                         uint32_t of,
+                         int64_t horizon);
+void esp_repeat_observed(struct esp_repeat *repeat,
+                         uint32_t trial,
+                         int64_t tokens,
+                         double loss);
+void esp_repeat_continued(struct esp_repeat *repeat, uint32_t trial);
+void esp_repeat_paused(struct esp_repeat *repeat, uint32_t trial, bool held);
+void esp_repeat_ended(struct esp_repeat *repeat, uint32_t trial, enum esp_cause cause);
+
+/* Nothing else is to be done: REPEAT the settings of a trial, CONTINUE a repeat that waits, or
+ * NONE. `may_repeat`: run_cap and budget allow one more training to the horizon. */
+struct esp_verdict esp_repeat_next(const struct esp_repeat *repeat, bool may_repeat);
+/* To a report of a repeat. */
+struct esp_verdict
+esp_repeat_report(const struct esp_repeat *repeat, uint32_t trial, bool waiting);
+
+/* Repeats that are queued or somewhere on a process. */
+uint32_t esp_repeat_live(const struct esp_repeat *repeat);
+/* Whether the last trial was a repeat. */
+bool esp_repeat_was_last(const struct esp_repeat *repeat);
+/* The setting's first trial, of which this one is a repeat; its own number when it is none. */
+uint32_t esp_repeat_of(const struct esp_repeat *repeat, uint32_t trial);
+/* All seeds of a setting, by its first trial. */
+const struct esp_seeds *esp_repeat_seeds(const struct esp_repeat *repeat, uint32_t trial);
+/* What a seed is taken to do, near the least loss at a horizon. */
+double esp_repeat_noise(const struct esp_repeat *repeat);
+
+/* Trials of a run_cap (0: none) that are kept for repeats: one further round for all leaders,
+ * as far as that is at most a fifth of the cap, or half of it when the study asks for repeats
+ * by name. Fewer than two would settle nothing. */
+uint32_t esp_repeat_reserve(uint32_t most, bool by_name, int64_t run_cap);
+
+#endif

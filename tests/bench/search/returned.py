@@ -1,0 +1,23 @@
+"""Which trial a search would return, by the rule of `espalier best`."""
+
+import math
+
+
+class Returned:
+    """The trial that `best` would name: of those at their horizon the lowest, before there is
+    one the lowest by the last value."""
+
+    def __init__(self):
+        self.complete, self.last = (math.inf, -1), {}
+
+    def observe(self, row, loss, last):
+        self.last.pop(row, None)
+        if math.isfinite(loss):
+            self.last[row] = loss
+            if last and loss < self.complete[0]:
+                self.complete = (loss, row)
+
+    def row(self, fallback):
+        if self.complete[1] >= 0:
+            return self.complete[1]
+        return min(self.last, key=self.last.get) if self.last else fallback

@@ -1,0 +1,104 @@
+"""Which searches the benchmark compares: one line each, here and nowhere else.
+
+`label` is the row's name on the page and in the JSON. `tables` says on which tables it is run:
+"finals" (one point per trial), "curves", "both", or "law" (curves of a transformer whose size is
+known, where a scaling law says something; shown apart). `extra` are further arguments of
+`espalier replay`, for switches that take a part of the method away:
+
+    Row("bayes + freeze-thaw, no curve model", "bayes", "freeze-thaw",
+        tables="curves", extra=("--ablate", "curve"), part="ablation")
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    label: str
+    method: str
+    scheduler: str
+    prior: str = "none"
+    tables: str = "both"
+    extra: tuple = ()
+    part: str = "baseline"  # ours | ablation | baseline: what the targets compare
+
+    optuna = False
+
+
+@dataclass(frozen=True)
+class OptunaRow:
+    label: str
+    sampler: str
+    pruner: str
+    tables: str = "both"
+    center: float = None  # octaves beside Step Law's optimum; None: not told of it
+    seeds: int = None  # at most so many, where they are slow; the page says so
+    part: str = "baseline"
+
+    optuna = True
+
+
+DEFAULT = "bayes + freeze-thaw"
+DEFAULT_NO_PRIOR = "bayes + freeze-thaw, no prior"
+PRIOR, NO_PRIOR = "bayes + none, step-law", "bayes + none"
+MISPLACED = ("bayes + none, step-law +2 octaves", "bayes + none, step-law -2 octaves")
+ASHA, HYPERBAND, ASHA_TPE = "random + asha", "random + hyperband", "tpe + asha"
+
+ROWS = [
+    Row(DEFAULT, "bayes", "freeze-thaw", "default", "curves", part="ours"),
+    Row(DEFAULT_NO_PRIOR, "bayes", "freeze-thaw", "none", "curves", part="ablation"),
+    Row(DEFAULT + ", +2 octaves", "bayes", "freeze-thaw", "step-law+2", "law", part="ablation"),
+    Row(DEFAULT + ", -2 octaves", "bayes", "freeze-thaw", "step-law-2", "law", part="ablation"),
+    Row("bayes + asha", "bayes", "asha", "default", "curves", part="ablation"),
+    Row(PRIOR, "bayes", "none", "step-law", part="ours"),
+    Row(NO_PRIOR, "bayes", "none", part="ours"),
+    Row(MISPLACED[0], "bayes", "none", "step-law+2", "finals", part="ours"),
+    Row(MISPLACED[1], "bayes", "none", "step-law-2", "finals", part="ours"),
+    Row("random + none", "random", "none"),
+    Row("sobol + none", "sobol", "none"),
+    Row("tpe + none", "tpe", "none"),
+    Row("tpe (univariate) + none", "tpe-univariate", "none"),
+    Row(ASHA, "random", "asha", tables="curves"),
+    Row("random + asha, stopping", "random", "asha-stopping", tables="curves"),
+    Row(HYPERBAND, "random", "hyperband", tables="curves"),
+    Row("random + halving", "random", "halving", tables="curves"),
+    Row("random + pasha", "random", "pasha", tables="curves"),
+    Row("random + median", "random", "median", tables="curves"),
+    Row("random + cut", "random", "cut", tables="curves"),
+    Row(ASHA_TPE, "tpe", "asha", tables="curves"),
+    Row("tpe + asha, stopping", "tpe", "asha-stopping", tables="curves"),
+    Row("tpe + hyperband", "tpe", "hyperband", tables="curves"),
+    Row("tpe + bohb", "tpe", "bohb", tables="curves"),
+    Row("tpe + median", "tpe", "median", tables="curves"),
+]
+
+OPTUNA_ROWS = [
+    OptunaRow("optuna tpe + none", "tpe", "none"),
+    OptunaRow("optuna tpe + hyperband", "tpe", "hyperband", "curves"),
+    OptunaRow("optuna tpe + median", "tpe", "median", "curves"),
+    OptunaRow("optuna gp + none", "gp", "none"),
+    OptunaRow("optuna gp + hyperband", "gp", "hyperband", "curves"),
+    OptunaRow("optuna gp + median", "gp", "median", "curves"),
+    OptunaRow("optuna tpe + none, step-law first", "tpe", "none", "finals", 0),
+    OptunaRow("optuna tpe + none, +2 octaves first", "tpe", "none", "finals", 2),
+    OptunaRow("optuna tpe + none, -2 octaves first", "tpe", "none", "finals", -2),
+    OptunaRow("optuna gp + none, step-law first", "gp", "none", "finals", 0, seeds=5),
+    OptunaRow("optuna gp + none, +2 octaves first", "gp", "none", "finals", 2, seeds=5),
+    OptunaRow("optuna gp + none, -2 octaves first", "gp", "none", "finals", -2, seeds=5),
+    OptunaRow("optuna tpe + hyperband, step-law first", "tpe", "hyperband", "law", 0),
+    OptunaRow("optuna gp + median, step-law first", "gp", "median", "law", 0),
+]
+
+
+def runs_on(row, table):
+    if row.tables == "law":
+        return table.has_curves and has_law(table)
+    if getattr(row, "center", None) is not None and not has_law(table):
+        return False
+    return row.tables == "both" or (row.tables == "curves") == table.has_curves
+
+
+def has_law(table):
+    """Step Law needs the model's size and both of its parameters."""
+    known = {"parameters", "context"} <= set(table.model)
+    return known and {"learning_rate", "batch_size"} <= set(table.parameters)

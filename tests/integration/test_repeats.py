@@ -1,0 +1,130 @@
+"""Settings that tie under seed noise are trained again with another seed, and ranked by the mean."""
+import json
+import os
+import signal
+
+from harness import check_complete, main, query, reports, wait_for
+
+def tie(t, name="tie", **changes):
+    """Learning rates that no seed could tell apart: of six trials three are kept for repeats. They are
+    so small that training does not amplify a difference of a thousandth: the text, which changes with
+    this tree, decides nothing."""
+    values = dict(learning_rate="{values: [1e-5, 1.001e-5, 1.002e-5, 1.003e-5, 1.004e-5, 1.005e-5]}",
+                  method="grid", run_cap=6, workers=1, stopping="{type: none, repeats: 1}")
+    values.update(changes)
+    path = t.study(name, **values)
+    path.write_text(path.read_text().replace("batch_size: {values: [4, 8]}", "batch_size: {value: 4}"))
+    return path
+
+
+def seeds_of(run):
+    return query(run, "SELECT trial, repeats, seed FROM trial ORDER BY trial")
+
+
+def test_a_tie_is_settled_by_a_second_seed(t):
+    run = t.directory()
+    out, _ = t.run("run", tie(t), "--dir", run)
+    check_complete(t, run, 6)
+    rows = seeds_of(run)
+    repeats = [row for row in rows if row[1] is not None]
+    assert repeats and all(seed == 1 for _, _, seed in repeats), rows
+    assert all(seed == 0 for _, of, seed in rows if of is None), rows
+    values = dict(query(run, "SELECT trial, value FROM trial"))
+    params = "SELECT name, value FROM param WHERE trial = %d ORDER BY position"
+    for trial, of, _ in repeats:
+        assert query(run, params % trial) == query(run, params % of)
+        assert values[trial] != values[of], "the seed changes nothing"
+    best = t.json("best", run, "-n", "9")
+    assert len(best) == 6 - len(repeats), best
+    means = {}
+    for row in best:
+        mine = [values[row["trial"]]] + [values[a] for a, of, _ in repeats if of == row["trial"]]
+        means[row["trial"]] = sum(mine) / len(mine)
+        assert row["value"] == values[row["trial"]], (row, mine)
+        if len(mine) == 1:
+            assert set(row) == {"trial", "value", "tokens", "params"}, row
+            continue
+        assert row["seeds"] == len(mine) and abs(row["mean"] - means[row["trial"]]) < 1e-12, (row, mine)
+        assert abs(row["spread"] - abs(mine[0] - mine[1]) / 2 ** 0.5) < 1e-9, (row, mine)
+    several = [row["mean"] for row in best if "seeds" in row]
+    assert several == sorted(several), best
+    words, _ = t.run("best", run)
+    assert "±" in words and "(2)" in words and "±" in out, words
+    trial, of, _ = repeats[0]
+    phrase = "repeats #%d with seed 1" % of
+    for verb in ("ls", "watch"):
+        words, _ = t.run(verb, run)
+        assert phrase in words, words
+    for verb in ("show", "why"):
+        words, _ = t.run(verb, run, trial)
+        assert phrase in words, words
+    words, _ = t.run("why", run, trial)
+    assert "a tie" in words and "#" in words, words
+    row = [row for row in t.json("ls", run) if row["trial"] == trial][0]
+    assert row["repeats"] == of and row["seed"] == 1, row
+    status = t.json("status", run)
+    assert status["best"]["trial"] == best[0]["trial"], (status, best)
+
+
+def test_no_repeats_and_a_clear_winner_train_every_setting_once(t):
+    run = t.directory("off")
+    t.run("run", tie(t, "off", stopping="{type: none, repeats: 0}"), "--dir", run)
+    check_complete(t, run, 6)
+    assert [row[1:] for row in seeds_of(run)] == [(None, 0)] * 6
+    clear = dict(learning_rate="{values: [1e-5, 1e-4, 3e-3]}", run_cap=6,
+                 stopping="{type: none, repeats: 1}")
+    run = t.directory("grid")
+    t.run("run", t.study("grid", **clear), "--dir", run)
+    check_complete(t, run, 6)
+    points = query(run, "SELECT count(DISTINCT settings) FROM (SELECT group_concat(value) AS settings"
+                        " FROM (SELECT * FROM param ORDER BY trial, position)"
+                        " WHERE trial IN (SELECT trial FROM trial WHERE repeats IS NULL)"
+                        " GROUP BY trial)")
+    repeats = len([row for row in seeds_of(run) if row[1] is not None])
+    assert points == [(6 - repeats,)], (points, seeds_of(run))
+
+
+def curves(run):
+    return query(run, "SELECT trial, step, value FROM report ORDER BY trial, step")
+
+
+def test_kill_9_in_the_middle_of_a_repeat_changes_nothing(t):
+    study = tie(t, "killed", tokens=400000, report_every=4000, checkpoint_seconds=0.3)
+    clean = t.directory("clean")
+    t.run("run", study, "--dir", clean)
+    run = t.directory("killed")
+    process = t.start("run", study, "--dir", run)
+    half = ("SELECT r.trial FROM report r JOIN trial t USING (trial) "
+            "WHERE t.repeats IS NOT NULL AND t.state = 'RUNNING' AND r.tokens > t.horizon / 3")
+    wait_for(lambda: process.poll() is not None or
+             ((run / "study.db").exists() and reports(run) and query(run, half)), "a repeat")
+    assert process.poll() is None, "the study ended before it could be killed"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    t.run("resume", run)
+    check_complete(t, run, 6)
+    assert seeds_of(run) == seeds_of(clean)
+    assert curves(run) == curves(clean)
+    assert t.json("best", run) == t.json("best", clean)
+
+
+def test_a_ledger_of_format_1_is_read_as_it_is_and_resumed(t):
+    import sqlite3
+    run = t.directory()
+    t.run("run", t.study(run_cap=2), "--dir", run)
+    before = t.run("best", run)[0]
+    with sqlite3.connect(run / "study.db") as db:
+        db.execute("ALTER TABLE trial DROP COLUMN repeats")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    assert t.run("best", run)[0] == before
+    assert len(t.json("ls", run)) == 2
+    t.run("status", run)
+    t.run("run", t.study(run_cap=4), "--dir", run)
+    check_complete(t, run, 4)
+    assert [row[1] for row in seeds_of(run)] == [None] * 4
+    assert (run / "study.db.v1.bak").exists()
+
+
+if __name__ == "__main__":
+    main(globals())

@@ -1,0 +1,137 @@
+/* Ties under seed noise: the core creates the repeats, and a loaded core knows them. */
+#include "driver.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct driver d;
+
+static void set_up(int64_t run_cap, uint32_t slots)
+{
+    struct esp_study study;
+    driver_study(&study, run_cap);
+    study.workers = slots;
+    study.trainer.seed = 11;
+    study.stopping.repeats = 1;
+    study.stopping.repeats_by_name = true;
+    driver_begin(&d, &study);
+    driver_open(&d, slots);
+}
+
+static void train(uint32_t trial, double loss)
+{
+    driver_started(&d, trial, 0);
+    driver_report(&d, trial, 0, 5, false);
+    driver_report(&d, trial, 100, loss, true);
+    driver_saved(&d, trial, 100);
+    driver_released(&d, trial);
+    driver_expect(&d, trial, ESP_TRIAL_COMPLETE);
+}
+
+static const struct esp_event *created(uint32_t trial)
+{
+    for (size_t i = 0; i < d.logged; i++) {
+        if (d.log[i].kind == ESP_EVENT_CREATED && d.log[i].trial == trial) {
+            return &d.log[i];
+        }
+    }
+    fail_msg("trial %u was never created", trial);
+    return NULL;
+}
+
+static void a_tie_is_trained_again_with_the_next_seed(void **state)
+{
+    (void)state;
+    set_up(5, 1); /* two of five are kept */
+    train(0, 2.4);
+    train(1, 2.001);
+    assert_int_equal(esp_core_trial_count(d.core), 3);
+    train(2, 2.0);
+    assert_int_equal(esp_core_trial_count(d.core), 4);
+    const struct esp_event *event = created(3);
+    assert_int_equal(event->verdict.action, ESP_VERDICT_REPEAT);
+    assert_int_equal(event->verdict.trial, 2);
+    assert_int_equal(event->extra, 12);
+    assert_true(event->values[0] == created(2)->values[0]);
+    assert_int_equal(driver_trial(&d, 3).repeats, 2);
+    assert_int_equal(driver_find(&d, ESP_MESSAGE_ASSIGN)->assign.seed, 12);
+    assert_int_equal(created(2)->extra, 11);
+    driver_reload(&d); /* the digest is compared */
+    assert_int_equal(driver_trial(&d, 3).repeats, 2);
+    assert_int_equal(driver_trial(&d, 2).repeats, -1);
+    driver_end(&d);
+}
+
+static void run_cap_holds_and_the_mean_over_seeds_ranks(void **state)
+{
+    (void)state;
+    set_up(5, 1);
+    train(0, 2.4);
+    train(1, 2.001);
+    train(2, 2.0);
+    train(3, 2.004); /* of 2 */
+    assert_int_equal(driver_trial(&d, 4).repeats, 1);
+    train(4, 2.000); /* of 1 */
+    assert_int_equal(esp_core_trial_count(d.core), 5);
+    assert_int_equal(esp_core_totals(d.core).best_trial, 1);
+    assert_true(esp_core_totals(d.core).best_value == 2.001);
+    driver_wait(&d, 1000000);
+    assert_int_equal(esp_core_totals(d.core).state, ESP_STUDY_COMPLETE);
+    assert_int_equal(esp_core_totals(d.core).exit_code, 0);
+    driver_end(&d);
+}
+
+static void a_budget_without_room_for_a_repeat_ends_as_planned(void **state)
+{
+    (void)state;
+    static struct esp_value choices[3];
+    struct esp_study study;
+    driver_study(&study, 0);
+    for (int i = 0; i < 3; i++) {
+        choices[i] = (struct esp_value){.type = ESP_VALUE_REAL, .real = 0.001 * (i + 1)};
+    }
+    study.method = ESP_METHOD_GRID;
+    study.params[0] = (struct esp_param){.name = "learning_rate",
+                                         .distribution = ESP_CATEGORICAL,
+                                         .choices = choices,
+                                         .choice_count = 3};
+    study.workers = 1;
+    study.stopping.repeats = 1;
+    study.stopping.repeats_by_name = true;
+    study.budget.tokens = 3 * 4000 + 3000;
+    driver_begin(&d, &study);
+    driver_open(&d, 1);
+    train(0, 2.4);
+    train(1, 2.001);
+    train(2, 2.0);
+    driver_wait(&d, 1000000);
+    assert_int_equal(esp_core_trial_count(d.core), 3);
+    assert_int_equal(esp_core_totals(d.core).state, ESP_STUDY_COMPLETE);
+    driver_end(&d);
+}
+
+static void a_repeat_of_what_does_not_exist_is_no_event_of_ours(void **state)
+{
+    (void)state;
+    set_up(5, 1);
+    struct esp_event event = *created(0);
+    struct esp_error error = {""};
+    event.seq = d.log[d.logged - 1].seq + 1;
+    event.trial = 1;
+    event.verdict.action = ESP_VERDICT_REPEAT;
+    event.verdict.trial = 7;
+    assert_int_equal(esp_core_apply(d.core, &event, &error), -EPROTO);
+    assert_non_null(strstr(error.text, "trial 7"));
+    driver_end(&d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_tie_is_trained_again_with_the_next_seed),
+        cmocka_unit_test(run_cap_holds_and_the_mean_over_seeds_ranks),
+        cmocka_unit_test(a_budget_without_room_for_a_repeat_ends_as_planned),
+        cmocka_unit_test(a_repeat_of_what_does_not_exist_is_no_event_of_ours),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

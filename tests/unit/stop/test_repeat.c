@@ -1,0 +1,424 @@
+/* Ties under seed noise: who is repeated, in what order, until when, and how that ranks. */
+#include "drive.h"
+#include "stop/repeat.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define HORIZON 100
+
+static struct esp_repeat r;
+
+/* Settings 0, 1, … with these losses at the horizon. */
+static void settings(uint32_t most, const double *losses, uint32_t count)
+{
+    esp_repeat_init(&r, most);
+    for (uint32_t i = 0; i < count; i++) {
+        esp_repeat_created(&r, i, HORIZON);
+        esp_repeat_observed(&r, i, HORIZON / 2, losses[i] + 1);
+        esp_repeat_observed(&r, i, HORIZON, losses[i]);
+        esp_repeat_ended(&r, i, ESP_CAUSE_COMPLETE);
+    }
+}
+
+static void expect_repeat(int64_t of)
+{
+    struct esp_verdict verdict = esp_repeat_next(&r, true);
+    assert_int_equal(verdict.action, ESP_VERDICT_REPEAT);
+    assert_int_equal(verdict.trial, of);
+    assert_int_equal(verdict.until, HORIZON);
+    assert_int_equal(verdict.reason.rule, ESP_RULE_SEED_NOISE);
+}
+
+static void expect_none(void)
+{
+    assert_int_equal(esp_repeat_next(&r, true).action, ESP_VERDICT_NONE);
+}
+
+static uint32_t begin(uint32_t of)
+{
+    uint32_t trial = r.count;
+    expect_repeat(of);
+    esp_repeat_repeated(&r, trial, of, HORIZON);
+    return trial;
+}
+
+static void finish(uint32_t trial, double loss)
+{
+    esp_repeat_observed(&r, trial, HORIZON, loss);
+    esp_repeat_ended(&r, trial, ESP_CAUSE_COMPLETE);
+}
+
+static void a_clear_leader_needs_no_second_seed(void **state)
+{
+    (void)state;
+    settings(2, (double[]){2.0, 2.02, 2.03}, 3);
+    expect_none();
+    esp_repeat_release(&r);
+    settings(2, (double[]){2.0}, 1);
+    expect_none();
+    esp_repeat_release(&r);
+}
+
+static void leaders_that_tie_are_repeated_the_best_first(void **state)
+{
+    (void)state;
+    settings(1, (double[]){2.003, 2.5, 2.001, 2.002, 2.0}, 5);
+    assert_int_equal(begin(4), 5);
+    assert_int_equal(begin(2), 6);
+    assert_int_equal(begin(3), 7);
+    expect_none(); /* three at most */
+    assert_int_equal(esp_repeat_live(&r), 3);
+    esp_repeat_release(&r);
+}
+
+/* Equal to the last bit: the same values with the same seed, drawn twice. */
+static void one_training_twice_is_no_tie(void **state)
+{
+    (void)state;
+    settings(1, (double[]){2.0, 2.0, 2.0, 2.4}, 4);
+    expect_none();
+    esp_repeat_release(&r);
+    settings(1, (double[]){2.001, 2.0, 2.0, 2.001}, 4);
+    begin(1);
+    begin(0);
+    expect_none();
+    esp_repeat_release(&r);
+}
+
+static void nothing_is_repeated_where_it_is_off_or_may_not(void **state)
+{
+    (void)state;
+    settings(0, (double[]){2.0, 2.001}, 2);
+    expect_none();
+    esp_repeat_release(&r);
+    settings(1, (double[]){2.0, 2.001}, 2);
+    assert_int_equal(esp_repeat_next(&r, false).action, ESP_VERDICT_NONE);
+    esp_repeat_release(&r);
+}
+
+/* The second seed of the leader is so good that no other setting ties any more. */
+static void a_settled_question_costs_no_further_seed(void **state)
+{
+    (void)state;
+    settings(2, (double[]){2.0, 2.006}, 2);
+    uint32_t second = begin(0);
+    finish(second, 1.999);
+    expect_none();
+    assert_true(esp_repeat_noise(&r) < ESP_SEED_NOISE_SHARE * 2.0); /* it has learned */
+    esp_repeat_release(&r);
+}
+
+static void a_third_seed_waits_for_every_second(void **state)
+{
+    (void)state;
+    settings(2, (double[]){2.0, 2.001}, 2);
+    uint32_t a = begin(0), b = begin(1);
+    expect_none();
+    finish(a, 2.004);
+    expect_none();
+    finish(b, 2.002);
+    uint32_t c = begin(1); /* means 2.002 and 2.0015: the better one first */
+    finish(c, 2.001);
+    uint32_t d = begin(0);
+    finish(d, 2.001);
+    expect_none(); /* two further seeds each */
+    esp_repeat_release(&r);
+}
+
+static void a_repeat_that_diverged_spoils_its_setting(void **state)
+{
+    (void)state;
+    settings(1, (double[]){2.0, 2.001, 2.4}, 3);
+    uint32_t a = begin(0);
+    esp_repeat_observed(&r, a, 10, NAN);
+    esp_repeat_ended(&r, a, ESP_CAUSE_DIVERGED);
+    assert_true(isinf(esp_seeds_score(esp_repeat_seeds(&r, 0), 0.005)));
+    expect_none(); /* 1 leads by far now */
+    esp_repeat_release(&r);
+}
+
+static void a_repeat_that_was_interrupted_goes_on_and_a_held_one_stays(void **state)
+{
+    (void)state;
+    settings(1, (double[]){2.0, 2.001}, 2);
+    uint32_t a = begin(0), b = begin(1);
+    esp_repeat_observed(&r, a, 50, 3);
+    esp_repeat_paused(&r, a, false);
+    esp_repeat_paused(&r, b, true);
+    struct esp_verdict verdict = esp_repeat_next(&r, false);
+    assert_int_equal(verdict.action, ESP_VERDICT_CONTINUE);
+    assert_int_equal(verdict.trial, a);
+    assert_int_equal(verdict.until, HORIZON);
+    esp_repeat_continued(&r, a);
+    expect_none();
+    assert_int_equal(esp_repeat_live(&r), 1);
+    esp_repeat_release(&r);
+}
+
+static void one_seed_must_beat_a_mean_by_the_noise_it_has(void **state)
+{
+    (void)state;
+    struct esp_seed_pool pool = {0};
+    struct esp_seeds one = {0}, two = {0};
+    esp_seeds_add(&one, &pool, 2.000);
+    esp_seeds_add(&two, &pool, 2.003);
+    esp_seeds_add(&two, &pool, 1.999); /* mean 2.001 */
+    assert_int_equal(pool.freedom, 1);
+    assert_true(fabs(pool.m2 - 8e-6) < 1e-12);
+    assert_true(fabs(esp_seeds_spread(&two) - sqrt(8e-6)) < 1e-9);
+    assert_true(isnan(esp_seeds_spread(&one)));
+    /* sigma^2 = (2 * .005^2 + 8e-6) / 3 */
+    double noise = esp_seed_noise(&pool, 2.0);
+    assert_true(fabs(noise - sqrt((2 * 0.005 * 0.005 + 8e-6) / 3)) < 1e-12);
+    assert_true(esp_seeds_score(&two, noise) < esp_seeds_score(&one, noise));
+    one.mean = 1.998;
+    assert_true(esp_seeds_score(&one, noise) < esp_seeds_score(&two, noise));
+}
+
+static void the_noise_has_a_floor_and_a_ceiling(void **state)
+{
+    (void)state;
+    struct esp_seed_pool none = {0};
+    assert_true(esp_seed_noise(&none, 0.1) == ESP_SEED_NOISE_MIN);
+    assert_true(esp_seed_noise(&none, -1000) == ESP_SEED_NOISE_MAX);
+    assert_true(esp_seed_noise(&none, NAN) == ESP_SEED_NOISE_MIN);
+    assert_true(fabs(esp_seed_noise(&none, 4) - 0.01) < 1e-12);
+}
+
+static void a_part_of_run_cap_is_kept(void **state)
+{
+    (void)state;
+    assert_int_equal(esp_repeat_reserve(1, false, 24), 3);
+    assert_int_equal(esp_repeat_reserve(2, false, 10), 2);
+    assert_int_equal(esp_repeat_reserve(1, false, 9), 0);
+    assert_int_equal(esp_repeat_reserve(1, true, 6), 3);
+    assert_int_equal(esp_repeat_reserve(1, true, 3), 0);
+    assert_int_equal(esp_repeat_reserve(0, true, 24), 0);
+    assert_int_equal(esp_repeat_reserve(1, false, 0), 0);
+}
+
+/* A scheduler of its own, run_cap 8, the last three kept: asks for every slot as a core does.
+ */
+static struct esp_scheduler *open_scheduler(enum esp_scheduler_type type)
+{
+    struct esp_study *study = drive_study(type, HORIZON);
+    struct esp_scheduler *scheduler;
+    study->run_cap = 8;
+    study->stopping.repeats = 1;
+    study->stopping.repeats_by_name = true;
+    assert_int_equal(esp_scheduler_create(study, &scheduler, NULL), 0);
+    return scheduler;
+}
+
+static struct esp_verdict ask(struct esp_scheduler *s, uint32_t count, uint32_t live)
+{
+    struct esp_slot_view view = {.may_create = count < 8,
+                                 .may_repeat = count < 8,
+                                 .next_trial = count,
+                                 .live = live,
+                                 .run_cap = 8};
+    return esp_scheduler_slot(s, &view);
+}
+
+static void train(struct esp_scheduler *s, uint32_t trial, double loss)
+{
+    esp_scheduler_observed(s, trial, HORIZON, loss, 1);
+    esp_scheduler_ended(s, trial, ESP_CAUSE_COMPLETE);
+}
+
+static void start(struct esp_scheduler *s, uint32_t trial)
+{
+    static const double value = 0.5;
+    struct esp_verdict verdict = ask(s, trial, 0);
+    assert_int_equal(verdict.action, ESP_VERDICT_START);
+    assert_int_equal(verdict.trial, trial);
+    esp_scheduler_created(s, trial, HORIZON, &value);
+    esp_scheduler_decided(s, &verdict);
+}
+
+static void repeats_come_last_and_what_is_left_of_run_cap_is_used(void **state)
+{
+    (void)state;
+    struct esp_scheduler *s = open_scheduler(ESP_SCHEDULER_NONE);
+    const double losses[] = {2.5, 2.0, 2.6, 2.001, 2.7};
+    for (uint32_t i = 0; i < 5; i++) {
+        start(s, i);
+        if (i < 4) {
+            train(s, i, losses[i]);
+        }
+    }
+    assert_int_equal(ask(s, 5, 1).action, ESP_VERDICT_NONE); /* the last is under way */
+    train(s, 4, losses[4]);
+    struct esp_verdict verdict = ask(s, 5, 0);
+    assert_int_equal(verdict.action, ESP_VERDICT_REPEAT);
+    assert_int_equal(verdict.trial, 1);
+    esp_scheduler_repeated(s, 5, 1, HORIZON);
+    verdict = ask(s, 6, 1);
+    assert_int_equal(verdict.action, ESP_VERDICT_REPEAT);
+    assert_int_equal(verdict.trial, 3);
+    esp_scheduler_repeated(s, 6, 3, HORIZON);
+    assert_int_equal(ask(s, 7, 2).action, ESP_VERDICT_NONE);
+    assert_int_equal(esp_scheduler_report(s, 5, false).action, ESP_VERDICT_NONE);
+    train(s, 5, 2.003);
+    train(s, 6, 2.004);
+    start(s, 7); /* two of three were needed */
+    assert_int_equal(ask(s, 8, 1).action, ESP_VERDICT_NONE);
+    train(s, 7, 2.0001);
+    verdict = ask(s, 8, 0); /* a tie again, but run_cap is reached */
+    assert_int_equal(verdict.action, ESP_VERDICT_END);
+    esp_scheduler_destroy(s);
+}
+
+static void without_a_tie_all_of_run_cap_is_new_settings(void **state)
+{
+    (void)state;
+    struct esp_scheduler *s = open_scheduler(ESP_SCHEDULER_NONE);
+    for (uint32_t i = 0; i < 8; i++) {
+        start(s, i);
+        train(s, i, 2 + 0.1 * i);
+    }
+    assert_int_equal(ask(s, 8, 0).action, ESP_VERDICT_END);
+    esp_scheduler_destroy(s);
+}
+
+static void every_scheduler_ends_within_run_cap_when_asked_for_repeats(void **state)
+{
+    (void)state;
+    static const enum esp_scheduler_type types[] = {ESP_SCHEDULER_FREEZE_THAW,
+                                                    ESP_SCHEDULER_ASHA,
+                                                    ESP_SCHEDULER_HYPERBAND,
+                                                    ESP_SCHEDULER_HALVING,
+                                                    ESP_SCHEDULER_PASHA,
+                                                    ESP_SCHEDULER_MEDIAN,
+                                                    ESP_SCHEDULER_CUT};
+    for (size_t k = 0; k < sizeof types / sizeof types[0]; k++) {
+        struct esp_scheduler *s = open_scheduler(types[k]);
+        uint32_t count = 0, repeats = 0;
+        bool ended = false;
+        int64_t tokens[16] = {0};
+        for (int turn = 0; turn < 400; turn++) {
+            struct esp_verdict verdict = ask(s, count, 0);
+            if (verdict.action == ESP_VERDICT_END) {
+                ended = true;
+                break;
+            }
+            uint32_t trial = count;
+            double value = 0.01 * count;
+            if (verdict.action == ESP_VERDICT_REPEAT) {
+                repeats++;
+                esp_scheduler_repeated(s, count++, (uint32_t)verdict.trial, HORIZON);
+                verdict.trial = trial;
+                verdict.until = HORIZON;
+            } else if (verdict.action == ESP_VERDICT_START) {
+                esp_scheduler_created(s, count++, HORIZON, &value);
+            } else {
+                assert_int_equal(verdict.action, ESP_VERDICT_CONTINUE);
+                trial = (uint32_t)verdict.trial;
+            }
+            assert_true(count <= 8);
+            esp_scheduler_decided(s, &verdict);
+            int64_t until = verdict.until < HORIZON ? verdict.until : HORIZON;
+            while (tokens[trial] < until) {
+                tokens[trial]++;
+                esp_scheduler_observed(s, trial, tokens[trial], 2 + 0.0001 * trial, 1);
+                struct esp_verdict further =
+                    esp_scheduler_report(s, trial, tokens[trial] >= until);
+                if (further.action != ESP_VERDICT_NONE) {
+                    esp_scheduler_decided(s, &further);
+                    until =
+                        further.action == ESP_VERDICT_CONTINUE ? further.until : tokens[trial];
+                }
+            }
+            if (tokens[trial] >= HORIZON) {
+                esp_scheduler_ended(s, trial, ESP_CAUSE_COMPLETE);
+            } else {
+                esp_scheduler_paused(s, trial, false);
+            }
+        }
+        assert_true(ended);
+        /* Others may train but one trial to the horizon: then nothing ties. */
+        assert_true(repeats > 0 || types[k] != ESP_SCHEDULER_MEDIAN);
+        esp_scheduler_destroy(s);
+    }
+}
+
+static void a_target_ends_the_search_without_repeats(void **state)
+{
+    (void)state;
+    struct esp_study *study = drive_study(ESP_SCHEDULER_NONE, HORIZON);
+    struct esp_scheduler *s;
+    static const double value = 0.5;
+    study->run_cap = 8;
+    study->stopping.repeats = 1;
+    study->has_target = true;
+    study->target = 2.0005;
+    assert_int_equal(esp_scheduler_create(study, &s, NULL), 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        esp_scheduler_created(s, i, HORIZON, &value);
+        train(s, i, 2.001 - 0.001 * i);
+    }
+    struct esp_verdict verdict = ask(s, 2, 0);
+    assert_int_equal(verdict.action, ESP_VERDICT_END);
+    assert_int_equal(verdict.reason.rule, ESP_RULE_TARGET);
+    esp_scheduler_destroy(s);
+}
+
+/* Settings 0 to 2, then trial 3 repeats 1 on a device of another class, slower; trial 4 is
+ * setting 3. */
+static void what_training_costs_is_told_by_the_study_s_numbers(void **state)
+{
+    (void)state;
+    struct esp_scheduler *s = open_scheduler(ESP_SCHEDULER_FREEZE_THAW);
+    for (uint32_t i = 0; i < 5; i++) {
+        double value = 0.1 * i;
+        if (i == 3) {
+            esp_scheduler_repeated(s, 3, 1, HORIZON);
+        } else {
+            esp_scheduler_created(s, i, HORIZON, &value);
+        }
+        double rate = i == 3 ? 50 : i + 1;
+        esp_scheduler_started(s, i, i == 3, 0, 0);
+        for (int64_t tokens = 1; tokens <= 5; tokens++) {
+            esp_scheduler_observed(s, i, tokens, 3, rate * (double)tokens);
+        }
+    }
+    assert_true(isnan(esp_scheduler_rate(s, 3, 1))); /* of a repeat nothing is learnt … */
+    assert_true(esp_scheduler_rate(s, 3, 0) == esp_scheduler_rate(s, 1, 0));
+    for (uint32_t i = 1; i < 5; i++) { /* … and it shifts nobody's */
+        uint32_t before = i == 4 ? 2 : i - 1;
+        assert_true(i == 3 || esp_scheduler_rate(s, i, 0) > esp_scheduler_rate(s, before, 0));
+    }
+    assert_true(esp_cost_of_trial(esp_scheduler_cost(s), 3, 0) == esp_scheduler_rate(s, 4, 0));
+    assert_int_equal(esp_cost_device(esp_scheduler_cost(s), 1), 0);
+    esp_scheduler_destroy(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_clear_leader_needs_no_second_seed),
+        cmocka_unit_test(leaders_that_tie_are_repeated_the_best_first),
+        cmocka_unit_test(one_training_twice_is_no_tie),
+        cmocka_unit_test(nothing_is_repeated_where_it_is_off_or_may_not),
+        cmocka_unit_test(a_settled_question_costs_no_further_seed),
+        cmocka_unit_test(a_third_seed_waits_for_every_second),
+        cmocka_unit_test(a_repeat_that_diverged_spoils_its_setting),
+        cmocka_unit_test(a_repeat_that_was_interrupted_goes_on_and_a_held_one_stays),
+        cmocka_unit_test(one_seed_must_beat_a_mean_by_the_noise_it_has),
+        cmocka_unit_test(the_noise_has_a_floor_and_a_ceiling),
+        cmocka_unit_test(a_part_of_run_cap_is_kept),
+        cmocka_unit_test(repeats_come_last_and_what_is_left_of_run_cap_is_used),
+        cmocka_unit_test(without_a_tie_all_of_run_cap_is_new_settings),
+        cmocka_unit_test(every_scheduler_ends_within_run_cap_when_asked_for_repeats),
+        cmocka_unit_test(a_target_ends_the_search_without_repeats),
+        cmocka_unit_test(what_training_costs_is_told_by_the_study_s_numbers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

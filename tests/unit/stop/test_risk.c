@@ -1,0 +1,306 @@
+/* The promise of discard.h on simulated exchangeable studies: a task is drawn by its seed, its
+ * curves cross, schedulers run as they are, and every study is run twice, without and with
+ * giving up. Seeds are fixed, so that a failure repeats. */
+#include "drive.h"
+
+#include "stop/discard.h"
+
+#include <espalier/random.h>
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define HORIZON 32
+#define TRIALS 40
+#define STUDIES_MAX 2400
+
+static struct drive drive;
+
+static double unit(uint64_t seed, uint64_t stream, uint64_t counter)
+{
+    struct esp_random_block b = esp_random_at(seed, stream, ESP_RANDOM_SIMULATION, counter);
+    return esp_random_unit(b.word[0], b.word[1]);
+}
+
+/* The parameter that drive gives the trial. */
+static double value_of(uint32_t trial)
+{
+    return unit(1, trial, 1u << 30);
+}
+
+/* Of a task: where its bowl has its bottom, how much small values lead early, how strong the
+ * noise is that fades towards the horizon. */
+static double curve(uint32_t trial, int64_t tokens, void *context)
+{
+    uint64_t seed = *(const uint64_t *)context;
+    double t = (double)tokens / HORIZON;
+    double lead = 1.2 * unit(seed, 1u << 20, 1), noise = 0.8 * unit(seed, 1u << 20, 2);
+    double away = value_of(trial) - (0.2 + 0.6 * unit(seed, 1u << 20, 0));
+    double early = lead * value_of(trial) + noise * unit(seed, trial, 1);
+    double wobble = 0.1 * unit(seed, trial, 100 + (uint64_t)tokens);
+    return 2 + 1.5 * away * away + 0.1 * unit(seed, trial, 0) + (1 - t) * (early + wobble) +
+           0.8 * (pow(t, -0.4) - 1);
+}
+
+struct outcome {
+    double score;
+    int64_t best; /* complete, by the loss at the horizon; -1: none */
+    uint32_t given_up, anew, spared;
+    char log[16384];
+};
+
+static void simulate(enum esp_scheduler_type type,
+                     uint64_t seed,
+                     double risk,
+                     const double *scores,
+                     int count,
+                     struct outcome *out)
+{
+    struct esp_study *study = drive_study(type, HORIZON);
+    study->seed = seed;
+    study->run_cap = TRIALS;
+    study->stopping.risk = risk;
+    study->stopping.calibration = scores;
+    study->stopping.calibration_count = count;
+    drive_open(&drive, study);
+    drive.loss = curve;
+    drive.context = &seed;
+    drive.run_cap = TRIALS;
+    drive.workers = 2;
+    drive_run(&drive, 0);
+    assert_true(drive.ended);
+    *out = (struct outcome){.score = esp_scheduler_score(drive.scheduler),
+                            .best = -1,
+                            .given_up = drive.given_up,
+                            .anew = drive.anew};
+    double least = INFINITY;
+    for (uint32_t i = 0; i < drive.count; i++) {
+        out->spared += drive.trials[i].spared;
+        if (drive.trials[i].state == DRIVE_COMPLETE && curve(i, HORIZON, &seed) < least) {
+            least = curve(i, HORIZON, &seed);
+            out->best = i;
+        }
+    }
+    assert_true(drive.log_size < sizeof out->log);
+    memcpy(out->log, drive.log, drive.log_size + 1);
+    drive_close(&drive);
+}
+
+static bool says(const struct outcome *o, char what, int64_t trial)
+{
+    char word[32];
+    snprintf(word, sizeof word, " %c%lld ", what, (long long)trial);
+    return strstr(o->log, word) != NULL;
+}
+
+/* The log without what the rule did; it ends where the audit begins. */
+static void strip(const char *log, char *out)
+{
+    const char *audit = strstr(log, "audit "), *end = audit ? audit : strstr(log, "END");
+    for (const char *c = log; c < end;) {
+        const char *space = strchr(c, ' ');
+        if (*c != 'D' && *c != 'A') {
+            memcpy(out, c, (size_t)(space + 1 - c));
+            out += space + 1 - c;
+        }
+        c = space + 1;
+    }
+    *out = '\0';
+}
+
+/* Scores of studies that only pause, for groups of K to be taken from. */
+static void pause_only(enum esp_scheduler_type type, int count, double *scores, int64_t *best)
+{
+    static struct outcome o;
+    for (int i = 0; i < count; i++) {
+        simulate(type, (uint64_t)i, 0, NULL, 0, &o);
+        assert_true(o.best >= 0 && o.given_up == 0);
+        scores[i] = o.score;
+        best[i] = o.best;
+    }
+}
+
+static int killed, discarded, spared, anew;
+
+/* The studies of seeds from `from` on go by `k` scores. */
+static void measure_by(enum esp_scheduler_type type,
+                       const int64_t *best,
+                       double risk,
+                       const double *by,
+                       int k,
+                       int from,
+                       int count)
+{
+    static struct outcome o;
+    killed = discarded = spared = anew = 0;
+    for (int i = from; i < from + count; i++) {
+        simulate(type, (uint64_t)i, risk, by, k, &o);
+        killed += says(&o, 'D', best[i]);
+        discarded += (int)o.given_up;
+        spared += (int)o.spared;
+        anew += (int)o.anew;
+    }
+}
+
+/* `repeats` times K studies and `each` that go by them, all of different seeds. */
+static void measure(enum esp_scheduler_type type,
+                    const double *scores,
+                    const int64_t *best,
+                    double risk,
+                    int k,
+                    int repeats,
+                    int each)
+{
+    int sums[4] = {0};
+    for (int r = 0; r < repeats; r++) {
+        int first = r * (k + each);
+        assert_true(first + k + each <= STUDIES_MAX);
+        measure_by(type, best, risk, scores + first, k, first + k, each);
+        sums[0] += killed;
+        sums[1] += discarded;
+        sums[2] += spared;
+        sums[3] += anew;
+    }
+    killed = sums[0];
+    discarded = sums[1];
+    spared = sums[2];
+    anew = sums[3];
+}
+
+/* As many of n as are likely (three standard deviations) when each has the chance p. Studies
+ * that go by the same scores are not independent: with K scores the chance given them varies by
+ * about p/√(K·p), which is allowed for at the number of repeats. */
+static double allowed(double p, int k, int repeats, int each)
+{
+    double n = (double)repeats * each;
+    double chance = sqrt(p * (1 - p) / n), given = sqrt(p * (1 - p) / (k + 2) / repeats);
+    return n * (p + 3 * sqrt(chance * chance + given * given));
+}
+
+static double scores[STUDIES_MAX];
+static int64_t best[STUDIES_MAX];
+
+static void asha_keeps_the_promise_at_every_risk(void **state)
+{
+    (void)state;
+    static const struct {
+        double risk;
+        int k, repeats, each;
+    } cases[] = {{0.05, 19, 40, 40}, {0.05, 59, 20, 40}, {0.1, 9, 40, 40}, {0.2, 4, 40, 40}};
+    pause_only(ESP_SCHEDULER_ASHA, STUDIES_MAX, scores, best);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int repeats = cases[i].repeats, each = cases[i].each;
+        measure(ESP_SCHEDULER_ASHA, scores, best, cases[i].risk, cases[i].k, repeats, each);
+        print_message("asha, risk %g, K %d: best given up in %d of %d, share %.3f, audits %d, "
+                      "anew %d\n",
+                      cases[i].risk,
+                      cases[i].k,
+                      killed,
+                      repeats * each,
+                      (double)discarded / (repeats * each * TRIALS),
+                      spared,
+                      anew);
+        assert_true(killed <= allowed(cases[i].risk, cases[i].k, repeats, each));
+        assert_true(discarded > repeats * each * TRIALS / 10);
+        /* One in twenty is spared, within three deviations and a little. */
+        double audits = (discarded + spared) / 20.0;
+        assert_true(fabs(spared - audits) < 4 * sqrt(audits) + 10);
+    }
+}
+
+static void freeze_thaw_keeps_the_promise(void **state)
+{
+    (void)state;
+    static double own[120];
+    static int64_t own_best[120];
+    pause_only(ESP_SCHEDULER_FREEZE_THAW, 120, own, own_best);
+    measure(ESP_SCHEDULER_FREEZE_THAW, own, own_best, 0.1, 9, 4, 21);
+    print_message(
+        "freeze-thaw, risk 0.1, K 9: best given up in %d of 84, share %.3f, anew %d\n",
+        killed,
+        (double)discarded / (84 * TRIALS),
+        anew);
+    assert_true(killed <= allowed(0.1, 9, 4, 21));
+    assert_true(discarded > 84 * TRIALS / 10);
+    /* And the test would see a rule that is too bold. */
+    double nought[9] = {0};
+    measure_by(ESP_SCHEDULER_FREEZE_THAW, own_best, 0.1, nought, 9, 0, 40);
+    print_message("with a limit of 0 it is given up in %d of 40\n", killed);
+    assert_true(killed > allowed(0.1, 9, 1, 40));
+}
+
+static void one_study_too_few_gives_nothing_up(void **state)
+{
+    (void)state;
+    static struct outcome o;
+    static const double risks[] = {0.05, 0.1, 0.2};
+    for (int i = 0; i < 3; i++) {
+        int needed = esp_discard_needed(risks[i]);
+        int found = 0;
+        for (int seed = 100; seed < 110; seed++) {
+            simulate(ESP_SCHEDULER_ASHA, (uint64_t)seed, risks[i], scores, needed - 1, &o);
+            assert_int_equal(o.given_up + o.spared, 0);
+            simulate(ESP_SCHEDULER_ASHA, (uint64_t)seed, risks[i], scores, needed, &o);
+            found += (int)o.given_up;
+        }
+        assert_true(found > 0);
+    }
+    assert_int_equal(esp_discard_needed(0.05), 19);
+    assert_int_equal(esp_discard_needed(0.1), 9);
+    assert_int_equal(esp_discard_needed(0.3), 3);
+    assert_int_equal(esp_discard_needed(0), 0);
+}
+
+/* What the theorem rests on: up to the audit every decision is that of the study which only
+ * pauses, whatever is given up, so that its score is the same, too. */
+static void giving_up_changes_no_decision(enum esp_scheduler_type type, int studies)
+{
+    static struct outcome plain, real;
+    static char a[16384], b[16384];
+    double bold[19] = {0};
+    int seen = 0, begun_anew = 0;
+    for (int i = 0; i < studies; i++) {
+        simulate(type, (uint64_t)(5000 + i), 0, NULL, 0, &plain);
+        simulate(type, (uint64_t)(5000 + i), 0.05, bold, 19, &real);
+        strip(plain.log, a);
+        strip(real.log, b);
+        assert_string_equal(a, b);
+        assert_true(real.score >= plain.score);
+        assert_true(real.score == plain.score || strstr(real.log, "audit "));
+        seen += (int)real.given_up;
+        begun_anew += (int)real.anew;
+    }
+    assert_true(seen > 0 && begun_anew > 0); /* with a limit of 0 some are wanted again */
+}
+
+static void asha_decides_as_if_nothing_were_given_up(void **state)
+{
+    (void)state;
+    giving_up_changes_no_decision(ESP_SCHEDULER_ASHA, 200);
+}
+
+static void freeze_thaw_decides_as_if_nothing_were_given_up(void **state)
+{
+    (void)state;
+    giving_up_changes_no_decision(ESP_SCHEDULER_FREEZE_THAW, 6);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(asha_keeps_the_promise_at_every_risk),
+        cmocka_unit_test(one_study_too_few_gives_nothing_up),
+        cmocka_unit_test(asha_decides_as_if_nothing_were_given_up),
+        cmocka_unit_test(freeze_thaw_decides_as_if_nothing_were_given_up),
+        cmocka_unit_test(freeze_thaw_keeps_the_promise),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
