@@ -11,10 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* One AVX-512 register, one cache line. */
 #define ALIGNMENT 64
+
+/* What one entry of the address cache can span. A product walks eight rows and a packed panel
+ * at a time, each on pages of its own: of 4 KiB pages a model of ten million parameters has
+ * more than that cache holds. */
+#define HUGE_PAGE ((size_t)1 << 21)
 
 struct cpu_backend {
     struct esp_kernels kernels;
@@ -44,11 +50,17 @@ static void *allocate(const struct esp_kernels *kernels, size_t bytes)
     if (bytes > all || bytes > SIZE_MAX - ALIGNMENT) {
         return NULL;
     }
+    const size_t alignment = bytes >= HUGE_PAGE ? HUGE_PAGE : ALIGNMENT;
     size_t whole = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    void *place = aligned_alloc(ALIGNMENT, whole ? whole : ALIGNMENT);
-    if (place) {
-        memset(place, 0, whole);
+    void *place = aligned_alloc(alignment, whole ? whole : ALIGNMENT);
+    if (!place) {
+        return NULL;
     }
+    if (whole >= HUGE_PAGE) {
+        /* advice: where it is not taken, all works as before */
+        (void)madvise(place, whole / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    }
+    memset(place, 0, whole);
     return place;
 }
 
@@ -85,9 +97,7 @@ static int synchronise(const struct esp_kernels *kernels, struct esp_error *erro
 static void close_cpu(struct esp_kernels *kernels)
 {
     struct cpu_backend *backend = (struct cpu_backend *)kernels;
-    free(backend->state.scratch);
-    free(backend->state.pack);
-    free(backend->state.left);
+    free(backend->state.pack); /* with it scratch and left */
     esp_cpu_onednn_close(backend->state.onednn);
     free(backend);
 }
@@ -128,6 +138,23 @@ bool esp_cpu_level_supported(enum esp_cpu_level level)
     default:
         return true;
     }
+}
+
+/* The three parts lie on one huge page, since every product uses them. */
+static bool open_memory(const struct esp_kernels *kernels, struct esp_cpu_state *state)
+{
+    const size_t pack = (size_t)ESP_CPU_PACK_DEPTH * ESP_CPU_PACK_COLUMNS * kernels->real_bytes;
+    const size_t left = (size_t)ESP_CPU_PACK_DEPTH * ESP_CPU_PACK_ROWS * kernels->real_bytes;
+    const size_t all = pack + left + ESP_CPU_SCRATCH * kernels->real_bytes;
+    _Static_assert(ESP_CPU_PACK_DEPTH * sizeof(float) % ALIGNMENT == 0, "aligned parts");
+    uint8_t *place = allocate(kernels, all < HUGE_PAGE ? HUGE_PAGE : all);
+    if (!place) {
+        return false;
+    }
+    state->pack = place;
+    state->left = place + pack;
+    state->scratch = place + pack + left;
+    return true;
 }
 
 static int open_as(const struct esp_kernels *kernels,
@@ -193,12 +220,7 @@ int esp_kernels_open_cpu_level(enum esp_cpu_level level,
     }
     fill[level](k);
     esp_cpu_fill_ring(k);
-    backend->state.scratch = allocate(k, ESP_CPU_SCRATCH * k->real_bytes);
-    backend->state.pack =
-        allocate(k, (size_t)ESP_CPU_PACK_DEPTH * ESP_CPU_PACK_COLUMNS * k->real_bytes);
-    backend->state.left =
-        allocate(k, (size_t)ESP_CPU_PACK_DEPTH * ESP_CPU_PACK_ROWS * k->real_bytes);
-    if (!backend->state.scratch || !backend->state.pack || !backend->state.left) {
+    if (!open_memory(k, &backend->state)) {
         close_cpu(k);
         return esp_error_set(error, -ENOMEM, "out of memory opening the CPU backend");
     }

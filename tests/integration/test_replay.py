@@ -1,5 +1,6 @@
 """`espalier replay`: on studies that were really run, on tables, and what `--risk` is calibrated on."""
 import csv
+import itertools
 import json
 import math
 import random
@@ -263,6 +264,25 @@ def test_risk_is_calibrated_on_the_other_tables(t):
     same, _ = replay(t, tables[0], *options, "--risk", risk, "--calibration", scores,
                      scheduler="asha")
     assert timeless(same) == timeless(seeds[:count])
+
+
+def test_what_is_given_up_changes_no_decision(t):
+    """Nor what is found: a trial that is chosen again begins anew, for the price of that."""
+    table = subset(t, "whole", random.Random(6).sample(range(55), 24))
+    scores = t.folder / "bold"
+    scores.write_text("0\n" * 9)
+    options = ["--seeds", 6, "--budget", 100]
+    plain, _ = replay(t, table, *options, scheduler="asha")
+    bold, _ = replay(t, table, *options, "--risk", 0.1, "--calibration", scores,
+                     scheduler="asha")
+    assert sum(line["discarded"] for line in bold) > 0, bold
+    for a, b in zip(plain, bold):
+        # Beyond the plain search come an audit, and promotions that it makes room for.
+        assert a["trials"] == b["trials"] and a["complete"] <= b["complete"], (a, b)
+        found = [loss for loss, _ in itertools.groupby(loss for _, loss in a["trace"])]
+        again = [loss for loss, _ in itertools.groupby(loss for _, loss in b["trace"])]
+        assert again[:len(found)] == found, (found, again)
+        assert b["trace"][-1][0] >= a["trace"][-1][0], (a, b)
 
 
 def test_too_few_scores_discard_nothing_and_say_so(t):

@@ -400,6 +400,97 @@ static void what_training_costs_is_told_by_the_study_s_numbers(void **state)
     esp_scheduler_destroy(s);
 }
 
+static void reach(struct esp_scheduler *s, uint32_t trial, int64_t tokens, double loss)
+{
+    esp_scheduler_observed(s, trial, tokens, loss, (double)tokens);
+    struct esp_verdict verdict = esp_scheduler_report(s, trial, tokens == HORIZON / 2);
+    if (verdict.action != ESP_VERDICT_NONE) {
+        assert_int_equal(verdict.trial, trial);
+        esp_scheduler_decided(s, &verdict);
+    }
+}
+
+/* Settings 0 and 1 are complete, trial 2 repeats 0, and trial 3, the third setting, waits as
+ * the worst. `want` is what becomes of it, which the study's seed decides. */
+static struct esp_scheduler *third_setting_waits(enum esp_verdict_action want)
+{
+    static const double nought[1] = {0};
+    struct esp_study *study = drive_study(ESP_SCHEDULER_ASHA, HORIZON);
+    study->run_cap = 4;
+    study->stopping.eta = 2;
+    study->stopping.min = HORIZON / 2;
+    study->stopping.repeats = 1;
+    study->stopping.repeats_by_name = true;
+    study->stopping.risk = 0.5;
+    for (study->seed = 0; study->seed < 1000; study->seed++) {
+        struct esp_scheduler *s;
+        double value = 0.5;
+        assert_int_equal(esp_scheduler_create(study, &s, NULL), 0);
+        esp_scheduler_calibrated(s, nought, 1);
+        for (uint32_t i = 0; i < 3; i++) {
+            if (i == 2) {
+                esp_scheduler_repeated(s, 2, 0, HORIZON);
+            } else {
+                esp_scheduler_created(s, i, HORIZON, &value);
+                reach(s, i, HORIZON / 2, 3);
+            }
+            reach(s, i, HORIZON, 2 + 0.1 * i);
+            esp_scheduler_ended(s, i, ESP_CAUSE_COMPLETE);
+        }
+        esp_scheduler_created(s, 3, HORIZON, &value);
+        esp_scheduler_observed(s, 3, HORIZON / 2, 5, 1);
+        assert_int_equal(esp_scheduler_report(s, 3, true).action, ESP_VERDICT_PAUSE);
+        esp_scheduler_paused(s, 3, false);
+        struct esp_verdict verdict = esp_scheduler_discard(s);
+        assert_int_equal(verdict.trial, 3);
+        assert_int_equal(verdict.reason.rule, ESP_RULE_CALIBRATED);
+        assert_int_equal(verdict.reason.of, 3); /* settings */
+        if (verdict.action == want) {
+            esp_scheduler_decided(s, &verdict);
+            return s;
+        }
+        esp_scheduler_destroy(s);
+    }
+    fail_msg("no seed spares the third setting");
+    return NULL;
+}
+
+static struct esp_verdict last_slot(const struct esp_scheduler *s)
+{
+    struct esp_slot_view view = {.next_trial = 4, .run_cap = 4};
+    return esp_scheduler_slot(s, &view);
+}
+
+static void a_trial_behind_a_repeat_is_given_up_by_its_own_number(void **state)
+{
+    (void)state;
+    struct esp_scheduler *s = third_setting_waits(ESP_VERDICT_DISCARD);
+    esp_scheduler_ended(s, 3, ESP_CAUSE_PRUNED);
+    assert_int_equal(esp_scheduler_discard(s).action, ESP_VERDICT_NONE);
+    assert_int_equal(last_slot(s).action, ESP_VERDICT_END);
+    assert_true(esp_scheduler_score(s) == 0); /* of the settings' best, without the repeat */
+    esp_scheduler_destroy(s);
+}
+
+static void the_audit_comes_last_and_goes_by_its_own_number(void **state)
+{
+    (void)state;
+    struct esp_scheduler *s = third_setting_waits(ESP_VERDICT_SPARE);
+    assert_int_equal(esp_scheduler_discard(s).action, ESP_VERDICT_NONE);
+    struct esp_verdict verdict = last_slot(s);
+    assert_int_equal(verdict.action, ESP_VERDICT_CONTINUE);
+    assert_int_equal(verdict.trial, 3);
+    assert_int_equal(verdict.until, HORIZON);
+    esp_scheduler_decided(s, &verdict);
+    verdict = esp_scheduler_report(s, 3, true);
+    assert_int_equal(verdict.action, ESP_VERDICT_CONTINUE);
+    assert_int_equal(verdict.trial, 3);
+    esp_scheduler_observed(s, 3, HORIZON, 4, 1);
+    esp_scheduler_ended(s, 3, ESP_CAUSE_COMPLETE);
+    assert_int_equal(last_slot(s).action, ESP_VERDICT_END);
+    esp_scheduler_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -419,6 +510,8 @@ int main(void)
         cmocka_unit_test(every_scheduler_ends_within_run_cap_when_asked_for_repeats),
         cmocka_unit_test(a_target_ends_the_search_without_repeats),
         cmocka_unit_test(what_training_costs_is_told_by_the_study_s_numbers),
+        cmocka_unit_test(a_trial_behind_a_repeat_is_given_up_by_its_own_number),
+        cmocka_unit_test(the_audit_comes_last_and_goes_by_its_own_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
