@@ -30,6 +30,7 @@ static const char usage[] =
     "  --risk R         chance that the best trial is ever discarded; needs one of:\n"
     "  --calibrate      measure on the other tables of this call what is safe to discard\n"
     "  --calibration FILE   take the scores for that from FILE, one number per line\n"
+    "  --ablate PARTS   search without curve, schedule, prior (or several: curve,prior)\n"
     "  --seeds N        searches per table (20)\n"
     "  --first-seed K   the first one's seed (1)\n"
     "  --budget B       full trainings that a search may cost (20)\n"
@@ -100,6 +101,7 @@ int esp_replay_options_read(int argc, char **argv, struct esp_replay_call *optio
         PRIOR,
         ETA,
         RISK,
+        ABLATE,
         SEEDS,
         FIRST,
         BUDGET,
@@ -116,6 +118,7 @@ int esp_replay_options_read(int argc, char **argv, struct esp_replay_call *optio
         {"prior", required_argument, NULL, PRIOR},
         {"eta", required_argument, NULL, ETA},
         {"risk", required_argument, NULL, RISK},
+        {"ablate", required_argument, NULL, ABLATE},
         {"seeds", required_argument, NULL, SEEDS},
         {"first-seed", required_argument, NULL, FIRST},
         {"budget", required_argument, NULL, BUDGET},
@@ -151,6 +154,9 @@ int esp_replay_options_read(int argc, char **argv, struct esp_replay_call *optio
             if (!read_number("risk", optarg, 0, 1, &options->policy.risk)) {
                 return ESP_REPLAY_USAGE;
             }
+            break;
+        case ABLATE:
+            options->policy.ablate = optarg;
             break;
         case SEEDS:
             if (!read_number("seeds", optarg, 1, SEEDS_MAX, &number)) {

@@ -59,6 +59,25 @@ unknown(const char *what, const char *name, const char *const *names, struct esp
         error, -EINVAL, "unknown %s \"%.60s\"; there are %s", what, name, list);
 }
 
+/* In the order of enum esp_ablation's bits. */
+static const char *const part_names[] = {"curve", "schedule", "prior", NULL};
+
+static int read_parts(const char *text, unsigned *parts, struct esp_error *error)
+{
+    char copy[ESP_WORDS_MAX];
+    snprintf(copy, sizeof copy, "%s", text ? text : "");
+    *parts = 0;
+    for (char *rest = text ? copy : NULL; rest;) {
+        const char *part = strsep(&rest, ",");
+        int at = find(part_names, part);
+        if (at < 0) {
+            return unknown("part to ablate", part, part_names, error);
+        }
+        *parts |= 1u << at;
+    }
+    return 0;
+}
+
 int esp_policy_check(const struct esp_policy *policy, struct esp_error *error)
 {
     if (find(method_names, policy->method) < 0) {
@@ -67,7 +86,8 @@ int esp_policy_check(const struct esp_policy *policy, struct esp_error *error)
     if (find(scheduler_names, policy->scheduler) < 0) {
         return unknown("scheduler", policy->scheduler, scheduler_names, error);
     }
-    return 0;
+    unsigned parts;
+    return read_parts(policy->ablate, &parts, error);
 }
 
 /* NAME=VALUE,…,width=OCTAVES */
@@ -161,7 +181,8 @@ int esp_policy_apply(const struct esp_policy *policy,
         .risk = isnan(policy->risk) ? 0 : policy->risk,
         .percentile = NAN,
     };
-    return read_prior(policy->prior, table, study, error);
+    int rc = read_parts(policy->ablate, &study->ablate, error);
+    return rc < 0 ? rc : read_prior(policy->prior, table, study, error);
 }
 
 bool esp_policy_is_blind(const struct esp_study *study)

@@ -7,12 +7,13 @@
 struct esp_policy {
     const char *method;
     const char *scheduler;
-    const char *prior; /* "default": the method's own */
-    double eta;        /* 0: the scheduler's own */
-    double risk;       /* NaN: the scheduler's own */
+    const char *prior;  /* "default": the method's own */
+    double eta;         /* 0: the scheduler's own */
+    double risk;        /* NaN: the scheduler's own */
+    const char *ablate; /* "curve,schedule,prior", or some of them; NULL: none */
 };
 
-/* -EINVAL for an unknown method or scheduler, with the nearest known one. */
+/* -EINVAL for an unknown method, scheduler or part, with the nearest known one. */
 int esp_policy_check(const struct esp_policy *policy, struct esp_error *error);
 
 /* Sets the study's method, scheduler and prior. -EINVAL for a prior that cannot be read or

@@ -89,6 +89,18 @@ static void read_param(struct esp_yaml *yaml,
 }
 
 /* Everything but the two other files, whose names it gives. */
+/* A share in [0, 1] of the schedule; NaN: not given. */
+static double
+read_share(struct esp_yaml *yaml, const struct esp_yaml_node *schedule, const char *key)
+{
+    double share = NAN;
+    const struct esp_yaml_node *node = schedule ? esp_yaml_get(schedule, key) : NULL;
+    if (node && esp_yaml_read_real(yaml, node, key, &share) && !(share >= 0 && share <= 1)) {
+        esp_yaml_fault(yaml, node, "%s is a share from 0 to 1, not %g", key, share);
+    }
+    return share;
+}
+
 static void
 read_description(struct esp_yaml *yaml, struct esp_table *table, char *trials, char *curves)
 {
@@ -132,6 +144,9 @@ read_description(struct esp_yaml *yaml, struct esp_table *table, char *trials, c
         esp_yaml_read_word(yaml, inner ? inner : node, "schedule", schedule_names, &schedule);
     }
     table->schedule = schedule;
+    table->warmup = read_share(yaml, node, "warmup");
+    table->decay = read_share(yaml, node, "decay");
+    table->floor = read_share(yaml, node, "floor");
     node = esp_yaml_get(root, "parameters");
     size_t count = node ? esp_yaml_size(node) : 0;
     if (count == 0 || count > ESP_PARAMS_MAX) {
@@ -662,6 +677,13 @@ static int64_t interval_of(const struct esp_table *table)
     return interval;
 }
 
+static void take(double *setting, double told)
+{
+    if (!isnan(told)) {
+        *setting = told;
+    }
+}
+
 int esp_table_study(const struct esp_table *table,
                     struct esp_study **out,
                     struct esp_error *error)
@@ -681,6 +703,9 @@ int esp_table_study(const struct esp_table *table,
         study->trainer.context = table->context;
         study->trainer.schedule =
             table->schedule >= 0 ? table->schedule : ESP_SCHEDULE_CONSTANT;
+        take(&study->trainer.warmup, table->warmup);
+        take(&study->trainer.decay, table->decay);
+        take(&study->trainer.floor, table->floor);
     }
     study->trainer.tokens = table->horizon;
     study->trainer.report_every = interval_of(table);

@@ -1,6 +1,7 @@
 /* A table of recorded trainings: NAME.yaml, NAME.trials.csv, NAME.curves.csv.
  *
- *   NAME.yaml          name, horizon, model {parameters, context}, schedule, metric,
+ *   NAME.yaml          name, horizon, model {parameters, context}, metric, schedule (a type, or
+ *                      {type, warmup, decay, floor} as in a study file),
  *                      parameters {NAME: {scale: linear | log | log1m, min, max, values}}
  *   NAME.trials.csv    trial and one column per parameter
  *   NAME.curves.csv    trial,tokens,loss,seconds; ordered; seconds may be empty
@@ -57,7 +58,8 @@ struct esp_table {
     int64_t horizon; /* a full training */
     double model_parameters;
     int64_t context;
-    int64_t schedule; /* enum esp_schedule_type; -1: not known */
+    int64_t schedule;            /* enum esp_schedule_type; -1: not known */
+    double warmup, decay, floor; /* of the schedule; NaN: the trainer's defaults */
     int param_count;
     struct esp_table_param params[ESP_PARAMS_MAX];
     uint32_t trial_count;

@@ -1,5 +1,6 @@
 /* Reading tables, and one search on a table worked by hand. */
 #include "replay/plot.h"
+#include "replay/policy.h"
 #include "replay/run.h"
 #include "replay/summary.h"
 #include "replay/table.h"
@@ -240,6 +241,53 @@ static int drop_folder(void **state)
     return rmdir(folder);
 }
 
+static void a_schedule_may_say_its_shares(void **state)
+{
+    (void)state;
+    struct esp_table table;
+    struct esp_study *study;
+    struct esp_error error;
+    char text[512] = "name: t\nhorizon: 4\n"
+                     "schedule: {type: wsd, warmup: 0.05, decay: 0.25, floor: 0}\n"
+                     "parameters:\n  lr: {scale: log}\n  beta: {scale: log1m}\n"
+                     "  size: {scale: log}\n";
+    assert_int_equal(write_and_read(text, trials, curves, &table, &error), 0);
+    assert_int_equal(esp_table_study(&table, &study, &error), 0);
+    assert_int_equal(study->trainer.schedule, ESP_SCHEDULE_WSD);
+    assert_true(study->trainer.warmup == 0.05 && study->trainer.decay == 0.25 &&
+                study->trainer.floor == 0);
+    esp_study_release(study);
+    free(study);
+    esp_table_release(&table);
+    memcpy(strstr(text, "0.25"), "2.50", 4);
+    assert_int_equal(write_and_read(text, trials, curves, &table, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "decay is a share from 0 to 1, not 2.5"));
+    esp_table_release(&table);
+}
+
+static void parts_are_ablated_by_name(void **state)
+{
+    (void)state;
+    struct esp_table table;
+    struct esp_study *study;
+    struct esp_error error;
+    struct esp_policy policy = {.method = "bayes",
+                                .scheduler = "freeze-thaw",
+                                .prior = "none",
+                                .risk = NAN,
+                                .ablate = "prior,curve"};
+    assert_int_equal(write_and_read(description, trials, curves, &table, &error), 0);
+    assert_int_equal(esp_table_study(&table, &study, &error), 0);
+    assert_int_equal(esp_policy_apply(&policy, &table, study, &error), 0);
+    assert_int_equal(study->ablate, ESP_ABLATE_PRIOR | ESP_ABLATE_CURVE);
+    policy.ablate = "curve,kurve";
+    assert_int_equal(esp_policy_check(&policy, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "\"kurve\"; there are curve, schedule, prior"));
+    esp_study_release(study);
+    free(study);
+    esp_table_release(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +295,8 @@ int main(void)
         cmocka_unit_test(faults_name_file_line_and_value),
         cmocka_unit_test(a_search_pays_for_what_it_trains),
         cmocka_unit_test(a_plot_has_a_panel_with_its_line),
+        cmocka_unit_test(a_schedule_may_say_its_shares),
+        cmocka_unit_test(parts_are_ablated_by_name),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }
