@@ -125,6 +125,14 @@ ESP_INLINE void tile(int rows,
                      int add)
 {
     vec sum[TILE_ROWS][PANEL];
+    /* What the sums will be added to or written over is on its way meanwhile. */
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 3
+        for (int v = 0; v < vectors; v++) {
+            __builtin_prefetch(c + i * c_step + v * LANES, 1);
+        }
+    }
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 3
