@@ -11,10 +11,11 @@
  *   a trial that has reported there   the middle of its own last intervals, with what the fit
  *                                     says counted as one more
  *   another trial, new settings       a/B + b of that device (rate.h), from the trials that
- * share every searched setting which changes the cost beside B (the model's shape, precision,
- * optimizer), else from all; where the former know one batch size only, all of them say how the
- * rate varies with it a device that nothing ran on      nothing (NaN): then every token costs
- * the same
+ *                                     share every searched setting which changes the cost
+ *                                     beside B (the model's shape, precision, optimizer), else
+ *                                     from all; where the former know one batch size only, all
+ *                                     of them say how the rate varies with it
+ *   a device that nothing ran on      nothing (NaN): then every token costs the same
  *
  * Saving and loading checkpoints costs time too, but trainers do not count it as theirs and the
  * core keeps no clock: it is not known here.

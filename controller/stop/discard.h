@@ -25,7 +25,7 @@
  *     in P, s could be larger than in P, and neither the promise nor the study's own score
  *     would hold.)
  *   - Nothing is given up before a trial is complete: until then any trial may be the best
- * there is to show.
+ *     there is to show.
  *
  * So a study's score is that of P whether it gave trials up or not, and later studies calibrate
  * on both alike. What is twice trained counts against a budget, which may end a study earlier

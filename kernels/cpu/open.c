@@ -143,10 +143,10 @@ bool esp_cpu_level_supported(enum esp_cpu_level level)
 /* The three parts lie on one huge page, since every product uses them. */
 static bool open_memory(const struct esp_kernels *kernels, struct esp_cpu_state *state)
 {
-    const size_t pack = (size_t)ESP_CPU_PACK_DEPTH * ESP_CPU_PACK_COLUMNS * kernels->real_bytes;
+    const size_t pack = ESP_CPU_PACK * kernels->real_bytes;
     const size_t left = (size_t)ESP_CPU_PACK_DEPTH * ESP_CPU_PACK_ROWS * kernels->real_bytes;
     const size_t all = pack + left + ESP_CPU_SCRATCH * kernels->real_bytes;
-    _Static_assert(ESP_CPU_PACK_DEPTH * sizeof(float) % ALIGNMENT == 0, "aligned parts");
+    _Static_assert(ESP_CPU_PACK * sizeof(float) % ALIGNMENT == 0, "aligned parts");
     uint8_t *place = allocate(kernels, all < HUGE_PAGE ? HUGE_PAGE : all);
     if (!place) {
         return false;

@@ -5,12 +5,13 @@
  * the left operand not packed, since 8 rows are 8 streams that the processor follows by
  * itself):
  *
- *   for each block of ≤ NC columns and ≤ KC of the summed extent:   pack b, 16 columns a vector
+ *   for each block of columns and ≤ KC of the summed extent:        pack b, 16 columns a vector
  *     for each block of MC rows:                                    a stays in the second level
  *       for each panel of 48 columns:                               stays in the first level
  *         for each 8 rows: 8 × 3 vectors of sums in registers
  *
- * An element's sum runs over k in order, in blocks of KC, whatever its row or column. */
+ * An element's sum runs over k in order, in blocks that k alone decides, whatever its row or
+ * column. */
 #include "product.h"
 #include "cpu.h"
 
@@ -21,9 +22,6 @@
 #define PANEL_COLUMNS (PANEL * LANES)
 #define MC ESP_CPU_PACK_ROWS
 #define KC ESP_CPU_PACK_DEPTH
-#define NC ESP_CPU_PACK_COLUMNS
-
-_Static_assert(NC % PANEL_COLUMNS == 0, "whole panels");
 
 /* r becomes its transpose: four rounds of exchanges between rows that are s apart. */
 ESP_INLINE void transpose(vec r[LANES])
@@ -125,6 +123,14 @@ ESP_INLINE void tile(int rows,
                      int add)
 {
     vec sum[TILE_ROWS][PANEL];
+    /* What the sums will be added to or written over is on its way meanwhile. */
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 3
+        for (int v = 0; v < vectors; v++) {
+            __builtin_prefetch(c + i * c_step + v * LANES, 1);
+        }
+    }
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 3
@@ -312,12 +318,24 @@ static void multiply_block(const struct product *p,
     }
 }
 
+/* Even blocks of at most `most`, in multiples of `grain`: a rest of a few would read and write
+ * all of c once more. */
+ESP_INLINE int64_t even_block(int64_t extent, int64_t most, int64_t grain)
+{
+    const int64_t blocks = (extent + most - 1) / most;
+    const int64_t block = blocks > 0 ? (extent + blocks - 1) / blocks : grain;
+    return (block + grain - 1) / grain * grain;
+}
+
 void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *state)
 {
-    for (int64_t first = 0; first < p->n; first += NC) {
-        const int64_t columns = p->n - first < NC ? p->n - first : NC;
-        for (int64_t k = 0; k < p->k; k += KC) {
-            const int64_t depth = p->k - k < KC ? p->k - k : KC;
+    const int64_t kc = even_block(p->k, KC, LANES);
+    const int64_t fit = (int64_t)ESP_CPU_PACK / kc / PANEL_COLUMNS * PANEL_COLUMNS;
+    const int64_t nc = even_block(p->n, fit, PANEL_COLUMNS);
+    for (int64_t first = 0; first < p->n; first += nc) {
+        const int64_t columns = p->n - first < nc ? p->n - first : nc;
+        for (int64_t k = 0; k < p->k; k += kc) {
+            const int64_t depth = p->k - k < kc ? p->k - k : kc;
             const struct part part = {
                 .k = k, .depth = depth, .first = first, .columns = columns};
             const int done = first + columns == p->n && k + depth == p->k;

@@ -14,18 +14,19 @@
 #define ESP_CPU_SCRATCH (2 * ESP_CPU_QUERIES * ESP_CPU_KEYS + 3 * ESP_CPU_QUERIES)
 
 /* The right operand of a product, packed: 384 · 480 · 4 = 720 KiB, which leaves room in a
- * second-level cache of 1 MiB. Columns are a multiple of 48; panels are filled up to 16. */
-#define ESP_CPU_PACK_DEPTH 384
-#define ESP_CPU_PACK_COLUMNS 480
+ * second-level cache of 1 MiB; as many columns at a time as fit at the depth of the product,
+ * which is at most that of a micro-batch of a wide model (CPU_ROWS_WIDE). */
+#define ESP_CPU_PACK ((size_t)384 * 480)
+#define ESP_CPU_PACK_DEPTH 512
 
-/* Rows of the left operand that meet a packed panel together: 64 · 384 · 4 = 96 KiB. */
+/* Rows of the left operand that meet a packed panel together: 64 · 512 · 4 = 128 KiB. */
 #define ESP_CPU_PACK_ROWS 64
 
 struct esp_cpu_onednn;
 
 struct esp_cpu_state {
     void *scratch;                  /* ESP_CPU_SCRATCH reals */
-    void *pack;                     /* ESP_CPU_PACK_DEPTH · ESP_CPU_PACK_COLUMNS reals */
+    void *pack;                     /* ESP_CPU_PACK reals */
     void *left;                     /* ESP_CPU_PACK_DEPTH · ESP_CPU_PACK_ROWS reals */
     struct esp_cpu_onednn *onednn; /* of the bf16 level; NULL elsewhere */
 };
