@@ -28,8 +28,8 @@ static const char *rule_words(enum esp_rule rule)
         [ESP_RULE_THRESHOLD] = "threshold: beyond the allowed loss",
         [ESP_RULE_TARGET] = "the target is reached: the search ends",
         [ESP_RULE_FREEZE_THAW] = "freeze-thaw: weighed by expected improvement per cost",
-        [ESP_RULE_STARTUP] = "freeze-thaw's start-up: ranked at its rung by losses less what "
-                             "annealing still brings",
+        [ESP_RULE_STARTUP] = "freeze-thaw's start-up: ranked at its rung by losses corrected "
+                             "for annealing that is still to come",
         [ESP_RULE_CALIBRATED] = "at the stated risk",
         [ESP_RULE_DIVERGED] = "its loss diverged",
         [ESP_RULE_INTERRUPT] = "the search was interrupted",
@@ -79,30 +79,48 @@ static void add_rivals(const struct esp_reason *reason, struct esp_buffer *out)
     }
 }
 
+static void add_limit(const struct esp_reason *reason, bool maximize, struct esp_buffer *out)
+{
+    bool forecast = reason->rule == ESP_RULE_FREEZE_THAW;
+    if (forecast && isinf(reason->threshold)) {
+        esp_buffer_add(out, "; no trial has reached its horizon yet");
+    } else if (!isnan(reason->threshold)) {
+        esp_buffer_addf(out,
+                        "; the %s is %.5g",
+                        forecast ? "best so far" : "limit",
+                        shown(reason->threshold, maximize));
+    }
+}
+
 static void add_numbers(const struct esp_reason *reason,
                         const char *metric,
                         bool maximize,
                         struct esp_buffer *out)
 {
     if (!isnan(reason->value)) {
-        esp_buffer_addf(out, " %s %.5g", metric, shown(reason->value, maximize));
+        bool forecast = reason->rule == ESP_RULE_FREEZE_THAW;
+        esp_buffer_addf(out,
+                        " %s%s %.5g",
+                        reason->rule == ESP_RULE_STARTUP ? "Corrected " : "",
+                        metric,
+                        shown(reason->value, maximize));
+        esp_buffer_add(out, forecast ? " forecast for its horizon" : "");
         if (reason->at > 0) {
-            esp_buffer_add(out, " at ");
+            esp_buffer_add(out, forecast ? ", standing at " : " at ");
             esp_buffer_count(out, (double)reason->at);
             esp_buffer_add(out, " tokens");
+            esp_buffer_add(out, forecast ? "," : "");
         }
         if (reason->rank > 0 && reason->of > 0) {
             esp_buffer_addf(out, " is rank %d of %d", (int)reason->rank, (int)reason->of);
         } else if (reason->of > 0) {
             esp_buffer_addf(out, ", compared with %d trials", (int)reason->of);
         }
-        if (!isnan(reason->threshold)) {
-            esp_buffer_addf(out, "; the limit is %.5g", shown(reason->threshold, maximize));
-        }
+        add_limit(reason, maximize, out);
         esp_buffer_add(out, ".");
     }
     if (!isnan(reason->expected)) {
-        esp_buffer_addf(out, " Expected %.4g", reason->expected);
+        esp_buffer_addf(out, " Expected improvement %.4g", reason->expected);
         if (!isnan(reason->cost)) {
             esp_buffer_add(out, " for the ");
             esp_buffer_count(out, reason->cost);

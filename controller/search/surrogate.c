@@ -439,8 +439,7 @@ static bool same_place(const struct esp_surrogate *s, const double *x, uint32_t 
     return true;
 }
 
-/* Whether these settings exist already; only asked where the space is small enough to run out.
- */
+/* Whether these settings exist already. */
 static bool exists(const struct esp_surrogate *s, const double *x)
 {
     for (uint32_t i = 0; i < s->count; i++) {
@@ -536,36 +535,38 @@ static void first_place(const struct esp_surrogate *s, double *x)
     settle(s, x);
 }
 
-static struct esp_belief_w best_of(const struct esp_surrogate *s,
-                                   const struct esp_posterior *p,
-                                   double *x,
-                                   int count,
-                                   int *best)
+/* The best candidate that no trial has yet, and -1 when every one exists: coordinates that are
+ * clipped at the end of their range meet there, though the space is uncountable. Only the best
+ * are looked up among the trials. */
+static int best_of(const struct esp_surrogate *s,
+                   const struct esp_posterior *p,
+                   double *x,
+                   int count,
+                   struct esp_belief_w *belief)
 {
     struct esp_query queries[CANDIDATES + 3 * ESP_MEANS_KEPT];
     struct esp_belief_w beliefs[CANDIDATES + 3 * ESP_MEANS_KEPT];
-    int axes = s->space.count, asked = 0;
-    int of[CANDIDATES + 3 * ESP_MEANS_KEPT];
-    bool finite = s->space.points > 0;
+    bool taken[CANDIDATES + 3 * ESP_MEANS_KEPT] = {false};
+    int axes = s->space.count;
+    assert(count > 0);
     for (int i = 0; i < count; i++) {
-        if (!finite || !exists(s, &x[i * axes])) {
-            of[asked] = i;
-            queries[asked++] = (struct esp_query){.x = &x[i * axes], .trial = UINT32_MAX};
+        queries[i] = (struct esp_query){.x = &x[i * axes], .trial = UINT32_MAX};
+    }
+    esp_posterior_predict(p, s, queries, count, beliefs);
+    for (int tried = 0; tried < count; tried++) {
+        int top = 0;
+        for (int i = 1; i < count; i++) {
+            bool better = taken[top] || beliefs[i].log_ei > beliefs[top].log_ei;
+            top = !taken[i] && better ? i : top;
         }
-    }
-    if (asked == 0) { /* every candidate exists: repeat rather than stop */
-        of[asked] = 0;
-        queries[asked++] = (struct esp_query){.x = x, .trial = UINT32_MAX};
-    }
-    esp_posterior_predict(p, s, queries, asked, beliefs);
-    int top = 0;
-    for (int i = 1; i < asked; i++) {
-        if (beliefs[i].log_ei > beliefs[top].log_ei) {
-            top = i;
+        *belief = beliefs[top];
+        if (!exists(s, &x[top * axes])) {
+            return top;
         }
+        taken[top] = true;
     }
-    *best = of[top];
-    return beliefs[top];
+    *belief = beliefs[0];
+    return -1;
 }
 
 struct esp_belief
@@ -583,7 +584,8 @@ esp_surrogate_best_new(const struct esp_surrogate *s, uint32_t trial, double *va
     } else {
         int count = fill_candidates(s, trial, x);
         count += fill_law(s, p, trial, &x[count * axes]);
-        w = best_of(s, p, x, count, &best);
+        best = best_of(s, p, x, count, &w);
+        best = best < 0 ? 0 : best; /* every candidate exists: repeat rather than stop */
         for (int i = 0; i < POLISH; i++) {
             mutate(s,
                    trial,
@@ -593,9 +595,9 @@ esp_surrogate_best_new(const struct esp_surrogate *s, uint32_t trial, double *va
                    &polish[i * axes]);
             settle(s, &polish[i * axes]);
         }
-        int nearer;
-        struct esp_belief_w v = best_of(s, p, polish, POLISH, &nearer);
-        if (v.log_ei > w.log_ei) {
+        struct esp_belief_w v;
+        int nearer = best_of(s, p, polish, POLISH, &v);
+        if (nearer >= 0 && v.log_ei > w.log_ei) {
             w = v;
             memcpy(&x[best * axes], &polish[nearer * axes], (size_t)axes * sizeof *x);
         }

@@ -252,6 +252,9 @@ static void returned(void *self, uint32_t trial)
 {
     struct freeze_thaw *f = self;
     esp_roster_returned(&f->roster, trial);
+    if (f->startup) {
+        esp_startup_returned(&f->bracket, trial);
+    }
     relist(f, trial);
 }
 

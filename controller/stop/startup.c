@@ -68,6 +68,14 @@ void esp_startup_ended(struct esp_startup *s, uint32_t trial)
     }
 }
 
+void esp_startup_returned(struct esp_startup *s, uint32_t trial)
+{
+    if (trial < s->size && s->dead[trial]) {
+        s->dead[trial] = false;
+        s->silent -= s->rung[trial] < 0;
+    }
+}
+
 /* All that were sent to the rung have told something there, or never will. */
 static bool full(const struct esp_startup *s, int rung)
 {

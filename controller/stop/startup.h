@@ -37,6 +37,7 @@ void esp_startup_release(struct esp_startup *s);
 /* The folds. */
 void esp_startup_observed(struct esp_startup *s, uint32_t trial, int64_t tokens, double loss);
 void esp_startup_ended(struct esp_startup *s, uint32_t trial);
+void esp_startup_returned(struct esp_startup *s, uint32_t trial);
 
 /* Where a trial that stands at a rung is to go now: tokens (INT64_MAX: its horizon), or 0: it
  * waits there. */

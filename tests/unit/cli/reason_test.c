@@ -54,18 +54,41 @@ static void a_cost_is_told_in_tokens_and_in_device_time(void **state)
     verdict.reason.expected = 0.0125;
     verdict.reason.cost = 350000;
     esp_reason_verdict(&verdict, "loss", false, &text);
-    assert_non_null(strstr(esp_buffer_get(&text),
-                           " Expected 0.0125 for the 350k tokens that remain. Nearest"));
+    assert_non_null(
+        strstr(esp_buffer_get(&text),
+               " Expected improvement 0.0125 for the 350k tokens that remain. Nearest"));
     esp_buffer_clear(&text);
     verdict.reason.cost_seconds = 192;
     esp_reason_verdict(&verdict, "loss", false, &text);
-    assert_non_null(strstr(esp_buffer_get(&text),
-                           " Expected 0.0125 for the 350k tokens that remain, about 3 min 12 s "
-                           "of the device. Nearest"));
+    assert_non_null(
+        strstr(esp_buffer_get(&text),
+               " Expected improvement 0.0125 for the 350k tokens that remain, about 3 min 12 s "
+               "of the device. Nearest"));
     esp_buffer_clear(&text);
     esp_reason_json(&verdict, false, &text);
     assert_non_null(
         strstr(esp_buffer_get(&text), "\"cost\":350000,\"cost_seconds\":192,\"rivals\""));
+    esp_buffer_release(&text);
+}
+
+static void a_forecast_is_not_told_as_a_loss_that_was_seen(void **state)
+{
+    (void)state;
+    struct esp_verdict verdict = verdict_of(ESP_VERDICT_PAUSE, ESP_RULE_FREEZE_THAW);
+    struct esp_buffer text = {0};
+    esp_reason_verdict(&verdict, "loss", false, &text);
+    assert_non_null(strstr(esp_buffer_get(&text),
+                           " loss 2.61 forecast for its horizon, standing at 67k tokens, is "
+                           "rank 5 of 9; the best so far is 2.5."));
+    esp_buffer_clear(&text);
+    verdict.reason.threshold = INFINITY;
+    esp_reason_verdict(&verdict, "loss", false, &text);
+    assert_non_null(strstr(esp_buffer_get(&text), "; no trial has reached its horizon yet."));
+    esp_buffer_clear(&text);
+    verdict = verdict_of(ESP_VERDICT_PAUSE, ESP_RULE_STARTUP);
+    esp_reason_verdict(&verdict, "loss", false, &text);
+    assert_non_null(
+        strstr(esp_buffer_get(&text), ". Corrected loss 2.61 at 67k tokens is rank "));
     esp_buffer_release(&text);
 }
 
@@ -98,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_verdict_names_rule_rung_numbers_and_rivals),
         cmocka_unit_test(a_cost_is_told_in_tokens_and_in_device_time),
+        cmocka_unit_test(a_forecast_is_not_told_as_a_loss_that_was_seen),
         cmocka_unit_test(a_maximised_metric_is_shown_as_it_is),
         cmocka_unit_test(every_rule_has_words),
     };

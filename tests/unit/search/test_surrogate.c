@@ -319,6 +319,33 @@ static void workers_that_ask_at_once_get_different_settings(void **state)
     esp_surrogate_destroy(s);
 }
 
+/* Where the loss falls to the end of the range, the places that promise most are clipped to it.
+ */
+static void an_end_of_the_range_is_proposed_once(void **state)
+{
+    (void)state;
+    struct esp_surrogate *s;
+    plain_study();
+    study.param_count = 1;
+    assert_int_equal(esp_surrogate_create(&study, &s, NULL), 0);
+    double drawn[40];
+    bool at_end = false;
+    for (uint32_t t = 0; t < 40; t++) {
+        esp_surrogate_best_new(s, t, &drawn[t]);
+        for (uint32_t i = 0; i < t; i++) {
+            assert_true(drawn[i] != drawn[t]);
+        }
+        at_end = at_end || drawn[t] == study.params[0].max;
+        esp_surrogate_created(s, t, &drawn[t]);
+        if (t % 4 != 3) { /* the others are asked for while it trains */
+            esp_surrogate_observed(s, t, 64, 3 - drawn[t]);
+            esp_surrogate_completed(s, t);
+        }
+    }
+    assert_true(at_end);
+    esp_surrogate_destroy(s);
+}
+
 /* Curves 2 + d·(t/T)^-0.3: what is seen at an eighth of the horizon is projected to 2 + d, once
  * a few have shown the way. */
 static void partial_losses_are_projected_to_the_end(void **state)
@@ -356,6 +383,7 @@ int main(void)
         cmocka_unit_test(a_right_law_is_found_at_once_and_a_wrong_one_moved),
         cmocka_unit_test(evidence_switches_the_law_off),
         cmocka_unit_test(workers_that_ask_at_once_get_different_settings),
+        cmocka_unit_test(an_end_of_the_range_is_proposed_once),
         cmocka_unit_test(partial_losses_are_projected_to_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

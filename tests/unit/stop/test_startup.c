@@ -47,6 +47,18 @@ static void rungs_stand_thirds_below_the_horizon(void **state)
     assert_int_equal(s.level[1], 30);
 }
 
+static void a_trial_that_comes_back_is_waited_for_and_counted_once(void **state)
+{
+    (void)state;
+    tell_first_rung(0, 7);
+    esp_startup_ended(&s, 8);
+    esp_startup_returned(&s, 8);
+    tell_first_rung(8, 9);
+    assert_int_equal(esp_startup_next(&s, 0, 1), -1); /* 7 has not told */
+    tell_first_rung(7, 8);
+    assert_int_equal(esp_startup_next(&s, 0, 1), 0);
+}
+
 static void nobody_goes_on_before_all_have_told(void **state)
 {
     (void)state;
@@ -122,6 +134,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             nobody_goes_on_before_all_have_told, open_nine, release),
         cmocka_unit_test_setup_teardown(the_last_rung_leads_to_the_horizon, open_nine, release),
+        cmocka_unit_test_setup_teardown(
+            a_trial_that_comes_back_is_waited_for_and_counted_once, open_nine, release),
         cmocka_unit_test_setup_teardown(the_dead_are_not_waited_for, open_nine, release),
         cmocka_unit_test_setup_teardown(a_reason_tells_rank_and_limit, open_nine, release),
         cmocka_unit_test_setup_teardown(others_are_not_its_business, open_nine, release),
