@@ -92,8 +92,3 @@ int esp_scores_without(const struct esp_scores *all,
            after * sizeof *others->numbers);
     return 0;
 }
-
-int esp_scores_needed(double risk)
-{
-    return risk > 0 ? (int)ceil(1 / risk - 1e-9) - 1 : 0;
-}

@@ -38,7 +38,4 @@ int esp_scores_without(const struct esp_scores *all,
                        int seeds,
                        struct esp_scores *others);
 
-/* How many scores a risk needs before anything is discarded. */
-int esp_scores_needed(double risk);
-
 #endif

@@ -1,5 +1,7 @@
 #include "print.h"
 
+#include "stop/discard.h"
+
 #include "calibration.h"
 #include "price.h"
 
@@ -202,7 +204,7 @@ void esp_print_summary(const struct esp_table *table,
     if (found->scores >= 0) {
         printf(",\"calibration\":{\"scores\":%d,\"needed\":%d,\"limit\":",
                found->scores,
-               esp_scores_needed(call->policy.risk));
+               esp_discard_needed(call->policy.risk));
         print_number("%.9g", found->limit);
         printf("}");
     }

@@ -2,6 +2,7 @@
 
 #include "calibration.h"
 #include "price.h"
+#include "stop/discard.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -111,7 +112,7 @@ void esp_print_rows(const struct esp_table *table,
     if (table->censored > 0) {
         print_censored(table, found);
     }
-    int needed = esp_scores_needed(call->policy.risk);
+    int needed = esp_discard_needed(call->policy.risk);
     if (found->scores >= 0 && found->scores < needed) {
         printf("  %d scores are too few for risk %g (%d are needed): nothing was discarded.\n",
                found->scores,

@@ -1,5 +1,6 @@
 /* Scores from a file, and scores of all tables but one. */
 #include "replay/calibration.h"
+#include "stop/discard.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -79,9 +80,9 @@ static void a_table_does_not_calibrate_itself(void **state)
     assert_int_equal(esp_scores_without(&alone, 0, 2, &others), 0);
     assert_int_equal(others.count, 0);
     esp_scores_release(&others);
-    assert_int_equal(esp_scores_needed(0.05), 19);
-    assert_int_equal(esp_scores_needed(0.3), 3);
-    assert_int_equal(esp_scores_needed(0), 0);
+    assert_int_equal(esp_discard_needed(0.05), 19);
+    assert_int_equal(esp_discard_needed(0.3), 3);
+    assert_int_equal(esp_discard_needed(0), 0);
 }
 
 static int make_file(void **state)
