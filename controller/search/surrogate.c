@@ -428,11 +428,17 @@ static void mutate(const struct esp_surrogate *s,
     }
 }
 
+/* Settings nearer than this share of every range tell nothing new: seeds differ by more. */
+#define SEPARATION 0.005
+
 static bool same_place(const struct esp_surrogate *s, const double *x, uint32_t trial)
 {
     const double *other = &s->places[trial * (size_t)s->space.count];
     for (int a = 0; a < s->space.count; a++) {
-        if (fabs(x[a] - other[a]) > 1e-9) {
+        const struct esp_axis *axis = &s->space.axes[a];
+        double apart =
+            axis->kind == ESP_AXIS_NUMBER ? SEPARATION * (axis->high - axis->low) : 0;
+        if (fabs(x[a] - other[a]) > apart + 1e-9) {
             return false;
         }
     }
