@@ -52,8 +52,8 @@ static void *allocate(const struct esp_kernels *kernels, size_t bytes)
     }
     const size_t alignment = bytes >= HUGE_PAGE ? HUGE_PAGE : ALIGNMENT;
     size_t whole = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    void *place = aligned_alloc(alignment, whole ? whole : ALIGNMENT);
-    if (!place) {
+    void *place; /* aligned_alloc would want a multiple of the alignment */
+    if (posix_memalign(&place, alignment, whole ? whole : ALIGNMENT) != 0) {
         return NULL;
     }
     if (whole >= HUGE_PAGE) {
