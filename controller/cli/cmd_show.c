@@ -263,7 +263,7 @@ static void add_head(struct shown *shown, const struct esp_reader_trial *trial)
     esp_buffer_addf(out,
                     "trial #%lld: %s%s%s%s",
                     (long long)trial->trial,
-                    esp_rows_state(trial->state),
+                    esp_ledger_trial_state(shown->ledger, trial->state),
                     trial->cause == ESP_CAUSE_DIVERGED ? ", its loss diverged" : "",
                     trial->held ? ", held by you" : "",
                     trial->state == ESP_TRIAL_PAUSED && !trial->held

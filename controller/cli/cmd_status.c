@@ -91,7 +91,7 @@ static void add_words(const char *dir,
         const char *name;
         int64_t count;
     } parts[] = {{"queued", n.queued},
-                 {"running", n.running},
+                 {esp_ledger_trial_state(ledger, ESP_TRIAL_RUNNING), n.running},
                  {"paused", n.paused},
                  {"complete", n.complete},
                  {"pruned", n.pruned},

@@ -83,7 +83,7 @@ int esp_cmd_why(const struct esp_arguments *arguments, struct esp_error *error)
             esp_buffer_addf(&out,
                             "trial #%lld, now %s",
                             (long long)trial,
-                            esp_rows_state(rows.trials[0].state));
+                            esp_ledger_trial_state(&ledger, rows.trials[0].state));
             esp_buffer_add(&out, rows.trials[0].repeats >= 0 ? "; " : "");
             esp_rows_repeated(&rows.trials[0], &out);
             esp_buffer_add(&out, ":\n");

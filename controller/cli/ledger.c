@@ -1,6 +1,7 @@
 #include "ledger.h"
 
 #include "../study/study.h"
+#include "rows.h"
 
 #include <errno.h>
 #include <math.h>
@@ -86,6 +87,13 @@ void esp_ledger_close(struct esp_ledger *ledger)
     esp_reader_close(ledger->reader);
     esp_study_destroy(ledger->study);
     *ledger = (struct esp_ledger){0};
+}
+
+const char *esp_ledger_trial_state(const struct esp_ledger *ledger, enum esp_trial_state state)
+{
+    const char *words = esp_rows_state(state);
+    bool over = !ledger->alive && strcmp(words, esp_rows_state(ESP_TRIAL_RUNNING)) == 0;
+    return over ? esp_study_state_name(ESP_STUDY_INTERRUPTED) : words;
 }
 
 double esp_ledger_usd(const struct esp_ledger *ledger, double device_seconds)

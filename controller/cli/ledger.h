@@ -27,6 +27,10 @@ void esp_ledger_close(struct esp_ledger *ledger);
 /* Looks again at what moves: state, alive, pid, settings. */
 int esp_ledger_refresh(struct esp_ledger *ledger, struct esp_error *error);
 
+/* A trial's state in words for people: what the record has as running is "interrupted" once its
+ * controller is gone. `status --json`, `ls --json` and `export` keep esp_rows_state's words. */
+const char *esp_ledger_trial_state(const struct esp_ledger *ledger, enum esp_trial_state state);
+
 /* What was spent in money; NaN when no price is known. */
 double esp_ledger_usd(const struct esp_ledger *ledger, double device_seconds);
 

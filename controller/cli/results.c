@@ -50,6 +50,7 @@ static void add_mean(struct esp_columns *table, const struct esp_seeds *seeds)
 
 /* "complete, repeats #7 with seed 2", "pruned (diverged)". */
 static void add_state(struct esp_columns *table,
+                      const struct esp_ledger *ledger,
                       const struct esp_reader_trial *trial,
                       struct esp_buffer *cell)
 {
@@ -57,7 +58,7 @@ static void add_state(struct esp_columns *table,
     esp_buffer_clear(cell);
     esp_buffer_addf(cell,
                     "%s%s%s",
-                    esp_rows_state(trial->state),
+                    esp_ledger_trial_state(ledger, trial->state),
                     diverged      ? " (diverged)"
                     : trial->held ? " (held)"
                                   : "",
@@ -110,7 +111,7 @@ void esp_results_table(const struct esp_ledger *ledger,
         esp_buffer_clear(&cell);
         esp_buffer_count(&cell, trial->tokens > 0 ? (double)trial->tokens : 0);
         esp_columns_add(&table, esp_buffer_get(&cell));
-        add_state(&table, trial, &cell);
+        add_state(&table, ledger, trial, &cell);
     }
     out->failed |= cell.failed || table.failed;
     esp_columns_print(&table, width, color, out);

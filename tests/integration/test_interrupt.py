@@ -83,6 +83,26 @@ def test_the_same_processes_report_to_the_resumed_controller(t):
     check_complete(t, run, 4)
 
 
+def test_no_trial_is_called_running_once_the_controller_is_killed(t):
+    run = t.directory()
+    process = started(t, run, tokens=600000, report_every=4000)
+    assert " running" in t.run("status", run)[0]
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    status = t.json("status", run)
+    count = status["trials"]["running"]
+    assert status["state"] == "interrupted" and count > 0, status
+    words, _ = t.run("status", run)
+    assert ": interrupted; go on with" in words, words
+    assert " · %d interrupted" % count in words and "running" not in words, words
+    trial = query(run, "SELECT trial FROM trial WHERE state = 'RUNNING'")[0][0]
+    for verb in (("ls", run), ("watch", run), ("show", run, trial), ("why", run, trial)):
+        head = t.run(*verb)[0].split("History")[0]
+        assert "interrupted" in head and "running" not in head, (verb, head)
+    t.run("resume", run)
+    check_complete(t, run, 4)
+
+
 def test_a_second_controller_is_refused(t):
     run = t.directory()
     process = started(t, run)
