@@ -146,7 +146,7 @@ static int add_history(void *context, const struct esp_event *event)
                         (unsigned long long)event->process);
     } else if (event->kind == ESP_EVENT_VERDICT) {
         esp_buffer_add(out, ",\"verdict\":");
-        esp_reason_json(&event->verdict, shown->ledger->maximize, out);
+        esp_reason_json(&event->verdict, out);
     }
     esp_buffer_add(out, ",\"text\":");
     esp_buffer_json_string(out, event->text);

@@ -33,7 +33,7 @@ static int tell(void *context, const struct esp_event *event)
                             told->count ? ",\n " : "",
                             (unsigned long long)event->seq,
                             (long long)event->time_ms);
-            esp_reason_json(&event->verdict, told->ledger->maximize, out);
+            esp_reason_json(&event->verdict, out);
             esp_buffer_add(out, "}");
         } else {
             esp_reason_verdict(

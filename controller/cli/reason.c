@@ -2,9 +2,20 @@
 
 #include <math.h>
 
-static double shown(double loss, bool maximize)
+/* Whether a value is as good as another, in the metric's own sense; false for NaN. */
+static bool as_good(double value, double other, bool maximize)
 {
-    return maximize ? -loss : loss;
+    return maximize ? value >= other : value <= other;
+}
+
+/* A trial of the start-up that may go on, as far as the others of its rung have told. Which of
+ * two equal ones goes on is their number's, so an equal one is among those that may. */
+static bool waits_for_others(const struct esp_verdict *verdict, bool maximize)
+{
+    const struct esp_reason *reason = &verdict->reason;
+    return verdict->action == ESP_VERDICT_PAUSE && reason->rule == ESP_RULE_STARTUP &&
+           reason->rank > 0 &&
+           (isnan(reason->threshold) || as_good(reason->value, reason->threshold, maximize));
 }
 
 /* What each rule means, in a few words; the numbers follow. */
@@ -23,9 +34,9 @@ static const char *rule_words(enum esp_rule rule)
         [ESP_RULE_HYPERBAND] = "hyperband: not among the best of its bracket's rung",
         [ESP_RULE_WANDB_HYPERBAND] = "W&B's hyperband: outside the best at this band",
         [ESP_RULE_PASHA] = "pasha: the ranking at the top rungs is settled",
-        [ESP_RULE_CUT] = "cut: the share that is dropped at this point",
+        [ESP_RULE_CUT] = "cut: it waits where trials are compared; only the best go on",
         [ESP_RULE_PATIENCE] = "patience: no improvement for the allowed number of reports",
-        [ESP_RULE_THRESHOLD] = "threshold: beyond the allowed loss",
+        [ESP_RULE_THRESHOLD] = "threshold: beyond what is allowed",
         [ESP_RULE_TARGET] = "the target is reached: the search ends",
         [ESP_RULE_FREEZE_THAW] = "freeze-thaw: weighed by expected improvement per cost",
         [ESP_RULE_STARTUP] = "freeze-thaw's start-up: ranked at its rung by losses corrected "
@@ -41,6 +52,45 @@ static const char *rule_words(enum esp_rule rule)
             "a tie: the leaders differ by less than a seed does, so another seed is tried",
     };
     return rule < ESP_RULE_COUNT && words[rule] ? words[rule] : "?";
+}
+
+/* A trial that waits though it is among the best of its rung: pasha's ceiling is there. */
+static bool below_ceiling(const struct esp_reason *reason, bool maximize)
+{
+    return reason->rank > 0 && !isnan(reason->threshold) &&
+           (reason->rank == 1 || !as_good(reason->threshold, reason->value, maximize));
+}
+
+/* Rules that say something else when a trial goes on, or only waits. */
+static const char *words_of(const struct esp_verdict *verdict, bool maximize)
+{
+    const struct esp_reason *reason = &verdict->reason;
+    bool goes_on = verdict->action == ESP_VERDICT_CONTINUE;
+    bool ranked = reason->rank > 0; /* a rung that is still filling, for hyperband */
+    switch (reason->rule) {
+    case ESP_RULE_HALVING:
+        return goes_on  ? "successive halving: among the best of its rung, so it goes on"
+               : ranked ? "successive halving: it waits until its rung is full"
+                        : rule_words(reason->rule);
+    case ESP_RULE_HYPERBAND:
+        return goes_on  ? "hyperband: among the best of its bracket's rung, so it goes on"
+               : ranked ? "hyperband: it waits until its bracket's rung is full"
+                        : rule_words(reason->rule);
+    case ESP_RULE_CUT:
+        return !goes_on ? rule_words(reason->rule)
+               : ranked ? "cut: among the best where trials are compared, so it goes on"
+                        : "cut: on its way to where trials are compared";
+    case ESP_RULE_STARTUP:
+        return goes_on || ranked ? rule_words(reason->rule)
+                                 : "freeze-thaw's start-up: it waits until that is over";
+    case ESP_RULE_ASHA_WAIT:
+        return below_ceiling(reason, maximize)
+                   ? "pasha: among the best of its rung; those above stay closed as long as "
+                     "they would rank trials as this one does"
+                   : rule_words(reason->rule);
+    default:
+        return rule_words(reason->rule);
+    }
 }
 
 static const char *action_words(enum esp_verdict_action action)
@@ -71,7 +121,8 @@ static const char *action_words(enum esp_verdict_action action)
 static void add_rivals(const struct esp_reason *reason, struct esp_buffer *out)
 {
     if (reason->rivals[0] >= 0) {
-        esp_buffer_add(out, " Nearest rivals:");
+        bool tie = reason->rule == ESP_RULE_SEED_NOISE;
+        esp_buffer_add(out, tie ? " The others that tie:" : " Nearest rivals:");
         for (int i = 0; i < ESP_RIVALS_MAX && reason->rivals[i] >= 0; i++) {
             esp_buffer_addf(out, "%s #%d", i ? "," : "", (int)reason->rivals[i]);
         }
@@ -79,45 +130,91 @@ static void add_rivals(const struct esp_reason *reason, struct esp_buffer *out)
     }
 }
 
-static void add_limit(const struct esp_reason *reason, bool maximize, struct esp_buffer *out)
+/* What the value was held against. */
+static const char *limit_words(const struct esp_reason *reason, bool maximize)
 {
-    bool forecast = reason->rule == ESP_RULE_FREEZE_THAW;
-    if (forecast && isinf(reason->threshold)) {
-        esp_buffer_add(out, "; no trial has reached its horizon yet");
-    } else if (!isnan(reason->threshold)) {
-        esp_buffer_addf(out,
-                        "; the %s is %.5g",
-                        forecast ? "best so far" : "limit",
-                        shown(reason->threshold, maximize));
+    switch (reason->rule) {
+    case ESP_RULE_FREEZE_THAW:
+        return "the best so far is";
+    case ESP_RULE_TARGET:
+        return "the target is";
+    case ESP_RULE_STARTUP:
+        return "the last that can still go on has";
+    case ESP_RULE_PATIENCE:
+        return maximize ? "an improvement would be above" : "an improvement would be below";
+    case ESP_RULE_SEED_NOISE:
+        return maximize ? "a seed alone may explain what is above"
+                        : "a seed alone may explain what is below";
+    default:
+        return "the limit is";
     }
 }
 
-static void add_numbers(const struct esp_reason *reason,
+static void add_limit(const struct esp_reason *reason, bool maximize, struct esp_buffer *out)
+{
+    if (reason->rule == ESP_RULE_FREEZE_THAW && isinf(reason->threshold)) {
+        esp_buffer_add(out, "; no trial has reached its horizon yet");
+    } else if (!isnan(reason->threshold)) {
+        esp_buffer_addf(out, "; %s %.5g", limit_words(reason, maximize), reason->threshold);
+    }
+}
+
+/* "Corrected val_loss 2.61 at 67k tokens": whose and which value it is. */
+static void
+add_value(const struct esp_reason *reason, const char *metric, struct esp_buffer *out)
+{
+    bool forecast = reason->rule == ESP_RULE_FREEZE_THAW;
+    bool best = reason->rule == ESP_RULE_MEDIAN || reason->rule == ESP_RULE_PERCENTILE;
+    bool setting = reason->rule == ESP_RULE_SEED_NOISE;
+    esp_buffer_addf(out,
+                    " %s%s %.5g",
+                    reason->rule == ESP_RULE_STARTUP ? "Corrected "
+                    : best                           ? "Its best "
+                    : setting                        ? "The setting's "
+                                                     : "",
+                    metric,
+                    reason->value);
+    esp_buffer_add(out, forecast ? " forecast for its horizon" : setting ? " so far" : "");
+    if (reason->at > 0) {
+        esp_buffer_add(out, forecast ? ", standing at " : best ? " up to " : " at ");
+        esp_buffer_count(out, (double)reason->at);
+        esp_buffer_add(out, " tokens");
+        esp_buffer_add(out, forecast ? "," : "");
+    }
+}
+
+static void add_rank(const struct esp_verdict *verdict, bool maximize, struct esp_buffer *out)
+{
+    const struct esp_reason *reason = &verdict->reason;
+    if (reason->rule == ESP_RULE_PATIENCE) { /* `of` counts reports there */
+        esp_buffer_addf(out, " ends %d reports without an improvement", (int)reason->of);
+    } else if (reason->rule == ESP_RULE_SEED_NOISE) {
+        esp_buffer_addf(out, " is rank %d of %d that tie", (int)reason->rank, (int)reason->of);
+    } else if (reason->rank > 0 && reason->of > 0) {
+        esp_buffer_addf(out,
+                        " is rank %d of %d%s",
+                        (int)reason->rank,
+                        (int)reason->of,
+                        waits_for_others(verdict, maximize) ? " so far" : "");
+    } else if (reason->of > 0) {
+        esp_buffer_addf(out, ", compared with %d trials", (int)reason->of);
+    }
+}
+
+static void add_numbers(const struct esp_verdict *verdict,
                         const char *metric,
                         bool maximize,
                         struct esp_buffer *out)
 {
+    const struct esp_reason *reason = &verdict->reason;
     if (!isnan(reason->value)) {
-        bool forecast = reason->rule == ESP_RULE_FREEZE_THAW;
-        esp_buffer_addf(out,
-                        " %s%s %.5g",
-                        reason->rule == ESP_RULE_STARTUP ? "Corrected " : "",
-                        metric,
-                        shown(reason->value, maximize));
-        esp_buffer_add(out, forecast ? " forecast for its horizon" : "");
-        if (reason->at > 0) {
-            esp_buffer_add(out, forecast ? ", standing at " : " at ");
-            esp_buffer_count(out, (double)reason->at);
-            esp_buffer_add(out, " tokens");
-            esp_buffer_add(out, forecast ? "," : "");
-        }
-        if (reason->rank > 0 && reason->of > 0) {
-            esp_buffer_addf(out, " is rank %d of %d", (int)reason->rank, (int)reason->of);
-        } else if (reason->of > 0) {
-            esp_buffer_addf(out, ", compared with %d trials", (int)reason->of);
-        }
+        add_value(reason, metric, out);
+        add_rank(verdict, maximize, out);
         add_limit(reason, maximize, out);
         esp_buffer_add(out, ".");
+    }
+    if (waits_for_others(verdict, maximize)) {
+        esp_buffer_add(out, " It waits for the other trials to come to that rung.");
     }
     if (!isnan(reason->expected)) {
         esp_buffer_addf(out, " Expected improvement %.4g", reason->expected);
@@ -138,10 +235,8 @@ static void add_numbers(const struct esp_reason *reason,
 
 /* controller/stop/discard.h: the half octave, how many were better, how many may be, and by how
  * many studies that is known. */
-static void add_calibrated(const struct esp_verdict *verdict,
-                           const char *metric,
-                           bool maximize,
-                           struct esp_buffer *out)
+static void
+add_calibrated(const struct esp_verdict *verdict, const char *metric, struct esp_buffer *out)
 {
     const struct esp_reason *reason = &verdict->reason;
     if (verdict->action == ESP_VERDICT_CONTINUE) {
@@ -156,7 +251,7 @@ static void add_calibrated(const struct esp_verdict *verdict,
         reason->cost,
         reason->expected,
         metric,
-        shown(reason->value, maximize));
+        reason->value);
     esp_buffer_count(out, (double)reason->at);
     esp_buffer_addf(out,
                     " tokens is rank %d of %d there; the limit is %.0f better ones.",
@@ -179,7 +274,7 @@ void esp_reason_verdict(const struct esp_verdict *verdict,
 {
     const struct esp_reason *reason = &verdict->reason;
     if (reason->rule == ESP_RULE_CALIBRATED) {
-        add_calibrated(verdict, metric, maximize, out);
+        add_calibrated(verdict, metric, out);
         return;
     }
     esp_buffer_add(out, action_words(verdict->action));
@@ -193,8 +288,8 @@ void esp_reason_verdict(const struct esp_verdict *verdict,
     if (reason->rung >= 0) {
         esp_buffer_addf(out, goes_on ? " (rung %d)" : " at rung %d", (int)reason->rung);
     }
-    esp_buffer_addf(out, ": %s.", rule_words(reason->rule));
-    add_numbers(reason, metric, maximize, out);
+    esp_buffer_addf(out, ": %s.", words_of(verdict, maximize));
+    add_numbers(verdict, metric, maximize, out);
 }
 
 static void add_real(struct esp_buffer *out, const char *name, double value)
@@ -212,7 +307,7 @@ static void add_integer(struct esp_buffer *out, const char *name, int64_t value,
     }
 }
 
-void esp_reason_json(const struct esp_verdict *verdict, bool maximize, struct esp_buffer *out)
+void esp_reason_json(const struct esp_verdict *verdict, struct esp_buffer *out)
 {
     const struct esp_reason *reason = &verdict->reason;
     esp_buffer_addf(out, "{\"action\":\"%s\"", esp_verdict_action_name(verdict->action));
@@ -222,9 +317,8 @@ void esp_reason_json(const struct esp_verdict *verdict, bool maximize, struct es
     add_integer(out, "at", reason->at, reason->at > 0);
     add_integer(out, "rank", reason->rank, reason->rank > 0);
     add_integer(out, "of", reason->of, reason->of > 0);
-    add_real(out, "value", shown(reason->value, maximize));
-    bool is_count = reason->rule == ESP_RULE_CALIBRATED; /* of better ones, no loss */
-    add_real(out, "threshold", shown(reason->threshold, maximize && !is_count));
+    add_real(out, "value", reason->value);
+    add_real(out, "threshold", reason->threshold);
     add_real(out, "expected", reason->expected);
     add_real(out, "cost", reason->cost);
     add_real(out, "cost_seconds", reason->cost_seconds);

@@ -6,8 +6,9 @@
 
 #include <espalier/event.h>
 
-/* "paused at rung 2 (200k tokens): its loss 2.61 is 5th of 9; …". `maximize` turns the recorded
- * losses back into the study's metric. */
+/* "paused at rung 1: asha: not (yet) among the best of its rung, so it waits there. val_loss
+ * 2.61 at 67k tokens is rank 5 of 9; …". Numbers are recorded as the study's metric reads, not
+ * as losses; `maximize` says which of them is better. */
 void esp_reason_verdict(const struct esp_verdict *verdict,
                         const char *metric,
                         bool maximize,
@@ -16,6 +17,6 @@ void esp_reason_verdict(const struct esp_verdict *verdict,
 /* The same as an object: {"action","until","rule","rung","at","rank","of","value",
  * "threshold","expected","cost","cost_seconds","rivals"}; cost in tokens. What does not apply
  * is null. */
-void esp_reason_json(const struct esp_verdict *verdict, bool maximize, struct esp_buffer *out);
+void esp_reason_json(const struct esp_verdict *verdict, struct esp_buffer *out);
 
 #endif

@@ -76,7 +76,7 @@ enum esp_rule {
     ESP_RULE_THRESHOLD,
     ESP_RULE_TARGET, /* metric.target reached: the study ends */
     ESP_RULE_FREEZE_THAW,
-    ESP_RULE_STARTUP, /* freeze-thaw's first trials: halving by annealed losses */
+    ESP_RULE_STARTUP,    /* freeze-thaw's first trials: halving by annealed losses */
     ESP_RULE_CALIBRATED, /* discarding under the stated risk: rung = the half octave, threshold
                             = how many may be better there, expected = the risk, cost = the
                             number of finished studies; CONTINUE: an audit, to its horizon */
@@ -99,8 +99,8 @@ struct esp_reason {
     int64_t at;   /* tokens at which values were compared */
     int32_t rank; /* 1 is the best, among `of` */
     int32_t of;
-    double value;        /* this trial's */
-    double threshold;    /* what it was held against */
+    double value;        /* this trial's: a loss, recorded as the study's metric reads */
+    double threshold;    /* what it was held against, likewise */
     double expected;     /* expected improvement, or predicted loss at the horizon */
     double cost;         /* tokens that remain to its horizon */
     double cost_seconds; /* the same in device seconds as predicted for the device, which it was

@@ -37,7 +37,7 @@ static void a_verdict_names_rule_rung_numbers_and_rivals(void **state)
                         "waits there. val_loss 2.61 at 67k tokens is rank 5 of 9; the limit is "
                         "2.5. Nearest rivals: #3, #8.");
     esp_buffer_clear(&text);
-    esp_reason_json(&verdict, false, &text);
+    esp_reason_json(&verdict, &text);
     assert_string_equal(
         esp_buffer_get(&text),
         "{\"action\":\"pause\",\"until\":200000,\"rule\":\"asha-wait\",\"rung\":1,\"at\":67000,"
@@ -65,7 +65,7 @@ static void a_cost_is_told_in_tokens_and_in_device_time(void **state)
                " Expected improvement 0.0125 for the 350k tokens that remain, about 3 min 12 s "
                "of the device. Nearest"));
     esp_buffer_clear(&text);
-    esp_reason_json(&verdict, false, &text);
+    esp_reason_json(&verdict, &text);
     assert_non_null(
         strstr(esp_buffer_get(&text), "\"cost\":350000,\"cost_seconds\":192,\"rivals\""));
     esp_buffer_release(&text);
@@ -92,16 +92,143 @@ static void a_forecast_is_not_told_as_a_loss_that_was_seen(void **state)
     esp_buffer_release(&text);
 }
 
-static void a_maximised_metric_is_shown_as_it_is(void **state)
+/* The core records the metric as it reads (controller/core/record.c). */
+static void a_maximised_metric_is_shown_as_it_is_recorded(void **state)
 {
     (void)state;
     struct esp_verdict verdict = verdict_of(ESP_VERDICT_CONTINUE, ESP_RULE_ASHA_PROMOTE);
     struct esp_buffer text = {0};
-    verdict.reason.value = -0.9;
+    verdict.reason.value = 0.9;
+    verdict.reason.threshold = 0.8;
     esp_reason_verdict(&verdict, "accuracy", true, &text);
     assert_non_null(strstr(esp_buffer_get(&text), "continued until 200k tokens (rung 1)"));
-    assert_non_null(strstr(esp_buffer_get(&text), "accuracy 0.9 at"));
+    assert_non_null(strstr(esp_buffer_get(&text),
+                           " accuracy 0.9 at 67k tokens is rank 5 of 9; "
+                           "the limit is 0.8."));
+    esp_buffer_clear(&text);
+    esp_reason_json(&verdict, &text);
+    assert_non_null(strstr(esp_buffer_get(&text), "\"value\":0.9,\"threshold\":0.8,"));
+    esp_buffer_clear(&text);
+    verdict = verdict_of(ESP_VERDICT_DISCARD, ESP_RULE_CALIBRATED);
+    verdict.reason.value = 0.9;
+    verdict.reason.threshold = 3;
+    esp_reason_verdict(&verdict, "accuracy", true, &text);
+    assert_non_null(
+        strstr(esp_buffer_get(&text), " accuracy 0.9 at 67k tokens is rank 5 of 9"));
+    esp_buffer_clear(&text);
+    verdict = verdict_of(ESP_VERDICT_PAUSE, ESP_RULE_FREEZE_THAW);
+    verdict.reason.threshold = -INFINITY;
+    esp_reason_verdict(&verdict, "accuracy", true, &text);
+    assert_non_null(strstr(esp_buffer_get(&text), "; no trial has reached its horizon yet."));
     esp_buffer_release(&text);
+}
+
+static void a_repeat_says_what_a_tie_is(void **state)
+{
+    (void)state;
+    struct esp_verdict verdict = verdict_of(ESP_VERDICT_START, ESP_RULE_SEED_NOISE);
+    struct esp_buffer text = {0};
+    verdict.reason.rung = -1;
+    verdict.reason.rank = 2;
+    verdict.reason.of = 3;
+    verdict.reason.threshold = 2.625;
+    esp_reason_verdict(&verdict, "val_loss", false, &text);
+    assert_string_equal(esp_buffer_get(&text),
+                        "started until 200k tokens: a tie: the leaders differ by less than a "
+                        "seed does, so another seed is tried. The setting's val_loss 2.61 so "
+                        "far at 67k tokens is rank 2 of 3 that tie; a seed alone may explain "
+                        "what is below 2.625. The others that tie: #3, #8.");
+    esp_buffer_release(&text);
+}
+
+static const char start_up[] =
+    "paused at rung 1: freeze-thaw's start-up: ranked at its rung by losses "
+    "corrected for annealing that is still to come. Corrected ";
+
+static void assert_start_up(const struct esp_verdict *verdict, bool maximize, const char *rest)
+{
+    struct esp_buffer text = {0};
+    esp_reason_verdict(verdict, maximize ? "accuracy" : "loss", maximize, &text);
+    assert_int_equal(strncmp(esp_buffer_get(&text), start_up, strlen(start_up)), 0);
+    assert_string_equal(esp_buffer_get(&text) + strlen(start_up), rest);
+    esp_buffer_release(&text);
+}
+
+static void the_first_of_its_rung_in_the_start_up_waits_for_the_others(void **state)
+{
+    (void)state;
+    struct esp_verdict verdict = verdict_of(ESP_VERDICT_PAUSE, ESP_RULE_STARTUP);
+    verdict.reason.rivals[0] = -1;
+    verdict.reason.rank = verdict.reason.of = 1;
+    verdict.reason.threshold = NAN; /* more go on than have come */
+    assert_start_up(&verdict,
+                    false,
+                    "loss 2.61 at 67k tokens is rank 1 of 1 so far. It waits for the other "
+                    "trials to come to that rung.");
+    verdict.reason.of = 9;
+    verdict.reason.threshold = 2.61; /* itself the last that goes on */
+    assert_start_up(&verdict,
+                    false,
+                    "loss 2.61 at 67k tokens is rank 1 of 9 so far; the last that can still go "
+                    "on has 2.61. It waits for the other trials to come to that rung.");
+    verdict.reason.threshold = 2.5;
+    assert_start_up(
+        &verdict,
+        true,
+        "accuracy 2.61 at 67k tokens is rank 1 of 9 so far; the last that can still "
+        "go on has 2.5. It waits for the other trials to come to that rung.");
+    verdict.reason.rank = 5;
+    assert_start_up(&verdict,
+                    false,
+                    "loss 2.61 at 67k tokens is rank 5 of 9; the last that can still go on has "
+                    "2.5.");
+}
+
+static bool
+says(enum esp_verdict_action action, enum esp_rule rule, int rank, const char *words)
+{
+    struct esp_verdict verdict = verdict_of(action, rule);
+    struct esp_buffer text = {0};
+    verdict.reason.rank = rank;
+    esp_reason_verdict(&verdict, "loss", false, &text);
+    bool found = strstr(esp_buffer_get(&text), words) != NULL;
+    esp_buffer_release(&text);
+    return found;
+}
+
+static void rules_tell_going_on_from_waiting_and_from_being_beaten(void **state)
+{
+    (void)state;
+    const enum esp_verdict_action on = ESP_VERDICT_CONTINUE, pause = ESP_VERDICT_PAUSE;
+    assert_true(says(on, ESP_RULE_HALVING, -1, ": among the best of its rung, so"));
+    assert_true(says(pause, ESP_RULE_HALVING, 2, ": it waits until its rung is full."));
+    assert_true(says(pause, ESP_RULE_HALVING, -1, ": not among the best of its rung."));
+    assert_true(says(on, ESP_RULE_HYPERBAND, -1, ": among the best of its bracket's rung, so"));
+    assert_true(says(pause, ESP_RULE_HYPERBAND, 2, ": it waits until its bracket's rung is"));
+    assert_true(says(pause, ESP_RULE_HYPERBAND, -1, ": not among the best of its bracket's"));
+    assert_true(says(on, ESP_RULE_CUT, 1, "cut: among the best where trials are compared"));
+    assert_true(says(on, ESP_RULE_CUT, -1, "cut: on its way to where trials are compared"));
+    assert_true(says(pause, ESP_RULE_CUT, 1, "cut: it waits where trials are compared"));
+    assert_true(says(pause, ESP_RULE_STARTUP, -1, "start-up: it waits until that is over."));
+    assert_true(says(pause, ESP_RULE_ASHA_WAIT, 5, "asha: not (yet) among the best"));
+    assert_true(says(pause, ESP_RULE_ASHA_WAIT, 1, "pasha: among the best of its rung;"));
+}
+
+static void numbers_are_called_what_they_are(void **state)
+{
+    (void)state;
+    const enum esp_verdict_action prune = ESP_VERDICT_PRUNE;
+    assert_true(says(prune,
+                     ESP_RULE_PATIENCE,
+                     -1,
+                     " loss 2.61 at 67k tokens ends 9 reports without an improvement; an "
+                     "improvement would be below 2.5."));
+    assert_true(says(prune,
+                     ESP_RULE_MEDIAN,
+                     -1,
+                     " Its best loss 2.61 up to 67k tokens, compared with 9 trials; the limit "
+                     "is 2.5."));
+    assert_true(says(ESP_VERDICT_END, ESP_RULE_TARGET, -1, "; the target is 2.5."));
 }
 
 static void every_rule_has_words(void **state)
@@ -122,7 +249,11 @@ int main(void)
         cmocka_unit_test(a_verdict_names_rule_rung_numbers_and_rivals),
         cmocka_unit_test(a_cost_is_told_in_tokens_and_in_device_time),
         cmocka_unit_test(a_forecast_is_not_told_as_a_loss_that_was_seen),
-        cmocka_unit_test(a_maximised_metric_is_shown_as_it_is),
+        cmocka_unit_test(a_maximised_metric_is_shown_as_it_is_recorded),
+        cmocka_unit_test(a_repeat_says_what_a_tie_is),
+        cmocka_unit_test(the_first_of_its_rung_in_the_start_up_waits_for_the_others),
+        cmocka_unit_test(rules_tell_going_on_from_waiting_and_from_being_beaten),
+        cmocka_unit_test(numbers_are_called_what_they_are),
         cmocka_unit_test(every_rule_has_words),
     };
     return cmocka_run_group_tests_name("cli/reason", tests, NULL, NULL);

@@ -62,6 +62,34 @@ static void a_tie_is_trained_again_with_the_next_seed(void **state)
     driver_end(&d);
 }
 
+/* Schedulers see losses; what is recorded, people read. */
+static void a_verdict_is_recorded_as_a_maximised_metric_reads(void **state)
+{
+    (void)state;
+    struct esp_study study;
+    driver_study(&study, 5);
+    study.workers = 1;
+    study.maximize = true;
+    study.stopping.repeats = 1;
+    study.stopping.repeats_by_name = true;
+    driver_begin(&d, &study);
+    driver_open(&d, 1);
+    train(0, 1.6);
+    train(1, 1.999);
+    train(2, 2.0);
+    const struct esp_verdict *found = NULL;
+    for (size_t i = 0; i < d.logged; i++) {
+        if (d.log[i].kind == ESP_EVENT_VERDICT && d.log[i].trial == 3) {
+            found = &d.log[i].verdict;
+        }
+    }
+    assert_non_null(found);
+    assert_int_equal(found->reason.rule, ESP_RULE_SEED_NOISE);
+    assert_true(found->reason.value == 2.0);
+    assert_true(found->reason.threshold > 1.9 && found->reason.threshold < 2.0);
+    driver_end(&d);
+}
+
 static void run_cap_holds_and_the_mean_over_seeds_ranks(void **state)
 {
     (void)state;
@@ -129,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tie_is_trained_again_with_the_next_seed),
+        cmocka_unit_test(a_verdict_is_recorded_as_a_maximised_metric_reads),
         cmocka_unit_test(run_cap_holds_and_the_mean_over_seeds_ranks),
         cmocka_unit_test(a_budget_without_room_for_a_repeat_ends_as_planned),
         cmocka_unit_test(a_repeat_of_what_does_not_exist_is_no_event_of_ours),
