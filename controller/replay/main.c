@@ -82,15 +82,29 @@ static int name_table(struct work *work, const struct esp_table *table, int rc)
 
 static int make_study(struct work *work, const struct esp_table *table, struct esp_study **out)
 {
+    const struct esp_policy *policy = &work->call->policy;
     int rc = esp_table_study(table, out, &work->error);
     if (rc == 0) {
-        rc = esp_policy_apply(&work->call->policy, table, *out, &work->error);
+        rc = esp_policy_apply(policy, table, *out, &work->error);
+        rc = rc < 0 ? rc : esp_policy_try(policy, *out, &work->error);
         if (rc < 0) {
             drop_study(*out);
             *out = NULL;
         }
     }
     return rc < 0 ? name_table(work, table, rc) : 0;
+}
+
+/* Before anything is printed or computed: whether the policy can search every table. */
+static int try_tables(struct work *work)
+{
+    int rc = 0;
+    for (int i = 0; i < work->count && rc == 0; i++) {
+        struct esp_study *study = NULL;
+        rc = make_study(work, &work->tables[i], &study);
+        drop_study(study);
+    }
+    return rc;
 }
 
 /* The scores of a table's searches at risk 0. */
@@ -273,6 +287,9 @@ int esp_replay_main(int argc, char **argv)
         return rc < 0 ? 0 : rc;
     }
     rc = read_tables(&work, argv + call.first_table, argc - call.first_table);
+    if (rc == 0) {
+        rc = try_tables(&work);
+    }
     if (rc == 0) {
         rc = gather_scores(&work);
     }

@@ -86,9 +86,10 @@ static bool check_together(const struct esp_replay_call *call)
         return false;
     }
     if (risky && !calibrated) {
-        fputs("espalier replay: --risk has nothing to go by: nothing will be discarded; give "
-              "--calibrate or --calibration FILE\n",
+        fputs("espalier replay: --risk has nothing to go by; give --calibrate or "
+              "--calibration FILE\n",
               stderr);
+        return false;
     }
     return true;
 }

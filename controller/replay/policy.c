@@ -1,5 +1,8 @@
 #include "policy.h"
 
+#include "search/sampler.h"
+#include "stop/scheduler.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -36,6 +39,14 @@ static const char *const scheduler_names[] = {
 
 #define METHOD_TPE_UNIVARIATE (ESP_METHOD_BAYES + 1)
 #define SCHEDULER_ASHA_STOPPING (ESP_SCHEDULER_FREEZE_THAW + 1)
+
+/* What a study file gives these, and no option of replay does. */
+static const char *const needed[] = {
+    [ESP_SCHEDULER_PATIENCE] = "patience, the reports without improvement that are too many",
+    [ESP_SCHEDULER_THRESHOLD] = "threshold, the loss above which a trial is stopped",
+    [ESP_SCHEDULER_WANDB_HYPERBAND] = "min_iter or max_iter, where its bands are",
+    [SCHEDULER_ASHA_STOPPING] = NULL,
+};
 
 static int find(const char *const *names, const char *name)
 {
@@ -83,8 +94,17 @@ int esp_policy_check(const struct esp_policy *policy, struct esp_error *error)
     if (find(method_names, policy->method) < 0) {
         return unknown("method", policy->method, method_names, error);
     }
-    if (find(scheduler_names, policy->scheduler) < 0) {
+    int scheduler = find(scheduler_names, policy->scheduler);
+    if (scheduler < 0) {
         return unknown("scheduler", policy->scheduler, scheduler_names, error);
+    }
+    if (needed[scheduler]) {
+        return esp_error_set(error,
+                             -EINVAL,
+                             "--scheduler %s needs %s; only a study file can say that "
+                             "(early_terminate), replay has no option for it",
+                             policy->scheduler,
+                             needed[scheduler]);
     }
     unsigned parts;
     return read_parts(policy->ablate, &parts, error);
@@ -183,6 +203,29 @@ int esp_policy_apply(const struct esp_policy *policy,
     };
     int rc = read_parts(policy->ablate, &study->ablate, error);
     return rc < 0 ? rc : read_prior(policy->prior, table, study, error);
+}
+
+/* Puts the option before words of a sampler or scheduler, which know the study file alone. */
+static int name_option(const char *option, const char *value, int rc, struct esp_error *error)
+{
+    struct esp_error plain = *error;
+    return esp_error_set(error, rc, "--%s %.60s: %.1900s", option, value, plain.text);
+}
+
+int esp_policy_try(const struct esp_policy *policy,
+                   const struct esp_study *study,
+                   struct esp_error *error)
+{
+    struct esp_sampler *sampler = NULL;
+    struct esp_scheduler *scheduler = NULL;
+    int rc = esp_sampler_create(study, &sampler, error);
+    if (rc < 0) {
+        return name_option("method", policy->method, rc, error);
+    }
+    rc = esp_scheduler_create(study, &scheduler, error);
+    esp_sampler_destroy(sampler);
+    esp_scheduler_destroy(scheduler);
+    return rc < 0 ? name_option("scheduler", policy->scheduler, rc, error) : 0;
 }
 
 bool esp_policy_is_blind(const struct esp_study *study)

@@ -13,7 +13,8 @@ struct esp_policy {
     const char *ablate; /* "curve,schedule,prior", or some of them; NULL: none */
 };
 
-/* -EINVAL for an unknown method, scheduler or part, with the nearest known one. */
+/* -EINVAL for an unknown method, scheduler or part, with those that there are, and for a
+ * scheduler that needs what no option says. */
 int esp_policy_check(const struct esp_policy *policy, struct esp_error *error);
 
 /* Sets the study's method, scheduler and prior. -EINVAL for a prior that cannot be read or
@@ -22,6 +23,12 @@ int esp_policy_apply(const struct esp_policy *policy,
                      const struct esp_table *table,
                      struct esp_study *study,
                      struct esp_error *error);
+
+/* 0 when a study that the policy was applied to can be searched by it, or what creating its
+ * sampler or scheduler fails with, behind the option's name. `error` is not NULL. */
+int esp_policy_try(const struct esp_policy *policy,
+                   const struct esp_study *study,
+                   struct esp_error *error);
 
 /* Whether what is trained, and in which order, depends on no loss: then a worse loss of one
  * trial never changes what becomes of another. */

@@ -39,6 +39,7 @@ static int copy_param(const struct esp_param *from, struct esp_param *to)
 {
     size_t count = (size_t)from->choice_count;
     *to = *from;
+    to->line = 0; /* of another study's file */
     to->choices = NULL;
     to->probabilities = NULL;
     if (count == 0) {

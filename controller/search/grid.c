@@ -57,16 +57,16 @@ static int fill_axis(struct axis *axis, const struct esp_param *param, struct es
 {
     int64_t count = esp_param_grid_count(param);
     if (count <= 0 || count > POINTS_MAX) {
-        return esp_error_set(
+        return esp_error_line(
             error,
             -EINVAL,
-            count <= 0 ? "line %d: method grid cannot search parameter \"%s\": its "
+            param->line,
+            count <= 0 ? "method grid cannot search parameter \"%s\": its "
                          "distribution has no grid; "
                          "give it values, integers or q_uniform, or use method sobol"
-                       : "line %d: method grid cannot search parameter \"%s\": it has too many "
+                       : "method grid cannot search parameter \"%s\": it has too many "
                          "points; "
                          "give it values, or use method sobol",
-            param->line,
             param->name);
     }
     axis->points = malloc((size_t)count * sizeof *axis->points);

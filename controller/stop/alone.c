@@ -33,18 +33,18 @@ static int create_as(const struct esp_study *study,
 {
     const struct esp_stopping *stopping = &study->stopping;
     if (rule == ESP_RULE_PATIENCE && stopping->patience <= 0) {
-        return esp_error_set(error,
-                             -EINVAL,
-                             "line %d: early_terminate patience needs patience: the reports "
-                             "without improvement that are too many",
-                             stopping->line);
+        return esp_error_line(error,
+                              -EINVAL,
+                              stopping->line,
+                              "early_terminate patience needs patience: the reports "
+                              "without improvement that are too many");
     }
     if (rule == ESP_RULE_THRESHOLD && !isfinite(stopping->threshold)) {
-        return esp_error_set(error,
-                             -EINVAL,
-                             "line %d: early_terminate threshold needs threshold: the loss "
-                             "above which a trial is stopped",
-                             stopping->line);
+        return esp_error_line(error,
+                              -EINVAL,
+                              stopping->line,
+                              "early_terminate threshold needs threshold: the loss "
+                              "above which a trial is stopped");
     }
     struct alone *alone = calloc(1, sizeof *alone);
     if (!alone) {

@@ -68,12 +68,12 @@ static int create_as(const struct esp_study *study,
     double last =
         study->stopping.max > 0 ? study->stopping.max : (double)esp_study_horizon(study);
     if (!(last > 0)) {
-        return esp_error_set(error,
-                             -EINVAL,
-                             "line %d: early_terminate %s shares out a known amount of "
-                             "training; give max",
-                             study->stopping.line,
-                             rule == ESP_RULE_HALVING ? "halving" : "hyperband");
+        return esp_error_line(error,
+                              -EINVAL,
+                              study->stopping.line,
+                              "early_terminate %s shares out a known amount of "
+                              "training; give max",
+                              rule == ESP_RULE_HALVING ? "halving" : "hyperband");
     }
     struct hyperband *h = calloc(1, sizeof *h);
     if (!h) {

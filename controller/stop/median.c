@@ -89,12 +89,12 @@ create_percentile(const struct esp_study *study, void **self, struct esp_error *
         percentile = 25; /* Optuna's documented example: keep the best quarter */
     }
     if (!(percentile > 0 && percentile <= 100)) {
-        return esp_error_set(error,
-                             -EINVAL,
-                             "line %d: early_terminate.percentile is %g; it is the share of "
-                             "trials to keep, above 0 and at most 100",
-                             study->stopping.line,
-                             percentile);
+        return esp_error_line(error,
+                              -EINVAL,
+                              study->stopping.line,
+                              "early_terminate.percentile is %g; it is the share of "
+                              "trials to keep, above 0 and at most 100",
+                              percentile);
     }
     return create_rule(study, self, false, percentile / 100, error);
 }

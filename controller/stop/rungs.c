@@ -39,12 +39,12 @@ int esp_rungs_make(struct esp_rungs *rungs,
     const struct esp_stopping *stopping = &study->stopping;
     double eta = given(stopping->eta) ? stopping->eta : DEFAULT_ETA;
     if (!(eta > 1)) {
-        return esp_error_set(error,
-                             -EINVAL,
-                             "line %d: early_terminate.eta is %g; a rung keeps 1/eta of its "
-                             "trials, so it must be above 1",
-                             stopping->line,
-                             eta);
+        return esp_error_line(error,
+                              -EINVAL,
+                              stopping->line,
+                              "early_terminate.eta is %g; a rung keeps 1/eta of its "
+                              "trials, so it must be above 1",
+                              eta);
     }
     double horizon = (double)esp_study_horizon(study);
     double max = given(stopping->max) ? stopping->max : horizon;
@@ -55,13 +55,13 @@ int esp_rungs_make(struct esp_rungs *rungs,
         min = fmax(1, floor(min));
     }
     if ((max > 0 && min > max) || (horizon > 0 && min >= horizon && given(stopping->min))) {
-        return esp_error_set(error,
-                             -EINVAL,
-                             "line %d: early_terminate.min is %.0f, but a trial's last rung is "
-                             "%.0f; give a smaller min, or leave it out",
-                             stopping->line,
-                             min,
-                             horizon > 0 ? fmin(max, horizon) : max);
+        return esp_error_line(error,
+                              -EINVAL,
+                              stopping->line,
+                              "early_terminate.min is %.0f, but a trial's last rung is "
+                              "%.0f; give a smaller min, or leave it out",
+                              min,
+                              horizon > 0 ? fmin(max, horizon) : max);
     }
     rungs->eta = eta;
     rungs->count = 0;

@@ -86,12 +86,12 @@ int esp_scheduler_create(const struct esp_study *study,
     }
     const struct esp_scheduler_ops *ops = schedulers[type].ops;
     if (!ops) {
-        return esp_error_set(error,
-                             -ENOTSUP,
-                             "line %d: early_terminate.type \"%s\" is not in this version; use "
-                             "asha or none",
-                             study->stopping.line,
-                             schedulers[type].name);
+        return esp_error_line(error,
+                              -ENOTSUP,
+                              study->stopping.line,
+                              "early_terminate.type \"%s\" is not in this version; use "
+                              "asha or none",
+                              schedulers[type].name);
     }
     struct esp_scheduler *scheduler = calloc(1, sizeof *scheduler);
     if (!scheduler) {

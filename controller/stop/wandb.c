@@ -75,12 +75,11 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
     fill_bands(w, stopping);
     if (w->band_count == 0) {
         free(w);
-        return esp_error_set(
-            error,
-            -EINVAL,
-            "line %d: early_terminate hyperband has no band: give min_iter, or "
-            "a max_iter of at least eta with s",
-            stopping->line);
+        return esp_error_line(error,
+                              -EINVAL,
+                              stopping->line,
+                              "early_terminate hyperband has no band: give min_iter, or "
+                              "a max_iter of at least eta with s");
     }
     *self = w;
     return 0;

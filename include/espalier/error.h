@@ -30,4 +30,19 @@ esp_error_set(struct esp_error *error, int code, const char *format, ...)
     return code;
 }
 
+/* The same behind "line N: ", where the study file's line is known; 0: what it says came from
+ * elsewhere, and the caller names that. */
+__attribute__((format(printf, 4, 5))) static inline int
+esp_error_line(struct esp_error *error, int code, int line, const char *format, ...)
+{
+    if (error) {
+        va_list args;
+        int used = line > 0 ? snprintf(error->text, sizeof error->text, "line %d: ", line) : 0;
+        va_start(args, format);
+        vsnprintf(error->text + used, sizeof error->text - (size_t)used, format, args);
+        va_end(args);
+    }
+    return code;
+}
+
 #endif

@@ -153,7 +153,8 @@ def test_a_running_study_is_replayed(t):
 
 
 def refused(t, *arguments, code=2):
-    _, err = t.run("replay", *arguments, expect=code)
+    out, err = t.run("replay", *arguments, expect=code)
+    assert out == "", (arguments, out)
     return err
 
 
@@ -198,9 +199,30 @@ def test_options_that_make_no_sense_are_refused(t):
     scores.write_text("3\nmany\n")
     err = refused(t, TABLE, "--risk", "0.1", "--calibration", scores)
     assert "scores:2" in err and "many" in err, err
-    _, err = t.run("replay", TABLE, "--method", "random", "--scheduler", "asha", "--seeds", 1,
-                   "--risk", "0.1")
-    assert "--calibrate" in err, err
+    err = refused(t, TABLE, "--risk", "0.1")
+    assert "--risk" in err and "--calibrate" in err and "--calibration" in err, err
+    t.run("replay", TABLE, "--method", "random", "--scheduler", "asha", "--seeds", 1, "--risk", 0)
+
+
+def test_a_search_that_cannot_be_is_refused_by_its_option_before_anything_is_printed(t):
+    ranges = t.folder / "ranges.yaml"
+    text = TABLE.read_text()
+    ranges.write_text(text[:text.index("\nparameters:") + 1] +
+                      "parameters:\n  learning_rate: {scale: log}\n  batch_size: {scale: log}\n")
+    for kind in ("trials", "curves"):
+        source = str(TABLE)[: -len(".yaml")] + ".%s.csv" % kind
+        (t.folder / ("ranges.%s.csv" % kind)).write_text(open(source).read())
+    for arguments, phrases in (
+            (("--prior", "foo"), ("--prior", "foo", "step-law, none nor NAME=VALUE")),
+            (("--method", "grid"), ("--method grid: ", "batch_size", "has no grid")),
+            (("--scheduler", "patience"), ("--scheduler patience", "reports without improvement")),
+            (("--scheduler", "threshold"), ("--scheduler threshold", "loss above which")),
+            (("--scheduler", "wandb-hyperband"), ("--scheduler wandb-hyperband", "min_iter"))):
+        for json_too in ((), ("--json",)):
+            err = refused(t, TABLE if arguments[0] == "--scheduler" else ranges, *arguments, *json_too)
+            assert "line 0" not in err, err
+            for phrase in phrases:
+                assert phrase in err, (arguments, err)
 
 
 def test_missing_seconds_are_named_with_their_file(t):
