@@ -1,6 +1,7 @@
 #include "discards.h"
 
 #include "../stop/discard.h"
+#include "best.h"
 
 #include <errno.h>
 #include <espalier/limits.h>
@@ -53,12 +54,18 @@ static int take_trial(void *context, const struct esp_reader_trial *trial)
     return 0;
 }
 
-static int take_best(void *context, const struct esp_reader_trial *trial)
+/* The best as `best` names it, by the mean over its seeds. */
+static int take_best(struct reading *r, struct esp_ledger *ledger, struct esp_error *error)
 {
-    struct reading *r = context;
-    r->out->missed +=
-        trial->trial < ESP_TRIALS_MAX && (r->marks[trial->trial] & SPARED) && trial->finished;
-    return 0;
+    struct esp_best best = {0};
+    int rc = esp_best_load(ledger, 1, &best, error);
+    if (rc == 0 && best.rows.count > 0) {
+        const struct esp_reader_trial *trial = &best.rows.trials[0];
+        r->out->missed += trial->trial < ESP_TRIALS_MAX && (r->marks[trial->trial] & SPARED) &&
+                          trial->finished;
+    }
+    esp_best_release(&best);
+    return rc;
 }
 
 int esp_discards_read(struct esp_ledger *ledger,
@@ -78,7 +85,7 @@ int esp_discards_read(struct esp_ledger *ledger,
     int rc = esp_reader_calibrated(ledger->reader, take, &r, error);
     if (rc == 0 && out->audits > 0) {
         rc = esp_reader_trials(ledger->reader, take_trial, &r, error);
-        rc = rc < 0 ? rc : esp_reader_best(ledger->reader, 1, take_best, &r, error);
+        rc = rc < 0 ? rc : take_best(&r, ledger, error);
     }
     free(r.marks);
     return rc;
