@@ -49,7 +49,11 @@ void esp_export_trial_csv(const struct esp_reader_trial *trial, struct esp_buffe
         esp_buffer_add(out, ",");
         esp_buffer_csv_value(out, &trial->params[i].value);
     }
-    esp_buffer_add(out, "\n");
+    esp_buffer_add(out, ",");
+    if (trial->repeats >= 0) {
+        esp_buffer_addf(out, "%lld", (long long)trial->repeats);
+    }
+    esp_buffer_addf(out, ",%lld\n", (long long)trial->seed);
 }
 
 void esp_export_trial_heading(const struct esp_study *study, struct esp_buffer *out)
@@ -64,7 +68,7 @@ void esp_export_trial_heading(const struct esp_study *study, struct esp_buffer *
     }
     out->failed |= name.failed;
     esp_buffer_release(&name);
-    esp_buffer_add(out, "\n");
+    esp_buffer_add(out, ",repeats,seed\n");
 }
 
 void esp_export_point_json(const struct esp_event *report, struct esp_buffer *out)

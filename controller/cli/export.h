@@ -1,5 +1,8 @@
-/* Rows for other programs (DESIGN 9): trial,state,attempts,tokens,value,param.NAME… and, of
- * curves, trial,step,tokens,train_loss,val_loss,device_seconds.
+/* Rows for other programs (DESIGN 9):
+ * trial,state,attempts,tokens,value,param.NAME…,repeats,seed and, of curves,
+ * trial,step,tokens,train_loss,val_loss,device_seconds. `repeats` is the trial whose settings
+ * this one has with another seed: empty in CSV when it has settings of its own, for which JSON
+ * gives neither of the two.
  *
  * The same names in CSV and JSON. A value that is not finite is an empty field in CSV when it
  * is NaN, inf or -inf otherwise, and null in JSON. */

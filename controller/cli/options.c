@@ -72,7 +72,12 @@ const struct esp_option esp_options[] = {
           ESP_TRIALS_MAX,
           "best",
           "How many trials to list; default 5."),
-    WORD("format", format, "csv|jsonl", formats, "export", "The form of the rows."),
+    WORD("format",
+         format,
+         "csv|jsonl",
+         formats,
+         "export",
+         "The form of the rows; `repeats` names a setting's first trial."),
     FLAG(
         "curves", 0, curves, "export", "Every point of every loss curve, not one row a trial."),
     TEXT("prompt", 'p', prompt, "TEXT", "sample", "What the text starts with."),

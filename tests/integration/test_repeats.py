@@ -1,4 +1,6 @@
 """Settings that tie under seed noise are trained again with another seed, and ranked by the mean."""
+import csv
+import io
 import json
 import os
 import signal
@@ -64,6 +66,12 @@ def test_a_tie_is_settled_by_a_second_seed(t):
     assert row["repeats"] == of and row["seed"] == 1, row
     status = t.json("status", run)
     assert status["best"]["trial"] == best[0]["trial"], (status, best)
+    table = list(csv.DictReader(io.StringIO(t.run("export", run, "--format", "csv")[0])))
+    assert list(table[0]) == ["trial", "state", "attempts", "tokens", "value", "param.batch_size",
+                              "param.learning_rate", "repeats", "seed"], table[0]
+    for row, (trial, of, seed) in zip(table, rows, strict=True):
+        told = (row["trial"], row["repeats"], row["seed"])
+        assert told == (str(trial), "" if of is None else str(of), str(seed)), (row, of, seed)
 
 
 def test_no_repeats_and_a_clear_winner_train_every_setting_once(t):

@@ -75,6 +75,7 @@ def test_the_verbs_agree_with_each_other(t):
     table = list(csv.DictReader(io.StringIO(t.run("export", run, "--format", "csv")[0])))
     assert [row["trial"] for row in table] == ["0", "1", "2", "3"], table
     assert float(table[0]["value"]) == rows[0]["value"], table
+    assert {(row["repeats"], row["seed"]) for row in table} == {("", "0")}, table
     lines = t.run("export", run, "--format", "jsonl", "--curves")[0].splitlines()
     points = [json.loads(line) for line in lines]
     assert set(points[0]) == {"trial", "step", "tokens", "train_loss", "val_loss", "device_seconds"}
