@@ -134,6 +134,7 @@ static int take(struct gathering *g,
         *why = "its study file is not understood";
         return 0;
     }
+    esp_study_as_begun(other, row->begun_format);
     double run_cap = (double)other->run_cap;
     int rc = esp_reader_changed(reader, "run_cap", &run_cap, NULL);
     *why = rc < 0 ? "its record is damaged" : difference(g->study, other, run_cap);

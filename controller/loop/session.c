@@ -43,12 +43,16 @@ static int load_core(struct esp_session *session, struct esp_error *error)
 static int read_ledger_study(struct esp_session *session, struct esp_error *error)
 {
     const char *file = esp_store_study_file(session->store);
-    return esp_study_read_text(esp_store_study_source(session->store),
-                               file && file[0] ? file : "study",
-                               esp_store_study_base(session->store),
-                               &session->study,
-                               NULL,
-                               error);
+    int rc = esp_study_read_text(esp_store_study_source(session->store),
+                                 file && file[0] ? file : "study",
+                                 esp_store_study_base(session->store),
+                                 &session->study,
+                                 NULL,
+                                 error);
+    if (rc == 0) {
+        esp_study_as_begun(session->study, esp_store_begun_format(session->store));
+    }
+    return rc;
 }
 
 static int open_ledger(struct esp_session *session, struct esp_error *error)
@@ -137,6 +141,9 @@ static int open_existing(struct esp_session *session,
         return rc;
     }
     struct esp_error inner = {{0}};
+    if (options->study) {
+        esp_study_as_begun(options->study, esp_store_begun_format(session->store));
+    }
     if (options->study && esp_study_same_search(session->study, options->study, &inner) < 0) {
         return esp_error_set(error,
                              -EINVAL,

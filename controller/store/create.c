@@ -14,8 +14,8 @@ static int insert_study(struct esp_store *store,
     char hex[ESP_HEX_MAX];
     int rc = sqlite3_prepare_v2(store->db,
                                 "INSERT INTO study(id, name, metric, goal, nonce, source, "
-                                "file, base, created_ms, created_by) "
-                                "VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                "file, base, created_ms, created_by, begun_format) "
+                                "VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                                 -1,
                                 &s,
                                 NULL);
@@ -35,6 +35,7 @@ static int insert_study(struct esp_store *store,
     }
     sqlite3_bind_int64(s, 8, origin->time_ms);
     sqlite3_bind_text(s, 9, ESP_VERSION, -1, SQLITE_STATIC);
+    sqlite3_bind_int(s, 10, ESP_SCHEMA_VERSION);
     rc = sqlite3_step(s);
     sqlite3_finalize(s);
     return rc == SQLITE_DONE ? SQLITE_OK : rc;

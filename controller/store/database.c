@@ -104,6 +104,20 @@ int esp_database_integer(sqlite3 *db, const char *sql, int64_t *value)
     return code;
 }
 
+int esp_database_begun_format(sqlite3 *db, int64_t *format)
+{
+    int64_t told = 0;
+    int code = esp_database_integer(
+        db,
+        "SELECT count(*) FROM pragma_table_info('study') WHERE name = 'begun_format'",
+        &told);
+    if (code < 0) {
+        return code;
+    }
+    return esp_database_integer(
+        db, told ? "SELECT begun_format FROM study" : "PRAGMA user_version", format);
+}
+
 int esp_database_content(sqlite3 *db, const char *path, struct esp_error *error)
 {
     int64_t objects = 0, id = 0;

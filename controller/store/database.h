@@ -27,6 +27,9 @@ int esp_database_path(const char *dir,
 /* The one integer that a statement yields. -EBADMSG or as esp_database_fail. */
 int esp_database_integer(sqlite3 *db, const char *sql, int64_t *value);
 
+/* The format that the ledger was begun in (schema.h). */
+int esp_database_begun_format(sqlite3 *db, int64_t *format);
+
 /* Whether there is anything in it: 1 or 0, or negative errno. */
 int esp_database_content(sqlite3 *db, const char *path, struct esp_error *error);
 

@@ -37,6 +37,7 @@ struct esp_store {
     const struct esp_study *study;
     uint64_t nonce;
     char *source, *base, *file;
+    int64_t begun_format;
     uint64_t seq;       /* of the last event appended */
     uint64_t committed; /* of the last event that is on disk */
     uint64_t commits;

@@ -112,6 +112,7 @@ int esp_store_read_study(struct esp_store *store, struct esp_error *error)
         store->db,
         "SELECT (SELECT count(*) FROM event) + (SELECT count(*) FROM report)",
         &rows);
+    code = code < 0 ? code : esp_database_begun_format(store->db, &store->begun_format);
     if (code < 0) {
         return esp_database_fail(
             store->db, sqlite3_extended_errcode(store->db), store->path, "be read", error);
@@ -294,6 +295,11 @@ const char *esp_store_study_source(const struct esp_store *store)
 const char *esp_store_study_base(const struct esp_store *store)
 {
     return store->base;
+}
+
+int esp_store_begun_format(const struct esp_store *store)
+{
+    return (int)store->begun_format;
 }
 
 const char *esp_store_study_file(const struct esp_store *store)

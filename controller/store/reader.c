@@ -268,6 +268,18 @@ static int read_study(struct study_query *query)
         code = esp_reader_damaged(query->reader, query->error);
     }
     if (code == 0) {
+        int64_t format;
+        code = esp_database_begun_format(query->reader->db, &format);
+        if (code < 0) {
+            return esp_database_fail(query->reader->db,
+                                     sqlite3_extended_errcode(query->reader->db),
+                                     query->reader->path,
+                                     "be read",
+                                     query->error);
+        }
+        query->study->begun_format = (int)format;
+    }
+    if (code == 0) {
         code = esp_reader_query(query->reader,
                                 "SELECT " ESP_EVENT_COLUMNS " FROM event WHERE seq IN ("
                                 "(SELECT max(seq) FROM event WHERE kind = 'opened'), "

@@ -32,6 +32,7 @@ struct esp_reader_study {
     const char *source, *base, *file; /* as given to esp_store_create */
     const char *created_by;           /* version of espalier */
     uint64_t nonce;
+    int begun_format; /* of the ledger when the study was begun */
     int64_t created_ms;
     uint64_t seq; /* of the last event or report */
     uint64_t incarnation;

@@ -21,7 +21,9 @@
  *
  * The rest folds from those, in the same transaction (fold.c), so that plain SQL can ask:
  *
- *   study       one row: the study file's text, where it came from, its nonce
+ *   study       one row: the study file's text, where it came from, its nonce; begun_format is
+ *               the format that it was begun in, since what the text leaves out means what it
+ *               meant then. Ledgers of format 2 that are older than the column lack it.
  *   space       the searched parameters in order, with Optuna's form of their distribution
  *   trial       one row per trial: its state now, its furthest report (step, tokens, value,
  *               train_loss), what it spent over all attempts (spent_tokens, device_seconds;
@@ -50,7 +52,8 @@ static const char tables[] =
     "  file TEXT NOT NULL,\n"
     "  base TEXT NOT NULL,\n"
     "  created_ms INTEGER NOT NULL,\n"
-    "  created_by TEXT NOT NULL\n"
+    "  created_by TEXT NOT NULL,\n"
+    "  begun_format INTEGER NOT NULL\n"
     ") STRICT;\n"
     "CREATE TABLE space(\n"
     "  position INTEGER PRIMARY KEY,\n"
@@ -169,7 +172,9 @@ static const char tables[] =
     ") STRICT;\n";
 
 const struct esp_migration esp_schema_migrations[] = {
-    {2, "ALTER TABLE trial ADD COLUMN repeats INTEGER"}};
+    {2,
+     "ALTER TABLE trial ADD COLUMN repeats INTEGER;"
+     "ALTER TABLE study ADD COLUMN begun_format INTEGER NOT NULL DEFAULT 1"}};
 const size_t esp_schema_migration_count =
     sizeof esp_schema_migrations / sizeof esp_schema_migrations[0];
 

@@ -24,7 +24,7 @@ int esp_schema_create(sqlite3 *db);
 extern const char esp_schema_optuna[];
 
 /* Steps from older versions, by `to`:
- *   2  trial.repeats */
+ *   2  trial.repeats; study.begun_format says that it was 1 */
 extern const struct esp_migration esp_schema_migrations[];
 extern const size_t esp_schema_migration_count;
 

@@ -131,6 +131,8 @@ void esp_store_quota(struct esp_store *store, int64_t pages);
 /* Queries. */
 uint64_t esp_store_seq(const struct esp_store *store); /* last, the open group included */
 uint64_t esp_store_nonce(const struct esp_store *store);
+/* Of the ledger when the study was begun: migrations leave it. */
+int esp_store_begun_format(const struct esp_store *store);
 const char *esp_store_study_source(const struct esp_store *store);
 const char *esp_store_study_base(const struct esp_store *store);
 const char *esp_store_study_file(const struct esp_store *store); /* "" when none was named */

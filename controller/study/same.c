@@ -1,8 +1,18 @@
-/* Whether a study, read from a file that was edited, may go on where another stopped. */
+/* Whether a study, read from a file that was edited, may go on where another stopped; and what
+ * a study is that an older espalier began. */
 #include "study.h"
 
 #include <errno.h>
 #include <string.h>
+
+#define FORMAT_OF_REPEATS 2
+
+void esp_study_as_begun(struct esp_study *study, int format)
+{
+    if (format < FORMAT_OF_REPEATS && !study->stopping.repeats_by_name) {
+        study->stopping.repeats = 0;
+    }
+}
 
 static int differs(struct esp_error *error, const char *key)
 {

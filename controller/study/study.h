@@ -40,6 +40,10 @@ void esp_study_words_release(struct esp_study_words *words);
  * study with a program of its own. Errno as of espalier/corpus.h. */
 int esp_study_check_data(const struct esp_study *study, struct esp_error *error);
 
+/* For a study whose ledger was begun in an older format: what that did not know is off, unless
+ * the file names it. Before format 2 that is repeats. */
+void esp_study_as_begun(struct esp_study *study, int format);
+
 /* 0 when both describe the same search: `b` may differ from `a` in run_cap, budget, workers,
  * description alone. -EINVAL names the first key that differs. */
 int esp_study_same_search(const struct esp_study *a,

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import sqlite3
 
 from harness import check_complete, main, query, reports, wait_for
 
@@ -116,15 +117,40 @@ def test_kill_9_in_the_middle_of_a_repeat_changes_nothing(t):
     assert t.json("best", run) == t.json("best", clean)
 
 
+def make_format_1(run):
+    """What an espalier without repeats wrote."""
+    with sqlite3.connect(run / "study.db") as db:
+        db.execute("ALTER TABLE trial DROP COLUMN repeats")
+        if "begun_format" in [row[1] for row in db.execute("PRAGMA table_info(study)")]:
+            db.execute("ALTER TABLE study DROP COLUMN begun_format")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+
+
+def test_a_study_begun_before_repeats_goes_on_without(t):
+    ties = dict(method="random", run_cap=2, stopping="{type: freeze-thaw}")
+    for name, begun_then in (("then", True), ("now", False)):
+        run = t.directory(name)
+        t.run("run", tie(t, name, **ties), "--dir", run)
+        if begun_then:
+            make_format_1(run)
+        t.run("run", tie(t, name, **{**ties, "run_cap": 12}), "--dir", run)
+        t.run("resume", run)  # what it was begun as is known from then on
+        repeats = [row for row in seeds_of(run) if row[1] is not None]
+        assert bool(repeats) != begun_then, (name, seeds_of(run))
+        assert len(seeds_of(run)) == 12, seeds_of(run)
+    run = t.directory("then")
+    _, err = t.run("run", tie(t, "then", **{**ties, "run_cap": 12,
+                                            "stopping": "{type: freeze-thaw, repeats: 1}"}),
+                   "--dir", run, expect=2)
+    assert "early_terminate" in err, err
+
+
 def test_a_ledger_of_format_1_is_read_as_it_is_and_resumed(t):
-    import sqlite3
     run = t.directory()
     t.run("run", t.study(run_cap=2), "--dir", run)
     before = t.run("best", run)[0]
-    with sqlite3.connect(run / "study.db") as db:
-        db.execute("ALTER TABLE trial DROP COLUMN repeats")
-        db.execute("PRAGMA user_version = 1")
-    db.close()
+    make_format_1(run)
     assert t.run("best", run)[0] == before
     assert len(t.json("ls", run)) == 2
     t.run("status", run)
