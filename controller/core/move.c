@@ -120,7 +120,8 @@ static void follow(struct esp_core *core, struct esp_trial *t, const struct esp_
     case ESP_MOVE_EFFECT_COUNT:
         break;
     }
-    if (esp_trial_state_ended(row->to) && t->given_up) {
+    bool gone = t->given_up && !ESP_PLANT("keeps-what-is-given-up");
+    if (esp_trial_state_ended(row->to) && gone) {
         drop_all(core, t);
     } else if (esp_trial_state_ended(row->to)) {
         drop_superseded(core, t);

@@ -4,6 +4,7 @@
 #include "rungs.h"
 
 #include <assert.h>
+#include <espalier/plant.h>
 #include <espalier/random.h>
 #include <math.h>
 #include <stdlib.h>
@@ -231,7 +232,8 @@ static struct esp_verdict give_up(const struct esp_discard *d, uint32_t trial)
 
 struct esp_verdict esp_discard_next(const struct esp_discard *d)
 {
-    if (!isfinite(d->limit) || d->audit >= 0 || d->best < 0) {
+    bool early = d->best < 0 && !ESP_PLANT("gives-up-before-the-end");
+    if (!isfinite(d->limit) || d->audit >= 0 || early) {
         return esp_verdict_none(ESP_RULE_NONE);
     }
     for (int k = 0; k < ESP_DISCARD_MARKS; k++) {
@@ -240,7 +242,7 @@ struct esp_verdict esp_discard_next(const struct esp_discard *d)
             continue;
         }
         struct esp_ranking_entry worst = esp_ranking_at(&d->paused[k], count);
-        if (beaten_by(d, k, worst.loss) > d->limit) {
+        if (beaten_by(d, k, worst.loss) + ESP_PLANT("gives-up-too-many") > d->limit) {
             return give_up(d, worst.trial);
         }
     }
@@ -253,7 +255,7 @@ struct esp_verdict esp_discard_audit(const struct esp_discard *d)
     if (trial < 0 && esp_ranking_count(&d->audits) > 0) {
         trial = esp_ranking_at(&d->audits, 1).trial;
     }
-    if (trial < 0 || !d->trials[trial].paused) {
+    if (trial < 0 || !d->trials[trial].paused || ESP_PLANT("forgets-audits")) {
         return esp_verdict_none(ESP_RULE_NONE);
     }
     return esp_verdict_make(

@@ -3,7 +3,8 @@
  *   - what was acknowledged is in the ledger, also after every recovery;
  *   - one value per (trial, step), from the attempt that held the trial;
  *   - at most one attempt of a trial trains unfenced, and a slot is granted once;
- *   - a checkpoint that a trial may still need is not dropped;
+ *   - a checkpoint that a trial may still need is not dropped (what is given up at the stated
+ *     risk has invariants of its own, in discards.c);
  *   - the loaded events are the committed ones, in order;
  *   - every trial ends once faults stop, and ends with the curve of an undisturbed run. */
 #include "sim.h"
@@ -51,6 +52,11 @@ uint64_t sim_event_hash(uint64_t hash, const struct esp_event *e)
         hash = mix_double(hash, e->point.value);
         hash = mix_double(hash, e->point.train_loss);
         hash = mix_double(hash, e->point.device_seconds);
+        break;
+    case ESP_EVENT_CALIBRATED:
+        for (uint32_t i = 0; i < e->value_count; i++) {
+            hash = mix_double(hash, e->values[i]);
+        }
         break;
     case ESP_EVENT_SAVED:
         hash = mix(hash, (uint64_t)e->saved.tokens);
@@ -316,6 +322,7 @@ void sim_check_commit(struct world *w, const struct esp_outcome *outcome)
         default:
             break;
         }
+        sim_discards_commit(w, e);
     }
 }
 
@@ -373,6 +380,11 @@ void sim_check_assign(struct world *w, const struct esp_assign *assign)
                             assign->trial,
                             c->path,
                             (long long)assign->resume_tokens);
+            } else if (c->given_up) {
+                sim_violate(w,
+                            "trial %u shall resume from %s, which was given up",
+                            assign->trial,
+                            c->path);
             }
             return;
         }
@@ -394,6 +406,9 @@ void sim_check_drop(struct world *w, const char *path)
         return;
     }
     dropped->exists = false;
+    if (dropped->given_up) {
+        return;
+    }
     for (int i = 0; i < w->checkpoint_count; i++) {
         if (w->checkpoints[i].exists && w->checkpoints[i].trial == dropped->trial) {
             return;
@@ -471,6 +486,9 @@ void sim_check_end(struct world *w)
     enum esp_study_state state = esp_core_totals(w->controller.core).state;
     if (!w->violation[0] && state != ESP_STUDY_COMPLETE) {
         sim_violate(w, "the study has finished and is %s", esp_study_state_name(state));
+    }
+    if (!w->violation[0]) {
+        sim_discards_end(w);
     }
     if (w->violation[0] || !w->exact) {
         return;

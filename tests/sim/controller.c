@@ -133,6 +133,25 @@ int sim_controller_create(struct world *w)
     return 0;
 }
 
+/* Studies come and go beside this one: each start gathers other scores. What the first one
+ * recorded stands. */
+static void open_study(struct world *w)
+{
+    double scores[SIM_SCORES_MAX];
+    if (w->risky) {
+        struct esp_input gathered = {.kind = ESP_INPUT_CALIBRATION, .scores = scores};
+        gathered.score_count = (uint32_t)sim_range(w, 0, SIM_SCORES_MAX);
+        gathered.looked_at = gathered.score_count;
+        for (uint32_t i = 0; i < gathered.score_count; i++) {
+            scores[i] = (double)sim_range(w, 0, 3);
+        }
+        sim_controller_input(w, &gathered);
+    }
+    struct esp_input start = {.kind = ESP_INPUT_START, .text = ESP_VERSION};
+    sim_controller_input(w, &start);
+    sim_controller_flush(w);
+}
+
 void sim_controller_start(struct world *w)
 {
     struct sim_controller *c = &w->controller;
@@ -159,9 +178,7 @@ void sim_controller_start(struct world *w)
     if (load(w)) {
         return;
     }
-    struct esp_input start = {.kind = ESP_INPUT_START, .text = ESP_VERSION};
-    sim_controller_input(w, &start);
-    sim_controller_flush(w);
+    open_study(w);
     for (int i = 0; i < w->host_count; i++) {
         if (w->hosts[i].up && !w->hosts[i].agent_up) {
             sim_later(w, sim_range(w, 1, 100), SIM_AGENT_START, (uint64_t)i, 0);
@@ -267,9 +284,7 @@ void sim_controller_room(struct world *w)
         return;
     }
     c->disk_full = false;
-    struct esp_input start = {.kind = ESP_INPUT_START, .text = ESP_VERSION};
-    sim_controller_input(w, &start);
-    sim_controller_flush(w);
+    open_study(w);
 }
 
 void sim_controller_flush(struct world *w)

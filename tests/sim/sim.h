@@ -17,6 +17,7 @@
 #include <espalier/study.h>
 
 #include "controller/core/core.h"
+#include "controller/stop/discard.h"
 #include "controller/store/store.h"
 
 #define SIM_HOSTS_MAX 2
@@ -26,6 +27,7 @@
 #define SIM_LINKS_MAX 1024
 #define SIM_CHECKPOINTS_MAX 8192
 #define SIM_KEPT_MAX 512
+#define SIM_SCORES_MAX 4 /* of finished studies; one is enough for a risk of a half */
 
 struct world;
 
@@ -127,6 +129,7 @@ struct sim_host {
 
 struct sim_checkpoint {
     bool exists, damaged;
+    bool given_up; /* with its trial: nothing may start from it any more */
     uint32_t trial;
     int64_t step, tokens;
     double device_seconds;
@@ -145,6 +148,19 @@ struct sim_row {
     uint32_t trial, attempt;
     int64_t step;
     double value;
+};
+
+/* What giving up at the stated risk is held against (discards.c). */
+struct sim_giving {
+    int64_t horizon;
+    int64_t setting;               /* its number among settings; -1: a repeat */
+    int mark;                      /* the highest; -1: none */
+    float loss[ESP_DISCARD_MARKS]; /* NaN: none there */
+    bool held, spared;
+    bool decided;  /* the verdict is there, the move is not */
+    bool given_up; /* and not begun anew since */
+    bool anew;     /* begun anew, and nothing saved since */
+    bool diverged;
 };
 
 struct sim_shadow_trial {
@@ -167,6 +183,12 @@ struct sim_shadow {
     struct sim_shadow_trial trials[SIM_TRIALS_MAX];
     uint64_t event_hash;
     uint64_t seq;
+    struct sim_giving giving[SIM_TRIALS_MAX];
+    bool calibrated, opened;
+    double limit; /* better ones that a trial may have; infinity: nothing is given up */
+    int64_t settings;
+    int complete;
+    bool audit_goes_on;
 };
 
 struct sim_controller {
@@ -210,7 +232,8 @@ struct world {
     int checkpoint_count;
     struct sim_shadow shadow;
     bool faults, commands, tagged, exact;
-    bool ties;  /* settings hardly differ, so that leaders tie */
+    bool ties;                /* settings hardly differ, so that leaders tie */
+    bool risky;               /* trials are given up at a stated risk */
     bool signals, partitions; /* one kind of fault, many of it */
     double loss, duplication, late;
     int64_t delay_ms;
@@ -315,5 +338,10 @@ void sim_said(struct world *w,
               uint64_t sequence,
               int64_t step,
               double value);
+
+/* discards.c: what is given up, for the same batch after sim_check_commit's own checks */
+void sim_discards_commit(struct world *w, const struct esp_event *event);
+void sim_discards_end(struct world *w);
+bool sim_is_audit(uint64_t study_seed, uint64_t setting);
 
 #endif

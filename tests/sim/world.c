@@ -106,6 +106,19 @@ void sim_violate(struct world *w, const char *format, ...)
     va_end(args);
 }
 
+/* A seed of the study under which one of its first trials is an audit when it is given up: one
+ * in twenty is. */
+static uint64_t seed_with_an_audit(uint64_t from)
+{
+    for (uint64_t seed = from;; seed++) {
+        for (uint64_t trial = 0; trial < 6; trial++) {
+            if (sim_is_audit(seed, trial)) {
+                return seed;
+            }
+        }
+    }
+}
+
 /* A study drawn from the seed. */
 static int make_study(struct world *w)
 {
@@ -121,22 +134,35 @@ static int make_study(struct world *w)
         "early_terminate: {type: asha, eta: 3, repeats: 2}\n",
         "early_terminate: {type: asha, eta: 2, form: stopping, repeats: 1}\n",
         "early_terminate: {type: median, repeats: 1}\n"};
+    static const char *const risky[] = {
+        "",
+        "early_terminate: {type: asha, eta: 2, risk: 0.5}\n",
+        "early_terminate: {type: asha, eta: 3, risk: 0.5, repeats: 1}\n",
+        "early_terminate: {type: hyperband, eta: 2, risk: 0.5}\n",
+        "early_terminate: {type: cut, at: 1000, risk: 0.5}\n"};
+    uint64_t seed = w->seed % 1000;
     int stopping = (int)sim_range(w, 1, 4);
     bool grid = sim_chance(w, 0.4);
     static const char *const methods[] = {"random", "sobol"};
     /* Settings that are nearly the same, so that some tie and are repeated. */
     bool ties = w->ties = w->seed % 5 == 3;
-    w->exact = stopping == 1 && !w->commands;
+    w->risky = w->seed % 5 == 1;
+    if (w->risky && sim_chance(w, 0.7)) {
+        seed = seed_with_an_audit(seed);
+    }
+    w->exact = stopping == 1 && !w->commands && !w->risky;
     char text[4096];
     int length = snprintf(
         text,
         sizeof text,
         "name: sim\nseed: %llu\nmethod: %s\nmetric: {name: val_loss, goal: minimize}\n%s"
         "run_cap: %lld\nworkers: %lld\nparameters:\n",
-        (unsigned long long)(w->seed % 1000),
+        (unsigned long long)seed,
         grid ? "grid" : methods[sim_range(w, 0, 1)],
-        ties ? tie_breakers[stopping] : stoppings[stopping],
-        (long long)sim_range(w, 2, 12),
+        w->risky ? risky[stopping]
+        : ties   ? tie_breakers[stopping]
+                 : stoppings[stopping],
+        (long long)(w->risky ? sim_range(w, 6, 24) : sim_range(w, 2, 12)),
         (long long)sim_range(w, 1, 4));
     length += snprintf(
         text + length,

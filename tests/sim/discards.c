@@ -1,0 +1,234 @@
+/* What giving trials up at a stated risk promises (controller/stop/discard.h), held against the
+ * committed events:
+ *
+ *   - what the study goes by is recorded once, before it is opened;
+ *   - given up is only who waits, is not held, is no audit and no repeat, once a trial is
+ *     complete, and whom more settings beat at its highest mark than the limit says. So the
+ *     best so far never is: a trial that is complete keeps its checkpoint;
+ *   - spared is who was drawn as an audit, and nobody else;
+ *   - who was given up starts from nothing when the scheduler wants it again, and never because
+ *     a user asks;
+ *   - once an audit goes on nothing is given up, and a study does not end with audits of which
+ *     none was trained.
+ *
+ * The limit, the marks and the draw are worked out here once more. */
+#include "sim.h"
+
+#include <espalier/random.h>
+#include <math.h>
+#include <stdlib.h>
+
+bool sim_is_audit(uint64_t study_seed, uint64_t setting)
+{
+    return esp_random_at(study_seed, setting, ESP_RANDOM_AUDIT, 0).word[0] <
+           UINT32_MAX / ESP_AUDIT_EVERY;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The ceil((K + 1) / 2)-th smallest of K scores: the risk is a half in every study here. */
+static void take_scores(struct world *w, const struct esp_event *e)
+{
+    struct sim_shadow *s = &w->shadow;
+    double scores[SIM_SCORES_MAX];
+    if (s->calibrated || s->opened) {
+        sim_violate(w, "the study is calibrated %s", s->opened ? "after it began" : "twice");
+        return;
+    }
+    s->calibrated = true;
+    for (uint32_t i = 0; i < e->value_count; i++) {
+        scores[i] = e->values[i];
+    }
+    qsort(scores, e->value_count, sizeof *scores, compare);
+    s->limit = e->value_count > 0 ? scores[(e->value_count + 2) / 2 - 1] : INFINITY;
+}
+
+static void take_created(struct world *w, const struct esp_event *e)
+{
+    struct sim_giving *g = &w->shadow.giving[e->trial];
+    bool repeat = e->verdict.action == ESP_VERDICT_REPEAT;
+    *g = (struct sim_giving){
+        .horizon = e->number, .setting = repeat ? -1 : w->shadow.settings++, .mark = -1};
+    for (int k = 0; k < ESP_DISCARD_MARKS; k++) {
+        g->loss[k] = NAN;
+    }
+}
+
+/* The mark is the highest half octave of the horizon that has been passed. */
+static void take_report(struct world *w, const struct esp_event *e)
+{
+    struct sim_giving *g = &w->shadow.giving[e->trial];
+    int mark = ESP_DISCARD_MARKS - 1;
+    if (e->point.tokens <= 0) {
+        return;
+    }
+    while (mark > 0 &&
+           (double)e->point.tokens <
+               (double)g->horizon * exp2((mark - (ESP_DISCARD_MARKS - 1)) / 2.0 - 5e-10)) {
+        mark--;
+    }
+    if (mark > g->mark) {
+        g->mark = mark;
+        g->loss[mark] = isfinite(e->point.value) ? (float)e->point.value : INFINITY;
+    }
+}
+
+static int beaten_by(const struct sim_shadow *s, const struct sim_giving *g)
+{
+    int count = 0;
+    for (int i = 0; i < SIM_TRIALS_MAX; i++) {
+        const struct sim_giving *other = &s->giving[i];
+        count += s->trials[i].exists && other->setting >= 0 &&
+                 other->loss[g->mark] < g->loss[g->mark];
+    }
+    return count;
+}
+
+static void check_given_up(struct world *w, const struct esp_event *e)
+{
+    struct sim_shadow *s = &w->shadow;
+    struct sim_giving *g = &s->giving[e->trial];
+    bool spare = e->verdict.action == ESP_VERDICT_SPARE;
+    const char *fault = s->trials[e->trial].state != ESP_TRIAL_PAUSED ? "it does not wait"
+                        : g->held                                     ? "the user holds it"
+                        : g->setting < 0                              ? "it is a repeat"
+                        : g->spared                   ? "it was spared as an audit"
+                        : s->complete == 0            ? "no trial is complete"
+                        : s->audit_goes_on            ? "an audit goes on"
+                        : g->mark < 0                 ? "it has told nothing"
+                        : beaten_by(s, g) <= s->limit ? "too few are better"
+                        : spare != sim_is_audit(w->study->seed, (uint64_t)g->setting)
+                            ? "the draw of audits says otherwise"
+                            : NULL;
+    sim_say(w, "trial %lld is %s", (long long)e->trial, spare ? "spared" : "given up");
+    if (fault) {
+        sim_violate(w,
+                    "trial %lld is %s, but %s",
+                    (long long)e->trial,
+                    spare ? "spared" : "given up",
+                    fault);
+    }
+    g->spared |= spare;
+    g->decided = !spare;
+}
+
+static void take_verdict(struct world *w, const struct esp_event *e)
+{
+    if (e->verdict.reason.rule != ESP_RULE_CALIBRATED || e->trial < 0) {
+        return;
+    }
+    const struct sim_giving *g = &w->shadow.giving[e->trial];
+    if (e->verdict.action != ESP_VERDICT_CONTINUE) {
+        check_given_up(w, e);
+    } else if (!g->spared) {
+        sim_violate(w, "trial %lld goes on as an audit and is none", (long long)e->trial);
+    } else {
+        w->shadow.audit_goes_on = true;
+    }
+}
+
+/* Of a trial that was given up: which moves it may still make. */
+static void check_after(struct world *w, const struct esp_event *e, struct sim_giving *g)
+{
+    if (e->trigger == ESP_TRIGGER_CONTINUE) {
+        sim_say(w, "trial %lld begins anew", (long long)e->trial);
+        g->given_up = false;
+        g->anew = true;
+    } else {
+        sim_violate(w,
+                    "trial %lld was given up, and then: %s",
+                    (long long)e->trial,
+                    esp_trigger_name(e->trigger));
+    }
+}
+
+static void take_move(struct world *w, const struct esp_event *e)
+{
+    struct sim_giving *g = &w->shadow.giving[e->trial];
+    if (g->given_up) {
+        check_after(w, e, g);
+    } else if (e->from == ESP_TRIAL_PRUNED && e->trigger == ESP_TRIGGER_CONTINUE) {
+        sim_violate(w, "trial %lld begins anew and was not given up", (long long)e->trial);
+    }
+    if (g->decided && e->trigger != ESP_TRIGGER_DISCARD) {
+        sim_violate(w, "trial %lld is to be given up and is not", (long long)e->trial);
+    }
+    if (g->decided) {
+        g->decided = false;
+        g->given_up = true;
+        for (int i = 0; i < w->checkpoint_count; i++) {
+            struct sim_checkpoint *c = &w->checkpoints[i];
+            c->given_up |= c->trial == e->trial;
+        }
+    }
+    if (e->trigger == ESP_TRIGGER_GRANT && g->anew && e->extra >= 0) {
+        sim_violate(w,
+                    "trial %lld was given up and goes on at %lld tokens",
+                    (long long)e->trial,
+                    (long long)e->extra);
+    }
+    g->held = e->trigger == ESP_TRIGGER_HOLD || (g->held && e->trigger != ESP_TRIGGER_RESUME &&
+                                                 e->trigger != ESP_TRIGGER_CONTINUE);
+    g->diverged |= e->cause == ESP_CAUSE_DIVERGED;
+    w->shadow.complete += e->to == ESP_TRIAL_COMPLETE;
+}
+
+void sim_discards_commit(struct world *w, const struct esp_event *e)
+{
+    if (w->violation[0]) {
+        return;
+    }
+    switch (e->kind) {
+    case ESP_EVENT_CALIBRATED:
+        take_scores(w, e);
+        break;
+    case ESP_EVENT_OPENED:
+        w->shadow.opened = true;
+        break;
+    case ESP_EVENT_CREATED:
+        take_created(w, e);
+        break;
+    case ESP_EVENT_REPORT:
+        take_report(w, e);
+        break;
+    case ESP_EVENT_SAVED:
+        w->shadow.giving[e->trial].anew = false;
+        break;
+    case ESP_EVENT_VERDICT:
+        take_verdict(w, e);
+        break;
+    case ESP_EVENT_MOVED:
+        take_move(w, e);
+        break;
+    default:
+        break;
+    }
+}
+
+void sim_discards_end(struct world *w)
+{
+    const struct sim_shadow *s = &w->shadow;
+    int spared = 0, tested = 0, first = -1;
+    for (int i = 0; i < SIM_TRIALS_MAX; i++) {
+        const struct sim_giving *g = &s->giving[i];
+        if (!s->trials[i].exists) {
+            continue;
+        }
+        struct esp_trial_view view = esp_core_trial(w->controller.core, (uint32_t)i);
+        if (g->given_up && view.checkpoint_tokens >= 0) {
+            sim_violate(w, "trial %d was given up and has a checkpoint", i);
+        }
+        bool ended = s->trials[i].state == ESP_TRIAL_COMPLETE ||
+                     s->trials[i].state == ESP_TRIAL_FAILED || g->diverged;
+        first = g->spared && first < 0 ? i : first;
+        spared += g->spared;
+        tested += g->spared && ended;
+    }
+    if (spared > 0 && tested == 0 && !w->commands) { /* a user may hold or stop them */
+        sim_violate(w, "the study has ended and its audit, trial %d, was not trained", first);
+    }
+}
