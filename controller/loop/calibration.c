@@ -1,5 +1,6 @@
 #include "calibration.h"
 
+#include "../stop/repeat.h"
 #include "../store/reader.h"
 #include "../study/study.h"
 
@@ -51,14 +52,17 @@ static bool is_near(double a, double b)
     return a == b || (a > 0 && b > 0 && a <= b * RUNGS_RATIO && b <= a * RUNGS_RATIO);
 }
 
-/* Trials that a study is planned for; 0: no plan. */
+/* Settings that a study is planned for at least; 0: no plan. A repeat is nobody's rival. */
 static double plan_of(const struct esp_study *study, double run_cap)
 {
+    const struct esp_stopping *stopping = &study->stopping;
     double grid = study->method == ESP_METHOD_GRID ? 1 : 0;
     for (int i = 0; i < study->param_count; i++) {
         grid *= (double)esp_param_grid_count(&study->params[i]);
     }
-    double plan = run_cap > 0 ? run_cap : grid;
+    double kept = esp_repeat_reserve(
+        (uint32_t)stopping->repeats, stopping->repeats_by_name, (int64_t)run_cap);
+    double plan = run_cap > 0 ? run_cap - kept : grid;
     if (plan > 0) {
         return grid > 0 && grid < plan ? grid : plan;
     }
@@ -92,7 +96,7 @@ difference(const struct esp_study *study, const struct esp_study *other, double 
     }
     double plan = plan_of(study, (double)study->run_cap), theirs = plan_of(other, run_cap);
     if (plan > 0 ? theirs < PLAN_LESS * plan || theirs > PLAN_MORE * plan : theirs > 0) {
-        return "it was planned for another number of trials";
+        return "it was planned for another number of settings";
     }
     return NULL;
 }

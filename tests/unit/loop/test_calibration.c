@@ -1,0 +1,169 @@
+/* Which finished studies a new one calibrates on, by how many settings both are planned for. */
+#include "loop/calibration.h"
+
+#include "store/store.h"
+#include "study/study.h"
+
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char root[] = "/tmp/espalier-calibration-XXXXXX";
+static int seeds;
+
+/* 12 points; `repeats` by name keeps half of run_cap for them, three at most. */
+static struct esp_study *read_study(const char *method, int run_cap, int repeats)
+{
+    char text[1024];
+    struct esp_error error = {""};
+    struct esp_study *study = NULL;
+    snprintf(text,
+             sizeof text,
+             "name: hand\nseed: %d\nmethod: %s\nrun_cap: %d\n"
+             "metric: {name: val_loss, goal: minimize}\n"
+             "parameters:\n"
+             "  learning_rate: {values: [1e-4, 3e-4, 1e-3, 3e-3]}\n"
+             "  batch_size: {values: [4, 8, 16]}\n"
+             "early_terminate: {type: asha, eta: 2, risk: 0.5, repeats: %d}\n"
+             "trainer: {data: text.txt, tokens: 400, model: {layers: 1, width: 16, heads: 2, "
+             "context: 8}}\n",
+             seeds++,
+             method,
+             run_cap,
+             repeats);
+    if (esp_study_read_text(text, "hand.yaml", root, &study, NULL, &error) < 0) {
+        fail_msg("%s", error.text);
+    }
+    return study;
+}
+
+/* A study that has come to its end with a score. */
+static void finish(const char *folder, struct esp_study *study)
+{
+    char dir[128];
+    struct esp_error error = {""};
+    struct esp_store *store = NULL;
+    const struct esp_store_origin origin = {
+        .file = "hand.yaml", .base = root, .nonce = 7, .time_ms = 5};
+    const struct esp_store_options unsafe = {.unsafe = true};
+    const struct esp_event ended = {.kind = ESP_EVENT_ENDED,
+                                    .seq = 1,
+                                    .time_ms = 9,
+                                    .trial = -1,
+                                    .number = ESP_STUDY_COMPLETE,
+                                    .flag = true,
+                                    .real = 2};
+    int fd = -1;
+    snprintf(dir, sizeof dir, "%s/%s", root, folder);
+    if (esp_store_lock(dir, &fd, &error) < 0 ||
+        esp_store_create(dir, study, &origin, &unsafe, &store, &error) < 0 ||
+        esp_store_append(store, &ended, 1, &error) < 0 || esp_store_commit(store, &error) < 0) {
+        fail_msg("%s", error.text);
+    }
+    close(fd);
+    esp_store_close(store);
+    esp_study_destroy(study);
+}
+
+/* Whether `study` goes by the one in `folder`, its only neighbour. */
+static bool takes(const char *folder, struct esp_study *study)
+{
+    char dir[128];
+    struct esp_calibration found;
+    struct esp_error error = {""};
+    snprintf(dir, sizeof dir, "%s/%.*s/new", root, (int)(strchr(folder, '/') - folder), folder);
+    if (esp_calibration_gather(study, dir, "hand.yaml", root, &found, &error) < 0) {
+        fail_msg("%s", error.text);
+    }
+    assert_int_equal(found.looked_at, 1);
+    bool taken = found.count == 1;
+    esp_calibration_release(&found);
+    esp_study_destroy(study);
+    return taken;
+}
+
+static void place(const char *beside)
+{
+    char dir[128];
+    snprintf(dir, sizeof dir, "%s/%s", root, beside);
+    assert_int_equal(mkdir(dir, 0700), 0);
+}
+
+static void without_repeats_plans_are_trials(void **state)
+{
+    (void)state;
+    place("plain");
+    finish("plain/a", read_study("random", 10, 0));
+    assert_true(takes("plain/a", read_study("random", 10, 0)));
+    assert_true(takes("plain/a", read_study("random", 11, 0)));
+    assert_false(takes("plain/a", read_study("random", 12, 0)));
+    assert_true(takes("plain/a", read_study("random", 5, 0)));
+    assert_false(takes("plain/a", read_study("random", 4, 0)));
+}
+
+static void studies_with_and_without_repeats_are_not_compared(void **state)
+{
+    (void)state;
+    place("mixed");
+    finish("mixed/a", read_study("random", 10, 1));
+    assert_false(takes("mixed/a", read_study("random", 10, 0)));
+    assert_false(takes("mixed/a", read_study("random", 7, 0)));
+}
+
+/* A score counts rivals, and a repeat is none: 15 trials of a grid of 12 are 12 settings, 12
+ * trials may be 9. */
+static void trials_that_are_kept_for_repeats_are_no_rivals(void **state)
+{
+    (void)state;
+    place("grid");
+    finish("grid/a", read_study("grid", 12, 1));
+    assert_true(takes("grid/a", read_study("grid", 12, 1)));
+    assert_false(takes("grid/a", read_study("grid", 15, 1)));
+    place("whole");
+    finish("whole/a", read_study("grid", 15, 1));
+    assert_true(takes("whole/a", read_study("grid", 15, 1)));
+    assert_true(takes("whole/a", read_study("grid", 12, 1)));
+    /* Three trials keep none of them, four keep two. */
+    place("few");
+    finish("few/a", read_study("random", 4, 1));
+    assert_true(takes("few/a", read_study("random", 4, 1)));
+    assert_false(takes("few/a", read_study("random", 3, 1)));
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
+{
+    (void)status;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+static int make_root(void **state)
+{
+    (void)state;
+    return mkdtemp(root) ? 0 : -1;
+}
+
+static int remove_root(void **state)
+{
+    (void)state;
+    return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_repeats_plans_are_trials),
+        cmocka_unit_test(studies_with_and_without_repeats_are_not_compared),
+        cmocka_unit_test(trials_that_are_kept_for_repeats_are_no_rivals),
+    };
+    return cmocka_run_group_tests_name("loop/calibration", tests, make_root, remove_root);
+}
