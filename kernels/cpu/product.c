@@ -17,9 +17,8 @@
 
 #if ESP_REAL_IS_FLOAT && defined(__AVX512F__)
 
-#define TILE_ROWS 8
-#define PANEL 3 /* vectors */
-#define PANEL_COLUMNS (PANEL * LANES)
+#include "tile.h"
+
 #define MC ESP_CPU_PACK_ROWS
 #define KC ESP_CPU_PACK_DEPTH
 
@@ -108,134 +107,6 @@ pack_transposed(const real *b, int64_t step, int64_t depth, int columns, int vec
     }
 }
 
-/* One tile: `rows` rows by `vectors` vectors, both constants where this is inlined. Element (i,
- * k) of a is a[i · row_step + k · k_step]. `last` columns of the last vector exist in c. */
-ESP_INLINE void tile(int rows,
-                     int vectors,
-                     const real *a,
-                     int64_t row_step,
-                     int64_t k_step,
-                     const real *b,
-                     int64_t depth,
-                     real *c,
-                     int64_t c_step,
-                     int last,
-                     int add)
-{
-    vec sum[TILE_ROWS][PANEL];
-    /* What the sums will be added to or written over is on its way meanwhile. */
-#pragma GCC unroll 8
-    for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 3
-        for (int v = 0; v < vectors; v++) {
-            __builtin_prefetch(c + i * c_step + v * LANES, 1);
-        }
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 3
-        for (int v = 0; v < vectors; v++) {
-            sum[i][v] = (vec){0};
-        }
-    }
-    for (int64_t k = 0; k < depth; k++) {
-        vec right[PANEL];
-#pragma GCC unroll 3
-        for (int v = 0; v < vectors; v++) {
-            right[v] = vec_load(b + v * LANES);
-        }
-#pragma GCC unroll 8
-        for (int i = 0; i < rows; i++) {
-            const vec left = vec_set(a[i * row_step]);
-#pragma GCC unroll 3
-            for (int v = 0; v < vectors; v++) {
-                sum[i][v] += left * right[v];
-            }
-        }
-        a += k_step;
-        b += vectors * LANES;
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 3
-        for (int v = 0; v < vectors; v++) {
-            real *to = c + i * c_step + v * LANES;
-            if (v == vectors - 1 && last < LANES) {
-                vec_store_part(
-                    to, add ? sum[i][v] + vec_load_part(to, last, 0) : sum[i][v], last);
-            } else {
-                vec_store(to, add ? sum[i][v] + vec_load(to) : sum[i][v]);
-            }
-        }
-    }
-}
-
-/* One packed panel against a block of rows. Element (i, k) of the left block is
- * a[i · row_step + k], or a[i + k · MC] when row_step is 1. */
-struct strip {
-    const real *a;
-    int64_t row_step; /* 1: the copied block */
-    int64_t rows, depth;
-    const real *packed;
-    real *c;
-    int64_t c_step;
-    int last;
-    int add;
-};
-
-/* The two orders of the left operand have a step of 1, which the address computation of the
- * inner loop is better off knowing. */
-#define TILE(rows_of_tile, vectors)                                                            \
-    do {                                                                                       \
-        const real *a = s->a + i * s->row_step;                                                \
-        real *c = s->c + i * s->c_step;                                                        \
-        if (s->row_step == 1) {                                                                \
-            tile(rows_of_tile,                                                                 \
-                 vectors,                                                                      \
-                 a,                                                                            \
-                 1,                                                                            \
-                 MC,                                                                           \
-                 s->packed,                                                                    \
-                 s->depth,                                                                     \
-                 c,                                                                            \
-                 s->c_step,                                                                    \
-                 s->last,                                                                      \
-                 s->add);                                                                      \
-        } else {                                                                               \
-            tile(rows_of_tile,                                                                 \
-                 vectors,                                                                      \
-                 a,                                                                            \
-                 s->row_step,                                                                  \
-                 1,                                                                            \
-                 s->packed,                                                                    \
-                 s->depth,                                                                     \
-                 c,                                                                            \
-                 s->c_step,                                                                    \
-                 s->last,                                                                      \
-                 s->add);                                                                      \
-        }                                                                                      \
-        i += rows_of_tile;                                                                     \
-    } while (0)
-
-#define STRIP(vectors)                                                                         \
-    static __attribute__((noinline)) void strip_##vectors(const struct strip *s)               \
-    {                                                                                          \
-        int64_t i = 0;                                                                         \
-        while (s->rows - i >= 8) {                                                             \
-            TILE(8, vectors);                                                                  \
-        }                                                                                      \
-        while (s->rows - i >= 4) {                                                             \
-            TILE(4, vectors);                                                                  \
-        }                                                                                      \
-        while (s->rows - i >= 1) {                                                             \
-            TILE(1, vectors);                                                                  \
-        }                                                                                      \
-    }
-
-STRIP(1)
-STRIP(2)
-STRIP(3)
-
 /* Vectors of the panel that begins at `column` of `columns`: 3 while there are more than 4
  * left, so that the end is not a single one, whose sums are too few to hide the latency. */
 ESP_INLINE int panel_vectors(int64_t column, int64_t columns)
@@ -288,33 +159,43 @@ static void copy_left(
     }
 }
 
-/* Rows row … row + rows of c, against everything that is packed. */
+/* Rows row … row + rows of c, against everything that is packed; `done`: the sums are then
+ * whole, and the epilogue follows while they are in the cache. */
 static void multiply_block(const struct product *p,
                            const struct esp_cpu_state *state,
                            const struct part *part,
                            int64_t row,
-                           int64_t rows)
+                           int64_t rows,
+                           int done)
 {
-    struct strip s = {.rows = rows,
-                      .depth = part->depth,
-                      .c_step = p->c_step,
-                      .add = p->accumulate || part->k > 0};
+    struct strip s = {
+        .a = p->a.data + row * p->a.step + part->k,
+        .row_step = p->a.step,
+        .k_step = 1,
+        .rows = rows,
+        .depth = part->depth,
+        .c_step = p->c_step,
+        .add = p->accumulate || part->k > 0,
+        .beside = done && p->beside ? (int64_t)((uintptr_t)p->beside - (uintptr_t)p->c) : 0};
     if (p->a.transposed) {
         copy_left(p, row, rows, part->k, part->depth, state->left);
         s.a = state->left;
         s.row_step = 1;
-    } else {
-        s.a = p->a.data + row * p->a.step + part->k;
-        s.row_step = p->a.step;
+        s.k_step = MC;
     }
     for (int64_t j = 0; j < part->columns;) {
         const int vectors = panel_vectors(j, part->columns);
-        const int64_t left = part->columns - j - (vectors - 1) * LANES;
+        const int64_t whole = vectors * LANES, left = part->columns - j;
+        const int64_t column = part->first + j;
         s.packed = (const real *)state->pack + j * part->depth;
-        s.c = p->c + row * p->c_step + part->first + j;
-        s.last = left < LANES ? (int)left : LANES;
+        s.c = p->c + row * p->c_step + column;
+        s.c_next = left > whole ? s.c + whole : s.c + rows * p->c_step - j;
+        s.last = left < whole ? (int)(left - (vectors - 1) * LANES) : LANES;
         (vectors == 3 ? strip_3 : vectors == 2 ? strip_2 : strip_1)(&s);
-        j += vectors * LANES;
+        if (done && p->after) {
+            p->after(p->context, row, rows, (int)column, (int)(left < whole ? left : whole));
+        }
+        j += whole;
     }
 }
 
@@ -338,14 +219,10 @@ void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *stat
             const int64_t depth = p->k - k < kc ? p->k - k : kc;
             const struct part part = {
                 .k = k, .depth = depth, .first = first, .columns = columns};
-            const int done = first + columns == p->n && k + depth == p->k;
             pack(p, &part, state->pack);
             for (int64_t i = 0; i < p->m; i += MC) {
                 const int64_t rows = p->m - i < MC ? p->m - i : MC;
-                multiply_block(p, state, &part, i, rows);
-                if (done && p->after) {
-                    p->after(p->context, i, rows);
-                }
+                multiply_block(p, state, &part, i, rows, k + depth == p->k);
             }
         }
     }
@@ -376,7 +253,7 @@ void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *stat
              p->c + i * p->c_step,
              p->c_step);
         if (p->after) {
-            p->after(p->context, i, rows);
+            p->after(p->context, i, rows, 0, (int)p->n);
         }
     }
 }

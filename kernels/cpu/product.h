@@ -1,4 +1,4 @@
-/* Products of the linear operations, whose result is worked on further by blocks of rows while
+/* Products of the linear operations, whose result is worked on further by blocks while
  * it is in the cache. */
 #ifndef ESP_CPU_PRODUCT_H
 #define ESP_CPU_PRODUCT_H
@@ -7,14 +7,17 @@
 #include "state.h"
 
 /* c[m, n] = a[m, k] · b[k, n], or c += with `accumulate`. `after` (may be NULL) is told of each
- * block of rows of c that is complete. */
+ * block of c that is complete: `rows` rows from `row` by `columns` columns from `column`.
+ * `beside` is what it reads or writes beside c (in c's shape and step), or NULL: a hint to
+ * fetch it. */
 struct product {
     int64_t m, n, k;
     struct matrix a, b;
     int accumulate;
     real *c;
     int64_t c_step;
-    void (*after)(const void *context, int64_t row, int64_t rows);
+    void (*after)(const void *context, int64_t row, int64_t rows, int column, int columns);
+    const real *beside;
     const void *context;
 };
 

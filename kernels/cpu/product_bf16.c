@@ -69,7 +69,7 @@ void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *stat
                                     .c_step = p->c_step,
                                 });
         if (p->after) {
-            p->after(p->context, i, rows);
+            p->after(p->context, i, rows, 0, (int)p->n);
         }
     }
 }

@@ -13,13 +13,14 @@
 /* Scores, gradients of scores, and three numbers for each query. */
 #define ESP_CPU_SCRATCH (2 * ESP_CPU_QUERIES * ESP_CPU_KEYS + 3 * ESP_CPU_QUERIES)
 
-/* The right operand of a product, packed: 384 · 480 · 4 = 720 KiB, which leaves room in a
- * second-level cache of 1 MiB; as many columns at a time as fit at the depth of the product,
- * which is at most that of a micro-batch of a wide model (CPU_ROWS_WIDE). */
-#define ESP_CPU_PACK ((size_t)384 * 480)
-#define ESP_CPU_PACK_DEPTH 512
+/* The right operand of a product, packed: 384 · 512 · 4 = 768 KiB, which leaves room in a
+ * second-level cache of 1 MiB; as many columns at a time as fit at the depth of the product. A
+ * panel of it, 384 · 48 · 4 = 72 KiB, comes from there for every 8 rows; deeper ones do so more
+ * slowly, shallower ones have their sums read and written more often. */
+#define ESP_CPU_PACK ((size_t)384 * 512)
+#define ESP_CPU_PACK_DEPTH 384
 
-/* Rows of the left operand that meet a packed panel together: 64 · 512 · 4 = 128 KiB. */
+/* Rows of the left operand that meet a packed panel together: 64 · 384 · 4 = 96 KiB. */
 #define ESP_CPU_PACK_ROWS 64
 
 struct esp_cpu_onednn;
