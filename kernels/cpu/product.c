@@ -22,37 +22,46 @@
 #define MC ESP_CPU_PACK_ROWS
 #define KC ESP_CPU_PACK_DEPTH
 
-/* r becomes its transpose: four rounds of exchanges between rows that are s apart. */
-ESP_INLINE void transpose(vec r[LANES])
+/* 16 rows of 16, `step` apart, become 16 vectors of their columns, `to_step` apart. Quarters of
+ * rows are gathered as they are loaded, which leaves half of the exchanges that registers would
+ * need. */
+ESP_INLINE void transpose(const real *from, int64_t step, real *to, int64_t to_step)
 {
-    const ivec lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 #pragma GCC unroll 4
-    for (int s = 8; s > 0; s /= 2) {
-        const ivec high = (lane & s) != 0;
-        const ivec first = (high & (lane - s + LANES)) | (~high & lane);
-        const ivec second = (high & (lane + LANES)) | (~high & (lane + s));
-#pragma GCC unroll 16
-        for (int i = 0; i < LANES; i++) {
-            if (!(i & s)) {
-                vec a = r[i], b = r[i + s];
-                r[i] = __builtin_shuffle(a, b, first);
-                r[i + s] = __builtin_shuffle(a, b, second);
-            }
+    for (int quarter = 0; quarter < 4; quarter++) {
+        __m512 r[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) { /* rows i, i + 4, i + 8, i + 12 */
+            const real *at = from + i * step + 4 * quarter;
+            r[i] = _mm512_castps128_ps512(_mm_loadu_ps(at));
+            r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(at + 4 * step), 1);
+            r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(at + 8 * step), 2);
+            r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(at + 12 * step), 3);
         }
+        const __m512 low01 = _mm512_unpacklo_ps(r[0], r[1]);
+        const __m512 low23 = _mm512_unpacklo_ps(r[2], r[3]);
+        const __m512 high01 = _mm512_unpackhi_ps(r[0], r[1]);
+        const __m512 high23 = _mm512_unpackhi_ps(r[2], r[3]);
+        real *const row = to + 4 * quarter * to_step;
+        vec_store(row, (vec)_mm512_shuffle_ps(low01, low23, 0x44));
+        vec_store(row + to_step, (vec)_mm512_shuffle_ps(low01, low23, 0xee));
+        vec_store(row + 2 * to_step, (vec)_mm512_shuffle_ps(high01, high23, 0x44));
+        vec_store(row + 3 * to_step, (vec)_mm512_shuffle_ps(high01, high23, 0xee));
     }
 }
 
-/* Rows ahead that are asked for while one is copied: strips of wide rows are no stream that the
- * processor would follow by itself. */
-#define ROWS_AHEAD 8
-
-/* `depth` rows of `vectors` whole vectors; the number is a constant where this is inlined. */
-ESP_INLINE void copy_rows(const real *from, int64_t step, int64_t depth, int vectors, real *to)
+/* `depth` rows of `vectors` whole vectors; the number is a constant where this is inlined.
+ * `ahead`: rows ahead that are asked for while one is copied, since strips of wide rows are no
+ * stream that the processor would follow by itself. */
+ESP_INLINE void
+copy_rows(const real *from, int64_t step, int64_t depth, int vectors, int ahead, real *to)
 {
     for (int64_t k = 0; k < depth; k++) {
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) {
-            __builtin_prefetch(from + ROWS_AHEAD * step + v * LANES);
+            if (ahead) {
+                __builtin_prefetch(from + ahead * step + v * LANES);
+            }
             vec_store(to + v * LANES, vec_load(from + v * LANES));
         }
         from += step;
@@ -62,15 +71,11 @@ ESP_INLINE void copy_rows(const real *from, int64_t step, int64_t depth, int vec
 
 /* Packs `columns` (1 … 48) columns of `depth` rows into rows of `vectors` vectors, filled up
  * with zeros. */
-static void
+ESP_INLINE void
 pack_rows(const real *b, int64_t step, int64_t depth, int columns, int vectors, real *to)
 {
     if (columns == 3 * LANES) {
-        copy_rows(b, step, depth, 3, to);
-        return;
-    }
-    if (columns == 2 * LANES) {
-        copy_rows(b, step, depth, 2, to);
+        copy_rows(b, step, depth, 3, 0, to);
         return;
     }
     for (int64_t k = 0; k < depth; k++) {
@@ -86,22 +91,25 @@ pack_rows(const real *b, int64_t step, int64_t depth, int columns, int vectors, 
 static void
 pack_transposed(const real *b, int64_t step, int64_t depth, int columns, int vectors, real *to)
 {
+    const int64_t to_step = vectors * LANES;
     for (int v = 0; v < vectors; v++) {
-        const int left = columns - v * LANES;
+        const int left = columns - v * LANES, rows = left < LANES ? left : LANES;
         for (int64_t k = 0; k < depth; k += LANES) {
             const int some = depth - k < LANES ? (int)(depth - k) : LANES;
-            vec r[LANES];
-            for (int j = 0; j < LANES; j++) {
-                const real *from = b + (v * LANES + j) * step + k;
-                if (j >= left) {
-                    r[j] = (vec){0};
-                } else {
-                    r[j] = some == LANES ? vec_load(from) : vec_load_part(from, some, 0);
-                }
+            const real *from = b + v * LANES * step + k;
+            real *const at = to + k * to_step + v * LANES;
+            if (rows == LANES && some == LANES) {
+                transpose(from, step, at, to_step);
+                continue;
             }
-            transpose(r);
+            real whole[LANES * LANES], turned[LANES * LANES];
+            memset(whole, 0, sizeof whole);
+            for (int i = 0; i < rows; i++) {
+                memcpy(whole + i * LANES, from + i * step, (size_t)some * sizeof(real));
+            }
+            transpose(whole, LANES, turned, LANES);
             for (int i = 0; i < some; i++) {
-                vec_store(to + ((k + i) * vectors + v) * LANES, r[i]);
+                vec_store(at + i * to_step, vec_load(turned + i * LANES));
             }
         }
     }
@@ -124,24 +132,44 @@ struct part {
     int64_t first, columns;
 };
 
-static void pack(const struct product *p, const struct part *part, real *to)
+/* One panel, from row k of the part on. */
+ESP_INLINE void pack_panel(const struct product *p,
+                           const struct part *part,
+                           int64_t j,
+                           int64_t k,
+                           int64_t depth,
+                           real *to)
 {
-    const int64_t depth = part->depth, step = p->b.step;
-    for (int64_t j = 0; j < part->columns;) {
-        const int vectors = panel_vectors(j, part->columns);
-        const int64_t left = part->columns - j, whole = vectors * LANES;
-        const int some = (int)(left < whole ? left : whole);
-        const int64_t column = part->first + j;
-        if (p->b.transposed) {
-            const real *b = p->b.data + column * step + part->k;
-            pack_transposed(b, step, depth, some, vectors, to + j * depth);
-        } else {
-            const real *b = p->b.data + part->k * step + column;
-            pack_rows(b, step, depth, some, vectors, to + j * depth);
-        }
-        j += whole;
+    const int vectors = panel_vectors(j, part->columns);
+    const int64_t left = part->columns - j, whole = vectors * LANES, step = p->b.step;
+    const int some = (int)(left < whole ? left : whole);
+    real *const at = to + j * part->depth + k * whole;
+    if (p->b.transposed) {
+        const real *b = p->b.data + (part->first + j) * step + part->k + k;
+        pack_transposed(b, step, depth, some, vectors, at);
+    } else {
+        const real *b = p->b.data + (part->k + k) * step + part->first + j;
+        pack_rows(b, step, depth, some, vectors, at);
     }
 }
+
+/* Rows that are packed together, panel after panel: they are read along, which the processor
+ * fetches ahead for by itself, and it follows so many at a time. */
+#define ROWS_ALONG 4
+
+static void pack(const struct product *p, const struct part *part, real *to)
+{
+    const int64_t along = p->b.transposed ? part->depth : ROWS_ALONG;
+    for (int64_t k = 0; k < part->depth; k += along) {
+        const int64_t some = part->depth - k < along ? part->depth - k : along;
+        for (int64_t j = 0; j < part->columns;) {
+            pack_panel(p, part, j, k, some, to);
+            j += panel_vectors(j, part->columns) * LANES;
+        }
+    }
+}
+
+#define ROWS_AHEAD 8
 
 /* A transposed left block lies in rows that are far apart, often by a power of two, which only
  * a few sets of the cache would hold: it is copied, [depth, MC]. */
@@ -151,7 +179,7 @@ static void copy_left(
     const real *from = p->a.data + k * p->a.step + row;
     _Static_assert(MC == 4 * LANES, "a whole block is four vectors");
     if (rows == MC) {
-        copy_rows(from, p->a.step, depth, 4, to);
+        copy_rows(from, p->a.step, depth, 4, ROWS_AHEAD, to);
         return;
     }
     for (int64_t i = 0; i < depth; i++) {
