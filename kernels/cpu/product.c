@@ -187,6 +187,22 @@ static void copy_left(
     }
 }
 
+/* What of the strip's tiles a triangle leaves: see struct strip. */
+ESP_INLINE void
+cut_triangle(const struct product *p, const struct part *part, int64_t row, struct strip *s)
+{
+    s->begin = -s->rows;
+    s->end = part->depth;
+    if (p->triangle != TRIANGLE_LEFT) {
+        return;
+    }
+    if (p->a.transposed) {
+        s->begin = row - p->shift - part->k;
+    } else {
+        s->end = row + p->shift - part->k;
+    }
+}
+
 /* Rows row … row + rows of c, against everything that is packed; `done`: the sums are then
  * whole, and the epilogue follows while they are in the cache. */
 static void multiply_block(const struct product *p,
@@ -211,6 +227,7 @@ static void multiply_block(const struct product *p,
         s.row_step = 1;
         s.k_step = MC;
     }
+    cut_triangle(p, part, row, &s);
     for (int64_t j = 0; j < part->columns;) {
         const int vectors = panel_vectors(j, part->columns);
         const int64_t whole = vectors * LANES, left = part->columns - j;
@@ -218,8 +235,9 @@ static void multiply_block(const struct product *p,
         s.packed = (const real *)state->pack + j * part->depth;
         s.c = p->c + row * p->c_step + column;
         s.c_next = left > whole ? s.c + whole : s.c + rows * p->c_step - j;
+        s.first = p->triangle == TRIANGLE_RESULT ? column - p->shift - row : 0;
         s.last = left < whole ? (int)(left - (vectors - 1) * LANES) : LANES;
-        (vectors == 3 ? strip_3 : vectors == 2 ? strip_2 : strip_1)(&s);
+        strip(&s, vectors, p->triangle != TRIANGLE_NONE);
         if (done && p->after) {
             p->after(p->context, row, rows, (int)column, (int)(left < whole ? left : whole));
         }
@@ -235,6 +253,8 @@ ESP_INLINE int64_t even_block(int64_t extent, int64_t most, int64_t grain)
     const int64_t block = blocks > 0 ? (extent + blocks - 1) / blocks : grain;
     return (block + grain - 1) / grain * grain;
 }
+
+const int ESP_CPU(queries) = ESP_CPU_QUERIES;
 
 void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *state)
 {
@@ -261,6 +281,8 @@ void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *stat
 /* Rows of one product: few enough for its result to stay in a second-level cache of 1 MiB
  * (256 · 1024 · 4), many enough for the BLAS, which packs the weights anew for every block. */
 #define ROWS_BLOCK 256
+
+const int ESP_CPU(queries) = ESP_CPU_QUERIES_WASTED;
 
 void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *state)
 {

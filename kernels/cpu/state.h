@@ -4,10 +4,10 @@
 
 #include <stddef.h>
 
-/* Attention works on blocks of 64 queries by 256 keys: scores and their gradient in double are
- * 2 · 64 · 256 · 8 = 256 KiB, in float 128 KiB, within the second-level cache. Contexts up to
- * 256 need one block of keys. */
-#define ESP_CPU_QUERIES 64
+/* Attention works on blocks of up to 256 queries by 256 keys: scores and their gradient in
+ * float are 2 · 256 · 256 · 4 = 512 KiB, within the second-level cache. Contexts up to 256 need
+ * one block. */
+#define ESP_CPU_QUERIES 256
 #define ESP_CPU_KEYS 256
 
 /* Scores, gradients of scores, and three numbers for each query. */
@@ -26,9 +26,9 @@
 struct esp_cpu_onednn;
 
 struct esp_cpu_state {
-    void *scratch;                  /* ESP_CPU_SCRATCH reals */
-    void *pack;                     /* ESP_CPU_PACK reals */
-    void *left;                     /* ESP_CPU_PACK_DEPTH · ESP_CPU_PACK_ROWS reals */
+    void *scratch;                 /* ESP_CPU_SCRATCH reals */
+    void *pack;                    /* ESP_CPU_PACK reals */
+    void *left;                    /* ESP_CPU_PACK_DEPTH · ESP_CPU_PACK_ROWS reals */
     struct esp_cpu_onednn *onednn; /* of the bf16 level; NULL elsewhere */
 };
 

@@ -11,6 +11,7 @@
 #include "real.h"
 
 #include <immintrin.h>
+#include <stdbool.h>
 
 #define TILE_ROWS 8
 #define PANEL 3 /* vectors */
@@ -33,6 +34,9 @@ struct strip {
     const real *c_next; /* the next strip's first tile */
     /* What the epilogue reads or writes beside c, `beside` bytes from it; 0: nothing. */
     int64_t beside;
+    /* Triangles: tiles that end at or before row `first` are left out; the tile of rows i … j −
+     * 1 sums from begin + i to end + j, as far as that is within 0 … depth. */
+    int64_t first, begin, end;
 };
 
 /* Where one tile is: `rows` and `vectors` are constants where this is inlined. */
@@ -126,9 +130,15 @@ ESP_INLINE void tile(const struct strip *s, struct tile t, int rows, int vectors
     tile_store(s, c, rows, vectors, sum);
 }
 
+ESP_INLINE int64_t within(int64_t x, int64_t low, int64_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
 /* Row i of the strip and the `rows` that follow. Which of the left block's steps is 1 is said
- * by a constant: the address computation of the inner loop is better off knowing. */
-ESP_INLINE void tile_at(const struct strip *s, int64_t i, int rows, int vectors)
+ * by a constant: the address computation of the inner loop is better off knowing. So is `cut`:
+ * whether there is a triangle. */
+ESP_INLINE void tile_at(const struct strip *s, int64_t i, int rows, int vectors, bool cut)
 {
     struct tile t = {.a = s->a + i * s->row_step,
                      .b = s->packed,
@@ -136,6 +146,16 @@ ESP_INLINE void tile_at(const struct strip *s, int64_t i, int rows, int vectors)
                      .k_step = s->k_step,
                      .depth = s->depth,
                      .c = s->c + i * s->c_step};
+    if (cut) {
+        const int64_t begin = within(s->begin + i, 0, s->depth);
+        const int64_t end = within(s->end + i + rows, begin, s->depth);
+        if (i + rows <= s->first) {
+            return;
+        }
+        t.a += begin * s->k_step;
+        t.b += begin * vectors * LANES;
+        t.depth = end - begin;
+    }
     t.next = i + rows < s->rows ? t.c + rows * s->c_step : s->c_next;
     if (s->row_step == 1) {
         t.row_step = 1;
@@ -146,23 +166,34 @@ ESP_INLINE void tile_at(const struct strip *s, int64_t i, int rows, int vectors)
     }
 }
 
-#define ESP_CPU_STRIP(vectors)                                                                 \
-    static __attribute__((noinline)) void strip_##vectors(const struct strip *s)               \
+#define ESP_CPU_STRIP(name, vectors, cut)                                                      \
+    static __attribute__((noinline)) void name(const struct strip *s)                          \
     {                                                                                          \
         int64_t i = 0;                                                                         \
         for (; s->rows - i >= 8; i += 8) {                                                     \
-            tile_at(s, i, 8, vectors);                                                         \
+            tile_at(s, i, 8, vectors, cut);                                                    \
         }                                                                                      \
         for (; s->rows - i >= 4; i += 4) {                                                     \
-            tile_at(s, i, 4, vectors);                                                         \
+            tile_at(s, i, 4, vectors, cut);                                                    \
         }                                                                                      \
         for (; s->rows - i >= 1; i += 1) {                                                     \
-            tile_at(s, i, 1, vectors);                                                         \
+            tile_at(s, i, 1, vectors, cut);                                                    \
         }                                                                                      \
     }
 
-ESP_CPU_STRIP(1)
-ESP_CPU_STRIP(2)
-ESP_CPU_STRIP(3)
+ESP_CPU_STRIP(strip_1, 1, false)
+ESP_CPU_STRIP(strip_2, 2, false)
+ESP_CPU_STRIP(strip_3, 3, false)
+ESP_CPU_STRIP(cut_strip_1, 1, true)
+ESP_CPU_STRIP(cut_strip_2, 2, true)
+ESP_CPU_STRIP(cut_strip_3, 3, true)
+
+/* A whole strip of 1 … 3 vectors. */
+static void strip(const struct strip *s, int vectors, bool cut)
+{
+    static void (*const strips[2][PANEL])(const struct strip *) = {
+        {strip_1, strip_2, strip_3}, {cut_strip_1, cut_strip_2, cut_strip_3}};
+    strips[cut][vectors - 1](s);
+}
 
 #endif
