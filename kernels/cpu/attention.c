@@ -115,6 +115,15 @@ static void weigh_queries(const struct head *h,
                               .c_step = h->step});
 }
 
+/* A row of one head is a few lines in rows that are far apart, which the processor does not
+ * fetch ahead: asked for while there are exponentials to compute. */
+ESP_INLINE void fetch_row(const real *row, int64_t count)
+{
+    for (int64_t c = 0; c < count; c += LANES) {
+        __builtin_prefetch(row + c, 0, 2);
+    }
+}
+
 ESP_INLINE real largest_of(const real *x, int count)
 {
     vec largest = vec_set((real)-INFINITY);
@@ -160,6 +169,10 @@ static void forward_block(const struct head *h, const struct block *b, real *lar
     for (int i = 0; i < b->queries; i++) {
         real *scores = h->scores + i * ESP_CPU_KEYS;
         const int seen = visible(h, b, i);
+        const int64_t row = (b->first_query + i) * h->step;
+        fetch_row(h->v + row, h->depth);
+        fetch_row(h->q + row + h->depth, h->depth); /* of the next head */
+        fetch_row(h->k + row + h->depth, h->depth);
         if (seen <= 0) {
             memset(scores, 0, (size_t)b->keys * sizeof(real));
             continue;
@@ -287,6 +300,12 @@ backward_block(const struct head *h, const struct block *b, const real *dots, in
     for (int i = 0; i < b->queries; i++) {
         const int seen = visible(h, b, i);
         const int at = i * ESP_CPU_KEYS;
+        const int64_t row = (b->first_query + i) * h->step + h->depth; /* of the next head */
+        fetch_row(h->q + row, h->depth);
+        fetch_row(h->k + row, h->depth);
+        fetch_row(h->v + row, h->depth);
+        fetch_row(h->grad_out + (b->first_query + i) * h->width + h->depth, h->depth);
+        fetch_row(h->out + (b->first_query + i) * h->width + h->depth, h->depth);
         backward_row(h->scores + at,
                      h->grad_scores + at,
                      seen > 0 ? seen : 0,
