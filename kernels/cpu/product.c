@@ -8,7 +8,8 @@
  *   for each block of columns and ≤ KC of the summed extent:        pack b, 16 columns a vector
  *     for each block of MC rows:                                    a stays in the second level
  *       for each panel of 48 columns:                               stays in the first level
- *         for each 8 rows: 8 × 3 vectors of sums in registers
+ *         for each 8 rows: 8 × 3 vectors of sums in registers (tile.h)
+ *       and the epilogue of those 48 columns
  *
  * An element's sum runs over k in order, in blocks that k alone decides, whatever its row or
  * column. */
@@ -213,9 +214,6 @@ static void multiply_block(const struct product *p,
                            int done)
 {
     struct strip s = {
-        .a = p->a.data + row * p->a.step + part->k,
-        .row_step = p->a.step,
-        .k_step = 1,
         .rows = rows,
         .depth = part->depth,
         .c_step = p->c_step,
@@ -226,6 +224,10 @@ static void multiply_block(const struct product *p,
         s.a = state->left;
         s.row_step = 1;
         s.k_step = MC;
+    } else {
+        s.a = p->a.data + row * p->a.step + part->k;
+        s.row_step = p->a.step;
+        s.k_step = 1;
     }
     cut_triangle(p, part, row, &s);
     for (int64_t j = 0; j < part->columns;) {
