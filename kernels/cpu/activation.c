@@ -49,18 +49,14 @@ ESP_INLINE void row_activation(const real *in,
     }
 }
 
-void ESP_CPU(bias_activation)(const real *in,
-                              const real *bias,
-                              real *pre,
-                              real *out,
-                              int64_t rows,
-                              int columns,
-                              enum esp_kernel_activation activation)
+void ESP_CPU(bias_activation)(
+    const struct esp_cpu_block *block, const real *in, const real *bias, real *pre, real *out)
 {
-    for (int64_t r = 0; r < rows; r++) {
-        const int64_t at = r * columns;
+    for (int64_t r = 0; r < block->rows; r++) {
+        const int64_t at = r * block->step;
+        const int columns = block->columns;
         real *kept = pre ? pre + at : NULL;
-        switch (activation) {
+        switch (block->activation) {
         case ESP_KERNEL_LINEAR:
             row_activation(in + at, bias, kept, out + at, columns, ESP_KERNEL_LINEAR);
             break;
@@ -74,31 +70,29 @@ void ESP_CPU(bias_activation)(const real *in,
     }
 }
 
-ESP_INLINE void multiply_slope(real *grad,
-                               const real *pre,
-                               int64_t count,
-                               enum esp_kernel_activation activation)
+ESP_INLINE void
+row_slope(real *grad, const real *pre, int columns, enum esp_kernel_activation activation)
 {
-    int64_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-        vec_store(grad + i, vec_load(grad + i) * slope(vec_load(pre + i), activation));
+    int c = 0;
+    for (; c + LANES <= columns; c += LANES) {
+        vec_store(grad + c, vec_load(grad + c) * slope(vec_load(pre + c), activation));
     }
-    if (i < count) {
-        int rest = (int)(count - i);
-        vec g = vec_load_part(grad + i, rest, 0);
-        vec_store_part(grad + i, g * slope(vec_load_part(pre + i, rest, 0), activation), rest);
+    if (c < columns) {
+        int rest = columns - c;
+        vec g = vec_load_part(grad + c, rest, 0);
+        vec_store_part(grad + c, g * slope(vec_load_part(pre + c, rest, 0), activation), rest);
     }
 }
 
-void ESP_CPU(activation_slope)(real *grad,
-                               const real *pre,
-                               int64_t count,
-                               enum esp_kernel_activation activation)
+void ESP_CPU(activation_slope)(const struct esp_cpu_block *block, real *grad, const real *pre)
 {
-    if (activation == ESP_KERNEL_GELU) {
-        multiply_slope(grad, pre, count, ESP_KERNEL_GELU);
-    } else if (activation == ESP_KERNEL_GELU_TANH) {
-        multiply_slope(grad, pre, count, ESP_KERNEL_GELU_TANH);
+    for (int64_t r = 0; r < block->rows; r++) {
+        const int64_t at = r * block->step;
+        if (block->activation == ESP_KERNEL_GELU) {
+            row_slope(grad + at, pre + at, block->columns, ESP_KERNEL_GELU);
+        } else if (block->activation == ESP_KERNEL_GELU_TANH) {
+            row_slope(grad + at, pre + at, block->columns, ESP_KERNEL_GELU_TANH);
+        }
     }
 }
 
@@ -109,13 +103,11 @@ void ESP_CPU(activation_forward)(const struct esp_kernels *kernels,
     (void)kernels;
     FOR_ACTIVE(batch, k)
     {
+        const struct esp_cpu_block block = {.rows = rows_of(batch, k),
+                                            .columns = op->width,
+                                            .step = op->width,
+                                            .activation = op->activation};
         ESP_CPU(bias_activation)
-        (member_of(op->in, k),
-         NULL,
-         NULL,
-         member_of(op->out, k),
-         rows_of(batch, k),
-         op->width,
-         op->activation);
+        (&block, member_of(op->in, k), NULL, NULL, member_of(op->out, k));
     }
 }

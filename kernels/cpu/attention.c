@@ -44,34 +44,84 @@ ESP_INLINE struct matrix rows_at(const real *first, int64_t row, int64_t step, i
     return (struct matrix){.data = first + row * step, .step = step, .transposed = transposed};
 }
 
-/* c[m, n] = a[m, k] · b[k, n], or added with `add`. */
-static void multiply(const struct head *h,
-                     int64_t m,
-                     int64_t n,
-                     int64_t k,
-                     struct matrix a,
-                     struct matrix b,
-                     int add,
-                     real *c,
-                     int64_t c_step)
+/* A product with the scores of a block, or their gradient, as the result or left operand: what
+ * a query does not see of them is the triangle. */
+static void
+multiply(const struct head *h, const struct block *b, enum triangle triangle, struct product p)
 {
-    const struct product p = {
-        .m = m, .n = n, .k = k, .a = a, .b = b, .accumulate = add, .c = c, .c_step = c_step};
+    p.triangle = h->causal ? triangle : TRIANGLE_NONE;
+    p.shift = b->first_query - b->first_key;
     ESP_CPU(multiply)(&p, h->state);
 }
 
-/* scores = q kᵀ of the block, still without the scale */
-static void block_scores(const struct head *h, const struct block *b)
+/* scores = a bᵀ of the block, from rows of queries and of keys */
+static void block_scores(const struct head *h,
+                         const struct block *b,
+                         struct matrix queries,
+                         struct matrix keys,
+                         real *scores)
 {
     multiply(h,
-             b->queries,
-             b->keys,
-             h->depth,
-             rows_at(h->q, b->first_query, h->step, 0),
-             rows_at(h->k, b->first_key, h->step, 1),
-             0,
-             h->scores,
-             ESP_CPU_KEYS);
+             b,
+             TRIANGLE_RESULT,
+             (struct product){.m = b->queries,
+                              .n = b->keys,
+                              .k = h->depth,
+                              .a = queries,
+                              .b = keys,
+                              .c = scores,
+                              .c_step = ESP_CPU_KEYS});
+}
+
+/* out [queries, D] = scores · b, or added */
+static void weigh_keys(const struct head *h,
+                       const struct block *b,
+                       const real *scores,
+                       struct matrix keys,
+                       real *out,
+                       int64_t out_step)
+{
+    multiply(h,
+             b,
+             TRIANGLE_LEFT,
+             (struct product){.m = b->queries,
+                              .n = h->depth,
+                              .k = b->keys,
+                              .a = {.data = scores, .step = ESP_CPU_KEYS},
+                              .b = keys,
+                              .accumulate = b->first_key > 0,
+                              .c = out,
+                              .c_step = out_step});
+}
+
+/* out [keys, D] = scoresᵀ · b, or added with `add` */
+static void weigh_queries(const struct head *h,
+                          const struct block *b,
+                          const real *scores,
+                          struct matrix queries,
+                          int add,
+                          real *out)
+{
+    multiply(h,
+             b,
+             TRIANGLE_LEFT,
+             (struct product){.m = b->keys,
+                              .n = h->depth,
+                              .k = b->queries,
+                              .a = {.data = scores, .step = ESP_CPU_KEYS, .transposed = 1},
+                              .b = queries,
+                              .accumulate = add,
+                              .c = out,
+                              .c_step = h->step});
+}
+
+/* A row of one head is a few lines in rows that are far apart, which the processor does not
+ * fetch ahead: asked for while there are exponentials to compute. */
+ESP_INLINE void fetch_row(const real *row, int64_t count)
+{
+    for (int64_t c = 0; c < count; c += LANES) {
+        __builtin_prefetch(row + c, 0, 2);
+    }
 }
 
 ESP_INLINE real largest_of(const real *x, int count)
@@ -111,10 +161,18 @@ ESP_INLINE real exp_row(real *x, int count, int all, real scale, real shift)
 /* One block of keys folded into the running maximum, sum and result of its queries. */
 static void forward_block(const struct head *h, const struct block *b, real *largest, real *sum)
 {
-    block_scores(h, b);
+    block_scores(h,
+                 b,
+                 rows_at(h->q, b->first_query, h->step, 0),
+                 rows_at(h->k, b->first_key, h->step, 1),
+                 h->scores);
     for (int i = 0; i < b->queries; i++) {
         real *scores = h->scores + i * ESP_CPU_KEYS;
         const int seen = visible(h, b, i);
+        const int64_t row = (b->first_query + i) * h->step;
+        fetch_row(h->v + row, h->depth);
+        fetch_row(h->q + row + h->depth, h->depth); /* of the next head */
+        fetch_row(h->k + row + h->depth, h->depth);
         if (seen <= 0) {
             memset(scores, 0, (size_t)b->keys * sizeof(real));
             continue;
@@ -135,15 +193,12 @@ static void forward_block(const struct head *h, const struct block *b, real *lar
         }
         largest[i] = now;
     }
-    multiply(h,
-             b->queries,
-             h->depth,
-             b->keys,
-             (struct matrix){.data = h->scores, .step = ESP_CPU_KEYS},
-             rows_at(h->v, b->first_key, h->step, 0),
-             b->first_key > 0,
-             h->result + b->first_query * h->width,
-             h->width);
+    weigh_keys(h,
+               b,
+               h->scores,
+               rows_at(h->v, b->first_key, h->step, 0),
+               h->result + b->first_query * h->width,
+               h->width);
 }
 
 /* Keys that the queries of a block can see. */
@@ -156,8 +211,8 @@ static void forward_head(const struct head *h)
 {
     real *largest = h->row;
     real *sum = h->row + ESP_CPU_QUERIES;
-    for (int q = 0; q < h->context; q += ESP_CPU_QUERIES) {
-        struct block b = {.first_query = q, .queries = ESP_CPU_QUERIES};
+    for (int q = 0; q < h->context; q += ESP_CPU(queries)) {
+        struct block b = {.first_query = q, .queries = ESP_CPU(queries)};
         b.queries = h->context - q < b.queries ? h->context - q : b.queries;
         const int keys = keys_of(h, q, b.queries);
         for (int i = 0; i < b.queries; i++) {
@@ -239,23 +294,18 @@ static void
 backward_block(const struct head *h, const struct block *b, const real *dots, int add)
 {
     const struct matrix grad_out = rows_at(h->grad_out, b->first_query, h->width, 0);
-    const struct matrix p = {.data = h->scores, .step = ESP_CPU_KEYS, .transposed = 1};
-    const struct matrix s = {.data = h->grad_scores, .step = ESP_CPU_KEYS};
-    const struct matrix s_transposed = {
-        .data = h->grad_scores, .step = ESP_CPU_KEYS, .transposed = 1};
-    block_scores(h, b);
-    multiply(h,
-             b->queries,
-             b->keys,
-             h->depth,
-             grad_out,
-             rows_at(h->v, b->first_key, h->step, 1),
-             0,
-             h->grad_scores,
-             ESP_CPU_KEYS);
+    const struct matrix q = rows_at(h->q, b->first_query, h->step, 0);
+    block_scores(h, b, q, rows_at(h->k, b->first_key, h->step, 1), h->scores);
+    block_scores(h, b, grad_out, rows_at(h->v, b->first_key, h->step, 1), h->grad_scores);
     for (int i = 0; i < b->queries; i++) {
         const int seen = visible(h, b, i);
         const int at = i * ESP_CPU_KEYS;
+        const int64_t row = (b->first_query + i) * h->step + h->depth; /* of the next head */
+        fetch_row(h->q + row, h->depth);
+        fetch_row(h->k + row, h->depth);
+        fetch_row(h->v + row, h->depth);
+        fetch_row(h->grad_out + (b->first_query + i) * h->width + h->depth, h->depth);
+        fetch_row(h->out + (b->first_query + i) * h->width + h->depth, h->depth);
         backward_row(h->scores + at,
                      h->grad_scores + at,
                      seen > 0 ? seen : 0,
@@ -264,14 +314,11 @@ backward_block(const struct head *h, const struct block *b, const real *dots, in
                      dots[i],
                      h->scale);
     }
-    real *grad_q = h->grad_q + b->first_query * h->step;
-    real *grad_k = h->grad_k + b->first_key * h->step;
-    real *grad_v = h->grad_v + b->first_key * h->step;
-    const struct matrix q = rows_at(h->q, b->first_query, h->step, 0);
     const struct matrix k = rows_at(h->k, b->first_key, h->step, 0);
-    multiply(h, b->queries, h->depth, b->keys, s, k, b->first_key > 0, grad_q, h->step);
-    multiply(h, b->keys, h->depth, b->queries, s_transposed, q, add, grad_k, h->step);
-    multiply(h, b->keys, h->depth, b->queries, p, grad_out, add, grad_v, h->step);
+    real *grad_q = h->grad_q + b->first_query * h->step;
+    weigh_keys(h, b, h->grad_scores, k, grad_q, h->step);
+    weigh_queries(h, b, h->grad_scores, q, add, h->grad_k + b->first_key * h->step);
+    weigh_queries(h, b, h->scores, grad_out, add, h->grad_v + b->first_key * h->step);
 }
 
 ESP_INLINE real dot(const real *a, const real *b, int count)
@@ -291,10 +338,10 @@ ESP_INLINE real dot(const real *a, const real *b, int count)
  * overwrite the gradients of keys and values and the others add to them. */
 static void backward_head(const struct head *h)
 {
-    const int last = (h->context - 1) / ESP_CPU_QUERIES * ESP_CPU_QUERIES;
+    const int last = (h->context - 1) / ESP_CPU(queries) * ESP_CPU(queries);
     real *dots = h->row;
-    for (int q = last; q >= 0; q -= ESP_CPU_QUERIES) {
-        struct block b = {.first_query = q, .queries = ESP_CPU_QUERIES};
+    for (int q = last; q >= 0; q -= ESP_CPU(queries)) {
+        struct block b = {.first_query = q, .queries = ESP_CPU(queries)};
         b.queries = h->context - q < b.queries ? h->context - q : b.queries;
         for (int i = 0; i < b.queries; i++) {
             const int64_t at = (q + i) * h->width;

@@ -38,20 +38,19 @@ void ESP_CPU(drop)(const struct esp_control *control,
  * keep their precision. */
 void ESP_CPU(add_columns)(const real *in, int64_t rows, int columns, real *out);
 
-/* activation.c: out = act(in + bias), pre = in + bias, over a block of rows; `pre` and `bias`
- * may be NULL, `out` may be `in`. */
-void ESP_CPU(bias_activation)(const real *in,
-                              const real *bias,
-                              real *pre,
-                              real *out,
-                              int64_t rows,
-                              int columns,
-                              enum esp_kernel_activation activation);
+/* activation.c: part of a matrix whose rows are `step` apart. */
+struct esp_cpu_block {
+    int64_t rows;
+    int columns;
+    int64_t step;
+    enum esp_kernel_activation activation;
+};
+
+/* out = act(in + bias), pre = in + bias; `pre` and `bias` may be NULL, `out` may be `in`. */
+void ESP_CPU(bias_activation)(
+    const struct esp_cpu_block *block, const real *in, const real *bias, real *pre, real *out);
 /* grad ← grad ⊙ act'(pre) */
-void ESP_CPU(activation_slope)(real *grad,
-                               const real *pre,
-                               int64_t count,
-                               enum esp_kernel_activation activation);
+void ESP_CPU(activation_slope)(const struct esp_cpu_block *block, real *grad, const real *pre);
 
 ESP_INLINE real *member_of(struct esp_view view, int member)
 {

@@ -1,5 +1,5 @@
 /* Products with the weights. The epilogue (bias, activation, its slope) follows each block of
- * rows while it is in the cache. */
+ * the result while it is in the cache. */
 #include "cpu.h"
 #include "product.h"
 
@@ -9,7 +9,7 @@ ESP_INLINE real *row_at(struct esp_view view, int k, int64_t row, int width)
     return first ? first + row * width : NULL;
 }
 
-/* What follows a block of rows; the addresses are those of the product's first row. */
+/* What follows a block; the addresses are those of the product's first row. */
 struct epilogue {
     const real *bias;
     real *pre;
@@ -18,20 +18,25 @@ struct epilogue {
     enum esp_kernel_activation activation;
 };
 
-static void add_bias(const void *context, int64_t row, int64_t rows)
+static void add_bias(const void *context, int64_t row, int64_t rows, int column, int columns)
 {
     const struct epilogue *e = context;
-    const int64_t at = row * e->width;
+    const int64_t at = row * e->width + column;
+    const struct esp_cpu_block block = {
+        .rows = rows, .columns = columns, .step = e->width, .activation = e->activation};
     real *out = e->out + at;
     real *pre = e->pre ? e->pre + at : NULL;
-    ESP_CPU(bias_activation)(out, e->bias, pre, out, rows, e->width, e->activation);
+    ESP_CPU(bias_activation)(&block, out, e->bias ? e->bias + column : NULL, pre, out);
 }
 
-static void multiply_slope(const void *context, int64_t row, int64_t rows)
+static void
+multiply_slope(const void *context, int64_t row, int64_t rows, int column, int columns)
 {
     const struct epilogue *e = context;
-    const int64_t at = row * e->width;
-    ESP_CPU(activation_slope)(e->out + at, e->pre + at, rows * e->width, e->activation);
+    const int64_t at = row * e->width + column;
+    const struct esp_cpu_block block = {
+        .rows = rows, .columns = columns, .step = e->width, .activation = e->activation};
+    ESP_CPU(activation_slope)(&block, e->out + at, e->pre + at);
 }
 
 void ESP_CPU(linear_forward)(const struct esp_kernels *kernels,
@@ -59,6 +64,7 @@ void ESP_CPU(linear_forward)(const struct esp_kernels *kernels,
             .c = e.out,
             .c_step = op->width_out,
             .after = e.bias || e.activation != ESP_KERNEL_LINEAR ? add_bias : NULL,
+            .beside = e.pre,
             .context = &e,
         };
         ESP_CPU(multiply)(&p, kernels->state);
@@ -90,6 +96,7 @@ void ESP_CPU(linear_backward_input)(const struct esp_kernels *kernels,
             .c = e.out,
             .c_step = op->width_in,
             .after = e.activation != ESP_KERNEL_LINEAR ? multiply_slope : NULL,
+            .beside = e.pre,
             .context = &e,
         };
         ESP_CPU(multiply)(&p, kernels->state);

@@ -8,7 +8,8 @@
  *   for each block of columns and ≤ KC of the summed extent:        pack b, 16 columns a vector
  *     for each block of MC rows:                                    a stays in the second level
  *       for each panel of 48 columns:                               stays in the first level
- *         for each 8 rows: 8 × 3 vectors of sums in registers
+ *         for each 8 rows: 8 × 3 vectors of sums in registers (tile.h)
+ *       and the epilogue of those 48 columns
  *
  * An element's sum runs over k in order, in blocks that k alone decides, whatever its row or
  * column. */
@@ -17,43 +18,51 @@
 
 #if ESP_REAL_IS_FLOAT && defined(__AVX512F__)
 
-#define TILE_ROWS 8
-#define PANEL 3 /* vectors */
-#define PANEL_COLUMNS (PANEL * LANES)
+#include "tile.h"
+
 #define MC ESP_CPU_PACK_ROWS
 #define KC ESP_CPU_PACK_DEPTH
 
-/* r becomes its transpose: four rounds of exchanges between rows that are s apart. */
-ESP_INLINE void transpose(vec r[LANES])
+/* 16 rows of 16, `step` apart, become 16 vectors of their columns, `to_step` apart. Quarters of
+ * rows are gathered as they are loaded, which leaves half of the exchanges that registers would
+ * need. */
+ESP_INLINE void transpose(const real *from, int64_t step, real *to, int64_t to_step)
 {
-    const ivec lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 #pragma GCC unroll 4
-    for (int s = 8; s > 0; s /= 2) {
-        const ivec high = (lane & s) != 0;
-        const ivec first = (high & (lane - s + LANES)) | (~high & lane);
-        const ivec second = (high & (lane + LANES)) | (~high & (lane + s));
-#pragma GCC unroll 16
-        for (int i = 0; i < LANES; i++) {
-            if (!(i & s)) {
-                vec a = r[i], b = r[i + s];
-                r[i] = __builtin_shuffle(a, b, first);
-                r[i + s] = __builtin_shuffle(a, b, second);
-            }
+    for (int quarter = 0; quarter < 4; quarter++) {
+        __m512 r[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) { /* rows i, i + 4, i + 8, i + 12 */
+            const real *at = from + i * step + 4 * quarter;
+            r[i] = _mm512_castps128_ps512(_mm_loadu_ps(at));
+            r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(at + 4 * step), 1);
+            r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(at + 8 * step), 2);
+            r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(at + 12 * step), 3);
         }
+        const __m512 low01 = _mm512_unpacklo_ps(r[0], r[1]);
+        const __m512 low23 = _mm512_unpacklo_ps(r[2], r[3]);
+        const __m512 high01 = _mm512_unpackhi_ps(r[0], r[1]);
+        const __m512 high23 = _mm512_unpackhi_ps(r[2], r[3]);
+        real *const row = to + 4 * quarter * to_step;
+        vec_store(row, (vec)_mm512_shuffle_ps(low01, low23, 0x44));
+        vec_store(row + to_step, (vec)_mm512_shuffle_ps(low01, low23, 0xee));
+        vec_store(row + 2 * to_step, (vec)_mm512_shuffle_ps(high01, high23, 0x44));
+        vec_store(row + 3 * to_step, (vec)_mm512_shuffle_ps(high01, high23, 0xee));
     }
 }
 
-/* Rows ahead that are asked for while one is copied: strips of wide rows are no stream that the
- * processor would follow by itself. */
-#define ROWS_AHEAD 8
-
-/* `depth` rows of `vectors` whole vectors; the number is a constant where this is inlined. */
-ESP_INLINE void copy_rows(const real *from, int64_t step, int64_t depth, int vectors, real *to)
+/* `depth` rows of `vectors` whole vectors; the number is a constant where this is inlined.
+ * `ahead`: rows ahead that are asked for while one is copied, since strips of wide rows are no
+ * stream that the processor would follow by itself. */
+ESP_INLINE void
+copy_rows(const real *from, int64_t step, int64_t depth, int vectors, int ahead, real *to)
 {
     for (int64_t k = 0; k < depth; k++) {
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) {
-            __builtin_prefetch(from + ROWS_AHEAD * step + v * LANES);
+            if (ahead) {
+                __builtin_prefetch(from + ahead * step + v * LANES);
+            }
             vec_store(to + v * LANES, vec_load(from + v * LANES));
         }
         from += step;
@@ -63,15 +72,11 @@ ESP_INLINE void copy_rows(const real *from, int64_t step, int64_t depth, int vec
 
 /* Packs `columns` (1 … 48) columns of `depth` rows into rows of `vectors` vectors, filled up
  * with zeros. */
-static void
+ESP_INLINE void
 pack_rows(const real *b, int64_t step, int64_t depth, int columns, int vectors, real *to)
 {
     if (columns == 3 * LANES) {
-        copy_rows(b, step, depth, 3, to);
-        return;
-    }
-    if (columns == 2 * LANES) {
-        copy_rows(b, step, depth, 2, to);
+        copy_rows(b, step, depth, 3, 0, to);
         return;
     }
     for (int64_t k = 0; k < depth; k++) {
@@ -87,154 +92,29 @@ pack_rows(const real *b, int64_t step, int64_t depth, int columns, int vectors, 
 static void
 pack_transposed(const real *b, int64_t step, int64_t depth, int columns, int vectors, real *to)
 {
+    const int64_t to_step = vectors * LANES;
     for (int v = 0; v < vectors; v++) {
-        const int left = columns - v * LANES;
+        const int left = columns - v * LANES, rows = left < LANES ? left : LANES;
         for (int64_t k = 0; k < depth; k += LANES) {
             const int some = depth - k < LANES ? (int)(depth - k) : LANES;
-            vec r[LANES];
-            for (int j = 0; j < LANES; j++) {
-                const real *from = b + (v * LANES + j) * step + k;
-                if (j >= left) {
-                    r[j] = (vec){0};
-                } else {
-                    r[j] = some == LANES ? vec_load(from) : vec_load_part(from, some, 0);
-                }
+            const real *from = b + v * LANES * step + k;
+            real *const at = to + k * to_step + v * LANES;
+            if (rows == LANES && some == LANES) {
+                transpose(from, step, at, to_step);
+                continue;
             }
-            transpose(r);
+            real whole[LANES * LANES], turned[LANES * LANES];
+            memset(whole, 0, sizeof whole);
+            for (int i = 0; i < rows; i++) {
+                memcpy(whole + i * LANES, from + i * step, (size_t)some * sizeof(real));
+            }
+            transpose(whole, LANES, turned, LANES);
             for (int i = 0; i < some; i++) {
-                vec_store(to + ((k + i) * vectors + v) * LANES, r[i]);
+                vec_store(at + i * to_step, vec_load(turned + i * LANES));
             }
         }
     }
 }
-
-/* One tile: `rows` rows by `vectors` vectors, both constants where this is inlined. Element (i,
- * k) of a is a[i · row_step + k · k_step]. `last` columns of the last vector exist in c. */
-ESP_INLINE void tile(int rows,
-                     int vectors,
-                     const real *a,
-                     int64_t row_step,
-                     int64_t k_step,
-                     const real *b,
-                     int64_t depth,
-                     real *c,
-                     int64_t c_step,
-                     int last,
-                     int add)
-{
-    vec sum[TILE_ROWS][PANEL];
-    /* What the sums will be added to or written over is on its way meanwhile. */
-#pragma GCC unroll 8
-    for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 3
-        for (int v = 0; v < vectors; v++) {
-            __builtin_prefetch(c + i * c_step + v * LANES, 1);
-        }
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 3
-        for (int v = 0; v < vectors; v++) {
-            sum[i][v] = (vec){0};
-        }
-    }
-    for (int64_t k = 0; k < depth; k++) {
-        vec right[PANEL];
-#pragma GCC unroll 3
-        for (int v = 0; v < vectors; v++) {
-            right[v] = vec_load(b + v * LANES);
-        }
-#pragma GCC unroll 8
-        for (int i = 0; i < rows; i++) {
-            const vec left = vec_set(a[i * row_step]);
-#pragma GCC unroll 3
-            for (int v = 0; v < vectors; v++) {
-                sum[i][v] += left * right[v];
-            }
-        }
-        a += k_step;
-        b += vectors * LANES;
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 3
-        for (int v = 0; v < vectors; v++) {
-            real *to = c + i * c_step + v * LANES;
-            if (v == vectors - 1 && last < LANES) {
-                vec_store_part(
-                    to, add ? sum[i][v] + vec_load_part(to, last, 0) : sum[i][v], last);
-            } else {
-                vec_store(to, add ? sum[i][v] + vec_load(to) : sum[i][v]);
-            }
-        }
-    }
-}
-
-/* One packed panel against a block of rows. Element (i, k) of the left block is
- * a[i · row_step + k], or a[i + k · MC] when row_step is 1. */
-struct strip {
-    const real *a;
-    int64_t row_step; /* 1: the copied block */
-    int64_t rows, depth;
-    const real *packed;
-    real *c;
-    int64_t c_step;
-    int last;
-    int add;
-};
-
-/* The two orders of the left operand have a step of 1, which the address computation of the
- * inner loop is better off knowing. */
-#define TILE(rows_of_tile, vectors)                                                            \
-    do {                                                                                       \
-        const real *a = s->a + i * s->row_step;                                                \
-        real *c = s->c + i * s->c_step;                                                        \
-        if (s->row_step == 1) {                                                                \
-            tile(rows_of_tile,                                                                 \
-                 vectors,                                                                      \
-                 a,                                                                            \
-                 1,                                                                            \
-                 MC,                                                                           \
-                 s->packed,                                                                    \
-                 s->depth,                                                                     \
-                 c,                                                                            \
-                 s->c_step,                                                                    \
-                 s->last,                                                                      \
-                 s->add);                                                                      \
-        } else {                                                                               \
-            tile(rows_of_tile,                                                                 \
-                 vectors,                                                                      \
-                 a,                                                                            \
-                 s->row_step,                                                                  \
-                 1,                                                                            \
-                 s->packed,                                                                    \
-                 s->depth,                                                                     \
-                 c,                                                                            \
-                 s->c_step,                                                                    \
-                 s->last,                                                                      \
-                 s->add);                                                                      \
-        }                                                                                      \
-        i += rows_of_tile;                                                                     \
-    } while (0)
-
-#define STRIP(vectors)                                                                         \
-    static __attribute__((noinline)) void strip_##vectors(const struct strip *s)               \
-    {                                                                                          \
-        int64_t i = 0;                                                                         \
-        while (s->rows - i >= 8) {                                                             \
-            TILE(8, vectors);                                                                  \
-        }                                                                                      \
-        while (s->rows - i >= 4) {                                                             \
-            TILE(4, vectors);                                                                  \
-        }                                                                                      \
-        while (s->rows - i >= 1) {                                                             \
-            TILE(1, vectors);                                                                  \
-        }                                                                                      \
-    }
-
-STRIP(1)
-STRIP(2)
-STRIP(3)
 
 /* Vectors of the panel that begins at `column` of `columns`: 3 while there are more than 4
  * left, so that the end is not a single one, whose sums are too few to hide the latency. */
@@ -253,24 +133,44 @@ struct part {
     int64_t first, columns;
 };
 
-static void pack(const struct product *p, const struct part *part, real *to)
+/* One panel, from row k of the part on. */
+ESP_INLINE void pack_panel(const struct product *p,
+                           const struct part *part,
+                           int64_t j,
+                           int64_t k,
+                           int64_t depth,
+                           real *to)
 {
-    const int64_t depth = part->depth, step = p->b.step;
-    for (int64_t j = 0; j < part->columns;) {
-        const int vectors = panel_vectors(j, part->columns);
-        const int64_t left = part->columns - j, whole = vectors * LANES;
-        const int some = (int)(left < whole ? left : whole);
-        const int64_t column = part->first + j;
-        if (p->b.transposed) {
-            const real *b = p->b.data + column * step + part->k;
-            pack_transposed(b, step, depth, some, vectors, to + j * depth);
-        } else {
-            const real *b = p->b.data + part->k * step + column;
-            pack_rows(b, step, depth, some, vectors, to + j * depth);
-        }
-        j += whole;
+    const int vectors = panel_vectors(j, part->columns);
+    const int64_t left = part->columns - j, whole = vectors * LANES, step = p->b.step;
+    const int some = (int)(left < whole ? left : whole);
+    real *const at = to + j * part->depth + k * whole;
+    if (p->b.transposed) {
+        const real *b = p->b.data + (part->first + j) * step + part->k + k;
+        pack_transposed(b, step, depth, some, vectors, at);
+    } else {
+        const real *b = p->b.data + (part->k + k) * step + part->first + j;
+        pack_rows(b, step, depth, some, vectors, at);
     }
 }
+
+/* Rows that are packed together, panel after panel: they are read along, which the processor
+ * fetches ahead for by itself, and it follows so many at a time. */
+#define ROWS_ALONG 4
+
+static void pack(const struct product *p, const struct part *part, real *to)
+{
+    const int64_t along = p->b.transposed ? part->depth : ROWS_ALONG;
+    for (int64_t k = 0; k < part->depth; k += along) {
+        const int64_t some = part->depth - k < along ? part->depth - k : along;
+        for (int64_t j = 0; j < part->columns;) {
+            pack_panel(p, part, j, k, some, to);
+            j += panel_vectors(j, part->columns) * LANES;
+        }
+    }
+}
+
+#define ROWS_AHEAD 8
 
 /* A transposed left block lies in rows that are far apart, often by a power of two, which only
  * a few sets of the cache would hold: it is copied, [depth, MC]. */
@@ -280,7 +180,7 @@ static void copy_left(
     const real *from = p->a.data + k * p->a.step + row;
     _Static_assert(MC == 4 * LANES, "a whole block is four vectors");
     if (rows == MC) {
-        copy_rows(from, p->a.step, depth, 4, to);
+        copy_rows(from, p->a.step, depth, 4, ROWS_AHEAD, to);
         return;
     }
     for (int64_t i = 0; i < depth; i++) {
@@ -288,33 +188,62 @@ static void copy_left(
     }
 }
 
-/* Rows row … row + rows of c, against everything that is packed. */
+/* What of the strip's tiles a triangle leaves: see struct strip. */
+ESP_INLINE void
+cut_triangle(const struct product *p, const struct part *part, int64_t row, struct strip *s)
+{
+    s->begin = -s->rows;
+    s->end = part->depth;
+    if (p->triangle != TRIANGLE_LEFT) {
+        return;
+    }
+    if (p->a.transposed) {
+        s->begin = row - p->shift - part->k;
+    } else {
+        s->end = row + p->shift - part->k;
+    }
+}
+
+/* Rows row … row + rows of c, against everything that is packed; `done`: the sums are then
+ * whole, and the epilogue follows while they are in the cache. */
 static void multiply_block(const struct product *p,
                            const struct esp_cpu_state *state,
                            const struct part *part,
                            int64_t row,
-                           int64_t rows)
+                           int64_t rows,
+                           int done)
 {
-    struct strip s = {.rows = rows,
-                      .depth = part->depth,
-                      .c_step = p->c_step,
-                      .add = p->accumulate || part->k > 0};
+    struct strip s = {
+        .rows = rows,
+        .depth = part->depth,
+        .c_step = p->c_step,
+        .add = p->accumulate || part->k > 0,
+        .beside = done && p->beside ? (int64_t)((uintptr_t)p->beside - (uintptr_t)p->c) : 0};
     if (p->a.transposed) {
         copy_left(p, row, rows, part->k, part->depth, state->left);
         s.a = state->left;
         s.row_step = 1;
+        s.k_step = MC;
     } else {
         s.a = p->a.data + row * p->a.step + part->k;
         s.row_step = p->a.step;
+        s.k_step = 1;
     }
+    cut_triangle(p, part, row, &s);
     for (int64_t j = 0; j < part->columns;) {
         const int vectors = panel_vectors(j, part->columns);
-        const int64_t left = part->columns - j - (vectors - 1) * LANES;
+        const int64_t whole = vectors * LANES, left = part->columns - j;
+        const int64_t column = part->first + j;
         s.packed = (const real *)state->pack + j * part->depth;
-        s.c = p->c + row * p->c_step + part->first + j;
-        s.last = left < LANES ? (int)left : LANES;
-        (vectors == 3 ? strip_3 : vectors == 2 ? strip_2 : strip_1)(&s);
-        j += vectors * LANES;
+        s.c = p->c + row * p->c_step + column;
+        s.c_next = left > whole ? s.c + whole : s.c + rows * p->c_step - j;
+        s.first = p->triangle == TRIANGLE_RESULT ? column - p->shift - row : 0;
+        s.last = left < whole ? (int)(left - (vectors - 1) * LANES) : LANES;
+        strip(&s, vectors, p->triangle != TRIANGLE_NONE);
+        if (done && p->after) {
+            p->after(p->context, row, rows, (int)column, (int)(left < whole ? left : whole));
+        }
+        j += whole;
     }
 }
 
@@ -327,6 +256,8 @@ ESP_INLINE int64_t even_block(int64_t extent, int64_t most, int64_t grain)
     return (block + grain - 1) / grain * grain;
 }
 
+const int ESP_CPU(queries) = ESP_CPU_QUERIES;
+
 void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *state)
 {
     const int64_t kc = even_block(p->k, KC, LANES);
@@ -338,14 +269,10 @@ void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *stat
             const int64_t depth = p->k - k < kc ? p->k - k : kc;
             const struct part part = {
                 .k = k, .depth = depth, .first = first, .columns = columns};
-            const int done = first + columns == p->n && k + depth == p->k;
             pack(p, &part, state->pack);
             for (int64_t i = 0; i < p->m; i += MC) {
                 const int64_t rows = p->m - i < MC ? p->m - i : MC;
-                multiply_block(p, state, &part, i, rows);
-                if (done && p->after) {
-                    p->after(p->context, i, rows);
-                }
+                multiply_block(p, state, &part, i, rows, k + depth == p->k);
             }
         }
     }
@@ -356,6 +283,8 @@ void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *stat
 /* Rows of one product: few enough for its result to stay in a second-level cache of 1 MiB
  * (256 · 1024 · 4), many enough for the BLAS, which packs the weights anew for every block. */
 #define ROWS_BLOCK 256
+
+const int ESP_CPU(queries) = ESP_CPU_QUERIES_WASTED;
 
 void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *state)
 {
@@ -376,7 +305,7 @@ void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *stat
              p->c + i * p->c_step,
              p->c_step);
         if (p->after) {
-            p->after(p->context, i, rows);
+            p->after(p->context, i, rows, 0, (int)p->n);
         }
     }
 }

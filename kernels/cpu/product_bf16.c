@@ -36,6 +36,8 @@ round_rows(const float *from, int64_t step, int64_t rows, int64_t columns, uint1
     }
 }
 
+const int ESP_CPU(queries) = ESP_CPU_QUERIES_WASTED;
+
 void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *state)
 {
     if (p->m * p->n * p->k < SMALL) {
@@ -69,7 +71,7 @@ void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *stat
                                     .c_step = p->c_step,
                                 });
         if (p->after) {
-            p->after(p->context, i, rows);
+            p->after(p->context, i, rows, 0, (int)p->n);
         }
     }
 }

@@ -60,6 +60,21 @@ ESP_INLINE vec vec_set(real x)
     return x - (vec){0};
 }
 
+#if ESP_REAL_IS_FLOAT && defined(__AVX512F__)
+
+/* Lanes 0 … n−1 from memory, the others `fill`. */
+ESP_INLINE vec vec_load_part(const real *p, int n, real fill)
+{
+    return (vec)_mm512_mask_loadu_ps(_mm512_set1_ps(fill), (__mmask16)((1u << n) - 1), p);
+}
+
+ESP_INLINE void vec_store_part(real *p, vec v, int n)
+{
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+}
+
+#else
+
 /* Lanes 0 … n−1 from memory, the others `fill`. */
 ESP_INLINE vec vec_load_part(const real *p, int n, real fill)
 {
@@ -78,14 +93,21 @@ ESP_INLINE void vec_store_part(real *p, vec v, int n)
     memcpy(p, lane, (size_t)n * sizeof(real));
 }
 
+#endif
+
 ESP_INLINE vec vec_select(ivec mask, vec yes, vec no)
 {
     return (vec)(((ivec)yes & mask) | ((ivec)no & ~mask));
 }
 
+/* Lane by lane a > b ? a : b. */
 ESP_INLINE vec vec_max(vec a, vec b)
 {
+#if ESP_REAL_IS_FLOAT && defined(__AVX512F__)
+    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
+#else
     return vec_select(a > b, a, b);
+#endif
 }
 
 /* x within [low, high]; NaN stays NaN. */
@@ -115,7 +137,27 @@ ESP_INLINE vec vec_ratio(vec a, vec b)
 #endif
 }
 
-/* A fixed tree: halves are folded onto each other. */
+/* A fixed tree: halves are folded onto each other, in registers where there are instructions
+ * for it, with the same result. */
+#if ESP_REAL_IS_FLOAT && defined(__AVX512F__)
+
+ESP_INLINE real vec_sum(vec v)
+{
+    return _mm512_reduce_add_ps((__m512)v);
+}
+
+ESP_INLINE real vec_largest(vec v)
+{
+    const __m512 x = (__m512)v;
+    __m512 y = _mm512_max_ps(_mm512_shuffle_f32x4(x, x, 0x4e), x);
+    y = _mm512_max_ps(_mm512_shuffle_f32x4(y, y, 0xb1), y);
+    y = _mm512_max_ps(_mm512_permute_ps(y, 0x4e), y);
+    y = _mm512_max_ps(_mm512_permute_ps(y, 0xb1), y);
+    return _mm512_cvtss_f32(y);
+}
+
+#else
+
 ESP_INLINE real vec_sum(vec v)
 {
     real lane[64 / sizeof(real)];
@@ -139,5 +181,7 @@ ESP_INLINE real vec_largest(vec v)
     }
     return lane[0];
 }
+
+#endif
 
 #endif

@@ -4,30 +4,31 @@
 
 #include <stddef.h>
 
-/* Attention works on blocks of 64 queries by 256 keys: scores and their gradient in double are
- * 2 · 64 · 256 · 8 = 256 KiB, in float 128 KiB, within the second-level cache. Contexts up to
- * 256 need one block of keys. */
-#define ESP_CPU_QUERIES 64
+/* Attention works on blocks of up to 256 queries by 256 keys: scores and their gradient in
+ * float are 2 · 256 · 256 · 4 = 512 KiB, within the second-level cache. Contexts up to 256 need
+ * one block. */
+#define ESP_CPU_QUERIES 256
 #define ESP_CPU_KEYS 256
 
 /* Scores, gradients of scores, and three numbers for each query. */
 #define ESP_CPU_SCRATCH (2 * ESP_CPU_QUERIES * ESP_CPU_KEYS + 3 * ESP_CPU_QUERIES)
 
-/* The right operand of a product, packed: 384 · 480 · 4 = 720 KiB, which leaves room in a
- * second-level cache of 1 MiB; as many columns at a time as fit at the depth of the product,
- * which is at most that of a micro-batch of a wide model (CPU_ROWS_WIDE). */
-#define ESP_CPU_PACK ((size_t)384 * 480)
-#define ESP_CPU_PACK_DEPTH 512
+/* The right operand of a product, packed: 384 · 512 · 4 = 768 KiB, which leaves room in a
+ * second-level cache of 1 MiB; as many columns at a time as fit at the depth of the product. A
+ * panel of it, 384 · 48 · 4 = 72 KiB, comes from there for every 8 rows; deeper ones do so more
+ * slowly, shallower ones have their sums read and written more often. */
+#define ESP_CPU_PACK ((size_t)384 * 512)
+#define ESP_CPU_PACK_DEPTH 384
 
-/* Rows of the left operand that meet a packed panel together: 64 · 512 · 4 = 128 KiB. */
+/* Rows of the left operand that meet a packed panel together: 64 · 384 · 4 = 96 KiB. */
 #define ESP_CPU_PACK_ROWS 64
 
 struct esp_cpu_onednn;
 
 struct esp_cpu_state {
-    void *scratch;                  /* ESP_CPU_SCRATCH reals */
-    void *pack;                     /* ESP_CPU_PACK reals */
-    void *left;                     /* ESP_CPU_PACK_DEPTH · ESP_CPU_PACK_ROWS reals */
+    void *scratch;                 /* ESP_CPU_SCRATCH reals */
+    void *pack;                    /* ESP_CPU_PACK reals */
+    void *left;                    /* ESP_CPU_PACK_DEPTH · ESP_CPU_PACK_ROWS reals */
     struct esp_cpu_onednn *onednn; /* of the bf16 level; NULL elsewhere */
 };
 

@@ -1,0 +1,199 @@
+/* The innermost part of our own products: tiles of the result that stay in registers while the
+ * summed extent goes by. AVX-512 only.
+ *
+ * A tile is 8 rows by 3 vectors: 24 sums hide the latency of the multiply-adds twice over, and
+ * 11 loads for 24 of them leave the load ports half free. What the tile writes to is far away
+ * (the third level, or memory): the next tile's place is asked for while this one is computed,
+ * a row at a time, since asking for all of it at once would keep the operands waiting. */
+#ifndef ESP_CPU_TILE_H
+#define ESP_CPU_TILE_H
+
+#include "real.h"
+
+#include <immintrin.h>
+#include <stdbool.h>
+
+#define TILE_ROWS 8
+#define PANEL 3 /* vectors */
+#define PANEL_COLUMNS (PANEL * LANES)
+
+/* Steps of the summed extent that follow one row of the next tile's place. */
+#define STEPS_FOR_ROW 8
+
+/* One packed panel against a block of rows. Element (i, k) of the left block is
+ * a[i · row_step + k · k_step], and one of the two steps is 1. */
+struct strip {
+    const real *a;
+    int64_t row_step, k_step;
+    int64_t rows, depth;
+    const real *packed;
+    real *c;
+    int64_t c_step;
+    int last;           /* columns of the last vector that exist in c */
+    int add;            /* to what is in c */
+    const real *c_next; /* the next strip's first tile */
+    /* What the epilogue reads or writes beside c, `beside` bytes from it; 0: nothing. */
+    int64_t beside;
+    /* Triangles: tiles that end at or before row `first` are left out; the tile of rows i … j −
+     * 1 sums from begin + i to end + j, as far as that is within 0 … depth. */
+    int64_t first, begin, end;
+};
+
+/* Where one tile is: `rows` and `vectors` are constants where this is inlined. */
+struct tile {
+    const real *a, *b;
+    int64_t row_step, k_step;
+    int64_t depth;
+    real *c;
+    const real *next;
+};
+
+/* sum += a[0 … rows − 1] · b at one place of the summed extent, and on to the next place. */
+ESP_INLINE void tile_step(struct tile *t, int rows, int vectors, vec sum[TILE_ROWS][PANEL])
+{
+    vec right[PANEL];
+#pragma GCC unroll 3
+    for (int v = 0; v < vectors; v++) {
+        right[v] = vec_load(t->b + v * LANES);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++) {
+        const vec left = vec_set(t->a[i * t->row_step]);
+#pragma GCC unroll 3
+        for (int v = 0; v < vectors; v++) {
+            sum[i][v] += left * right[v];
+        }
+    }
+    t->a += t->k_step;
+    t->b += vectors * LANES;
+}
+
+ESP_INLINE void
+tile_store(const struct strip *s, real *c, int rows, int vectors, vec sum[TILE_ROWS][PANEL])
+{
+    const __mmask16 last = (__mmask16)((1u << s->last) - 1);
+    if (s->add) {
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 3
+            for (int v = 0; v < vectors; v++) {
+                const __mmask16 mask = v == vectors - 1 ? last : (__mmask16)0xffff;
+                const real *from = c + i * s->c_step + v * LANES;
+                sum[i][v] += (vec)_mm512_maskz_loadu_ps(mask, from);
+            }
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 3
+        for (int v = 0; v < vectors; v++) {
+            const __mmask16 mask = v == vectors - 1 ? last : (__mmask16)0xffff;
+            _mm512_mask_storeu_ps(c + i * s->c_step + v * LANES, mask, (__m512)sum[i][v]);
+        }
+    }
+}
+
+ESP_INLINE void tile(const struct strip *s, struct tile t, int rows, int vectors)
+{
+    vec sum[TILE_ROWS][PANEL];
+    real *const c = t.c;
+    int64_t k = 0;
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 3
+        for (int v = 0; v < vectors; v++) {
+            sum[i][v] = (vec){0};
+        }
+    }
+    for (int i = 0; i < rows && k + STEPS_FOR_ROW <= t.depth; i++) {
+#pragma GCC unroll 3
+        for (int v = 0; v < vectors; v++) {
+            __builtin_prefetch(t.next + v * LANES, 0, 2);
+            __builtin_prefetch((const char *)(t.next + v * LANES) + s->beside, 0, 2);
+        }
+        t.next += s->c_step;
+#pragma GCC unroll 8
+        for (int j = 0; j < STEPS_FOR_ROW; j++) {
+            tile_step(&t, rows, vectors, sum);
+        }
+        k += STEPS_FOR_ROW;
+    }
+    for (; k + 4 <= t.depth; k += 4) {
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) {
+            tile_step(&t, rows, vectors, sum);
+        }
+    }
+    for (; k < t.depth; k++) {
+        tile_step(&t, rows, vectors, sum);
+    }
+    tile_store(s, c, rows, vectors, sum);
+}
+
+ESP_INLINE int64_t within(int64_t x, int64_t low, int64_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+/* Row i of the strip and the `rows` that follow. Which of the left block's steps is 1 is said
+ * by a constant: the address computation of the inner loop is better off knowing. So is `cut`:
+ * whether there is a triangle. */
+ESP_INLINE void tile_at(const struct strip *s, int64_t i, int rows, int vectors, bool cut)
+{
+    struct tile t = {.a = s->a + i * s->row_step,
+                     .b = s->packed,
+                     .row_step = s->row_step,
+                     .k_step = s->k_step,
+                     .depth = s->depth,
+                     .c = s->c + i * s->c_step};
+    if (cut) {
+        const int64_t begin = within(s->begin + i, 0, s->depth);
+        const int64_t end = within(s->end + i + rows, begin, s->depth);
+        if (i + rows <= s->first) {
+            return;
+        }
+        t.a += begin * s->k_step;
+        t.b += begin * vectors * LANES;
+        t.depth = end - begin;
+    }
+    t.next = i + rows < s->rows ? t.c + rows * s->c_step : s->c_next;
+    if (s->row_step == 1) {
+        t.row_step = 1;
+        tile(s, t, rows, vectors);
+    } else {
+        t.k_step = 1;
+        tile(s, t, rows, vectors);
+    }
+}
+
+#define ESP_CPU_STRIP(name, vectors, cut)                                                      \
+    static __attribute__((noinline)) void name(const struct strip *s)                          \
+    {                                                                                          \
+        int64_t i = 0;                                                                         \
+        for (; s->rows - i >= 8; i += 8) {                                                     \
+            tile_at(s, i, 8, vectors, cut);                                                    \
+        }                                                                                      \
+        for (; s->rows - i >= 4; i += 4) {                                                     \
+            tile_at(s, i, 4, vectors, cut);                                                    \
+        }                                                                                      \
+        for (; s->rows - i >= 1; i += 1) {                                                     \
+            tile_at(s, i, 1, vectors, cut);                                                    \
+        }                                                                                      \
+    }
+
+ESP_CPU_STRIP(strip_1, 1, false)
+ESP_CPU_STRIP(strip_2, 2, false)
+ESP_CPU_STRIP(strip_3, 3, false)
+ESP_CPU_STRIP(cut_strip_1, 1, true)
+ESP_CPU_STRIP(cut_strip_2, 2, true)
+ESP_CPU_STRIP(cut_strip_3, 3, true)
+
+/* A whole strip of 1 … 3 vectors. */
+static void strip(const struct strip *s, int vectors, bool cut)
+{
+    static void (*const strips[2][PANEL])(const struct strip *) = {
+        {strip_1, strip_2, strip_3}, {cut_strip_1, cut_strip_2, cut_strip_3}};
+    strips[cut][vectors - 1](s);
+}
+
+#endif
