@@ -24,6 +24,7 @@ static const char usage[] =
     "\n"
     "  --method M       grid, random, sobol, tpe, bayes (the default)\n"
     "  --scheduler S    none, asha, asha-stopping, median, ... (default: the product's own)\n"
+    "                   or as a study file has it: '{type: patience, patience: 5}'\n"
     "  --prior P        step-law, step-law+2 (its learning rate moved by two octaves), none,\n"
     "                   or NAME=VALUE[,NAME=VALUE...][,width=OCTAVES]\n"
     "  --eta E          the scheduler's eta\n"
@@ -79,7 +80,7 @@ static bool check_together(const struct esp_replay_call *call)
         fputs("espalier replay: --calibrate and --calibration: give one of them\n", stderr);
         return false;
     }
-    if (calibrated && !risky) {
+    if (calibrated && !risky && !esp_policy_is_described(&call->policy)) {
         fprintf(stderr,
                 "espalier replay: --%s needs --risk R above 0, as --risk 0.05\n",
                 call->calibrate ? "calibrate" : "calibration");

@@ -2,6 +2,7 @@
 
 #include "search/sampler.h"
 #include "stop/scheduler.h"
+#include "study/study.h"
 
 #include <errno.h>
 #include <math.h>
@@ -40,13 +41,21 @@ static const char *const scheduler_names[] = {
 #define METHOD_TPE_UNIVARIATE (ESP_METHOD_BAYES + 1)
 #define SCHEDULER_ASHA_STOPPING (ESP_SCHEDULER_FREEZE_THAW + 1)
 
-/* What a study file gives these, and no option of replay does. */
-static const char *const needed[] = {
-    [ESP_SCHEDULER_PATIENCE] = "patience, the reports without improvement that are too many",
-    [ESP_SCHEDULER_THRESHOLD] = "threshold, the loss above which a trial is stopped",
-    [ESP_SCHEDULER_WANDB_HYPERBAND] = "min_iter or max_iter, where its bands are",
+/* How those are described that their name does not describe. */
+static const char *const described[] = {
+    [ESP_SCHEDULER_PATIENCE] = "{type: patience, patience: REPORTS}', the reports without "
+                               "improvement that are too many",
+    [ESP_SCHEDULER_THRESHOLD] = "{type: threshold, threshold: LOSS}', the loss above which a "
+                                "trial is stopped",
+    [ESP_SCHEDULER_WANDB_HYPERBAND] = "{type: hyperband, min_iter: REPORTS}', where its bands "
+                                      "are",
     [SCHEDULER_ASHA_STOPPING] = NULL,
 };
+
+bool esp_policy_is_described(const struct esp_policy *policy)
+{
+    return policy->scheduler[strspn(policy->scheduler, " ")] == '{';
+}
 
 static int find(const char *const *names, const char *name)
 {
@@ -94,17 +103,28 @@ int esp_policy_check(const struct esp_policy *policy, struct esp_error *error)
     if (find(method_names, policy->method) < 0) {
         return unknown("method", policy->method, method_names, error);
     }
-    int scheduler = find(scheduler_names, policy->scheduler);
-    if (scheduler < 0) {
-        return unknown("scheduler", policy->scheduler, scheduler_names, error);
-    }
-    if (needed[scheduler]) {
-        return esp_error_set(error,
-                             -EINVAL,
-                             "--scheduler %s needs %s; only a study file can say that "
-                             "(early_terminate), replay has no option for it",
-                             policy->scheduler,
-                             needed[scheduler]);
+    if (esp_policy_is_described(policy)) {
+        const char *twice = policy->eta > 0 ? "eta" : policy->risk >= 0 ? "risk" : NULL;
+        if (twice) {
+            return esp_error_set(error,
+                                 -EINVAL,
+                                 "--%s beside --scheduler {…}: say %s in the braces",
+                                 twice,
+                                 twice);
+        }
+    } else {
+        int scheduler = find(scheduler_names, policy->scheduler);
+        if (scheduler < 0) {
+            return unknown("scheduler", policy->scheduler, scheduler_names, error);
+        }
+        if (described[scheduler]) {
+            return esp_error_set(error,
+                                 -EINVAL,
+                                 "--scheduler %s alone does not say enough; write it as in a "
+                                 "study file: --scheduler '%s",
+                                 policy->scheduler,
+                                 described[scheduler]);
+        }
     }
     unsigned parts;
     return read_parts(policy->ablate, &parts, error);
@@ -184,15 +204,33 @@ static int read_prior(const char *text,
     return read_center(text, table, study, error);
 }
 
-int esp_policy_apply(const struct esp_policy *policy,
-                     const struct esp_table *table,
-                     struct esp_study *study,
-                     struct esp_error *error)
+/* As a study would have it; without --calibrate or --calibration nothing is discarded. */
+static int read_described(const struct esp_policy *policy,
+                          struct esp_study *study,
+                          struct esp_error *error)
 {
+    int rc = esp_study_read_stopping(study, policy->scheduler, "--scheduler", error);
+    struct esp_stopping *stopping = &study->stopping;
+    if (rc == 0 && stopping->repeats_by_name && stopping->repeats > 0) {
+        rc = esp_error_set(
+            error, -EINVAL, "--scheduler: repeats: a recording has one seed of each setting");
+    }
+    if (rc == 0 && stopping->calibrate_count > 0) {
+        rc = esp_error_set(
+            error, -EINVAL, "--scheduler: calibrate: give --calibrate or --calibration FILE");
+    }
+    stopping->repeats = 0;
+    return rc;
+}
+
+static int read_scheduler(const struct esp_policy *policy,
+                          struct esp_study *study,
+                          struct esp_error *error)
+{
+    if (esp_policy_is_described(policy)) {
+        return read_described(policy, study, error);
+    }
     int scheduler = find(scheduler_names, policy->scheduler);
-    int method = find(method_names, policy->method);
-    study->univariate = method == METHOD_TPE_UNIVARIATE;
-    study->method = study->univariate ? ESP_METHOD_TPE : (enum esp_method)method;
     study->stopping = (struct esp_stopping){
         .type = scheduler == SCHEDULER_ASHA_STOPPING ? ESP_SCHEDULER_ASHA
                                                      : (enum esp_scheduler_type)scheduler,
@@ -201,7 +239,22 @@ int esp_policy_apply(const struct esp_policy *policy,
         .risk = isnan(policy->risk) ? 0 : policy->risk,
         .percentile = NAN,
     };
-    int rc = read_parts(policy->ablate, &study->ablate, error);
+    return 0;
+}
+
+int esp_policy_apply(const struct esp_policy *policy,
+                     const struct esp_table *table,
+                     struct esp_study *study,
+                     struct esp_error *error)
+{
+    int method = find(method_names, policy->method);
+    study->univariate = method == METHOD_TPE_UNIVARIATE;
+    study->method = study->univariate ? ESP_METHOD_TPE : (enum esp_method)method;
+    int rc = read_scheduler(policy, study, error);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = read_parts(policy->ablate, &study->ablate, error);
     return rc < 0 ? rc : read_prior(policy->prior, table, study, error);
 }
 

@@ -6,19 +6,22 @@
 
 struct esp_policy {
     const char *method;
-    const char *scheduler;
-    const char *prior;  /* "default": the method's own */
-    double eta;         /* 0: the scheduler's own */
-    double risk;        /* NaN: the scheduler's own */
-    const char *ablate; /* "curve,schedule,prior", or some of them; NULL: none */
+    const char *scheduler; /* a name, or as behind early_terminate in a study file: {type: …} */
+    const char *prior;     /* "default": the method's own */
+    double eta;            /* 0: the scheduler's own */
+    double risk;           /* NaN: the scheduler's own */
+    const char *ablate;    /* "curve,schedule,prior", or some of them; NULL: none */
 };
 
-/* -EINVAL for an unknown method, scheduler or part, with those that there are, and for a
- * scheduler that needs what no option says. */
+/* Whether the scheduler is described in braces: its eta and risk then stand there. */
+bool esp_policy_is_described(const struct esp_policy *policy);
+
+/* -EINVAL for an unknown method, scheduler or part, with those that there are, for a scheduler
+ * that its name alone does not describe, and for an eta or risk beside a described one. */
 int esp_policy_check(const struct esp_policy *policy, struct esp_error *error);
 
 /* Sets the study's method, scheduler and prior. -EINVAL for a prior that cannot be read or
- * names no parameter of the table. */
+ * names no parameter of the table, and for a described scheduler with faults. */
 int esp_policy_apply(const struct esp_policy *policy,
                      const struct esp_table *table,
                      struct esp_study *study,

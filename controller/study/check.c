@@ -337,9 +337,18 @@ static void check_grid(struct reader *r)
     }
 }
 
-void esp_check_study(struct reader *r)
+void esp_check_rungs(struct reader *r)
 {
     const struct esp_stopping *stopping = &r->study->stopping;
+
+    check_rung(r, "min", stopping->min, false, "the first rung");
+    check_rung(r, "max", stopping->max, true, "the last rung");
+    check_rung(r, "at", stopping->at, true, "at");
+    check_rung(r, "warmup_tokens", stopping->warmup_tokens, false, "warmup_tokens");
+}
+
+void esp_check_study(struct reader *r)
+{
     int before;
 
     if (r->study->method == ESP_METHOD_GRID && esp_yaml_get(r->root, "method")) {
@@ -357,8 +366,5 @@ void esp_check_study(struct reader *r)
         return;
     }
     check_trainer(r);
-    check_rung(r, "min", stopping->min, false, "the first rung");
-    check_rung(r, "max", stopping->max, true, "the last rung");
-    check_rung(r, "at", stopping->at, true, "at");
-    check_rung(r, "warmup_tokens", stopping->warmup_tokens, false, "warmup_tokens");
+    esp_check_rungs(r);
 }

@@ -234,6 +234,15 @@ double esp_param_grid_point(const struct esp_param *param, int64_t index)
     }
 }
 
+void esp_stopping_release(struct esp_stopping *stopping)
+{
+    for (int i = 0; i < stopping->calibrate_count; i++) {
+        free(stopping->calibrate[i].path);
+    }
+    free(stopping->calibrate);
+    *stopping = (struct esp_stopping){0};
+}
+
 void esp_study_release(struct esp_study *study)
 {
     if (!study) {
@@ -255,14 +264,9 @@ void esp_study_release(struct esp_study *study)
     for (char **word = study->command; word && *word; word++) {
         free(*word);
     }
-    for (int i = 0; i < study->stopping.calibrate_count; i++) {
-        free(study->stopping.calibrate[i].path);
-    }
-    free(study->stopping.calibrate);
+    esp_stopping_release(&study->stopping);
     free(study->command);
     free(study->source);
-    study->stopping.calibrate = NULL;
-    study->stopping.calibrate_count = 0;
     study->command = NULL;
     study->source = NULL;
     study->param_count = 0;

@@ -309,6 +309,41 @@ int esp_study_read_file(const char *path,
     return rc;
 }
 
+int esp_study_read_stopping(struct esp_study *study,
+                            const char *text,
+                            const char *name,
+                            struct esp_error *error)
+{
+    struct reader *r = calloc(1, sizeof *r);
+    struct esp_yaml *yaml = NULL;
+    char *document = NULL;
+    int rc = -ENOMEM;
+
+    if (r && asprintf(&document, "early_terminate: %s", text) >= 0) {
+        rc = esp_yaml_open_text(document, strlen(document), name, &yaml, error);
+    } else {
+        esp_error_set(error, rc, "%s: out of memory", name);
+    }
+    if (rc == 0) {
+        static const char *const keys[] = {"early_terminate", NULL};
+        r->yaml = yaml;
+        r->root = esp_yaml_root(yaml);
+        r->study = study;
+        esp_stopping_release(&study->stopping);
+        if (r->root) {
+            esp_yaml_check_keys(yaml, r->root, keys, "");
+            esp_read_stopping(r);
+            esp_check_rungs(r);
+        }
+        rc = esp_yaml_faults(yaml, error);
+    }
+    study->stopping.line = study->stopping.column = 0; /* no line of the study's file */
+    esp_yaml_destroy(yaml);
+    free(document);
+    free(r);
+    return rc;
+}
+
 void esp_study_destroy(struct esp_study *study)
 {
     esp_study_release(study);

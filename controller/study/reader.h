@@ -43,5 +43,7 @@ bool esp_read_distribution(struct reader *r,
 /* What only shows when everything is read: parameters against the trainer's fields, the grid,
  * steps per trial, rungs against the horizon. */
 void esp_check_study(struct reader *r);
+/* Of it the rungs alone. */
+void esp_check_rungs(struct reader *r);
 
 #endif

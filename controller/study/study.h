@@ -31,6 +31,15 @@ int esp_study_read_text(const char *text,
                         struct esp_study_words *words,
                         struct esp_error *error);
 
+/* Gives a study another scheduler: `text` is what stands behind `early_terminate:` in a study
+ * file, as {type: patience, patience: 5}; `name` says in messages where it stood. The study's
+ * trainer.tokens are the horizon that its rungs are held against. -EINVAL with all its faults,
+ * -ENOMEM; the study's scheduler is then of no use. */
+int esp_study_read_stopping(struct esp_study *study,
+                            const char *text,
+                            const char *name,
+                            struct esp_error *error);
+
 /* Releases and frees; NULL is fine. */
 void esp_study_destroy(struct esp_study *study);
 void esp_study_words_release(struct esp_study_words *words);

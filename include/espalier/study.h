@@ -155,6 +155,8 @@ struct esp_study {
 };
 
 void esp_study_release(struct esp_study *study);
+/* What it owns; it is zero afterwards. */
+void esp_stopping_release(struct esp_stopping *stopping);
 
 /* A drawn value: a double per parameter, for CONSTANT and CATEGORICAL the index of the choice.
  */

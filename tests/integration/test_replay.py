@@ -215,14 +215,38 @@ def test_a_search_that_cannot_be_is_refused_by_its_option_before_anything_is_pri
     for arguments, phrases in (
             (("--prior", "foo"), ("--prior", "foo", "step-law, none nor NAME=VALUE")),
             (("--method", "grid"), ("--method grid: ", "batch_size", "has no grid")),
-            (("--scheduler", "patience"), ("--scheduler patience", "reports without improvement")),
-            (("--scheduler", "threshold"), ("--scheduler threshold", "loss above which")),
+            (("--scheduler", "patience"), ("--scheduler patience", "{type: patience, patience: REPORTS}")),
+            (("--scheduler", "threshold"), ("--scheduler threshold", "{type: threshold, threshold: LOSS}")),
             (("--scheduler", "wandb-hyperband"), ("--scheduler wandb-hyperband", "min_iter"))):
         for json_too in ((), ("--json",)):
             err = refused(t, TABLE if arguments[0] == "--scheduler" else ranges, *arguments, *json_too)
             assert "line 0" not in err, err
             for phrase in phrases:
                 assert phrase in err, (arguments, err)
+
+
+def test_a_scheduler_is_described_as_in_a_study_file(t):
+    """ASHA by its name and the same in braces are one search; the numbers in braces count."""
+    def traces(scheduler, *arguments):
+        seeds, _ = replay(t, TABLE, "--seeds", "2", *arguments, method="bayes", scheduler=scheduler)
+        return [seed["trace"] for seed in seeds]
+    plain = traces("asha", "--eta", "4")
+    assert traces("{type: asha, eta: 4}") == plain
+    assert traces("{type: asha, eta: 3}") != plain
+    for reports, some in ((1, True), (25, False)):
+        _, (summary,) = replay(t, TABLE, "--seeds", "2",
+                               scheduler="{type: patience, patience: %d}" % reports)
+        assert (summary["discarded"] > 0) == some, (reports, summary)
+    for text, phrases in (("{type: patience}", ("needs `patience`",)),
+                          ("{type: asha, min: 9e9}", ("first rung 9e+09", "beyond the horizon")),
+                          ("{type: asha, foo: 1}", ('unknown key "foo"',)),
+                          ("{type: freeze-thaw, repeats: 1}", ("one seed",)),
+                          ("{", ("--scheduler:1",))):
+        err = refused(t, TABLE, "--scheduler", text)
+        for phrase in phrases:
+            assert phrase in err, (text, err)
+    for option, value in (("--eta", "4"), ("--risk", "0.5")):
+        assert "in the braces" in refused(t, TABLE, "--scheduler", "{type: asha}", option, value)
 
 
 def test_missing_seconds_are_named_with_their_file(t):

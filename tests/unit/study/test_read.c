@@ -338,6 +338,31 @@ static void the_studies_of_the_repository_are_sound(void **state)
     }
 }
 
+static void a_scheduler_alone_takes_the_place_of_the_study_s(void **state)
+{
+    struct esp_study *s = read_good(full);
+    struct esp_error error = {0};
+
+    (void)state;
+    assert_int_equal(
+        esp_study_read_stopping(s, "{type: patience, patience: 5}", "--scheduler", &error), 0);
+    assert_int_equal(s->stopping.type, ESP_SCHEDULER_PATIENCE);
+    assert_int_equal(s->stopping.patience, 5);
+    assert_false(s->stopping.stopping_form); /* of the file's asha */
+    assert_int_equal(s->stopping.line, 0);
+    assert_int_equal(
+        esp_study_read_stopping(s, "{type: asha, min: 2e6, foo: 1}", "--scheduler", &error),
+        -EINVAL);
+    assert_non_null(strstr(error.text, "--scheduler:1:"));
+    assert_non_null(strstr(error.text, "beyond the horizon"));
+    assert_non_null(strstr(error.text, "\"foo\""));
+    assert_int_equal(
+        esp_study_read_stopping(s, "asha\nbudget: {tokens: 1}", "--scheduler", &error),
+        -EINVAL);
+    assert_non_null(strstr(error.text, "\"budget\""));
+    esp_study_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +377,7 @@ int main(void)
         cmocka_unit_test(a_name_becomes_one_part_of_a_path),
         cmocka_unit_test(a_prior_without_effect_is_said),
         cmocka_unit_test(exponents_that_look_like_values_are_said),
+        cmocka_unit_test(a_scheduler_alone_takes_the_place_of_the_study_s),
         cmocka_unit_test(the_studies_of_the_repository_are_sound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
