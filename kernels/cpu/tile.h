@@ -48,6 +48,13 @@ struct tile {
     const real *next;
 };
 
+/* sum += left · right. As an instruction of its own in the order of the source: the compiler
+ * would move it among those of other steps, for which there are no registers left. */
+ESP_INLINE void multiply_add(vec *sum, vec left, vec right)
+{
+    __asm__ volatile("vfmadd231ps %1, %2, %0" : "+v"(*sum) : "v"(left), "v"(right));
+}
+
 /* sum += a[0 … rows − 1] · b at one place of the summed extent, and on to the next place. */
 ESP_INLINE void tile_step(struct tile *t, int rows, int vectors, vec sum[TILE_ROWS][PANEL])
 {
@@ -61,7 +68,7 @@ ESP_INLINE void tile_step(struct tile *t, int rows, int vectors, vec sum[TILE_RO
         const vec left = vec_set(t->a[i * t->row_step]);
 #pragma GCC unroll 3
         for (int v = 0; v < vectors; v++) {
-            sum[i][v] += left * right[v];
+            multiply_add(&sum[i][v], left, right[v]);
         }
     }
     t->a += t->k_step;
