@@ -204,6 +204,47 @@ cut_triangle(const struct product *p, const struct part *part, int64_t row, stru
     }
 }
 
+/* Both operands of a weight's gradient are copied, out of the third level or memory, for a few
+ * rows each: what will be copied next is asked for while the sums are computed. Each strip of a
+ * whole block does its share of the left operand of the block that follows (of the next part,
+ * after the last one)... */
+ESP_INLINE struct ahead
+fetch_left(const struct product *p, const struct part *part, int64_t row, int64_t number)
+{
+    const int64_t last = part->depth - MC, share = number * MC;
+    int64_t k = part->k;
+    row += MC;
+    if (row >= p->m) {
+        row = 0;
+        k = k + part->depth < p->k ? k + part->depth : 0;
+    }
+    if (row + MC > p->m || k + part->depth > p->k || last < 0 || share >= part->depth) {
+        return (struct ahead){.data = p->a.data};
+    }
+    k += share < last ? share : last;
+    return (struct ahead){.data = p->a.data + k * p->a.step + row, .step = p->a.step};
+}
+
+/* ... and, in the last rows of a part, of the right operand of the next part: its own columns,
+ * and as many rows as it has. */
+ESP_INLINE struct ahead
+fetch_right(const struct product *p, const struct part *part, int64_t row, int64_t column)
+{
+    const int64_t last = p->m < part->depth ? p->m : part->depth;
+    int64_t k = part->k + part->depth;
+    row -= p->m - last;
+    if (k >= p->k) {
+        k = 0;
+        column += part->columns;
+    }
+    if (p->b.transposed || row < 0 || row + MC > last || k + last > p->k ||
+        column + PANEL_COLUMNS > p->n) {
+        return (struct ahead){.data = p->b.data};
+    }
+    return (struct ahead){.data = p->b.data + (k + row) * p->b.step + column,
+                          .step = p->b.step};
+}
+
 /* Rows row … row + rows of c, against everything that is packed; `done`: the sums are then
  * whole, and the epilogue follows while they are in the cache. */
 static void multiply_block(const struct product *p,
@@ -229,8 +270,9 @@ static void multiply_block(const struct product *p,
         s.row_step = p->a.step;
         s.k_step = 1;
     }
+    s.left.data = s.right.data = s.a;
     cut_triangle(p, part, row, &s);
-    for (int64_t j = 0; j < part->columns;) {
+    for (int64_t j = 0, number = 0; j < part->columns; number++) {
         const int vectors = panel_vectors(j, part->columns);
         const int64_t whole = vectors * LANES, left = part->columns - j;
         const int64_t column = part->first + j;
@@ -239,6 +281,10 @@ static void multiply_block(const struct product *p,
         s.c_next = left > whole ? s.c + whole : s.c + rows * p->c_step - j;
         s.first = p->triangle == TRIANGLE_RESULT ? column - p->shift - row : 0;
         s.last = left < whole ? (int)(left - (vectors - 1) * LANES) : LANES;
+        if (p->a.transposed && rows == MC) {
+            s.left = fetch_left(p, part, row, number);
+            s.right = fetch_right(p, part, row, column);
+        }
         strip(&s, vectors, p->triangle != TRIANGLE_NONE);
         if (done && p->after) {
             p->after(p->context, row, rows, (int)column, (int)(left < whole ? left : whole));

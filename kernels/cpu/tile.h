@@ -20,6 +20,15 @@
 /* Steps of the summed extent that follow one row of the next tile's place. */
 #define STEPS_FOR_ROW 8
 
+/* Elements of the left operand that are asked for ahead with it. */
+#define AHEAD (4 * LANES)
+
+/* Asked for during a strip: for each of its rows some elements, `step` further on each time. */
+struct ahead {
+    const real *data;
+    int64_t step;
+};
+
 /* One packed panel against a block of rows. Element (i, k) of the left block is
  * a[i · row_step + k · k_step], and one of the two steps is 1. */
 struct strip {
@@ -34,6 +43,8 @@ struct strip {
     const real *c_next; /* the next strip's first tile */
     /* What the epilogue reads or writes beside c, `beside` bytes from it; 0: nothing. */
     int64_t beside;
+    /* What will be copied next, of the left operand and of the right one. */
+    struct ahead left, right;
     /* Triangles: tiles that end at or before row `first` are left out; the tile of rows i … j −
      * 1 sums from begin + i to end + j, as far as that is within 0 … depth. */
     int64_t first, begin, end;
@@ -46,7 +57,15 @@ struct tile {
     int64_t depth;
     real *c;
     const real *next;
+    const real *left, *right; /* see struct ahead */
 };
+
+/* sum += left · right. As an instruction of its own in the order of the source: the compiler
+ * would move it among those of other steps, for which there are no registers left. */
+ESP_INLINE void multiply_add(vec *sum, vec left, vec right)
+{
+    __asm__ volatile("vfmadd231ps %1, %2, %0" : "+v"(*sum) : "v"(left), "v"(right));
+}
 
 /* sum += a[0 … rows − 1] · b at one place of the summed extent, and on to the next place. */
 ESP_INLINE void tile_step(struct tile *t, int rows, int vectors, vec sum[TILE_ROWS][PANEL])
@@ -61,7 +80,7 @@ ESP_INLINE void tile_step(struct tile *t, int rows, int vectors, vec sum[TILE_RO
         const vec left = vec_set(t->a[i * t->row_step]);
 #pragma GCC unroll 3
         for (int v = 0; v < vectors; v++) {
-            sum[i][v] += left * right[v];
+            multiply_add(&sum[i][v], left, right[v]);
         }
     }
     t->a += t->k_step;
@@ -93,7 +112,23 @@ tile_store(const struct strip *s, real *c, int rows, int vectors, vec sum[TILE_R
     }
 }
 
-ESP_INLINE void tile(const struct strip *s, struct tile t, int rows, int vectors)
+/* One row's share of what will be copied next. */
+ESP_INLINE void fetch_ahead(const struct strip *s, struct tile *t, int vectors)
+{
+#pragma GCC unroll 4
+    for (int v = 0; v < AHEAD; v += LANES) {
+        __builtin_prefetch(t->left + v, 0, 2);
+    }
+    t->left += s->left.step;
+#pragma GCC unroll 3
+    for (int v = 0; v < vectors; v++) {
+        __builtin_prefetch(t->right + v * LANES, 0, 2);
+    }
+    t->right += s->right.step;
+}
+
+/* `turned`: the left operand is a transposed one, whose copies are worth fetching for. */
+ESP_INLINE void tile(const struct strip *s, struct tile t, int rows, int vectors, bool turned)
 {
     vec sum[TILE_ROWS][PANEL];
     real *const c = t.c;
@@ -112,6 +147,9 @@ ESP_INLINE void tile(const struct strip *s, struct tile t, int rows, int vectors
             __builtin_prefetch((const char *)(t.next + v * LANES) + s->beside, 0, 2);
         }
         t.next += s->c_step;
+        if (turned) {
+            fetch_ahead(s, &t, vectors);
+        }
 #pragma GCC unroll 8
         for (int j = 0; j < STEPS_FOR_ROW; j++) {
             tile_step(&t, rows, vectors, sum);
@@ -145,7 +183,9 @@ ESP_INLINE void tile_at(const struct strip *s, int64_t i, int rows, int vectors,
                      .row_step = s->row_step,
                      .k_step = s->k_step,
                      .depth = s->depth,
-                     .c = s->c + i * s->c_step};
+                     .c = s->c + i * s->c_step,
+                     .left = s->left.data + i * s->left.step,
+                     .right = s->right.data + i * s->right.step};
     if (cut) {
         const int64_t begin = within(s->begin + i, 0, s->depth);
         const int64_t end = within(s->end + i + rows, begin, s->depth);
@@ -159,10 +199,10 @@ ESP_INLINE void tile_at(const struct strip *s, int64_t i, int rows, int vectors,
     t.next = i + rows < s->rows ? t.c + rows * s->c_step : s->c_next;
     if (s->row_step == 1) {
         t.row_step = 1;
-        tile(s, t, rows, vectors);
+        tile(s, t, rows, vectors, true);
     } else {
         t.k_step = 1;
-        tile(s, t, rows, vectors);
+        tile(s, t, rows, vectors, false);
     }
 }
 
