@@ -161,8 +161,11 @@ static void choose_points(struct esp_posterior *p,
             &p->x[i * axes], &s->places[chosen[i] * (size_t)axes], (size_t)axes * sizeof *p->x);
         bool bad = c->state == ESP_COURSE_BAD;
         double h = bad ? 0 : c->last_h;
-        add_point(
-            p, chosen[i], i, h, bad ? INFINITY : esp_surrogate_project(s, c->last, c->last_h, c->height));
+        add_point(p,
+                  chosen[i],
+                  i,
+                  h,
+                  bad ? INFINITY : esp_surrogate_project(s, c->last, c->last_h, c->height));
     }
     p->places = count;
     for (int back = 3; back < ESP_MARKS; back += 3) {

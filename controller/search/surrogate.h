@@ -59,7 +59,6 @@ struct esp_belief {
     double log_ei;          /* log expected improvement over the incumbent, in loss units */
 };
 
-/* Losses that count: complete, or with a loss. */
 /* The loss less what its trial still gains by annealing beyond one in the middle of the space:
  * comparable among trials that stand at the same amount of training. */
 double esp_surrogate_annealed(const struct esp_surrogate *s,
@@ -67,6 +66,7 @@ double esp_surrogate_annealed(const struct esp_surrogate *s,
                               int64_t tokens,
                               double loss);
 
+/* Losses that count: complete, or with a loss. */
 uint32_t esp_surrogate_told(const struct esp_surrogate *s);
 const struct esp_space *esp_surrogate_space(const struct esp_surrogate *s);
 const struct esp_law *esp_surrogate_law(const struct esp_surrogate *s);

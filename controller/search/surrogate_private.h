@@ -108,10 +108,10 @@ struct esp_surrogate {
     double horizon;
     struct esp_course *trials;
     double *places; /* [trials, axes] */
-    uint32_t count, capacity, told, open_silent;
-    struct esp_step step[ESP_MARKS];       /* from mark k to k + 1 */
+    uint32_t count, capacity, told;
+    struct esp_step step[ESP_MARKS]; /* from mark k to k + 1 */
     struct esp_anneal anneal;
-    double tilt_xx, tilt_xy;               /* κ's sums over all steps; y in shares of the loss */
+    double tilt_xx, tilt_xy; /* κ's sums over all steps; y in shares of the loss */
     struct esp_ranking at_mark[ESP_MARKS]; /* trials by the highest mark they have a loss at */
     struct esp_ranking bad;
     struct esp_ranking silent; /* open, no loss yet: by number */

@@ -81,8 +81,8 @@ static void destroy(void *self)
 }
 
 /* Nearly eta^s trials at H/eta^s, a third of them to three times as much, …: less than s + 1
- * full trainings (startup.h). New trials begin there too: much earlier losses tell little (the first
- * report is often of an untrained model). */
+ * full trainings (startup.h). New trials begin there too: much earlier losses tell little (the
+ * first report is often of an untrained model). */
 static int make_startup(struct freeze_thaw *f, struct esp_error *error)
 {
     struct esp_rungs rungs;

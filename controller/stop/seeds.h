@@ -12,9 +12,9 @@
  * section 3.2).
  *
  * A mean of n seeds is known to sigma/sqrt(n). Settings are ranked by mean + sigma/sqrt(n): by
- * what they are worth if luck has helped them by one standard error. Where all have one seed this
- * is their order by value; one seed must beat a mean of two by 0.29 sigma to come before it,
- * since the best of many single runs is the luckiest as well. A setting of which a seed
+ * what they are worth if luck has helped them by one standard error. Where all have one seed
+ * this is their order by value; one seed must beat a mean of two by 0.29 sigma to come before
+ * it, since the best of many single runs is the luckiest as well. A setting of which a seed
  * diverged ranks behind all that held.
  *
  * Losses: smaller is better. */

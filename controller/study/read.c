@@ -319,10 +319,11 @@ int esp_study_read_stopping(struct esp_study *study,
     char *document = NULL;
     int rc = -ENOMEM;
 
-    if (r && asprintf(&document, "early_terminate: %s", text) >= 0) {
+    if (asprintf(&document, "early_terminate: %s", text) < 0) {
+        document = NULL;
+    }
+    if (r && document) {
         rc = esp_yaml_open_text(document, strlen(document), name, &yaml, error);
-    } else {
-        esp_error_set(error, rc, "%s: out of memory", name);
     }
     if (rc == 0) {
         static const char *const keys[] = {"early_terminate", NULL};
@@ -335,7 +336,10 @@ int esp_study_read_stopping(struct esp_study *study,
             esp_read_stopping(r);
             esp_check_rungs(r);
         }
-        rc = esp_yaml_faults(yaml, error);
+        rc = r->out_of_memory ? -ENOMEM : esp_yaml_faults(yaml, error);
+    }
+    if (rc == -ENOMEM) {
+        esp_error_set(error, rc, "%s: out of memory", name);
     }
     study->stopping.line = study->stopping.column = 0; /* no line of the study's file */
     esp_yaml_destroy(yaml);

@@ -3,8 +3,8 @@
 
 #include "../../../controller/store/store.h"
 #include "../../../controller/study/study.h"
+#include "../scratch.h"
 
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 
 #define HORIZON 400
 
-static char root[] = "/tmp/espalier-discards-XXXXXX";
+static struct scratch root;
 
 static const char source[] =
     "name: hand\nmethod: random\nrun_cap: 9\nmetric: {name: val_loss, goal: minimize}\n"
@@ -125,9 +125,8 @@ static struct esp_discards read_back(struct ledger *l, const char *dir)
 
 static void an_audit_that_is_the_best_of_all_shows_the_rule_wrong(void **state)
 {
-    char dir[64];
+    const char *dir = scratch_path(&root, "missed");
     (void)state;
-    snprintf(dir, sizeof dir, "%s/missed", root);
     struct ledger l = begin(dir);
     complete(&l, 0, -1, 2.0);
     complete(&l, 1, -1, 2.01);
@@ -141,9 +140,8 @@ static void an_audit_that_is_the_best_of_all_shows_the_rule_wrong(void **state)
 /* As `best` ranks them: 2.05 over two seeds is behind 2.00 over two. */
 static void an_audit_that_led_by_a_lucky_seed_is_not_the_best(void **state)
 {
-    char dir[64];
+    const char *dir = scratch_path(&root, "lucky");
     (void)state;
-    snprintf(dir, sizeof dir, "%s/lucky", root);
     struct ledger l = begin(dir);
     complete(&l, 0, -1, 2.0);
     complete(&l, 1, -1, 2.01);
@@ -157,9 +155,8 @@ static void an_audit_that_led_by_a_lucky_seed_is_not_the_best(void **state)
 
 static void an_audit_whose_mean_is_the_best_shows_the_rule_wrong(void **state)
 {
-    char dir[64];
+    const char *dir = scratch_path(&root, "mean");
     (void)state;
-    snprintf(dir, sizeof dir, "%s/mean", root);
     struct ledger l = begin(dir);
     complete(&l, 0, -1, 2.0);
     complete(&l, 1, -1, 2.01);
@@ -170,24 +167,18 @@ static void an_audit_whose_mean_is_the_best_shows_the_rule_wrong(void **state)
     assert_int_equal(discards.missed, 1);
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
-{
-    (void)status;
-    (void)kind;
-    (void)where;
-    return remove(path);
-}
-
 static int make_root(void **state)
 {
     (void)state;
-    return mkdtemp(root) ? 0 : -1;
+    root = scratch_make();
+    return 0;
 }
 
 static int remove_root(void **state)
 {
     (void)state;
-    return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    scratch_remove(&root);
+    return 0;
 }
 
 int main(void)

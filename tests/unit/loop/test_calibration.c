@@ -1,10 +1,10 @@
 /* Which finished studies a new one calibrates on, by how many settings both are planned for. */
 #include "loop/calibration.h"
 
+#include "../scratch.h"
 #include "store/store.h"
 #include "study/study.h"
 
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-static char root[] = "/tmp/espalier-calibration-XXXXXX";
+static struct scratch root;
 static int seeds;
 
 /* 12 points; `repeats` by name keeps half of run_cap for them, three at most. */
@@ -39,7 +39,7 @@ static struct esp_study *read_study(const char *method, int run_cap, int repeats
              method,
              run_cap,
              repeats);
-    if (esp_study_read_text(text, "hand.yaml", root, &study, NULL, &error) < 0) {
+    if (esp_study_read_text(text, "hand.yaml", root.path, &study, NULL, &error) < 0) {
         fail_msg("%s", error.text);
     }
     return study;
@@ -52,7 +52,7 @@ static void finish(const char *folder, struct esp_study *study)
     struct esp_error error = {""};
     struct esp_store *store = NULL;
     const struct esp_store_origin origin = {
-        .file = "hand.yaml", .base = root, .nonce = 7, .time_ms = 5};
+        .file = "hand.yaml", .base = root.path, .nonce = 7, .time_ms = 5};
     const struct esp_store_options unsafe = {.unsafe = true};
     const struct esp_event ended = {.kind = ESP_EVENT_ENDED,
                                     .seq = 1,
@@ -62,7 +62,7 @@ static void finish(const char *folder, struct esp_study *study)
                                     .flag = true,
                                     .real = 2};
     int fd = -1;
-    snprintf(dir, sizeof dir, "%s/%s", root, folder);
+    snprintf(dir, sizeof dir, "%s/%s", root.path, folder);
     if (esp_store_lock(dir, &fd, &error) < 0 ||
         esp_store_create(dir, study, &origin, &unsafe, &store, &error) < 0 ||
         esp_store_append(store, &ended, 1, &error) < 0 || esp_store_commit(store, &error) < 0) {
@@ -79,8 +79,9 @@ static bool takes(const char *folder, struct esp_study *study)
     char dir[128];
     struct esp_calibration found;
     struct esp_error error = {""};
-    snprintf(dir, sizeof dir, "%s/%.*s/new", root, (int)(strchr(folder, '/') - folder), folder);
-    if (esp_calibration_gather(study, dir, "hand.yaml", root, &found, &error) < 0) {
+    snprintf(
+        dir, sizeof dir, "%s/%.*s/new", root.path, (int)(strchr(folder, '/') - folder), folder);
+    if (esp_calibration_gather(study, dir, "hand.yaml", root.path, &found, &error) < 0) {
         fail_msg("%s", error.text);
     }
     assert_int_equal(found.looked_at, 1);
@@ -93,7 +94,7 @@ static bool takes(const char *folder, struct esp_study *study)
 static void place(const char *beside)
 {
     char dir[128];
-    snprintf(dir, sizeof dir, "%s/%s", root, beside);
+    snprintf(dir, sizeof dir, "%s/%s", root.path, beside);
     assert_int_equal(mkdir(dir, 0700), 0);
 }
 
@@ -138,24 +139,18 @@ static void trials_that_are_kept_for_repeats_are_no_rivals(void **state)
     assert_false(takes("few/a", read_study("random", 3, 1)));
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
-{
-    (void)status;
-    (void)kind;
-    (void)where;
-    return remove(path);
-}
-
 static int make_root(void **state)
 {
     (void)state;
-    return mkdtemp(root) ? 0 : -1;
+    root = scratch_make();
+    return 0;
 }
 
 static int remove_root(void **state)
 {
     (void)state;
-    return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    scratch_remove(&root);
+    return 0;
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /* Claims of trial/batch.h. */
-#include "scratch.h"
+#include "../scratch.h"
 
 #include <batch.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* Claims of trial/checkpoint.h. */
-#include "scratch.h"
+#include "../scratch.h"
 
 #include <checkpoint.h>
 #include <dirent.h>

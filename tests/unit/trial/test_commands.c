@@ -1,7 +1,7 @@
 /* Claims of espalier-trial's subcommands, through the program itself.
  *
  * usage: test_trial_commands PROGRAM */
-#include "scratch.h"
+#include "../scratch.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* Claims of trial/data.h. */
-#include "scratch.h"
+#include "../scratch.h"
 
 #include <data.h>
 #include <errno.h>

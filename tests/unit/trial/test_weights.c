@@ -1,5 +1,5 @@
 /* Claims of trial/weights.h: files of other programs, right and wrong. */
-#include "scratch.h"
+#include "../scratch.h"
 
 #include <errno.h>
 #include <espalier/kernels.h>

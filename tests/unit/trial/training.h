@@ -2,7 +2,7 @@
 #ifndef ESPALIER_TESTS_TRIAL_TRAINING_H
 #define ESPALIER_TESTS_TRIAL_TRAINING_H
 
-#include "scratch.h"
+#include "../scratch.h"
 
 #include <espalier/kernels.h>
 #include <group.h>

@@ -1,6 +1,6 @@
 /* A folder of its own for a test, and files in it. */
-#ifndef ESPALIER_TESTS_TRIAL_SCRATCH_H
-#define ESPALIER_TESTS_TRIAL_SCRATCH_H
+#ifndef ESPALIER_TESTS_SCRATCH_H
+#define ESPALIER_TESTS_SCRATCH_H
 
 #include <assert.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@ struct scratch {
 static inline struct scratch scratch_make(void)
 {
     struct scratch s;
-    snprintf(s.path, sizeof s.path, "%s", "/tmp/espalier-trial-XXXXXX");
+    snprintf(s.path, sizeof s.path, "%s", "/tmp/espalier-test-XXXXXX");
     char *made = mkdtemp(s.path);
     assert(made);
     return s;
