@@ -5,14 +5,14 @@
  * the left operand not packed, since 8 rows are 8 streams that the processor follows by
  * itself):
  *
- *   for each block of columns and ≤ KC of the summed extent:      pack b, 16 columns a vector
+ *   for each block of columns and part of the summed extent:      pack b, 16 columns a vector
  *     for each block of MC rows:                                  a stays in the second level
  *       for each panel of 48 columns:                             it comes from there too
  *         for each 8 rows: 8 × 3 vectors of sums in registers (tile.h)
  *       and the epilogue of those 48 columns
  *
- * An element's sum runs over k in order, in blocks that k alone decides, whatever its row or
- * column. */
+ * An element's sum runs over k in order, in parts that k and the kind of product alone decide,
+ * whatever its row or column. */
 #include "product.h"
 #include "cpu.h"
 
@@ -21,7 +21,11 @@
 #include "tile.h"
 
 #define MC ESP_CPU_PACK_ROWS
-#define KC ESP_CPU_PACK_DEPTH
+
+/* Of the summed extent at a time, at most. A left operand that is not copied leaves the second
+ * level to the packed one: longer sums then have c read and written half as often. */
+#define KC_COPIED ESP_CPU_PACK_DEPTH
+#define KC_STRAIGHT (2 * ESP_CPU_PACK_DEPTH)
 
 /* 16 rows of 16, `step` apart, become 16 vectors of their columns, `to_step` apart. Quarters of
  * rows are gathered as they are loaded, which leaves half of the exchanges that registers would
@@ -315,7 +319,7 @@ const int ESP_CPU(queries) = ESP_CPU_QUERIES;
 
 void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *state)
 {
-    const int64_t kc = even_block(p->k, KC, LANES);
+    const int64_t kc = even_block(p->k, p->a.transposed ? KC_COPIED : KC_STRAIGHT, LANES);
     const int64_t fit = (int64_t)ESP_CPU_PACK / kc / PANEL_COLUMNS * PANEL_COLUMNS;
     const int64_t nc = even_block(p->n, fit, PANEL_COLUMNS);
     for (int64_t first = 0; first < p->n; first += nc) {
