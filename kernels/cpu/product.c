@@ -5,14 +5,14 @@
  * the left operand not packed, since 8 rows are 8 streams that the processor follows by
  * itself):
  *
- *   for each block of columns and ≤ KC of the summed extent:        pack b, 16 columns a vector
- *     for each block of MC rows:                                    a stays in the second level
- *       for each panel of 48 columns:                               stays in the first level
+ *   for each block of columns and part of the summed extent:      pack b, 16 columns a vector
+ *     for each block of MC rows:                                  a stays in the second level
+ *       for each panel of 48 columns:                             it comes from there too
  *         for each 8 rows: 8 × 3 vectors of sums in registers (tile.h)
  *       and the epilogue of those 48 columns
  *
- * An element's sum runs over k in order, in blocks that k alone decides, whatever its row or
- * column. */
+ * An element's sum runs over k in order, in parts that k and the kind of product alone decide,
+ * whatever its row or column. */
 #include "product.h"
 #include "cpu.h"
 
@@ -21,7 +21,11 @@
 #include "tile.h"
 
 #define MC ESP_CPU_PACK_ROWS
-#define KC ESP_CPU_PACK_DEPTH
+
+/* Of the summed extent at a time, at most. A left operand that is not copied leaves the second
+ * level to the packed one: longer sums then have c read and written half as often. */
+#define KC_COPIED ESP_CPU_PACK_DEPTH
+#define KC_STRAIGHT (2 * ESP_CPU_PACK_DEPTH)
 
 /* 16 rows of 16, `step` apart, become 16 vectors of their columns, `to_step` apart. Quarters of
  * rows are gathered as they are loaded, which leaves half of the exchanges that registers would
@@ -51,22 +55,16 @@ ESP_INLINE void transpose(const real *from, int64_t step, real *to, int64_t to_s
     }
 }
 
-/* `depth` rows of `vectors` whole vectors; the number is a constant where this is inlined.
- * `ahead`: rows ahead that are asked for while one is copied, since strips of wide rows are no
- * stream that the processor would follow by itself. */
-ESP_INLINE void
-copy_rows(const real *from, int64_t step, int64_t depth, int vectors, int ahead, real *to)
+/* `depth` rows of a whole panel. */
+ESP_INLINE void copy_rows(const real *from, int64_t step, int64_t depth, real *to)
 {
     for (int64_t k = 0; k < depth; k++) {
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) {
-            if (ahead) {
-                __builtin_prefetch(from + ahead * step + v * LANES);
-            }
+#pragma GCC unroll 3
+        for (int v = 0; v < PANEL; v++) {
             vec_store(to + v * LANES, vec_load(from + v * LANES));
         }
         from += step;
-        to += vectors * LANES;
+        to += PANEL_COLUMNS;
     }
 }
 
@@ -75,8 +73,8 @@ copy_rows(const real *from, int64_t step, int64_t depth, int vectors, int ahead,
 ESP_INLINE void
 pack_rows(const real *b, int64_t step, int64_t depth, int columns, int vectors, real *to)
 {
-    if (columns == 3 * LANES) {
-        copy_rows(b, step, depth, 3, 0, to);
+    if (columns == PANEL_COLUMNS) {
+        copy_rows(b, step, depth, to);
         return;
     }
     for (int64_t k = 0; k < depth; k++) {
@@ -170,24 +168,6 @@ static void pack(const struct product *p, const struct part *part, real *to)
     }
 }
 
-#define ROWS_AHEAD 8
-
-/* A transposed left block lies in rows that are far apart, often by a power of two, which only
- * a few sets of the cache would hold: it is copied, [depth, MC]. */
-static void copy_left(
-    const struct product *p, int64_t row, int64_t rows, int64_t k, int64_t depth, real *to)
-{
-    const real *from = p->a.data + k * p->a.step + row;
-    _Static_assert(MC == 4 * LANES, "a whole block is four vectors");
-    if (rows == MC) {
-        copy_rows(from, p->a.step, depth, 4, ROWS_AHEAD, to);
-        return;
-    }
-    for (int64_t i = 0; i < depth; i++) {
-        memcpy(to + i * MC, from + i * p->a.step, (size_t)rows * sizeof(real));
-    }
-}
-
 /* What of the strip's tiles a triangle leaves: see struct strip. */
 ESP_INLINE void
 cut_triangle(const struct product *p, const struct part *part, int64_t row, struct strip *s)
@@ -201,6 +181,41 @@ cut_triangle(const struct product *p, const struct part *part, int64_t row, stru
         s->begin = row - p->shift - part->k;
     } else {
         s->end = row + p->shift - part->k;
+    }
+}
+
+/* Rows ahead that are asked for while one is copied: strips of wide rows are no stream that the
+ * processor would follow by itself. */
+#define ROWS_AHEAD 8
+
+/* A transposed left block lies in rows that are far apart, often by a power of two, which only
+ * a few sets of the cache would hold: it is copied, [rows / 16, depth, 16], so that a tile
+ * reads its part from one end to the other. What lies before `begin` of the summed extent no
+ * tile of the block reads. */
+static void copy_left(const struct product *p,
+                      const struct part *part,
+                      int64_t row,
+                      int64_t rows,
+                      int64_t begin,
+                      real *to)
+{
+    const int64_t step = p->a.step, depth = part->depth;
+    const real *from = p->a.data + (part->k + begin) * step + row;
+    _Static_assert(MC == 4 * LANES, "a whole block is four vectors");
+    for (int64_t k = begin; k < depth && rows == MC; k++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; v++) {
+            __builtin_prefetch(from + ROWS_AHEAD * step + v * LANES);
+            vec_store(to + (v * depth + k) * LANES, vec_load(from + v * LANES));
+        }
+        from += step;
+    }
+    for (int64_t r = 0; r < rows && rows < MC; r += LANES) {
+        const int some = rows - r < LANES ? (int)(rows - r) : LANES;
+        for (int64_t k = begin; k < depth; k++) {
+            const real *at = p->a.data + (part->k + k) * step + row + r;
+            vec_store(to + r * depth + k * LANES, vec_load_part(at, some, 0));
+        }
     }
 }
 
@@ -260,18 +275,16 @@ static void multiply_block(const struct product *p,
         .c_step = p->c_step,
         .add = p->accumulate || part->k > 0,
         .beside = done && p->beside ? (int64_t)((uintptr_t)p->beside - (uintptr_t)p->c) : 0};
+    cut_triangle(p, part, row, &s);
     if (p->a.transposed) {
-        copy_left(p, row, rows, part->k, part->depth, state->left);
+        copy_left(p, part, row, rows, within(s.begin, 0, part->depth), state->left);
         s.a = state->left;
-        s.row_step = 1;
-        s.k_step = MC;
+        s.turned = true;
     } else {
         s.a = p->a.data + row * p->a.step + part->k;
         s.row_step = p->a.step;
-        s.k_step = 1;
     }
     s.left.data = s.right.data = s.a;
-    cut_triangle(p, part, row, &s);
     for (int64_t j = 0, number = 0; j < part->columns; number++) {
         const int vectors = panel_vectors(j, part->columns);
         const int64_t whole = vectors * LANES, left = part->columns - j;
@@ -306,7 +319,7 @@ const int ESP_CPU(queries) = ESP_CPU_QUERIES;
 
 void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *state)
 {
-    const int64_t kc = even_block(p->k, KC, LANES);
+    const int64_t kc = even_block(p->k, p->a.transposed ? KC_COPIED : KC_STRAIGHT, LANES);
     const int64_t fit = (int64_t)ESP_CPU_PACK / kc / PANEL_COLUMNS * PANEL_COLUMNS;
     const int64_t nc = even_block(p->n, fit, PANEL_COLUMNS);
     for (int64_t first = 0; first < p->n; first += nc) {

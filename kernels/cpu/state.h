@@ -15,8 +15,8 @@
 
 /* The right operand of a product, packed: 384 · 512 · 4 = 768 KiB, which leaves room in a
  * second-level cache of 1 MiB; as many columns at a time as fit at the depth of the product. A
- * panel of it, 384 · 48 · 4 = 72 KiB, comes from there for every 8 rows; deeper ones do so more
- * slowly, shallower ones have their sums read and written more often. */
+ * panel of it, 384 · 48 · 4 = 72 KiB, comes from there for every 8 rows; shallower ones have
+ * their sums read and written more often. */
 #define ESP_CPU_PACK ((size_t)384 * 512)
 #define ESP_CPU_PACK_DEPTH 384
 

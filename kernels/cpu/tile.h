@@ -30,10 +30,12 @@ struct ahead {
 };
 
 /* One packed panel against a block of rows. Element (i, k) of the left block is
- * a[i · row_step + k · k_step], and one of the two steps is 1. */
+ * a[i · row_step + k], or where it was copied (`turned`) element (i / 16, k, i % 16) of
+ * [rows / 16, depth, 16]. */
 struct strip {
     const real *a;
-    int64_t row_step, k_step;
+    bool turned;
+    int64_t row_step; /* not of a turned one */
     int64_t rows, depth;
     const real *packed;
     real *c;
@@ -52,7 +54,8 @@ struct strip {
 
 /* Where one tile is: `rows` and `vectors` are constants where this is inlined. */
 struct tile {
-    const real *a, *b;
+    const real *a[TILE_ROWS / 3 + 1]; /* rows 0, 3, 6 */
+    const real *b;
     int64_t row_step, k_step;
     int64_t depth;
     real *c;
@@ -67,24 +70,40 @@ ESP_INLINE void multiply_add(vec *sum, vec left, vec right)
     __asm__ volatile("vfmadd231ps %1, %2, %0" : "+v"(*sum) : "v"(left), "v"(right));
 }
 
-/* sum += a[0 … rows − 1] · b at one place of the summed extent, and on to the next place. */
-ESP_INLINE void tile_step(struct tile *t, int rows, int vectors, vec sum[TILE_ROWS][PANEL])
+/* `steps` places of the summed extent from here on: sum += a[0 … rows − 1] · b, and past them.
+ *
+ * An integer operation takes the place of a multiply-add in two cases out of five. Rows are
+ * therefore addressed from every third one by a multiple of their step, which an instruction
+ * can do by itself; the empty assembly hides the pointer's value, or the compiler would compute
+ * an address of its own for each row. */
+ESP_INLINE void
+tile_steps(struct tile *t, int steps, int rows, int vectors, vec sum[TILE_ROWS][PANEL])
 {
-    vec right[PANEL];
-#pragma GCC unroll 3
-    for (int v = 0; v < vectors; v++) {
-        right[v] = vec_load(t->b + v * LANES);
-    }
 #pragma GCC unroll 8
-    for (int i = 0; i < rows; i++) {
-        const vec left = vec_set(t->a[i * t->row_step]);
+    for (int j = 0; j < steps; j++) {
+        vec right[PANEL];
 #pragma GCC unroll 3
         for (int v = 0; v < vectors; v++) {
-            multiply_add(&sum[i][v], left, right[v]);
+            right[v] = vec_load(t->b + (j * vectors + v) * LANES);
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; i++) {
+            if (i % 3 == 0) {
+                __asm__ volatile("" : "+r"(t->a[i / 3]));
+            }
+            const real *a = t->a[i / 3] + j * t->k_step;
+            const vec left = vec_set(a[i % 3 * t->row_step]);
+#pragma GCC unroll 3
+            for (int v = 0; v < vectors; v++) {
+                multiply_add(&sum[i][v], left, right[v]);
+            }
         }
     }
-    t->a += t->k_step;
-    t->b += vectors * LANES;
+#pragma GCC unroll 3
+    for (int i = 0; i < rows; i += 3) {
+        t->a[i / 3] += steps * t->k_step;
+    }
+    t->b += steps * vectors * LANES;
 }
 
 ESP_INLINE void
@@ -150,20 +169,14 @@ ESP_INLINE void tile(const struct strip *s, struct tile t, int rows, int vectors
         if (turned) {
             fetch_ahead(s, &t, vectors);
         }
-#pragma GCC unroll 8
-        for (int j = 0; j < STEPS_FOR_ROW; j++) {
-            tile_step(&t, rows, vectors, sum);
-        }
+        tile_steps(&t, STEPS_FOR_ROW, rows, vectors, sum);
         k += STEPS_FOR_ROW;
     }
-    for (; k + 4 <= t.depth; k += 4) {
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; j++) {
-            tile_step(&t, rows, vectors, sum);
-        }
+    for (int64_t left = (t.depth - k) / 4; left > 0; left--) {
+        tile_steps(&t, 4, rows, vectors, sum);
     }
-    for (; k < t.depth; k++) {
-        tile_step(&t, rows, vectors, sum);
+    for (int64_t left = (t.depth - k) % 4; left > 0; left--) {
+        tile_steps(&t, 1, rows, vectors, sum);
     }
     tile_store(s, c, rows, vectors, sum);
 }
@@ -173,15 +186,17 @@ ESP_INLINE int64_t within(int64_t x, int64_t low, int64_t high)
     return x < low ? low : x > high ? high : x;
 }
 
-/* Row i of the strip and the `rows` that follow. Which of the left block's steps is 1 is said
- * by a constant: the address computation of the inner loop is better off knowing. So is `cut`:
- * whether there is a triangle. */
-ESP_INLINE void tile_at(const struct strip *s, int64_t i, int rows, int vectors, bool cut)
+/* Row i of the strip and the `rows` that follow. The left block's layout is said by constants:
+ * the address computation of the inner loop is better off knowing. So is `cut`: whether there
+ * is a triangle. */
+ESP_INLINE void
+tile_at(const struct strip *s, int64_t i, int rows, int vectors, bool cut, bool turned)
 {
-    struct tile t = {.a = s->a + i * s->row_step,
-                     .b = s->packed,
-                     .row_step = s->row_step,
-                     .k_step = s->k_step,
+    const int64_t row_step = turned ? 1 : s->row_step, k_step = turned ? LANES : 1;
+    const real *a = s->a + (turned ? i / LANES * LANES * s->depth + i % LANES : i * row_step);
+    struct tile t = {.b = s->packed,
+                     .row_step = row_step,
+                     .k_step = k_step,
                      .depth = s->depth,
                      .c = s->c + i * s->c_step,
                      .left = s->left.data + i * s->left.step,
@@ -192,32 +207,38 @@ ESP_INLINE void tile_at(const struct strip *s, int64_t i, int rows, int vectors,
         if (i + rows <= s->first) {
             return;
         }
-        t.a += begin * s->k_step;
+        a += begin * k_step;
         t.b += begin * vectors * LANES;
         t.depth = end - begin;
     }
+    for (int g = 0; g < rows; g += 3) {
+        t.a[g / 3] = a + g * row_step;
+    }
     t.next = i + rows < s->rows ? t.c + rows * s->c_step : s->c_next;
-    if (s->row_step == 1) {
-        t.row_step = 1;
-        tile(s, t, rows, vectors, true);
-    } else {
-        t.k_step = 1;
-        tile(s, t, rows, vectors, false);
+    tile(s, t, rows, vectors, turned);
+}
+
+ESP_INLINE void tiles_of(const struct strip *s, int vectors, bool cut, bool turned)
+{
+    int64_t i = 0;
+    for (; s->rows - i >= 8; i += 8) {
+        tile_at(s, i, 8, vectors, cut, turned);
+    }
+    for (; s->rows - i >= 4; i += 4) {
+        tile_at(s, i, 4, vectors, cut, turned);
+    }
+    for (; s->rows - i >= 1; i += 1) {
+        tile_at(s, i, 1, vectors, cut, turned);
     }
 }
 
 #define ESP_CPU_STRIP(name, vectors, cut)                                                      \
     static __attribute__((noinline)) void name(const struct strip *s)                          \
     {                                                                                          \
-        int64_t i = 0;                                                                         \
-        for (; s->rows - i >= 8; i += 8) {                                                     \
-            tile_at(s, i, 8, vectors, cut);                                                    \
-        }                                                                                      \
-        for (; s->rows - i >= 4; i += 4) {                                                     \
-            tile_at(s, i, 4, vectors, cut);                                                    \
-        }                                                                                      \
-        for (; s->rows - i >= 1; i += 1) {                                                     \
-            tile_at(s, i, 1, vectors, cut);                                                    \
+        if (s->turned) {                                                                       \
+            tiles_of(s, vectors, cut, true);                                                   \
+        } else {                                                                               \
+            tiles_of(s, vectors, cut, false);                                                  \
         }                                                                                      \
     }
 

@@ -71,6 +71,20 @@ static const struct trial_case cases[] = {
     {"linear large transposed",
      run_linear,
      EXTENTS(.sequences = 9, .context = 37, .width = 64, .width_out = 96, .transposed = true)},
+    {"linear deep", /* sums that products form in several parts, as do those over rows */
+     run_linear,
+     EXTENTS(.sequences = 3,
+             .context = 134,
+             .width = 790,
+             .width_out = 70,
+             .activation = ESP_KERNEL_GELU)},
+    {"linear deep transposed",
+     run_linear,
+     EXTENTS(.sequences = 3,
+             .context = 134,
+             .width = 70,
+             .width_out = 790,
+             .transposed = true)},
     {"attention causal",
      run_attention,
      EXTENTS(.sequences = 2, .context = 33, .width = 24, .heads = 3, .causal = true)},
@@ -249,7 +263,7 @@ static void gradients_agree_with_differences(void **state)
         }
         end_run(&r);
     }
-    assert_int_equal(checked, 3 * 2 + 3 * 4 + 3 + 7 * 3 + 7);
+    assert_int_equal(checked, 3 * 2 + 3 * 4 + 3 + 9 * 3 + 7);
     esp_kernels_close(k);
 }
 
