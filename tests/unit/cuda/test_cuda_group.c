@@ -347,5 +347,6 @@ int main(void)
         ON_DEVICE(too_little_memory_halves_the_micro_batch_then_the_members),
         ON_DEVICE(device_seconds_are_the_devices),
     };
+    cmocka_set_test_filter(getenv("ESPALIER_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

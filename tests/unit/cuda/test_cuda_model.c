@@ -338,5 +338,6 @@ int main(void)
         cmocka_unit_test(logits_in_bf16_are_near_those_in_double),
         cmocka_unit_test(a_member_in_a_group_equals_it_alone),
     };
+    cmocka_set_test_filter(getenv("ESPALIER_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
