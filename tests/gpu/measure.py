@@ -236,6 +236,7 @@ def section_probe(run):
         ("nvcc", ["nvcc", "--version"]),
         ("libc", ["ldd", "--version"]),
         ("sanitizer", [sanitizer(), "--version"]),
+        ("libraries", ["ldd", run.program("espalier-cuda.so")]),
     ]:
         status, out, error = run.command(command, limit=20)
         run.results["machine_" + name] = shortened(out if status == 0 else error).strip()

@@ -16,13 +16,22 @@ static double tolerance_of(enum esp_precision precision)
     }
 }
 
+static const char *precision_name(enum esp_precision precision)
+{
+    static const char *const names[] = {"auto", "fp32", "tf32", "bf16", "fp16"};
+    return names[precision];
+}
+
 static struct run
 finished(const struct esp_kernels *k, enum esp_precision precision, const struct trial_case *c)
 {
     struct run r = start_run(k, precision, c->e);
+    struct esp_error error = {""};
     send_control(&r);
     c->op(&r);
-    settle(k);
+    if (k->synchronise(k, &error)) {
+        fail_msg("%s in %s: %s", c->name, precision_name(precision), error.text);
+    }
     return r;
 }
 
@@ -40,12 +49,6 @@ static void claim_ends(void)
     if (failures) {
         fail_msg("%d tensors are not as they should be: see above", failures);
     }
-}
-
-static const char *precision_name(enum esp_precision precision)
-{
-    static const char *const names[] = {"auto", "fp32", "tf32", "bf16", "fp16"};
-    return names[precision];
 }
 
 static void tell_extents(const struct extents *e)
