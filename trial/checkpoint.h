@@ -1,6 +1,6 @@
 /* One member's state in one file (DESIGN 6).
  *
- * Format, version 1; little-endian, offsets from the start of the file:
+ * Format, version 2; little-endian, offsets from the start of the file:
  *
  *   0    8  magic "ESPALIER"
  *   8    4  u32 version
@@ -18,16 +18,25 @@
  *   96   8  i64 data_tokens        the corpus, to notice another one
  *   104  8  i64 vocabulary         as settled by the data
  *   112  4  u32 setting_count, then 4 u32 tensor_count
- *   120  settings, each: u8 type (enum esp_value_type), u8 0, u16 name length, u32 value
- * length, the name, the value (i64, f64 or text) tensors, each 152 bytes: name[88] with NULs,
- * u32 type (1: float32), u32 rank, i64 shape[4], u64 offset, u64 bytes, u64 XXH3 u64 XXH3 of
- * the header up to here: the file's hash then the tensors' bytes, each at a multiple of 64,
- * gaps of zeros, in the table's order; the file ends with the last tensor's last byte.
+ *
+ * then, from version 2 on:
+ *
+ *   120  8  f64 loss_scale         fp16's: a power of two, 1 … ESP_LOSS_SCALE_MAX
+ *   128  8  i64 loss_scale_clean   updates since it changed, < ESP_LOSS_SCALE_CLEAN
+ *
+ * then settings, each: u8 type (enum esp_value_type), u8 0, u16 name length, u32 value length,
+ * the name, the value (i64, f64 or text);
+ * tensors, each 152 bytes: name[88] with NULs, u32 type (1: float32), u32 rank, i64 shape[4],
+ * u64 offset, u64 bytes, u64 XXH3;
+ * u64 XXH3 of the header up to here: the file's hash;
+ * the tensors' bytes, each at a multiple of 64, gaps of zeros, in the table's order; the file
+ * ends with the last tensor's last byte.
  *
  * Every byte is covered: the header by its checksum, tensors by those in the header, gaps must
  * be zero and the length is known. The header's checksum therefore names the whole content.
  * Writing: PATH.tmp, fsync, rename to PATH, fsync of the folder. Versions only grow; a reader
- * refuses newer ones and must read all older ones. */
+ * refuses newer ones and must read all older ones. A file has the first version that holds its
+ * state: without a loss scale it is of version 1. */
 #ifndef ESPALIER_TRIAL_CHECKPOINT_H
 #define ESPALIER_TRIAL_CHECKPOINT_H
 
@@ -35,7 +44,7 @@
 #include <espalier/trainer.h>
 #include <stdint.h>
 
-#define ESP_CHECKPOINT_VERSION 1
+#define ESP_CHECKPOINT_VERSION 2
 
 /* "v.h.999.attn.c_proj.weight" and the like, with the NUL. */
 #define ESP_CHECKPOINT_NAME_MAX 88
@@ -58,6 +67,8 @@ struct esp_checkpoint_state {
     double grad_norm;
     int64_t data_tokens;
     int64_t vocabulary;
+    double loss_scale;        /* fp16's, as the device has decided; 0: there is none */
+    int64_t loss_scale_clean; /* updates since it last changed */
 };
 
 /* A float32 tensor to write or to find. Shapes beyond `rank` are 1. */

@@ -3,9 +3,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <espalier/kernels.h>
 #include <espalier/limits.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -79,7 +81,7 @@ static int check_start(const struct esp_checkpoint *c,
                       fixed->version,
                       ESP_CHECKPOINT_VERSION);
     }
-    uint64_t least = CHECKPOINT_FIXED_BYTES + sizeof(uint64_t) +
+    uint64_t least = esp_checkpoint_settings_offset(fixed->version) + sizeof(uint64_t) +
                      (uint64_t)fixed->tensor_count * CHECKPOINT_TENSOR_BYTES;
     if (fixed->version < 1 || fixed->header_bytes > CHECKPOINT_HEADER_MAX ||
         fixed->tensor_count > ESP_CHECKPOINT_TENSORS_MAX || fixed->header_bytes < least) {
@@ -108,6 +110,27 @@ static int take_fixed(struct esp_checkpoint *c,
         fixed->reported_step > fixed->step || fixed->loss_count < 0) {
         return refuse(error, -EBADMSG, c->path, "has impossible counts in its header");
     }
+    return 0;
+}
+
+/* Behind the fixed part, from version 2 on. */
+static int take_scale(struct esp_checkpoint *c, const uint8_t *header, struct esp_error *error)
+{
+    struct checkpoint_scale kept;
+    int exponent;
+    memcpy(&kept, header + CHECKPOINT_FIXED_BYTES, sizeof kept);
+    if (!(kept.scale >= 1 && kept.scale <= ESP_LOSS_SCALE_MAX) ||
+        frexp(kept.scale, &exponent) != 0.5 || kept.clean < 0 ||
+        kept.clean >= ESP_LOSS_SCALE_CLEAN) {
+        return refuse(error,
+                      -EBADMSG,
+                      c->path,
+                      "has an impossible loss scale of %g with %" PRId64 " clean updates",
+                      kept.scale,
+                      kept.clean);
+    }
+    c->state.loss_scale = kept.scale;
+    c->state.loss_scale_clean = kept.clean;
     return 0;
 }
 
@@ -149,24 +172,24 @@ static int take_header(struct esp_checkpoint *c,
         return refuse(error, -EBADMSG, c->path, "has a damaged header (its checksum differs)");
     }
     int rc = take_fixed(c, fixed, error);
+    if (rc == 0 && fixed->version >= 2) {
+        rc = take_scale(c, header, error);
+    }
     if (rc != 0) {
         return rc;
     }
+    const size_t settings = esp_checkpoint_settings_offset(fixed->version);
     size_t table_bytes = (size_t)c->tensor_count * CHECKPOINT_TENSOR_BYTES;
-    size_t setting_bytes = end - table_bytes - CHECKPOINT_FIXED_BYTES;
-    rc = esp_checkpoint_settings_decode(header + CHECKPOINT_FIXED_BYTES,
-                                        setting_bytes,
-                                        fixed->setting_count,
-                                        &c->state.trainer,
-                                        &used,
-                                        &why);
+    size_t setting_bytes = end - table_bytes - settings;
+    rc = esp_checkpoint_settings_decode(
+        header + settings, setting_bytes, fixed->setting_count, &c->state.trainer, &used, &why);
     if (rc != 0) {
         return refuse(error, rc, c->path, "%.900s", why.text);
     }
     if (used != setting_bytes) {
         return refuse(error, -EBADMSG, c->path, "has settings of a wrong length");
     }
-    return take_rows(c, header + CHECKPOINT_FIXED_BYTES + setting_bytes, error);
+    return take_rows(c, header + settings + setting_bytes, error);
 }
 
 static int

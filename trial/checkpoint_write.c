@@ -28,14 +28,16 @@ static uint8_t *lay_out(const struct esp_checkpoint_state *state,
                         size_t *table_offset,
                         uint64_t *file_bytes)
 {
-    size_t room = CHECKPOINT_FIXED_BYTES + CHECKPOINT_SETTINGS_BYTES_MAX +
+    const uint32_t version = state->loss_scale > 0 ? 2 : 1;
+    const size_t settings = esp_checkpoint_settings_offset(version);
+    size_t room = settings + CHECKPOINT_SETTINGS_BYTES_MAX +
                   (size_t)tensor_count * CHECKPOINT_TENSOR_BYTES + sizeof(uint64_t);
     uint8_t *header = calloc(1, room);
     if (!header) {
         return NULL;
     }
     struct checkpoint_fixed fixed = {
-        .version = ESP_CHECKPOINT_VERSION,
+        .version = version,
         .config_hash = esp_trainer_hash(&state->trainer),
         .step = state->step,
         .sample = state->sample,
@@ -51,9 +53,13 @@ static uint8_t *lay_out(const struct esp_checkpoint_state *state,
         .tensor_count = (uint32_t)tensor_count,
     };
     memcpy(fixed.magic, CHECKPOINT_MAGIC, sizeof fixed.magic);
-    *table_offset = CHECKPOINT_FIXED_BYTES +
-                    esp_checkpoint_settings_encode(
-                        &state->trainer, header + CHECKPOINT_FIXED_BYTES, &fixed.setting_count);
+    if (version >= 2) {
+        const struct checkpoint_scale scale = {.scale = state->loss_scale,
+                                               .clean = state->loss_scale_clean};
+        memcpy(header + CHECKPOINT_FIXED_BYTES, &scale, sizeof scale);
+    }
+    *table_offset = settings + esp_checkpoint_settings_encode(
+                                   &state->trainer, header + settings, &fixed.setting_count);
     *header_bytes =
         *table_offset + (size_t)tensor_count * CHECKPOINT_TENSOR_BYTES + sizeof(uint64_t);
     fixed.header_bytes = (uint32_t)*header_bytes;

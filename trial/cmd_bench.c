@@ -30,6 +30,8 @@ static const char usage[] =
     "  --members K      trials side by side (default: 1)\n"
     "  --seconds S      how long to measure (default: 5)\n"
     "  --device D       auto, cpu, cuda or cuda:N (default: auto)\n"
+    "  --no-peak        do not measure the products' peak, which takes the whole device: for\n"
+    "                   several processes side by side; peak_fraction is null\n"
     "  --json           one JSON object\n"
     "  --help           this text\n";
 
@@ -38,6 +40,7 @@ struct options {
     const char *device;
     int members;
     double seconds;
+    bool peak;
     bool json;
 };
 
@@ -125,6 +128,22 @@ measure(struct esp_group *group, double seconds, double *rate, struct esp_error 
     return rc;
 }
 
+/* The better of this look and those before: on a shared machine one may fall into a busy
+ * moment. */
+static int look_at_peak(const struct options *options,
+                        const struct esp_kernels *kernels,
+                        double *peak,
+                        struct esp_error *error)
+{
+    double now = 0;
+    int rc = 0;
+    if (options->peak) {
+        rc = esp_peak_measure(kernels, options->seconds * PEAK_SHARE / 2, &now, error);
+    }
+    *peak = now > *peak ? now : *peak;
+    return rc;
+}
+
 static int bench(const struct options *options,
                  const struct esp_trainer *trainer,
                  const struct esp_kernels *kernels,
@@ -156,18 +175,14 @@ static int bench(const struct options *options,
         figures->precision = kernels->precision;
         figures->params = esp_model_count(model);
         figures->flops_per_token = esp_model_flops_per_token(esp_model_shape(model));
-        rc =
-            esp_peak_measure(kernels, options->seconds * PEAK_SHARE / 2, &figures->peak, error);
+        rc = look_at_peak(options, kernels, &figures->peak, error);
     }
     if (rc == 0) {
         rc = measure(group, options->seconds, &figures->tokens_per_second, error);
     }
-    /* Once more: on a shared machine one look at the peak may fall into a busy moment. */
-    double again = 0;
     if (rc == 0) {
-        rc = esp_peak_measure(kernels, options->seconds * PEAK_SHARE / 2, &again, error);
+        rc = look_at_peak(options, kernels, &figures->peak, error);
     }
-    figures->peak = again > figures->peak ? again : figures->peak;
     esp_group_destroy(group);
     return rc;
 }
@@ -192,7 +207,7 @@ static void print_figures(const struct options *options,
     double flops = f->tokens_per_second * f->flops_per_token;
     if (!options->json) {
         printf("%s (%s), %s, %" PRId64 " parameters, %d member%s\n"
-               "%.0f tokens/s, %.4g FLOP/token, %.4g FLOP/s, %.1f %% of the products' %.4g\n",
+               "%.0f tokens/s, %.4g FLOP/token, %.4g FLOP/s",
                kernels->name,
                kernels->device,
                precision_name(f->precision),
@@ -201,40 +216,46 @@ static void print_figures(const struct options *options,
                options->members == 1 ? "" : "s",
                f->tokens_per_second,
                f->flops_per_token,
-               flops,
-               100 * flops / f->peak,
-               f->peak);
+               flops);
+        if (options->peak) {
+            printf(", %.1f %% of the products' %.4g", 100 * flops / f->peak, f->peak);
+        }
+        printf("\n");
         return;
     }
     printf("{\"device\":\"%s: ", kernels->name);
     print_text(kernels->device);
     printf("\",\"precision\":\"%s\",\"params\":%" PRId64 ",\"members\":%d,"
-           "\"tokens_per_second\":%.1f,\"flops_per_token\":%.0f,\"flops_per_second\":%.5g,"
-           "\"peak_fraction\":%.4f}\n",
+           "\"tokens_per_second\":%.1f,\"flops_per_token\":%.0f,\"flops_per_second\":%.5g,",
            precision_name(f->precision),
            f->params,
            options->members,
            f->tokens_per_second,
            f->flops_per_token,
-           flops,
-           flops / f->peak);
+           flops);
+    if (options->peak) {
+        printf("\"peak_fraction\":%.4f}\n", flops / f->peak);
+    } else {
+        printf("\"peak_fraction\":null}\n");
+    }
 }
 
 /* 0: go on; 1: help was printed; −1: an error was. */
 static int parse(int argc, char **argv, struct options *options)
 {
-    enum { MEMBERS = 1, SECONDS, DEVICE, JSON, HELP };
+    enum { MEMBERS = 1, SECONDS, DEVICE, NO_PEAK, JSON, HELP };
     static const struct option table[] = {
         {"members", required_argument, NULL, MEMBERS},
         {"seconds", required_argument, NULL, SECONDS},
         {"device", required_argument, NULL, DEVICE},
+        {"no-peak", no_argument, NULL, NO_PEAK},
         {"json", no_argument, NULL, JSON},
         {"help", no_argument, NULL, HELP},
         {0},
     };
     int option;
     char *end = "";
-    *options = (struct options){.device = "auto", .members = 1, .seconds = 5};
+    *options = (struct options){.device = "auto", .members = 1, .seconds = 5, .peak = true};
     while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
         switch (option) {
         case MEMBERS:
@@ -245,6 +266,9 @@ static int parse(int argc, char **argv, struct options *options)
             break;
         case DEVICE:
             options->device = optarg;
+            break;
+        case NO_PEAK:
+            options->peak = false;
             break;
         case JSON:
             options->json = true;

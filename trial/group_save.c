@@ -1,5 +1,6 @@
 /* A member to and from its checkpoint. Tensors are the model's, under GPT-2's names; the
- * optimizer's moments have the same names after "m." and "v.". */
+ * optimizer's moments have the same names after "m." and "v.". fp16's loss scale is in the
+ * header. */
 #include "checkpoint.h"
 #include "group_private.h"
 #include "weights.h"
@@ -65,6 +66,37 @@ static int source(void *context, int index, float *values, struct esp_error *err
     return 0;
 }
 
+/* fp16's loss scale, where the model has one. */
+static int read_scale(struct esp_group *group,
+                      int slot,
+                      struct esp_checkpoint_state *state,
+                      struct esp_error *error)
+{
+    struct esp_model_scale scale;
+    int rc = esp_model_read_scale(group->model, slot, &scale, error);
+    if (rc == 0) {
+        state->loss_scale = scale.scale;
+        state->loss_scale_clean = scale.clean;
+    }
+    return rc == -ENOENT ? 0 : rc;
+}
+
+/* A checkpoint without one was written before there was a place for it: the fresh member's
+ * stays. */
+static int load_scale(struct esp_group *group,
+                      int slot,
+                      const struct esp_checkpoint_state *state,
+                      struct esp_error *error)
+{
+    if (!(state->loss_scale > 0)) {
+        return 0;
+    }
+    const struct esp_model_scale scale = {.scale = state->loss_scale,
+                                          .clean = state->loss_scale_clean};
+    int rc = esp_model_write_scale(group->model, slot, scale, error);
+    return rc == -ENOENT ? 0 : rc;
+}
+
 static struct esp_checkpoint_state state_of(const struct esp_group *group,
                                             const struct member *member)
 {
@@ -110,7 +142,11 @@ int esp_group_save(struct esp_group *group,
     for (int i = 0; i < count; i++) {
         table[i] = describe(group, i / tensors, i % tensors);
     }
-    rc = esp_checkpoint_write(path, &state, table, count, source, &saving, bytes, hash, error);
+    rc = read_scale(group, slot, &state, error);
+    if (rc == 0) {
+        rc = esp_checkpoint_write(
+            path, &state, table, count, source, &saving, bytes, hash, error);
+    }
 out:
     free(saving.values);
     free(table);
@@ -195,6 +231,9 @@ int esp_group_load(struct esp_group *group, int slot, const char *path, struct e
     }
     if (rc == 0) {
         rc = load_slabs(group, slot, slab_count(group), checkpoint, error);
+    }
+    if (rc == 0) {
+        rc = load_scale(group, slot, state, error);
     }
     if (rc == 0) {
         member->step = state->step;

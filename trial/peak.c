@@ -18,16 +18,21 @@ static double now_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* Values that are drawn: more than CPU_EXTENT's square. A device's matrices are
+ * filled with copies of them, because 2^26 draws for each would take the host seconds. */
+#define DRAWN ((int64_t)1 << 22)
+
 /* Small random values in the activation type: floats, or the upper half of floats for bf16. For
  * fp16 the same bits are small finite numbers too. */
 static int fill(const struct esp_kernels *kernels, void *memory, int64_t count)
 {
     size_t bytes = kernels->activation_bytes;
-    uint8_t *host = malloc((size_t)count * bytes);
+    const int64_t drawn = count < DRAWN ? count : DRAWN;
+    uint8_t *host = malloc((size_t)drawn * bytes);
     if (!host) {
         return -ENOMEM;
     }
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < drawn; i++) {
         struct esp_random_block r = esp_random_at(1, 0, ESP_RANDOM_SIMULATION, (uint64_t)i);
         double value = esp_random_unit(r.word[0], r.word[1]) - 0.5;
         float single = (float)value;
@@ -39,7 +44,12 @@ static int fill(const struct esp_kernels *kernels, void *memory, int64_t count)
             __builtin_memcpy(host + (size_t)i * bytes, (uint8_t *)&single + 2, bytes);
         }
     }
-    int rc = kernels->upload(kernels, memory, host, (size_t)count * bytes);
+    int rc = kernels->upload(kernels, memory, host, (size_t)drawn * bytes);
+    for (int64_t at = drawn; at < count && rc == 0; at += drawn) {
+        const int64_t some = count - at < drawn ? count - at : drawn;
+        kernels->copy(
+            kernels, (uint8_t *)memory + (size_t)at * bytes, memory, (size_t)some * bytes);
+    }
     free(host);
     return rc;
 }

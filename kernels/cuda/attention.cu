@@ -52,12 +52,12 @@ __global__ void __launch_bounds__(WARPS *WARP)
     delta_kernel(struct esp_batch batch, struct attention op)
 {
     const int member = (int)blockIdx.z;
-    const int row = (int)blockIdx.x * WARPS + (int)threadIdx.x / WARP;
+    const int row = tile_of(op) * WARPS + (int)threadIdx.x / WARP;
     const int lane = (int)threadIdx.x % WARP;
     if (!member_active(batch, member) || row >= batch.context) {
         return;
     }
-    const struct head<A> h = head_of<A>(batch, op, member, (int)blockIdx.y);
+    const struct head<A> h = head_of<A>(batch, op, member);
     if (!h.used) {
         return;
     }
@@ -94,10 +94,14 @@ void esp_cuda_attention_backward(const struct esp_kernels *kernels,
     if (!a.delta || !depth_taken(kernels, &a)) {
         return;
     }
-    const dim3 grid((unsigned)divide_up(batch->context, WARPS),
-                    (unsigned)(batch->sequences * op->heads),
-                    (unsigned)batch->members);
-    LAUNCH((delta_kernel<A>), grid, WARPS * WARP, 0, state_of(kernels)->stream, *batch, a);
+    const struct attention tiled = in_tiles(&a, batch, WARPS);
+    LAUNCH((delta_kernel<A>),
+           grid_of(tiled, batch),
+           WARPS * WARP,
+           0,
+           state_of(kernels)->stream,
+           *batch,
+           tiled);
     if (esp_cuda_attention_plain_wanted() ||
         !esp_cuda_attention_mma_backward<A>(kernels, batch, &a)) {
         esp_cuda_attention_plain_backward<A>(kernels, batch, &a);

@@ -1,8 +1,9 @@
 /* What both forms of attention share: where a head's rows lie, and the launches.
  *
  * A block works on one tile of queries or keys of one head of one sequence of one member:
- * blockIdx.x is the tile, blockIdx.y = sequence · heads + head, blockIdx.z the member. Rows of
- * a sequence that its member does not use are set to zero, as are their gradients. */
+ * blockIdx.x = (sequence · heads + head) · tiles + tile, because a grid's other extents end at
+ * 65,535, which many short sequences pass; blockIdx.z is the member. Rows of a sequence that
+ * its member does not use are set to zero, as are their gradients. */
 #ifndef ESP_CUDA_ATTENTION_H
 #define ESP_CUDA_ATTENTION_H
 
@@ -12,6 +13,7 @@ struct attention {
     struct esp_view qkv, out, lse, grad_out, grad_qkv;
     float *delta; /* [K, B, heads, T]: Σ grad_out ⊙ out of a row (workspace) */
     int width, heads, depth;
+    int tiles; /* of a head, in this launch */
     bool causal;
     float scale; /* 1/√D */
 };
@@ -28,7 +30,8 @@ template <typename A> struct head {
 
 template <typename A>
 DEVICE struct head<A>
-head_of(const struct esp_batch &batch, const struct attention &op, int member, int which) {
+head_of(const struct esp_batch &batch, const struct attention &op, int member) {
+    const int which = (int)blockIdx.x / op.tiles;
     const int64_t row = (int64_t)(which / op.heads) * batch.context;
     const int column = which % op.heads * op.depth;
     const int64_t at = (int64_t)which * batch.context;
@@ -46,6 +49,27 @@ head_of(const struct esp_batch &batch, const struct attention &op, int member, i
     h.delta = op.delta + member * stats + at;
     h.used = row < rows_of(batch, member);
     return h;
+}
+
+DEVICE int tile_of(const struct attention &op)
+{
+    return (int)blockIdx.x % op.tiles;
+}
+
+/* The operation in tiles of `rows` rows, and its grid. */
+static inline struct attention
+in_tiles(const struct attention *op, const struct esp_batch *batch, int rows)
+{
+    struct attention tiled = *op;
+    tiled.tiles = (int)divide_up(batch->context, rows);
+    return tiled;
+}
+
+static inline dim3 grid_of(const struct attention &tiled, const struct esp_batch *batch)
+{
+    return dim3((unsigned)tiled.tiles * (unsigned)batch->sequences * (unsigned)tiled.heads,
+                1,
+                (unsigned)batch->members);
 }
 
 /* Zeroes `rows` rows of `depth` elements from `first` on. All threads of the block. */

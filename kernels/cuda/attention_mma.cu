@@ -158,10 +158,10 @@ __global__ void __launch_bounds__(THREADS, BLOCKS_MIN)
     if (!member_active(batch, member)) {
         return;
     }
-    const struct head<T> h = head_of<T>(batch, op, member, (int)blockIdx.y);
+    const struct head<T> h = head_of<T>(batch, op, member);
     const int context = batch.context, depth = op.depth;
     /* the longest tiles of a causal head first */
-    const int first = (int)(gridDim.x - 1 - blockIdx.x) * ROWS;
+    const int first = (op.tiles - 1 - tile_of(op)) * ROWS;
     const int here = context - first < ROWS ? context - first : ROWS;
     const int64_t step = 3 * (int64_t)op.width;
     if (!h.used) {
@@ -229,9 +229,9 @@ __global__ void __launch_bounds__(THREADS, BLOCKS_MIN)
     if (!member_active(batch, member)) {
         return;
     }
-    const struct head<T> h = head_of<T>(batch, op, member, (int)blockIdx.y);
+    const struct head<T> h = head_of<T>(batch, op, member);
     const int context = batch.context, depth = op.depth;
-    const int first = (int)blockIdx.x * ROWS;
+    const int first = tile_of(op) * ROWS;
     const int here = context - first < ROWS ? context - first : ROWS;
     const int64_t step = 3 * (int64_t)op.width;
     if (!h.used) {
@@ -308,9 +308,9 @@ __global__ void __launch_bounds__(THREADS, BLOCKS_MIN)
     if (!member_active(batch, member)) {
         return;
     }
-    const struct head<T> h = head_of<T>(batch, op, member, (int)blockIdx.y);
+    const struct head<T> h = head_of<T>(batch, op, member);
     const int context = batch.context, depth = op.depth;
-    const int first = (int)(gridDim.x - 1 - blockIdx.x) * ROWS;
+    const int first = (op.tiles - 1 - tile_of(op)) * ROWS;
     const int here = context - first < ROWS ? context - first : ROWS;
     const int64_t step = 3 * (int64_t)op.width;
     if (!h.used) {
@@ -374,13 +374,17 @@ static void launch_mma(const struct esp_kernels *kernels,
                        F *kernel,
                        size_t bytes)
 {
-    const dim3 grid((unsigned)divide_up(batch->context, ROWS),
-                    (unsigned)(batch->sequences * op->heads),
-                    (unsigned)batch->members);
+    const struct attention tiled = in_tiles(op, batch, ROWS);
     const cudaError_t allowed =
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);
     if (esp_cuda_check(state_of(kernels), allowed, "attention's shared memory")) {
-        LAUNCH(kernel, grid, THREADS, bytes, state_of(kernels)->stream, *batch, *op);
+        LAUNCH(kernel,
+               grid_of(tiled, batch),
+               THREADS,
+               bytes,
+               state_of(kernels)->stream,
+               *batch,
+               tiled);
     }
 }
 

@@ -82,9 +82,9 @@ __global__ void __launch_bounds__(THREADS)
     if (!member_active(batch, member)) {
         return;
     }
-    const struct head<A> h = head_of<A>(batch, op, member, (int)blockIdx.y);
+    const struct head<A> h = head_of<A>(batch, op, member);
     const int depth = op.depth, context = batch.context;
-    const int first = (int)blockIdx.x * ROWS;
+    const int first = tile_of(op) * ROWS;
     const int here = context - first < ROWS ? context - first : ROWS;
     if (!h.used) {
         zero_rows(h.out + (int64_t)first * op.width, op.width, here, depth);
@@ -181,9 +181,9 @@ __global__ void __launch_bounds__(THREADS)
     if (!member_active(batch, member)) {
         return;
     }
-    const struct head<A> h = head_of<A>(batch, op, member, (int)blockIdx.y);
+    const struct head<A> h = head_of<A>(batch, op, member);
     const int depth = op.depth, context = batch.context, tile = ROWS * STEP(depth);
-    const int first = (int)blockIdx.x * ROWS;
+    const int first = tile_of(op) * ROWS;
     const int here = context - first < ROWS ? context - first : ROWS;
     const int64_t step = 3 * (int64_t)op.width;
     if (!h.used) {
@@ -247,9 +247,9 @@ __global__ void __launch_bounds__(THREADS)
     if (!member_active(batch, member)) {
         return;
     }
-    const struct head<A> h = head_of<A>(batch, op, member, (int)blockIdx.y);
+    const struct head<A> h = head_of<A>(batch, op, member);
     const int depth = op.depth, context = batch.context, tile = ROWS * STEP(depth);
-    const int first = (int)blockIdx.x * ROWS;
+    const int first = tile_of(op) * ROWS;
     const int here = context - first < ROWS ? context - first : ROWS;
     const int64_t step = 3 * (int64_t)op.width;
     if (!h.used) {
@@ -317,24 +317,18 @@ static bool allow_shared(const struct esp_kernels *kernels, F *kernel, size_t by
         "attention's shared memory");
 }
 
-static dim3 grid_of(const struct esp_batch *batch, const struct attention *op)
-{
-    return dim3((unsigned)divide_up(batch->context, ROWS),
-                (unsigned)(batch->sequences * op->heads),
-                (unsigned)batch->members);
-}
-
 #define LAUNCH_PLAIN(kernel, shared)                                                           \
     do {                                                                                       \
         const size_t bytes = shared;                                                           \
+        const struct attention tiled = in_tiles(op, batch, ROWS);                              \
         if (allow_shared(kernels, kernel<A, DEPTH>, bytes)) {                                  \
             LAUNCH((kernel<A, DEPTH>),                                                         \
-                   grid_of(batch, op),                                                         \
+                   grid_of(tiled, batch),                                                      \
                    THREADS,                                                                    \
                    bytes,                                                                      \
                    state_of(kernels)->stream,                                                  \
                    *batch,                                                                     \
-                   *op);                                                                       \
+                   tiled);                                                                     \
         }                                                                                      \
     } while (0)
 

@@ -97,7 +97,7 @@ ESP_CUDA_INSTANTIATE(embed_forward, esp_embed_forward)
 struct listing {
     int *row;   /* [LIST] */
     int *token; /* [LIST], counted from the first one owned */
-    int *warp;  /* [THREADS / WARP + 1]: how many each warp adds now, then where it starts */
+    int *warp;  /* [THREADS / WARP]: how many each warp adds now */
     float *sum; /* [THREADS · V] */
 };
 
@@ -138,15 +138,7 @@ DEVICE void add_listed(const struct esp_batch &batch,
         for (int i = (int)threadIdx.x; i < count && !any; i += THREADS) {
             any = list.token[i] == token;
         }
-        /* the same answer in every thread */
-        list.warp[THREADS / WARP] = 0;
-        __syncthreads();
-        if (any) {
-            list.warp[THREADS / WARP] = 1;
-        }
-        __syncthreads();
-        const bool work = list.warp[THREADS / WARP] != 0;
-        __syncthreads();
+        const bool work = __syncthreads_or(any) != 0; /* the same answer in every thread */
         for (int start = 0; work && start < columns; start += lanes) {
             const int column = (start + lane) * V;
             const bool mine = group < groups && column < op.width;
@@ -263,8 +255,8 @@ static void launch_tokens(const struct esp_kernels *kernels,
                           const struct esp_embed_backward *op)
 {
     const int owned = op->vocabulary <= VOCABULARY_SMALL ? 1 : OWNED_MANY;
-    const size_t shared = 2 * LIST * sizeof(int) + THREADS * V * sizeof(float) +
-                          (THREADS / WARP + 1) * sizeof(int);
+    const size_t shared =
+        2 * LIST * sizeof(int) + THREADS * V * sizeof(float) + THREADS / WARP * sizeof(int);
     const dim3 grid((unsigned)divide_up(op->vocabulary, owned), (unsigned)batch->members);
     LAUNCH((embed_backward_tokens<A, V>),
            grid,

@@ -10,6 +10,9 @@ struct esp_graph {
 static int capture_begin(const struct esp_kernels *kernels, struct esp_error *error)
 {
     struct esp_cuda_state *state = state_of(kernels);
+    if (state->failed) {
+        return esp_cuda_take_failure(state, error); /* nobody would end the capture */
+    }
     state->capturing =
         esp_cuda_check(state,
                        cudaStreamBeginCapture(state->stream, cudaStreamCaptureModeRelaxed),

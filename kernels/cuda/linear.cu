@@ -103,6 +103,14 @@ static bool multiply_fused(const struct esp_kernels *kernels,
     return false;
 }
 
+/* The library's GELU is the one with tanh, and how exact its tanh is, it does not say: fp32,
+ * which is chosen for being exact, has our own behind the product. */
+static bool library_has_gelu(const struct esp_kernels *kernels,
+                             enum esp_kernel_activation activation)
+{
+    return activation == ESP_KERNEL_GELU_TANH && kernels->precision != ESP_PRECISION_FP32;
+}
+
 /* The bias in the product's own type: what the library adds. */
 template <typename A> static struct esp_view library_bias(const struct esp_linear_forward *op)
 {
@@ -131,8 +139,7 @@ void esp_cuda_linear_forward(const struct esp_kernels *kernels,
         p.bias_stride = bias.stride;
         p.epilogue = CUBLASLT_EPILOGUE_BIAS;
     }
-    /* the library's GELU is the one with tanh */
-    if (bias.data && op->activation == ESP_KERNEL_GELU_TANH) {
+    if (bias.data && library_has_gelu(kernels, op->activation)) {
         p.epilogue = CUBLASLT_EPILOGUE_GELU_BIAS;
         if (op->pre.data) {
             p.aux = (A *)op->pre.data + first * op->width_out;
@@ -177,7 +184,7 @@ void esp_cuda_linear_backward_input(const struct esp_kernels *kernels,
     p.b.transposed = !op->transposed;
     p.c = matrix_at<A>(op->grad_in, 0, first, op->width_in, type);
     p.epilogue = CUBLASLT_EPILOGUE_DEFAULT;
-    if (op->activation == ESP_KERNEL_GELU_TANH) {
+    if (library_has_gelu(kernels, op->activation)) {
         p.aux = (A *)op->pre.data + first * op->width_in;
         p.aux_stride = op->pre.stride;
         p.epilogue = CUBLASLT_EPILOGUE_DGELU;

@@ -33,6 +33,7 @@ bool esp_cuda_check(struct esp_cuda_state *state, cudaError_t error, const char 
     if (error == cudaSuccess) {
         return true;
     }
+    cudaGetLastError(); /* told of here: the next launch shall not be taken for it */
     if (!state->failed) {
         state->failed = error == cudaErrorMemoryAllocation ? -ENOMEM : -EIO;
         snprintf(state->words,
@@ -78,7 +79,6 @@ void *esp_cuda_workspace(const struct esp_kernels *kernels, size_t bytes, const 
         bytes > 2 * state->workspace_bytes ? bytes : 2 * state->workspace_bytes;
     void *memory = NULL;
     if (!esp_cuda_check(state, cudaMalloc(&memory, grown), what)) {
-        cudaGetLastError();
         return NULL;
     }
     state->workspaces[state->workspace_count++] = memory;

@@ -10,6 +10,7 @@
 #include "backend.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Members to ask for: enough that their tiles of 128 · 128 fill a GPU of 132 processors four
@@ -298,6 +299,29 @@ static struct esp_cuda_plan *find_plan(const struct esp_kernels *kernels,
     return plan;
 }
 
+/* The library's statuses are numbers: what was asked for says more. */
+static void fail_product(struct esp_cuda_state *state,
+                         const struct esp_cuda_product *p,
+                         cublasStatus_t status)
+{
+    char what[160];
+    snprintf(what,
+             sizeof what,
+             "a product of %lld × %lld × %lld, types %d %d %d, transposed %d %d, epilogue %d, "
+             "%d members",
+             (long long)p->m,
+             (long long)p->n,
+             (long long)p->k,
+             (int)p->a.type,
+             (int)p->b.type,
+             (int)p->c.type,
+             p->a.transposed,
+             p->b.transposed,
+             (int)p->epilogue,
+             p->members);
+    esp_cuda_check_library(state, status, what);
+}
+
 int esp_cuda_multiply(const struct esp_kernels *kernels, const struct esp_cuda_product *p)
 {
     struct esp_cuda_state *state = state_of(kernels);
@@ -308,8 +332,7 @@ int esp_cuda_multiply(const struct esp_kernels *kernels, const struct esp_cuda_p
     }
     if (plan->status) {
         if (p->epilogue == CUBLASLT_EPILOGUE_DEFAULT) {
-            esp_cuda_check_library(
-                state, CUBLAS_STATUS_NOT_SUPPORTED, "a product without an algorithm");
+            fail_product(state, p, CUBLAS_STATUS_NOT_SUPPORTED);
         }
         return plan->status;
     }
@@ -319,23 +342,24 @@ int esp_cuda_multiply(const struct esp_kernels *kernels, const struct esp_cuda_p
     if (p->aux) {
         SET(plan->desc, EPILOGUE_AUX_POINTER, p->aux);
     }
-    esp_cuda_check_library(state,
-                           cublasLtMatmul(state->library,
-                                          plan->desc,
-                                          &one,
-                                          p->b.data,
-                                          plan->a,
-                                          p->a.data,
-                                          plan->b,
-                                          &keep,
-                                          p->c.data,
-                                          plan->c,
-                                          (void *)p->c.data,
-                                          plan->c,
-                                          &plan->algo,
-                                          state->library_scratch,
-                                          ESP_CUDA_LIBRARY_BYTES,
-                                          state->stream),
-                           "a product");
+    const cublasStatus_t status = cublasLtMatmul(state->library,
+                                                 plan->desc,
+                                                 &one,
+                                                 p->b.data,
+                                                 plan->a,
+                                                 p->a.data,
+                                                 plan->b,
+                                                 &keep,
+                                                 p->c.data,
+                                                 plan->c,
+                                                 (void *)p->c.data,
+                                                 plan->c,
+                                                 &plan->algo,
+                                                 state->library_scratch,
+                                                 ESP_CUDA_LIBRARY_BYTES,
+                                                 state->stream);
+    if (status != CUBLAS_STATUS_SUCCESS) {
+        fail_product(state, p, status);
+    }
     return 0;
 }

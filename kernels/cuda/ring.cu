@@ -124,6 +124,7 @@ static int ring_pop(const struct esp_kernels *kernels,
     }
     const cudaError_t there = wait ? cudaEventSynchronize(s->end) : cudaEventQuery(s->end);
     if (there == cudaErrorNotReady) {
+        cudaGetLastError(); /* some versions keep it, and the next launch would be blamed */
         return -EAGAIN;
     }
     if (esp_cuda_check(state, there, "waiting for a snapshot")) {

@@ -57,6 +57,7 @@ extern dim3 esp_emu_block_extent, esp_emu_grid_extent;
 #define gridDim esp_emu_grid_extent
 
 void __syncthreads(void);
+int __syncthreads_or(int predicate);
 void __syncwarp(unsigned mask = 0xffffffffu);
 
 /* The current block's dynamic shared memory. */

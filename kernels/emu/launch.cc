@@ -21,7 +21,7 @@ struct emu_thread {
     struct esp_emu_place place;
     enum thread_state state;
     int index;
-    unsigned exchanges;
+    unsigned exchanges, votes;
     std::vector<struct esp_emu_copy> pending; /* copies not yet committed */
     std::vector<std::vector<struct esp_emu_copy>> groups;
 };
@@ -43,6 +43,7 @@ static struct {
     struct emu_thread *running;
     unsigned char *shared;
     int count, done, arrived;
+    int votes[3]; /* of the last barrier, this one and the next */
     enum esp_emu_order how;
     uint64_t random;
     std::map<const void *, size_t> shared_limits;
@@ -99,6 +100,16 @@ void __syncthreads(void)
     }
     /* the last to arrive is not the first to go on */
     yield(READY);
+}
+
+int __syncthreads_or(int predicate)
+{
+    struct emu_thread *self = emu.running;
+    const unsigned now = self->votes++ % 3;
+    emu.votes[(now + 1) % 3] = 0; /* read by all before they came here; nobody is further */
+    emu.votes[now] |= predicate != 0;
+    __syncthreads();
+    return emu.votes[now];
 }
 
 void __syncwarp(unsigned mask)
@@ -191,12 +202,13 @@ static void put_in_order(int *order, int count)
 static void run_block(void)
 {
     emu.done = emu.arrived = 0;
+    emu.votes[0] = emu.votes[1] = emu.votes[2] = 0;
     for (int i = 0; i < emu.count; i++) {
         struct emu_thread *t = &emu.threads[i];
         esp_emu_fiber_create(&t->fiber);
         t->index = i;
         t->state = READY;
-        t->exchanges = 0;
+        t->exchanges = t->votes = 0;
         t->place.x = (unsigned)i % esp_emu_block_extent.x;
         t->place.y = (unsigned)i / esp_emu_block_extent.x % esp_emu_block_extent.y;
         t->place.z = (unsigned)i / esp_emu_block_extent.x / esp_emu_block_extent.y;

@@ -259,6 +259,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
         return cudaSuccess;
     }
     work_off(event->stream);
+    last_error = cudaErrorNotReady; /* as versions did that PyTorch works around */
     return cudaErrorNotReady;
 }
 

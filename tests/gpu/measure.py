@@ -1,20 +1,34 @@
-"""The sections of tests/gpu/run: see there. One JSON file, one short table."""
+"""The sections of tests/gpu/run: see there. One JSON file, one log, one short table.
+
+A machine may be lent by the minute and taken away at any: every command has a limit, the whole run a
+deadline, the JSON is written after every row, and a section that fails does not end the others."""
 
 import argparse
+import array
 import datetime
 import json
 import os
+import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
-PACK = os.path.abspath("build-gpu")
-TRIAL = os.path.join(PACK, "bin", "espalier-trial")
-OBJECT = os.path.join(PACK, "bin", "espalier-cuda.so")
-SECTIONS = ["ops", "sanitizer", "parity", "large", "members", "processes"]
+# name: seconds that the section may take
+SECTIONS = {
+    "probe": 90,
+    "ops": 300,
+    "parity": 150,
+    "large": 90,
+    "members": 300,
+    "processes": 240,
+    "peers": 420,
+    "sanitizer": 420,
+}
 
 # name: layers, width, heads, context, batch
 MODELS = {
@@ -24,17 +38,58 @@ MODELS = {
     "124M": (12, 768, 12, 1024, 16),
 }
 MEMBERS = [1, 2, 4, 8, 16]
+PROCESSES = [("1M", [1, 2, 4, 8, 16]), ("10M", [4, 8]), ("30M", [4])]
 SECONDS = 5
 PARITY_TOLERANCE = {"fp32": 0.005, "bf16": 0.02, "fp16": 0.02}
+CHECKS = ["stream", "update", "ops", "model", "group", "scale"]
+
+# No command is started with less time than this left.
+SECONDS_LEAST = 5
+
+# Of a check's output in the JSON; the log has all of it.
+OUTPUT_KEPT = 6000
+
+TIMED_OUT, NO_TIME = 124, 125
 
 
 class Run:
-    def __init__(self, dry, out):
-        self.dry, self.out = dry, out
+    def __init__(self, options):
+        self.dry, self.out, self.pack = options.dry_run, options.out, os.path.abspath(options.pack)
         self.folder = tempfile.mkdtemp(prefix="espalier-gpu-")
-        self.results = {}
-        self.table = []
-        self.failed = []
+        self.begin = time.monotonic()
+        self.deadline = self.begin + options.within
+        self.section_end = self.deadline
+        self.results, self.table, self.running = {}, [], []
+        self.head, self.path, self.log = {}, None, None
+        self.ahead = []  # sections that are not done
+
+    def program(self, name):
+        return os.path.join(self.pack, "bin", name)
+
+    def open(self, head, name):
+        """From here on there is a file for what comes."""
+        self.head = head
+        if self.dry:
+            return
+        os.makedirs(self.out, exist_ok=True)
+        self.path = os.path.join(self.out, name + ".json")
+        if os.path.exists(self.path):  # sections may be measured in several calls
+            with open(self.path) as f:
+                self.results = json.load(f).get("results", {})
+        self.log = open(os.path.join(self.out, name + ".log"), "a")
+
+    def save(self):
+        if not self.path:
+            return
+        rows = [{"what": what, "figure": figure, "ok": ok} for what, figure, ok in self.table]
+        part = self.path + ".part"
+        with open(part, "w") as f:
+            json.dump({**self.head, "not_done": self.ahead, "rows": rows, "results": self.results}, f, indent=1)
+            f.write("\n")
+        os.replace(part, self.path)
+
+    def left(self):
+        return min(self.deadline, self.section_end) - time.monotonic()
 
     def start(self, command, **environment):
         if self.dry:
@@ -43,35 +98,72 @@ class Run:
             return None
         if sys.executable not in command:
             environment["LD_LIBRARY_PATH"] = os.environ.get("ESPALIER_LIBRARIES", "")
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            errors="replace",
+            start_new_session=True,  # so that what it starts ends with it
         )
+        process.espalier = (command, environment, time.monotonic())
+        self.running.append(process)
+        return process
 
-    def finish(self, process, limit=300):
+    def finish(self, process, limit=120):
         """(exit status, stdout, stderr)"""
+        late = False
         try:
-            out, error = process.communicate(timeout=limit)
+            out, error = process.communicate(timeout=max(1, min(limit, self.left())))
         except subprocess.TimeoutExpired:
-            process.kill()
-            out, error = process.communicate()
-            return 124, out, error
-        return process.returncode, out, error
+            late = True
+            kill(process)
+            try:
+                out, error = process.communicate(timeout=10)
+            except subprocess.TimeoutExpired:
+                out, error = "", "its output could not be read to the end"
+        self.running.remove(process)
+        command, environment, begin = process.espalier
+        seconds = time.monotonic() - begin
+        status = TIMED_OUT if late else process.returncode
+        if late:
+            error += f"\nended after {seconds:.0f} s"
+        words = [f"{k}={v}" for k, v in environment.items() if k != "LD_LIBRARY_PATH"] + command
+        self.note(f"\n$ {' '.join(words)}\nstatus {status}, {seconds:.1f} s\n{out}\n{error}\n")
+        return status, out, error
 
-    def command(self, command, limit=300, **environment):
-        process = self.start(command, **environment)
+    def command(self, command, limit=120, **environment):
+        if not self.dry and self.left() < SECONDS_LEAST:
+            return NO_TIME, "", "no time left"
+        try:
+            process = self.start(command, **environment)
+        except OSError as e:
+            return 127, "", f"{command[0]}: {e.strerror}"
         return (0, "", "") if process is None else self.finish(process, limit)
 
+    def note(self, text):
+        if self.log:
+            self.log.write(text)
+            self.log.flush()
+
     def row(self, what, figure, ok=True):
+        """`ok` None: not done, which is no failure."""
         if self.dry:
             return
         self.table.append((what, figure, ok))
-        if not ok:
-            self.failed.append(what)
-        print(f"{'ok  ' if ok else 'FAIL'}  {what}: {figure}", flush=True)
+        line = f"{mark(ok)}  {what}: {figure}"
+        self.note(line + "\n")
+        print(f"{time.monotonic() - self.begin:5.0f} s  {line}", flush=True)
+        self.save()
+
+    def end(self):
+        for process in self.running:
+            kill(process)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.log:
+            self.log.close()
 
     def config(self, name, model, precision, data, tokens=10**9, **parameters):
         layers, width, heads, context, batch = MODELS[model]
@@ -92,125 +184,202 @@ class Run:
             f.write("\n".join(lines) + "\n")
         return path
 
+    def text(self):
+        return os.path.join(self.pack, "data", "text.txt")
+
+    def tokens(self):
+        """A nanoGPT shard of random GPT-2 tokens: zeros would flatter, real text is not needed."""
+        path = os.path.join(self.folder, "train.bin")
+        if not os.path.exists(path) and not self.dry:
+            random.seed(1)
+            with open(path, "wb") as f:
+                array.array("H", random.choices(range(50257), k=1 << 22)).tofile(f)
+        return path
+
+
+def mark(ok):
+    return {True: "ok  ", False: "FAIL", None: "–   "}[ok]
+
+
+def kill(process):
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        process.kill()
+
 
 def last_line(text):
     lines = [line for line in text.strip().splitlines() if line.strip()]
     return lines[-1] if lines else "no output"
 
 
-def text_data():
-    return os.path.join(PACK, "data", "text.txt")
+def shortened(text):
+    half = OUTPUT_KEPT // 2
+    return text if len(text) <= OUTPUT_KEPT else text[:half] + "\n[…]\n" + text[-half:]
 
 
-def token_data(run):
-    """A nanoGPT shard of random GPT-2 tokens: zeros would flatter, real text is not needed."""
-    path = os.path.join(run.folder, "train.bin")
-    if not os.path.exists(path) and not run.dry:
-        import random
+def figures_of(run, what, status, out, error):
+    """The JSON that a command printed last, or a row that says why there is none."""
+    if status == 0:
+        try:
+            return json.loads(last_line(out))
+        except ValueError:
+            error = f"no JSON but '{last_line(out)[:80]}'"
+    run.row(what, last_line(error), None if status == NO_TIME else False)
+    return None
 
-        random.seed(1)
-        with open(path, "wb") as f:
-            for _ in range(64):
-                words = [random.randrange(50257) for _ in range(1 << 16)]
-                f.write(b"".join(w.to_bytes(2, "little") for w in words))
-    return path
+
+def section_probe(run):
+    """What a failure here says is the reason of all that follow."""
+    for name, command in [
+        ("nvidia-smi", ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]),
+        ("nvcc", ["nvcc", "--version"]),
+        ("libc", ["ldd", "--version"]),
+        ("sanitizer", [sanitizer(), "--version"]),
+        ("libraries", ["ldd", run.program("espalier-cuda.so")]),
+    ]:
+        status, out, error = run.command(command, limit=20)
+        run.results["machine_" + name] = shortened(out if status == 0 else error).strip()
+    config = run.config("probe", "1M", "bf16", run.text())
+    command = [run.program("espalier-trial"), "bench", config, "--seconds", "0.5", "--device", "cuda"]
+    status, out, error = run.command(command, limit=60)
+    run.row("the device opens and trains", last_line(out if status == 0 else error), status == 0)
+    status, out, error = run.command([sys.executable, os.path.join("tests", "gpu", "roof.py")], limit=60)
+    if run.dry:
+        return
+    roof = figures_of(run, "its roofs", status, out, error)
+    if roof:
+        run.results["roof"] = roof
+        copy, product = roof["copy_bytes_per_second"] / 1e12, roof["product_flops_per_second"] / 1e12
+        run.row("its roofs", f"{copy:.2f} TB/s copied, {product:.0f} TFLOP/s in bf16")
 
 
 def section_ops(run):
-    for name in ["ops", "update", "stream", "model"]:
-        status, out, error = run.command(
-            [os.path.join(PACK, "bin", "test_cuda_" + name)], ESPALIER_CUDA_OBJECT=OBJECT
-        )
-        passed = re.findall(r"\[  PASSED  \] (\d+) test", out + error)
+    object_path = run.program("espalier-cuda.so")
+    for name in CHECKS:
+        command = [run.program("test_cuda_" + name)]
+        status, out, error = run.command(command, limit=120, ESPALIER_CUDA_OBJECT=object_path)
+        text = out + error
+        passed = re.findall(r"\[  PASSED  \] (\d+) test", text)
+        broken = sorted(set(re.findall(r"\[  FAILED  \] ([a-z]\w+)", text)))
         words = f"{passed[-1]} claims hold" if passed else last_line(error)
-        run.row(f"{name} on the device", words, status == 0)
-        run.results["checks_" + name] = {"status": status, "output": (out + error)[-4000:]}
+        if broken:
+            words += "; not: " + ", ".join(broken)
+        elif status != 0 and passed:
+            words += f"; ended with status {status}"
+        run.row(f"{name} on the device", words, None if status == NO_TIME else status == 0)
+        run.results["checks_" + name] = {"status": status, "output": shortened(text)}
+
+
+def sanitizer():
+    return shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
 
 
 def section_sanitizer(run):
-    tool = shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
-    for kind in ["memcheck", "racecheck", "synccheck", "initcheck"]:
-        for name in ["update", "model"]:
-            status, out, error = run.command(
-                [tool, "--tool", kind, "--error-exitcode", "9", os.path.join(PACK, "bin", "test_cuda_" + name)],
-                limit=400,
-                ESPALIER_CUDA_OBJECT=OBJECT,
-            )
-            run.row(f"{kind}, {name}", last_line(out), status == 0)
-            run.results[f"{kind}_{name}"] = {"status": status, "output": (out + error)[-4000:]}
+    for kind, name, claims in [
+        ("memcheck", "ops", "*_agrees_with_double"),
+        ("racecheck", "ops", "bf16_agrees_with_double"),
+        ("synccheck", "ops", "bf16_agrees_with_double"),
+        ("initcheck", "ops", "bf16_agrees_with_double"),
+        ("racecheck", "ops", "fp32_agrees_with_double"),
+        ("memcheck", "update", "*"),
+        ("memcheck", "scale", "a_slot*"),
+    ]:
+        command = [sanitizer(), "--tool", kind, "--print-limit", "20", "--error-exitcode", "9"]
+        command += ["--report-api-errors", "no"]  # ours are all looked at, and some are asked for
+        status, out, error = run.command(
+            command + [run.program("test_cuda_" + name)],
+            limit=100,
+            ESPALIER_CUDA_OBJECT=run.program("espalier-cuda.so"),
+            ESPALIER_TEST_FILTER=claims,
+        )
+        text = out + error
+        what, ok = f"{kind}, {name} {claims}", None if status == NO_TIME else status == 0
+        summary = re.findall(r"=========.*SUMMARY.*", text)
+        words = summary[-1].strip("= ") if summary else last_line(text)
+        if status == 127 or "Device not supported" in text:
+            words, ok = "not to be had on this machine", None
+        run.row(what, words, ok)
+        run.results[f"{kind}_{name}_{claims}"] = {"status": status, "output": shortened(text)}
+        if words == "not to be had on this machine":
+            return
 
 
-def curve(run, config, device):
-    command = [TRIAL, "train", config, "--device", device, "--json"]
-    status, out, error = run.command(command, limit=400)
+def curve_command(run, config, device):
+    return [run.program("espalier-trial"), "train", config, "--device", device, "--json"]
+
+
+def curve_of(out):
     points = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
-    return status, {p["step"]: p["val_loss"] for p in points if p.get("val_loss") is not None}, error
+    return {p["step"]: p["val_loss"] for p in points if p.get("val_loss") is not None}
+
+
+PARITY = {"tokens": 500000, "learning_rate": 1e-3, "batch_size": 16}
+
+
+def begin_parity(run):
+    """The CPU's curve takes a minute of one core: it is begun with the checks, which time nothing."""
+    config = run.config("parity-cpu", "1M", "fp32", run.text(), **PARITY)
+    run.reference = run.start(curve_command(run, config, "cpu"))
 
 
 def section_parity(run):
-    settings = {"tokens": 500000, "learning_rate": 1e-3, "batch_size": 16}
-    reference = curve(run, run.config("parity-cpu", "1M", "fp32", text_data(), **settings), "cpu")
-    for precision in ["fp32", "bf16", "fp16"]:
-        config = run.config("parity-" + precision, "1M", precision, text_data(), **settings)
-        status, points, error = curve(run, config, "cuda")
-        if run.dry:
-            continue
-        common = sorted(set(points) & set(reference[1]))
-        off = max((abs(points[s] - reference[1][s]) for s in common), default=float("inf"))
+    if not getattr(run, "reference", None):
+        begin_parity(run)
+    curves = {}
+    for precision in PARITY_TOLERANCE:
+        config = run.config("parity-" + precision, "1M", precision, run.text(), **PARITY)
+        curves[precision] = run.command(curve_command(run, config, "cuda"), limit=60)
+    if run.dry:
+        return
+    for precision, (status, out, error) in curves.items():  # worth keeping without a reference too
+        run.results["parity_" + precision] = {"status": status, "curve": curve_of(out), "error": error[-500:]}
+    status, out, error = run.finish(run.reference, limit=150)
+    reference = curve_of(out)
+    if status != 0 or len(reference) < 5:
+        run.row("the CPU's curve", last_line(error), False)
+        return
+    run.results["parity_cpu"] = reference
+    for precision, (status, out, error) in curves.items():
+        points = curve_of(out)
+        common = sorted(set(points) & set(reference))
+        off = max((abs(points[s] - reference[s]) for s in common), default=float("inf"))
         ok = status == 0 and len(common) > 5 and off <= PARITY_TOLERANCE[precision]
-        words = f"off by {off:.4f} nats at most, {len(common)} points" if common else last_line(error)
-        run.row(f"{precision} against the CPU's fp32", words, ok)
-        run.results["parity_" + precision] = {"cpu": reference[1], "cuda": points, "error": error[-500:]}
+        words = last_line(error)
+        if common:
+            words = f"off by {off:.4f} nats at most ({PARITY_TOLERANCE[precision]} allowed), {len(common)} points"
+            words += "" if status == 0 else "; " + last_line(error)
+        run.row(f"{precision} against the CPU's fp32", words, None if status == NO_TIME else ok)
 
 
-def bench_command(config, members):
-    return [TRIAL, "bench", config, "--members", str(members), "--seconds", str(SECONDS), "--device", "cuda", "--json"]
+def bench_command(run, config, members, peak=True):
+    command = [run.program("espalier-trial"), "bench", config, "--members", str(members)]
+    command += ["--seconds", str(SECONDS), "--device", "cuda", "--json"]
+    return command + ([] if peak else ["--no-peak"])
 
 
 def bench(run, what, config, members, key):
-    status, out, error = run.command(bench_command(config, members))
+    status, out, error = run.command(bench_command(run, config, members), limit=60)
     if run.dry:
-        return None
-    if status != 0:
-        run.row(what, last_line(error), False)
-        return None
-    figures = json.loads(last_line(out))
-    run.results[key] = figures
-    words = f"{figures['tokens_per_second']:,.0f} tokens/s, {100 * figures['peak_fraction']:.0f} % of the products' peak"
-    run.row(what, words)
-    return figures["tokens_per_second"]
-
-
-def peer(run, model, batch, vocabulary, key):
-    layers, width, heads, context, _ = MODELS[model]
-    numbers = [layers, width, heads, context, batch, vocabulary]
-    script = os.path.join("tests", "gpu", "peer.py")
-    status, out, error = run.command([sys.executable, script] + [str(n) for n in numbers], limit=400)
-    if run.dry:
-        return None
-    if status != 0:
-        run.row(f"PyTorch, {model}", last_line(error), False)
-        return None
-    figures = json.loads(last_line(out))
-    run.results[key] = figures
-    run.row(f"PyTorch, {model}, torch.compile, bf16", f"{figures['tokens_per_second']:,.0f} tokens/s")
-    return figures["tokens_per_second"]
+        return
+    figures = figures_of(run, what, status, out, error)
+    if figures:
+        run.results[key] = figures
+        peak = f"{100 * figures['peak_fraction']:.0f} % of the products' peak"
+        run.row(what, f"{figures['tokens_per_second']:,.0f} tokens/s, {peak}")
 
 
 def section_large(run):
-    config = run.config("large", "124M", "bf16", token_data(run), batch_size=MODELS["124M"][4])
-    ours = bench(run, "124M, context 1024, bf16", config, 1, "large")
-    theirs = peer(run, "124M", MODELS["124M"][4], 50257, "large_torch")
-    if ours and theirs:
-        run.row("124M: ours against PyTorch", f"{ours / theirs:.2f} ×")
+    batch = MODELS["124M"][4]
+    config = run.config("large", "124M", "bf16", run.tokens(), batch_size=batch)
+    bench(run, "124M, context 1024, bf16", config, 1, "large")
 
 
 def section_members(run):
     for model in ["1M", "10M", "30M"]:
-        config = run.config("members-" + model, model, "bf16", text_data())
+        config = run.config("members-" + model, model, "bf16", run.text())
         for members in MEMBERS:
             bench(run, f"{model}, {members} members", config, members, f"members_{model}_{members}")
-        peer(run, model, MODELS[model][4], 256, "torch_" + model)
     section_mixed(run)
 
 
@@ -218,105 +387,190 @@ def section_mixed(run):
     """Eight members of four batch sizes and horizons: they join, accumulate and leave apart."""
     configs, tokens = [], 0
     for i in range(8):
-        horizon = 20_000_000 * (1 + i % 3)
+        horizon = 6_000_000 * (1 + i % 3)
         tokens += horizon
-        configs.append(
-            run.config(
-                f"mixed-{i}", "1M", "bf16", text_data(), tokens=horizon, batch_size=32 << (i % 4), seed=1 + i
-            )
-        )
-    start = time.monotonic()
-    status, out, error = run.command(
-        [TRIAL, "train"] + configs + ["--together", "8", "--device", "cuda", "--json"], limit=400
-    )
+        settings = {"tokens": horizon, "batch_size": 32 << (i % 4), "seed": 1 + i}
+        configs.append(run.config(f"mixed-{i}", "1M", "bf16", run.text(), **settings))
+    command = [run.program("espalier-trial"), "train"] + configs
+    begin = time.monotonic()
+    status, out, error = run.command(command + ["--together", "8", "--device", "cuda", "--json"], limit=90)
     if run.dry:
         return
-    rate = tokens / (time.monotonic() - start)
+    rate = tokens / (time.monotonic() - begin)
+    what = "1M, 8 members of mixed batch sizes"
+    if status != 0:
+        run.row(what, last_line(error), None if status == NO_TIME else False)
+        return
     run.results["members_mixed"] = {"tokens_per_second": rate, "with": "validation and start-up"}
-    run.row("1M, 8 members of mixed batch sizes", f"{rate:,.0f} tokens/s with validation", status == 0)
+    run.row(what, f"{rate:,.0f} tokens/s with validation and start-up")
 
 
 def section_processes(run):
-    for model, counts in [("1M", [2, 4, 8, 16]), ("10M", [4, 8]), ("30M", [4])]:
-        config = run.config("processes-" + model, model, "bf16", text_data())
+    for model, counts in PROCESSES:
+        config = run.config("processes-" + model, model, "bf16", run.text())
         for count in counts:
-            running = [run.start(bench_command(config, 1)) for _ in range(count)]
+            what = f"{model}, {count} processes side by side"
+            if not run.dry and run.left() < SECONDS_LEAST + SECONDS:
+                run.row(what, "no time left", None)
+                continue
+            # without their own measuring of the peak, which would take the device from the others
+            running = [run.start(bench_command(run, config, 1, peak=False)) for _ in range(count)]
             if run.dry:
                 continue
-            ends = [run.finish(process) for process in running]
-            if any(status != 0 for status, _, _ in ends):
-                run.row(f"{model}, {count} processes", last_line(ends[0][2]), False)
+            ends = [run.finish(process, limit=60) for process in running]
+            bad = [end for end in ends if end[0] != 0]
+            if bad:
+                run.row(what, f"{len(bad)} of {count} failed: {last_line(bad[0][2])}", False)
                 continue
             rate = sum(json.loads(last_line(out))["tokens_per_second"] for _, out, _ in ends)
             run.results[f"processes_{model}_{count}"] = {"tokens_per_second": rate}
-            together = run.results.get(f"members_{model}_{count}")
-            times = f"; members in one: {together['tokens_per_second'] / rate:.2f} ×" if together else ""
-            run.row(f"{model}, {count} processes side by side", f"{rate:,.0f} tokens/s{times}")
+            run.row(what, f"{rate:,.0f} tokens/s")
+
+
+def section_peers(run):
+    for model in ["124M", "1M", "10M", "30M"]:
+        layers, width, heads, context, batch = MODELS[model]
+        numbers = [layers, width, heads, context, batch, 50257 if model == "124M" else 256]
+        command = [sys.executable, os.path.join("tests", "gpu", "peer.py")] + [str(n) for n in numbers]
+        status, out, error = run.command(command, limit=150)
+        if run.dry:
+            continue
+        figures = figures_of(run, f"PyTorch, {model}", status, out, error)
+        if figures:
+            run.results["torch_" + model] = figures
+            how = "torch.compile" if figures["compiled"] else "without torch.compile, which failed"
+            run.row(f"PyTorch, {model}, bf16, {how}", f"{figures['tokens_per_second']:,.0f} tokens/s")
+
+
+def ratios(results):
+    """What the figures of one or several calls come to beside each other."""
+    rate = {key: value["tokens_per_second"] for key, value in results.items() if "tokens_per_second" in value}
+    rows = []
+    for key in rate:
+        kind, _, rest = key.partition("_")
+        if kind == "processes" and "members_" + rest in rate:
+            model, count = rest.split("_")
+            rows.append((f"{model}: {count} members against {count} processes", rate["members_" + rest] / rate[key]))
+    for model in MODELS:
+        ours = rate.get("large" if model == "124M" else f"members_{model}_1")
+        if ours and "torch_" + model in rate:
+            rows.append((f"{model}: ours against PyTorch", ours / rate["torch_" + model]))
+    return [(what, f"{times:.2f} ×", True) for what, times in rows]
+
+
+def print_table(table):
+    wide = max((len(what) for what, _, _ in table), default=0)
+    for what, figure, ok in table:
+        print(f"{mark(ok)}  {what:<{wide}}  {figure}")
 
 
 def device_name():
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
-        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip().splitlines()[0]
-    except (OSError, subprocess.CalledProcessError, IndexError):
+        out = subprocess.run(query, capture_output=True, text=True, check=True, timeout=30).stdout
+        return out.strip().splitlines()[0]
+    except (OSError, subprocess.SubprocessError, IndexError):
         return ""
 
 
-def write(run, sections, device):
+def describe(run, sections, device):
     day = datetime.date.today().isoformat()
-    name = re.sub(r"[^a-z0-9]+", "-", device.split(",")[0].lower()).strip("-")
-    path = os.path.join(run.out, f"gpu-{day}-{name}.json")
-    old = {}
-    if os.path.exists(path):  # sections may be measured in several calls
-        with open(path) as f:
-            old = json.load(f).get("results", {})
-    with open(os.path.join(PACK, "commit")) as f:
+    with open(os.path.join(run.pack, "commit")) as f:
         commit = f.read().strip()
-    os.makedirs(run.out, exist_ok=True)
+    head = {"date": day, "device": device, "commit": commit, "command": "tests/gpu/run " + " ".join(sections)}
+    return head, f"gpu-{day}-" + re.sub(r"[^a-z0-9]+", "-", device.split(",")[0].lower()).strip("-")
+
+
+def merge(paths, out):
+    """One file of several calls': later ones win. The first names the machine."""
+    whole = {"rows": [], "results": {}}
+    for path in paths:
+        with open(path) as f:
+            part = json.load(f)
+        if whole.get("device", part["device"]) != part["device"] or whole.get("commit", part["commit"]) != part["commit"]:
+            print(f"tests/gpu/run: {path} is of another device or commit than {paths[0]}", file=sys.stderr)
+            return 2
+        whole = {
+            **part,
+            "rows": whole["rows"] + part["rows"],
+            "results": {**whole["results"], **part["results"]},
+            "command": "; ".join(filter(None, [whole.get("command"), part["command"]])),
+        }
+    os.makedirs(out, exist_ok=True)
+    path = os.path.join(out, os.path.basename(paths[0]))
     with open(path, "w") as f:
-        json.dump(
-            {
-                "date": day,
-                "device": device,
-                "commit": commit,
-                "command": "tests/gpu/run " + " ".join(sections),
-                "results": {**old, **run.results},
-            },
-            f,
-            indent=1,
-        )
+        json.dump(whole, f, indent=1)
         f.write("\n")
-    return path
+    print(f"{whole['device']}: {path}")
+    print_table([(r["what"], r["figure"], r["ok"]) for r in whole["rows"]] + ratios(whole["results"]))
+    return 0
+
+
+def run_sections(run, sections):
+    run.ahead = sections
+    if "parity" in sections:
+        try:
+            begin_parity(run)
+        except OSError as e:  # tried again, and told of, where it is its turn
+            run.note(f"the CPU's curve: {e}\n")
+    for at, section in enumerate(sections):
+        if not run.dry and run.deadline - time.monotonic() < SECONDS_LEAST:
+            run.row(section, "no time left", None)
+            continue
+        run.section_end = time.monotonic() + SECTIONS[section]
+        run.note(f"\n# {section}\n")
+        try:
+            globals()["section_" + section](run)
+        except Exception as e:  # the next section is worth its minutes all the same
+            run.note(traceback.format_exc())
+            run.row(section, f"{type(e).__name__}: {e}", False)
+        run.ahead = sections[at + 1 :]
+        run.save()
 
 
 def main():
     parser = argparse.ArgumentParser(prog="tests/gpu/run")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--merge", nargs="+", metavar="JSON")
+    parser.add_argument("--within", type=float, default=540, metavar="SECONDS")
     parser.add_argument("--out", default=os.path.join("tests", "bench", "results"))
+    parser.add_argument("--pack", default="build-gpu", help=argparse.SUPPRESS)
     options = parser.parse_args()
     wrong = [s for s in options.sections if s not in SECTIONS]
     if wrong:
         parser.error(f"there is no section {wrong[0]}: there are {', '.join(SECTIONS)}")
-    sections = options.sections or SECTIONS
-    device = device_name()
-    if not device and not options.dry_run:
-        print("tests/gpu/run: this machine has no GPU that nvidia-smi can see", file=sys.stderr)
-        return 2
-    run = Run(options.dry_run, options.out)
+    if options.merge:
+        return merge(options.merge, options.out)
+    sections = options.sections or list(SECTIONS)
+    run = Run(options)
+
+    def stop(number, _):
+        raise SystemExit(128 + number)  # through `finally`: what was measured is in the file
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     try:
-        for section in sections:
-            globals()["section_" + section](run)
+        device = device_name()
+        if not run.dry:
+            run.open(*describe(run, sections, device or "unknown"))
+            if not device:
+                # nvidia-smi may be missing where a GPU is not; our own word is better than none
+                command = bench_command(run, run.config("probe", "1M", "bf16", run.text()), 1)
+                status, _, error = run.command(command, limit=60)
+                if status != 0:
+                    print(f"tests/gpu/run: no GPU to measure: {last_line(error)}", file=sys.stderr)
+                    return 2
+        run_sections(run, sections)
     finally:
-        shutil.rmtree(run.folder, ignore_errors=True)
-    if options.dry_run:
+        run.end()
+    if run.dry:
         return 0
-    print(f"\n{device}: {write(run, sections, device)}")
-    wide = max(len(what) for what, _, _ in run.table)
-    for what, figure, ok in run.table:
-        print(f"{'ok  ' if ok else 'FAIL'}  {what:<{wide}}  {figure}")
-    print(f"{len(run.table) - len(run.failed)} ok, {len(run.failed)} failed")
-    return 1 if run.failed else 0
+    failed = [what for what, _, ok in run.table if ok is False]
+    print(f"\n{device}: {run.path}")
+    print_table(run.table + ratios(run.results))
+    print(f"{sum(ok is True for _, _, ok in run.table)} ok, {len(failed)} failed")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

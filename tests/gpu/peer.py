@@ -76,6 +76,13 @@ def main():
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
+    works = True
+    try:
+        step(0)
+    except Exception as e:  # no compiler for Triton, say: the figure says that it is without
+        print(f"torch.compile failed: {e}", file=sys.stderr)
+        works, compiled = False, model
+        optimizer.zero_grad(set_to_none=True)
     for i in range(WARM_STEPS):
         step(i)
     rates = []
@@ -92,6 +99,7 @@ def main():
             {
                 "tokens_per_second": statistics.median(rates),
                 "spread": [min(rates), max(rates)],
+                "compiled": works,
                 "torch": torch.__version__,
                 "device": torch.cuda.get_device_name(),
                 "parameters": sum(p.numel() for p in model.parameters()),

@@ -99,6 +99,13 @@ struct esp_model_result {
     int64_t overflowed; /* not done: fp16's gradient overflowed, and its scale was halved */
 };
 
+/* fp16's dynamic loss scale: part of a member's state as its moments are (struct
+ * esp_loss_scale). */
+struct esp_model_scale {
+    double scale;  /* 1 … ESP_LOSS_SCALE_MAX */
+    int64_t clean; /* updates since it last changed */
+};
+
 /* Bytes that esp_model_create would allocate on the device: a dry run of the same plan. Without
  * `training` there are no gradients, no optimizer state and no kept activations. */
 size_t esp_model_plan(const struct esp_kernels *kernels,
@@ -215,6 +222,17 @@ int esp_model_write_f64(struct esp_model *model,
                         enum esp_model_slab slab,
                         const double *in,
                         struct esp_error *error);
+
+/* The member's loss scale behind everything enqueued before, and setting it, for checkpoints.
+ * -ENOENT: this model has none, because its precision is not fp16 or it does not train. */
+int esp_model_read_scale(struct esp_model *model,
+                         int member,
+                         struct esp_model_scale *out,
+                         struct esp_error *error);
+int esp_model_write_scale(struct esp_model *model,
+                          int member,
+                          struct esp_model_scale in,
+                          struct esp_error *error);
 
 /* Logits of the last of `count` tokens (1 … context): out[vocabulary]. */
 int esp_model_logits(struct esp_model *model,

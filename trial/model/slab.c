@@ -136,6 +136,12 @@ static void zero_slab(struct esp_model *model, int member, enum esp_model_slab s
     }
 }
 
+static int put_scale(struct esp_model *model, int member, struct esp_loss_scale scale)
+{
+    const struct esp_kernels *k = model->kernels;
+    return k->upload(k, model->plan.scale + member, &scale, sizeof scale);
+}
+
 int esp_model_init_member(struct esp_model *model,
                           int member,
                           uint64_t seed,
@@ -160,8 +166,7 @@ int esp_model_init_member(struct esp_model *model,
     k->zero(k, model->plan.result + member, sizeof *model->plan.result);
     k->zero(k, model->plan.halted + member, sizeof *model->plan.halted);
     if (model->plan.scale && !rc) {
-        const struct esp_loss_scale start = {.scale = ESP_LOSS_SCALE_START};
-        rc = k->upload(k, model->plan.scale + member, &start, sizeof start);
+        rc = put_scale(model, member, (struct esp_loss_scale){.scale = ESP_LOSS_SCALE_START});
     }
     return rc ? esp_error_set(error, rc, "backend %s failed to take fresh weights", k->name)
               : 0;
@@ -275,4 +280,46 @@ int esp_model_write_f64(struct esp_model *model,
                         struct esp_error *error)
 {
     return write_slab(model, member, slab, NULL, in, error);
+}
+
+static int check_scale(const struct esp_model *model, int member, struct esp_error *error)
+{
+    assert(member >= 0 && member < model->members);
+    return model->plan.scale ? 0
+                             : esp_error_set(error, -ENOENT, "this model has no loss scale");
+}
+
+int esp_model_read_scale(struct esp_model *model,
+                         int member,
+                         struct esp_model_scale *out,
+                         struct esp_error *error)
+{
+    const struct esp_kernels *k = model->kernels;
+    struct esp_loss_scale scale;
+    int rc = check_scale(model, member, error);
+    if (rc) {
+        return rc;
+    }
+    rc = k->download(k, &scale, model->plan.scale + member, sizeof scale);
+    if (rc) {
+        return esp_error_set(error, rc, "backend %s failed to give a loss scale", k->name);
+    }
+    *out = (struct esp_model_scale){.scale = scale.scale, .clean = scale.clean};
+    return 0;
+}
+
+int esp_model_write_scale(struct esp_model *model,
+                          int member,
+                          struct esp_model_scale in,
+                          struct esp_error *error)
+{
+    int rc = check_scale(model, member, error);
+    if (rc) {
+        return rc;
+    }
+    rc =
+        put_scale(model, member, (struct esp_loss_scale){.scale = in.scale, .clean = in.clean});
+    return rc ? esp_error_set(
+                    error, rc, "backend %s failed to take a loss scale", model->kernels->name)
+              : 0;
 }

@@ -167,6 +167,38 @@ static void unscale(double *a, const double *b, int64_t count)
     }
 }
 
+/* Which tensors a model that is off is off in, for whoever has nothing but the log. */
+static void tell_tensors(const struct esp_model *model,
+                         const char *what,
+                         const double *a,
+                         const double *b,
+                         double tolerance)
+{
+    for (int i = 0; i < esp_model_tensor_count(model); i++) {
+        const struct esp_model_tensor *t = esp_model_tensor(model, i);
+        const double off = distance(a + t->offset, b + t->offset, t->count);
+        int64_t worst = 0;
+        for (int64_t e = 0; e < t->count; e++) {
+            const double now = fabs(a[t->offset + e] - b[t->offset + e]);
+            if (!(now <= fabs(a[t->offset + worst] - b[t->offset + worst]))) {
+                worst = e;
+            }
+        }
+        if (!(off <= tolerance)) {
+            print_error(
+                "    %s of %s [%lld, %lld] off by %g; element %lld is %.9g instead of %.9g\n",
+                what,
+                t->name,
+                (long long)t->shape[0],
+                (long long)t->shape[1],
+                off,
+                (long long)worst,
+                a[t->offset + worst],
+                b[t->offset + worst]);
+        }
+    }
+}
+
 static void hold(enum esp_precision precision,
                  enum esp_objective objective,
                  enum esp_recompute recompute,
@@ -189,10 +221,17 @@ static void hold(enum esp_precision precision,
          * a rate whose sign is rounding */
         if (!(gradient <= tolerance && weight <= 10 * tolerance &&
               fabs(loss[0][m] - loss[1][m]) <= tolerance * loss[1][m])) {
-            fail_msg("member %d: gradient off by %g, weights by %g, loss %g for %g",
+            tell_tensors(
+                a.model, "gradient", g[0] + m * a.count, g[1] + m * a.count, tolerance);
+            tell_tensors(
+                a.model, "weights", w[0] + m * a.count, w[1] + m * a.count, 10 * tolerance);
+            fail_msg("member %d: gradient off by %g (%g allowed), weights by %g (%g), loss %g "
+                     "for %g",
                      m,
                      gradient,
+                     tolerance,
                      weight,
+                     10 * tolerance,
                      loss[0][m],
                      loss[1][m]);
         }
@@ -338,5 +377,6 @@ int main(void)
         cmocka_unit_test(logits_in_bf16_are_near_those_in_double),
         cmocka_unit_test(a_member_in_a_group_equals_it_alone),
     };
+    cmocka_set_test_filter(getenv("ESPALIER_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

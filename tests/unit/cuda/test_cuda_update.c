@@ -286,5 +286,6 @@ int main(void)
         cmocka_unit_test(the_device_decides_the_loss_scale),
         cmocka_unit_test(the_loss_scale_reaches_the_logits),
     };
+    cmocka_set_test_filter(getenv("ESPALIER_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,8 @@
 #include <checkpoint.h>
 #include <dirent.h>
 #include <errno.h>
+#include <espalier/kernels.h>
+#include <math.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -83,14 +85,26 @@ static struct esp_checkpoint_state example(void)
     return s;
 }
 
-static const char *write_example(void)
+static const char *write_state(struct esp_checkpoint_state s)
 {
-    struct esp_checkpoint_state s = example();
     struct esp_error error;
     const char *path = scratch_path(&scratch, "c");
     assert_int_equal(
         esp_checkpoint_write(path, &s, tensors, TENSORS, source, NULL, NULL, NULL, &error), 0);
     return path;
+}
+
+static const char *write_example(void)
+{
+    return write_state(example());
+}
+
+static struct esp_checkpoint_state scaled_example(void)
+{
+    struct esp_checkpoint_state s = example();
+    s.loss_scale = 4194304;
+    s.loss_scale_clean = 1234;
+    return s;
 }
 
 static void expect_refusal(const char *path, int code, const char *words)
@@ -145,11 +159,98 @@ static void reads_back_what_was_written(void **state)
     esp_checkpoint_close(c);
 }
 
-static void a_flipped_bit_in_any_byte_is_noticed(void **state)
+static void the_loss_scale_is_read_back(void **state)
+{
+    (void)state;
+    struct esp_checkpoint_state s = scaled_example();
+    struct esp_checkpoint *c;
+    struct esp_error error;
+    float values[77];
+    assert_int_equal(esp_checkpoint_open(write_state(s), &c, &error), 0);
+    const struct esp_checkpoint_state *r = esp_checkpoint_state(c);
+    assert_true(r->loss_scale == s.loss_scale);
+    assert_int_equal(r->loss_scale_clean, s.loss_scale_clean);
+    assert_int_equal(esp_trainer_hash(&r->trainer), esp_trainer_hash(&s.trainer));
+    assert_int_equal(r->vocabulary, s.vocabulary);
+    for (int t = 0; t < TENSORS; t++) {
+        assert_int_equal(esp_checkpoint_read(c, &tensors[t], values, &error), 0);
+        assert_true(values[1] == value_of(t, 1));
+    }
+    esp_checkpoint_close(c);
+}
+
+/* tests/golden/checkpoint-1.bin was written before version 2 was thought of. */
+static void files_of_version_1_are_read(void **state)
+{
+    (void)state;
+    struct esp_checkpoint_state s = example();
+    struct esp_checkpoint *c;
+    struct esp_error error;
+    float values[77];
+    if (esp_checkpoint_open(ESP_GOLDEN "/checkpoint-1.bin", &c, &error) != 0) {
+        fail_msg("%s", error.text);
+    }
+    const struct esp_checkpoint_state *r = esp_checkpoint_state(c);
+    assert_true(r->loss_scale == 0);
+    assert_int_equal(r->loss_scale_clean, 0);
+    assert_int_equal(r->step, s.step);
+    assert_int_equal(r->vocabulary, s.vocabulary);
+    assert_int_equal(esp_checkpoint_fits(r, &s.trainer, &error), 0);
+    for (int t = 0; t < TENSORS; t++) {
+        assert_int_equal(esp_checkpoint_read(c, &tensors[t], values, &error), 0);
+        assert_true(values[12] == value_of(t, 12));
+    }
+    esp_checkpoint_close(c);
+}
+
+/* So that a program that knows no version 2 goes on reading what has no loss scale. */
+static void a_state_is_written_in_the_first_version_that_holds_it(void **state)
 {
     (void)state;
     size_t size;
     uint8_t *bytes = scratch_read(write_example(), &size);
+    assert_int_equal(bytes[8], 1);
+    free(bytes);
+    bytes = scratch_read(write_state(scaled_example()), &size);
+    assert_int_equal(bytes[8], 2);
+    free(bytes);
+}
+
+/* Behind a right checksum, as by a faulty program. */
+static void an_impossible_loss_scale_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        double scale;
+        int64_t clean;
+    } wrong[] = {{0, 0},
+                 {-1, 0},
+                 {0.5, 0},
+                 {3, 0},
+                 {ESP_LOSS_SCALE_MAX * 2, 0},
+                 {INFINITY, 0},
+                 {NAN, 0},
+                 {1024, -1},
+                 {1024, ESP_LOSS_SCALE_CLEAN}};
+    size_t size;
+    uint8_t *bytes = scratch_read(write_state(scaled_example()), &size);
+    uint32_t header_bytes;
+    memcpy(&header_bytes, bytes + 12, 4);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        memcpy(bytes + 120, &wrong[i].scale, 8);
+        memcpy(bytes + 128, &wrong[i].clean, 8);
+        const uint64_t hash = XXH3_64bits(bytes, header_bytes - 8);
+        memcpy(bytes + header_bytes - 8, &hash, 8);
+        expect_refusal(scratch_write(&scratch, "w", bytes, size), -EBADMSG, "loss scale");
+    }
+    free(bytes);
+}
+
+static void a_flipped_bit_in_any_byte_is_noticed(void **state)
+{
+    (void)state;
+    size_t size;
+    uint8_t *bytes = scratch_read(write_state(scaled_example()), &size);
     for (size_t i = 0; i < size; i++) {
         struct esp_checkpoint *c = NULL;
         bytes[i] ^= (uint8_t)(1u << (i % 8));
@@ -167,7 +268,7 @@ static void every_truncation_is_noticed(void **state)
 {
     (void)state;
     size_t size;
-    uint8_t *bytes = scratch_read(write_example(), &size);
+    uint8_t *bytes = scratch_read(write_state(scaled_example()), &size);
     for (size_t i = 0; i < size; i++) {
         const char *path = scratch_write(&scratch, "short", bytes, i);
         expect_refusal(path, -EBADMSG, "");
@@ -378,6 +479,10 @@ int main(void)
 #define CLAIM(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CLAIM(reads_back_what_was_written),
+        CLAIM(the_loss_scale_is_read_back),
+        CLAIM(files_of_version_1_are_read),
+        CLAIM(a_state_is_written_in_the_first_version_that_holds_it),
+        CLAIM(an_impossible_loss_scale_is_refused),
         CLAIM(a_flipped_bit_in_any_byte_is_noticed),
         CLAIM(every_truncation_is_noticed),
         CLAIM(the_damaged_tensor_is_named),

@@ -380,6 +380,10 @@ static void bench_prints_its_figures(void **state)
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         expect("out", keys[i]);
     }
+    assert_int_equal(
+        RUN("bench", "--json", "--device", "cpu", "--seconds", "0.2", "--no-peak", "c.yaml"),
+        0);
+    expect("out", "\"peak_fraction\":null}");
 }
 
 int main(int argc, char **argv)
