@@ -2,13 +2,15 @@
  * under the surrogate with its scaling-law prior.
  *
  * The first trial is where the law says, or the middle of the space. In many dimensions a
- * process that has seen a few points knows nothing: there a Parzen estimator (tpe.c) proposes
- * the first ones, and every fourth later on, since expected improvement goes by what it has
- * seen, and a plateau shows nothing of the valley beside it. Its cost grows with the trials, so
- * beyond PARZEN_TRIALS_MAX those are Sobol points. */
+ * process that has seen a few points knows nothing: there the first ones are drawn from where
+ * good values usually lie (usual.h), where any are known, two of three, and proposed by a
+ * Parzen estimator (tpe.c) otherwise. It also proposes every fourth later on, since expected
+ * improvement goes by what it has seen, and a plateau shows nothing of the valley beside it.
+ * Its cost grows with the trials, so beyond PARZEN_TRIALS_MAX those are Sobol points. */
 #include "sampler.h"
 #include "sobol_points.h"
 #include "surrogate.h"
+#include "usual.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@ struct bayes {
     struct esp_surrogate *surrogate;
     void *parzen;     /* of esp_sampler_tpe; NULL: the process alone */
     uint32_t startup; /* trials before the first that the process chooses */
+    struct esp_usual usual;
     struct esp_sobol_dimension dimension[ESP_PARAMS_MAX];
     const struct esp_study *study;
 };
@@ -26,6 +29,9 @@ struct bayes {
 #define PARZEN_PER_AXIS 3
 #define PARZEN_EVERY 4
 #define PARZEN_TRIALS_MAX 500
+/* Of the first trials one in so many is the estimator's, though usual values be known: they may
+ * not be those of this task. */
+#define UNUSUAL_EVERY 3
 
 static int create(const struct esp_study *study, void **self, struct esp_error *error)
 {
@@ -43,6 +49,7 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
     bayes->study = study;
     if (axes >= PARZEN_AXES_MIN && !(law->active && !law->generic)) {
         bayes->startup = (uint32_t)(PARZEN_PER_AXIS * axes);
+        esp_usual_make(&bayes->usual, esp_surrogate_space(bayes->surrogate));
         rc = esp_sampler_tpe.create(study, &bayes->parzen, error);
         if (rc < 0) {
             esp_surrogate_destroy(bayes->surrogate);
@@ -105,7 +112,8 @@ static void ended(void *self, uint32_t trial, enum esp_trial_end end)
     }
 }
 
-static void propose_sobol(const struct bayes *bayes, uint32_t trial, double *values)
+/* A Sobol point, by the usual values or else uniform. */
+static void propose_sobol(const struct bayes *bayes, uint32_t trial, bool usual, double *values)
 {
     const struct esp_space *space = esp_surrogate_space(bayes->surrogate);
     double u[ESP_PARAMS_MAX];
@@ -115,17 +123,26 @@ static void propose_sobol(const struct bayes *bayes, uint32_t trial, double *val
                                   (uint64_t)a,
                                   trial);
     }
-    esp_space_uniform(space, u, values);
+    if (usual) {
+        esp_usual_draw(&bayes->usual, space, u, values);
+    } else {
+        esp_space_uniform(space, u, values);
+    }
 }
 
 static int propose(const void *self, uint32_t trial, double *values, struct esp_reason *reason)
 {
     const struct bayes *bayes = self;
+    if (trial < bayes->startup && bayes->usual.count > 0 &&
+        trial % UNUSUAL_EVERY != UNUSUAL_EVERY - 1) {
+        propose_sobol(bayes, trial, true, values);
+        return 0;
+    }
     if (bayes->parzen && (trial < bayes->startup || trial % PARZEN_EVERY == PARZEN_EVERY - 1)) {
         if (trial < PARZEN_TRIALS_MAX) {
             return esp_sampler_tpe.propose(bayes->parzen, trial, values, reason);
         }
-        propose_sobol(bayes, trial, values);
+        propose_sobol(bayes, trial, false, values);
         return 0;
     }
     struct esp_belief belief = esp_surrogate_best_new(bayes->surrogate, trial, values);

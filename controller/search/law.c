@@ -86,18 +86,8 @@ static void make_center(struct esp_law *law, const struct esp_space *space)
         if (isnan(center) || axis->kind == ESP_AXIS_NOMINAL) {
             continue;
         }
-        double at = axis->octaves ? (center > 0 ? log2(center) : NAN) : NAN;
-        if (!axis->octaves && axis->kind == ESP_AXIS_NUMBER) {
-            double drawn[ESP_PARAMS_MAX] = {0}, x[ESP_PARAMS_MAX];
-            drawn[axis->param] = center;
-            struct esp_space one = *space;
-            one.axes[0] = *axis;
-            one.count = 1;
-            esp_space_place(&one, drawn, x);
-            at = x[0];
-        }
-        if (!isnan(at)) {
-            add_axis(law, i, at, curvature, width);
+        if (!axis->octaves || center > 0) {
+            add_axis(law, i, esp_space_coordinate(space, i, center), curvature, width);
         }
     }
     law->matched = true;

@@ -95,6 +95,16 @@ void esp_space_make(struct esp_space *space, const struct esp_study *study)
     space->points = points < 0x1p53 ? (int64_t)points : 0;
 }
 
+double esp_space_coordinate(const struct esp_space *space, int axis, double number)
+{
+    const struct esp_axis *a = &space->axes[axis];
+    double low = 0, high = 1;
+    if (!a->octaves) {
+        range_of(&space->study->params[a->param], &low, &high);
+    }
+    return coordinate(a, low, high, number);
+}
+
 void esp_space_place(const struct esp_space *space, const double *drawn, double *x)
 {
     for (int i = 0; i < space->count; i++) {
@@ -103,11 +113,7 @@ void esp_space_place(const struct esp_space *space, const double *drawn, double 
             x[i] = drawn[axis->param];
             continue;
         }
-        double low = 0, high = 1;
-        if (!axis->octaves) {
-            range_of(&space->study->params[axis->param], &low, &high);
-        }
-        x[i] = coordinate(axis, low, high, esp_space_number(space, i, drawn[axis->param]));
+        x[i] = esp_space_coordinate(space, i, esp_space_number(space, i, drawn[axis->param]));
     }
 }
 

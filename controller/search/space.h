@@ -37,6 +37,9 @@ void esp_space_draw(const struct esp_space *space, const double *x, double *draw
 /* From u in [0, 1) per axis, by the parameters' own distributions. */
 void esp_space_uniform(const struct esp_space *space, const double *u, double *drawn);
 
+/* The coordinate of a number on an axis that is not NOMINAL, also beyond its range. */
+double esp_space_coordinate(const struct esp_space *space, int axis, double number);
+
 /* The axis of the parameter with this name; -1. */
 int esp_space_find(const struct esp_space *space, const char *name);
 /* The number a drawn value of an axis stands for; NaN for words. */

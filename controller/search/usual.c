@@ -1,0 +1,102 @@
+#include "usual.h"
+
+#include "normal.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Of the draws on an axis where any value up to the usual one will do. */
+#define BELOW_SHARE 0.75
+
+static const struct {
+    const char *name;
+    bool most;
+    double value, beyond; /* the usual value, and the one that lies one σ above it */
+} known[] = {
+    {"learning_rate", false, 3e-3, 3e-2},
+    {"lr", false, 3e-3, 3e-2},
+    {"l1", true, 1e-4, 1e-2},
+    {"l2", true, 1e-4, 1e-2},
+    {"weight_decay", true, 0.1, 1},
+    {"dropout", true, 0.1, 0.3},
+};
+
+static bool is_wanted(const struct esp_study *study)
+{
+    const struct esp_prior *prior = &study->prior;
+    return !(study->ablate & ESP_ABLATE_PRIOR) &&
+           (prior->kind == ESP_PRIOR_STEP_LAW || !prior->given);
+}
+
+/* Other distributions are a prior of the user's own, and SGD's learning rates another matter.
+ */
+static bool is_open(const struct esp_study *study, const struct esp_param *param, bool rate)
+{
+    switch (param->distribution) {
+    case ESP_UNIFORM:
+    case ESP_LOG_UNIFORM_VALUES:
+    case ESP_INT_UNIFORM:
+    case ESP_CATEGORICAL:
+        return !rate || !study->builtin || study->trainer.optimizer == ESP_OPTIMIZER_ADAMW;
+    default:
+        return false;
+    }
+}
+
+void esp_usual_make(struct esp_usual *usual, const struct esp_space *space)
+{
+    const struct esp_study *study = space->study;
+    usual->count = 0;
+    for (size_t i = 0; i < sizeof known / sizeof known[0] && is_wanted(study); i++) {
+        int at = esp_space_find(space, known[i].name);
+        if (at < 0) {
+            continue;
+        }
+        const struct esp_axis *axis = &space->axes[at];
+        if (axis->kind == ESP_AXIS_NOMINAL ||
+            !is_open(study, &study->params[axis->param], !known[i].most)) {
+            continue;
+        }
+        double middle = esp_space_coordinate(space, at, known[i].value);
+        double beyond = esp_space_coordinate(space, at, known[i].beyond);
+        if (middle > axis->low && middle < axis->high) {
+            usual->axes[usual->count++] = (struct esp_usual_axis){
+                .axis = at, .most = known[i].most, .at = middle, .width = beyond - middle};
+        }
+    }
+}
+
+/* Of the normal around `at` between the ends, by the share u of its mass. */
+static double between(const struct esp_usual_axis *usual, double low, double high, double u)
+{
+    double from = esp_normal_p((low - usual->at) / usual->width);
+    double to = esp_normal_p((high - usual->at) / usual->width);
+    double z = esp_normal_z(fmin(fmax(from + u * (to - from), 0x1p-53), 1 - 0x1p-53));
+    return fmin(fmax(usual->at + usual->width * z, low), high);
+}
+
+static double draw(const struct esp_usual_axis *usual, const struct esp_axis *axis, double u)
+{
+    if (!usual->most) {
+        return between(usual, axis->low, axis->high, u);
+    }
+    if (u < BELOW_SHARE) {
+        return axis->low + u / BELOW_SHARE * (usual->at - axis->low);
+    }
+    return between(usual, usual->at, axis->high, (u - BELOW_SHARE) / (1 - BELOW_SHARE));
+}
+
+void esp_usual_draw(const struct esp_usual *usual,
+                    const struct esp_space *space,
+                    const double *u,
+                    double *drawn)
+{
+    double x[ESP_PARAMS_MAX];
+    esp_space_uniform(space, u, drawn);
+    esp_space_place(space, drawn, x);
+    for (int i = 0; i < usual->count; i++) {
+        const struct esp_usual_axis *a = &usual->axes[i];
+        x[a->axis] = draw(a, &space->axes[a->axis], u[a->axis]);
+    }
+    esp_space_draw(space, x, drawn);
+}

@@ -1,0 +1,236 @@
+/* Where good values usually lie, and that bayes begins there. */
+#include "search/sampler.h"
+#include "search/usual.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define DRAWS 4000
+
+static struct esp_study study;
+static struct esp_space space;
+static struct esp_usual usual;
+
+static struct esp_param *
+add(const char *name, enum esp_distribution distribution, double min, double max)
+{
+    struct esp_param *param = &study.params[study.param_count++];
+    *param = (struct esp_param){.distribution = distribution, .min = min, .max = max};
+    strcpy(param->name, name);
+    return param;
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    memset(&study, 0, sizeof study);
+    study.method = ESP_METHOD_BAYES;
+    study.prior.kind = ESP_PRIOR_STEP_LAW;
+    study.seed = 3;
+    return 0;
+}
+
+static int count_of_usual(void)
+{
+    esp_space_make(&space, &study);
+    esp_usual_make(&usual, &space);
+    return usual.count;
+}
+
+/* The share of evenly spread draws of the one parameter that is at most `limit`. */
+static double share_up_to(double limit)
+{
+    int found = 0;
+    for (int i = 0; i < DRAWS; i++) {
+        double u = (i + 0.5) / DRAWS, drawn;
+        esp_usual_draw(&usual, &space, &u, &drawn);
+        found += esp_space_number(&space, 0, drawn) <= limit;
+    }
+    return (double)found / DRAWS;
+}
+
+static void near(double x, double wanted, double tolerance)
+{
+    if (!(fabs(x - wanted) <= tolerance)) {
+        fail_msg("%.6g is not within %g of %.6g", x, tolerance, wanted);
+    }
+}
+
+/* The range reaches 5.5 decades below the middle and 3.5 above it. */
+static void learning_rates_are_normal_in_decades_around_the_usual_one(void **state)
+{
+    (void)state;
+    add("learning_rate", ESP_LOG_UNIFORM_VALUES, 1e-8, 1e1);
+    assert_int_equal(count_of_usual(), 1);
+    near(share_up_to(3e-5), 0.0228, 2e-3);
+    near(share_up_to(3e-4), 0.1587, 2e-3);
+    near(share_up_to(3e-3), 0.5, 2e-3);
+    near(share_up_to(3e-2), 0.8413, 2e-3);
+    near(share_up_to(1e1), 1, 0);
+}
+
+/* Half a decade is left above the middle: Φ(log10(10/3)) = 0.6995 of the mass is kept. */
+static void a_range_cuts_the_normal_and_keeps_its_shape(void **state)
+{
+    (void)state;
+    add("lr", ESP_LOG_UNIFORM_VALUES, 1e-8, 1e-2);
+    assert_int_equal(count_of_usual(), 1);
+    near(share_up_to(3e-3), 0.5 / 0.6995, 2e-3);
+    near(share_up_to(3e-4), 0.1587 / 0.6995, 2e-3);
+    near(share_up_to(1e-2), 1, 0);
+}
+
+/* Up to 1e-4 evenly; above it half a normal, of which 0.6827 lies within its first σ. */
+static void small_penalties_are_as_good_as_each_other(void **state)
+{
+    (void)state;
+    add("l2", ESP_LOG_UNIFORM_VALUES, 1e-8, 1e1);
+    assert_int_equal(count_of_usual(), 1);
+    near(share_up_to(1e-6), 0.375, 2e-3);
+    near(share_up_to(1e-4), 0.75, 2e-3);
+    near(share_up_to(1e-2), 0.75 + 0.25 * 0.6827 / 0.9876, 3e-3); /* 2.5 σ are in the range */
+}
+
+static void linear_ranges_are_drawn_from_in_their_own_unit(void **state)
+{
+    (void)state;
+    add("dropout", ESP_UNIFORM, 0, 0.5);
+    assert_int_equal(count_of_usual(), 1);
+    near(share_up_to(0.05), 0.375, 2e-3);
+    near(share_up_to(0.1), 0.75, 2e-3);
+    near(share_up_to(0.3), 0.75 + 0.25 * 0.6827 / 0.9545, 2e-3);
+}
+
+static void choices_are_drawn_by_their_nearness(void **state)
+{
+    (void)state;
+    static struct esp_value rates[] = {{.type = ESP_VALUE_REAL, .real = 1e-5},
+                                       {.type = ESP_VALUE_REAL, .real = 1e-3},
+                                       {.type = ESP_VALUE_REAL, .real = 1e-1}};
+    struct esp_param *param = add("learning_rate", ESP_CATEGORICAL, 0, 0);
+    param->choices = rates;
+    param->choice_count = 3;
+    assert_int_equal(count_of_usual(), 1);
+    /* Boundaries at 1e-4 and 1e-2, ends at 1e-5 and 1e-1: Φ(-1.477), Φ(0.523), Φ(±2.477, 1.523)
+     */
+    double low = 0.0066, high = 0.9361, kept = high - low;
+    near(share_up_to(1e-5), (0.0698 - low) / kept, 2e-3);
+    near(share_up_to(1e-3), (0.6995 - low) / kept, 2e-3);
+}
+
+static void ranges_beside_the_usual_value_are_believed(void **state)
+{
+    (void)state;
+    add("learning_rate", ESP_LOG_UNIFORM_VALUES, 1e-6, 2e-3);
+    add("dropout", ESP_UNIFORM, 0.2, 0.6);
+    add("weight_decay", ESP_UNIFORM, 0, 0.1);
+    add("momentum", ESP_UNIFORM, 0, 1);
+    assert_int_equal(count_of_usual(), 0);
+    double u[] = {0.1, 0.7, 0.3, 0.9}, drawn[4], uniform[4];
+    esp_usual_draw(&usual, &space, u, drawn);
+    esp_space_uniform(&space, u, uniform);
+    for (int i = 0; i < 4; i++) {
+        near(drawn[i], uniform[i], 1e-9);
+    }
+}
+
+static void a_distribution_of_the_users_own_is_left_alone(void **state)
+{
+    (void)state;
+    struct esp_param *param = add("dropout", ESP_NORMAL, 0, 0);
+    param->mu = 0.2;
+    param->sigma = 0.05;
+    assert_int_equal(count_of_usual(), 0);
+    param->distribution = ESP_UNIFORM;
+    param->max = 0.5;
+    assert_int_equal(count_of_usual(), 1);
+}
+
+static void sgd_has_other_learning_rates(void **state)
+{
+    (void)state;
+    add("learning_rate", ESP_LOG_UNIFORM_VALUES, 1e-8, 1e1);
+    study.builtin = true;
+    study.trainer.optimizer = ESP_OPTIMIZER_SGD;
+    assert_int_equal(count_of_usual(), 0);
+    study.trainer.optimizer = ESP_OPTIMIZER_ADAMW;
+    assert_int_equal(count_of_usual(), 1);
+}
+
+static void prior_none_a_centre_and_the_ablation_want_no_usual_values(void **state)
+{
+    (void)state;
+    add("learning_rate", ESP_LOG_UNIFORM_VALUES, 1e-8, 1e1);
+    study.prior.given = true;
+    assert_int_equal(count_of_usual(), 1);
+    study.prior.kind = ESP_PRIOR_NONE;
+    assert_int_equal(count_of_usual(), 0);
+    study.prior.kind = ESP_PRIOR_CENTER;
+    assert_int_equal(count_of_usual(), 0);
+    study.prior.kind = ESP_PRIOR_STEP_LAW;
+    study.ablate = ESP_ABLATE_PRIOR;
+    assert_int_equal(count_of_usual(), 0);
+}
+
+/* How many of the first 18 of these six dimensions have both penalties small. */
+static int small_penalties_of_bayes(void)
+{
+    struct esp_sampler *sampler;
+    struct esp_reason reason;
+    int found = 0;
+    assert_int_equal(esp_sampler_create(&study, &sampler, NULL), 0);
+    for (uint32_t t = 0; t < 18; t++) {
+        double values[6];
+        assert_int_equal(esp_sampler_propose(sampler, t, values, &reason), 0);
+        for (int i = 0; i < 6; i++) {
+            assert_true(values[i] >= study.params[i].min && values[i] <= study.params[i].max);
+        }
+        found += values[1] <= 1e-4 && values[2] <= 1e-4;
+        esp_sampler_created(sampler, t, values);
+        esp_sampler_observed(sampler, t, 10, 1);
+    }
+    esp_sampler_destroy(sampler);
+    return found;
+}
+
+/* 0.75² of two thirds of 18 trials are 6.75, a ninth of 18 uniform ones is 2 (a range of nine
+ * decades, of which three lie below). */
+static void bayes_begins_in_many_dimensions_with_usual_values(void **state)
+{
+    (void)state;
+    add("learning_rate", ESP_LOG_UNIFORM_VALUES, 1e-8, 1e1);
+    add("l1", ESP_LOG_UNIFORM_VALUES, 1e-7, 1e2);
+    add("l2", ESP_LOG_UNIFORM_VALUES, 1e-7, 1e2);
+    add("a", ESP_UNIFORM, 0, 1);
+    add("b", ESP_UNIFORM, 0, 1);
+    add("c", ESP_UNIFORM, 0, 1);
+    assert_in_range(small_penalties_of_bayes(), 6, 12);
+    study.prior.kind = ESP_PRIOR_NONE;
+    study.prior.given = true;
+    assert_in_range(small_penalties_of_bayes(), 0, 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(learning_rates_are_normal_in_decades_around_the_usual_one,
+                               begin),
+        cmocka_unit_test_setup(a_range_cuts_the_normal_and_keeps_its_shape, begin),
+        cmocka_unit_test_setup(small_penalties_are_as_good_as_each_other, begin),
+        cmocka_unit_test_setup(linear_ranges_are_drawn_from_in_their_own_unit, begin),
+        cmocka_unit_test_setup(choices_are_drawn_by_their_nearness, begin),
+        cmocka_unit_test_setup(ranges_beside_the_usual_value_are_believed, begin),
+        cmocka_unit_test_setup(a_distribution_of_the_users_own_is_left_alone, begin),
+        cmocka_unit_test_setup(sgd_has_other_learning_rates, begin),
+        cmocka_unit_test_setup(prior_none_a_centre_and_the_ablation_want_no_usual_values,
+                               begin),
+        cmocka_unit_test_setup(bayes_begins_in_many_dimensions_with_usual_values, begin),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
