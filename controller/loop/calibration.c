@@ -139,6 +139,11 @@ static int take(struct gathering *g,
         return 0;
     }
     esp_study_as_begun(other, row->begun_format);
+    if (other->stopping.repeats > 0 && row->scored != ESP_SCORED_SEEDS) {
+        *why = "an older espalier ran it, whose score leaves its repeats out";
+        esp_study_destroy(other);
+        return 0;
+    }
     double run_cap = (double)other->run_cap;
     int rc = esp_reader_changed(reader, "run_cap", &run_cap, NULL);
     *why = rc < 0 ? "its record is damaged" : difference(g->study, other, run_cap);

@@ -81,6 +81,9 @@ bool esp_repeat_was_last(const struct esp_repeat *repeat);
 uint32_t esp_repeat_of(const struct esp_repeat *repeat, uint32_t trial);
 /* All seeds of a setting, by its first trial. */
 const struct esp_seeds *esp_repeat_seeds(const struct esp_repeat *repeat, uint32_t trial);
+/* The setting that ranks first over all its seeds, by its first trial: what `best` names. -1
+ * while none has a loss at its horizon. */
+int64_t esp_repeat_best(const struct esp_repeat *repeat);
 /* What a seed is taken to do, near the least loss at a horizon. */
 double esp_repeat_noise(const struct esp_repeat *repeat);
 

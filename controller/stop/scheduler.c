@@ -252,18 +252,28 @@ void esp_scheduler_paused(struct esp_scheduler *s, uint32_t trial, bool held)
     }
 }
 
+/* A loss at a horizon, or a repeat that ran away, may have changed who ranks first. */
+static void tell_leader(struct esp_scheduler *s)
+{
+    int64_t best = esp_repeat_best(&s->repeat);
+    if (best >= 0) {
+        esp_discard_leads(&s->discard, esp_renumber_setting(&s->numbers, (uint32_t)best));
+    }
+}
+
 void esp_scheduler_ended(struct esp_scheduler *s, uint32_t trial, enum esp_cause cause)
 {
     assert(trial < s->count);
     uint32_t setting;
     esp_repeat_ended(&s->repeat, trial, cause);
-    if (!setting_of(s, trial, &setting)) {
+    bool repeat = !setting_of(s, trial, &setting);
+    if (cause == ESP_CAUSE_COMPLETE || repeat) {
+        tell_leader(s);
+    }
+    if (repeat) {
         return;
     }
     esp_discard_waits(&s->discard, setting, false);
-    if (cause == ESP_CAUSE_COMPLETE) {
-        esp_discard_completed(&s->discard, setting);
-    }
     if (!s->discard.trials[setting].given_up) {
         s->ops->ended(s->self, setting, cause);
     }

@@ -46,7 +46,7 @@ static struct esp_study *read_study(const char *method, int run_cap, int repeats
 }
 
 /* A study that has come to its end with a score. */
-static void finish(const char *folder, struct esp_study *study)
+static void finish_as(const char *folder, struct esp_study *study, enum esp_scored scored)
 {
     char dir[128];
     struct esp_error error = {""};
@@ -60,7 +60,8 @@ static void finish(const char *folder, struct esp_study *study)
                                     .trial = -1,
                                     .number = ESP_STUDY_COMPLETE,
                                     .flag = true,
-                                    .real = 2};
+                                    .real = 2,
+                                    .code = (int32_t)scored};
     int fd = -1;
     snprintf(dir, sizeof dir, "%s/%s", root.path, folder);
     if (esp_store_lock(dir, &fd, &error) < 0 ||
@@ -71,6 +72,11 @@ static void finish(const char *folder, struct esp_study *study)
     close(fd);
     esp_store_close(store);
     esp_study_destroy(study);
+}
+
+static void finish(const char *folder, struct esp_study *study)
+{
+    finish_as(folder, study, ESP_SCORED_SEEDS);
 }
 
 /* Whether `study` goes by the one in `folder`, its only neighbour. */
@@ -139,6 +145,19 @@ static void trials_that_are_kept_for_repeats_are_no_rivals(void **state)
     assert_false(takes("few/a", read_study("random", 3, 1)));
 }
 
+/* The best single seed may be another trial than the best over all seeds: whether a study had
+ * a tie must not decide whether it is taken. */
+static void an_older_score_is_taken_only_where_there_can_be_no_repeats(void **state)
+{
+    (void)state;
+    place("older");
+    finish_as("older/a", read_study("random", 10, 1), ESP_SCORED_SINGLE);
+    assert_false(takes("older/a", read_study("random", 10, 1)));
+    place("single");
+    finish_as("single/a", read_study("random", 10, 0), ESP_SCORED_SINGLE);
+    assert_true(takes("single/a", read_study("random", 10, 0)));
+}
+
 static int make_root(void **state)
 {
     (void)state;
@@ -159,6 +178,7 @@ int main(void)
         cmocka_unit_test(without_repeats_plans_are_trials),
         cmocka_unit_test(studies_with_and_without_repeats_are_not_compared),
         cmocka_unit_test(trials_that_are_kept_for_repeats_are_no_rivals),
+        cmocka_unit_test(an_older_score_is_taken_only_where_there_can_be_no_repeats),
     };
     return cmocka_run_group_tests_name("loop/calibration", tests, make_root, remove_root);
 }

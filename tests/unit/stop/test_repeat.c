@@ -491,6 +491,47 @@ static void the_audit_comes_last_and_goes_by_its_own_number(void **state)
     esp_scheduler_destroy(s);
 }
 
+/* Setting 1 leads by its first seed, and nobody beat it early; setting 0 by the mean, whom three
+ * beat half way. */
+static void the_score_is_of_the_setting_that_ranks_first_over_its_seeds(void **state)
+{
+    (void)state;
+    static const double half[] = {3, 2.5, 2.6, 2.7}, end[] = {2.001, 2.0, 2.3, 2.4};
+    struct esp_scheduler *s = open_scheduler(ESP_SCHEDULER_NONE);
+    for (uint32_t i = 0; i < 4; i++) {
+        static const double value = 0.5;
+        esp_scheduler_created(s, i, HORIZON, &value);
+        esp_scheduler_observed(s, i, HORIZON / 2, half[i], 1);
+        train(s, i, end[i]);
+    }
+    assert_true(esp_scheduler_score(s) == 0);
+    esp_scheduler_repeated(s, 4, 1, HORIZON);
+    esp_scheduler_repeated(s, 5, 0, HORIZON);
+    train(s, 4, 2.05);
+    assert_true(esp_scheduler_score(s) == 3);
+    train(s, 5, 2.001);
+    assert_true(esp_scheduler_score(s) == 3);
+    esp_scheduler_destroy(s);
+}
+
+/* Another seed of the leader ran away: it ranks behind whatever held. */
+static void the_score_is_not_of_a_setting_of_which_a_seed_diverged(void **state)
+{
+    (void)state;
+    struct esp_scheduler *s = open_scheduler(ESP_SCHEDULER_NONE);
+    for (uint32_t i = 0; i < 2; i++) {
+        static const double value = 0.5;
+        esp_scheduler_created(s, i, HORIZON, &value);
+        train(s, i, 2 + 0.001 * i);
+    }
+    assert_true(esp_scheduler_score(s) == 0);
+    esp_scheduler_repeated(s, 2, 0, HORIZON);
+    esp_scheduler_observed(s, 2, HORIZON / 2, NAN, 1);
+    esp_scheduler_ended(s, 2, ESP_CAUSE_DIVERGED);
+    assert_true(esp_scheduler_score(s) == 1);
+    esp_scheduler_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -512,6 +553,8 @@ int main(void)
         cmocka_unit_test(what_training_costs_is_told_by_the_study_s_numbers),
         cmocka_unit_test(a_trial_behind_a_repeat_is_given_up_by_its_own_number),
         cmocka_unit_test(the_audit_comes_last_and_goes_by_its_own_number),
+        cmocka_unit_test(the_score_is_of_the_setting_that_ranks_first_over_its_seeds),
+        cmocka_unit_test(the_score_is_not_of_a_setting_of_which_a_seed_diverged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
