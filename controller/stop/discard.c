@@ -30,6 +30,7 @@ double esp_discard_limit(const double *scores, int count, double risk)
         return INFINITY;
     }
     int rank = (int)ceil((count + 1) * (1 - risk) - ROUNDING);
+    rank -= ESP_PLANT("calibrates-too-low") ? 1 + count / 5 : 0;
     if (rank > count) {
         return INFINITY;
     }

@@ -2,9 +2,9 @@
  *
  * `workers` trials are live at a time and take turns, one report each; every report is one unit
  * of tokens. What the scheduler decides is written down as words: "S3>9" start trial 3 until 9,
- * "C3>9" continue it, "R5=3" trial 5 repeats 3, "P3" pause, "X3" prune, "D3" discard, "A3" spare as an audit, "audit
- * C3>9" train it, "=3" complete, "END". Repeated folds are checked: a question asked twice must
- * be answered the same way. */
+ * "C3>9" continue it, "R5=3" trial 5 repeats 3, "P3" pause, "X3" prune, "D3" discard, "A3"
+ * spare as an audit, "audit C3>9" train it, "=3" complete, "END". Repeated folds are checked: a
+ * question asked twice must be answered the same way. */
 #ifndef TESTS_STOP_DRIVE_H
 #define TESTS_STOP_DRIVE_H
 
@@ -16,7 +16,8 @@
 struct drive {
     struct esp_scheduler *scheduler;
     double (*loss)(uint32_t trial, int64_t tokens, void *context);
-    double (*another)(uint32_t trial, void *context); /* what a repeat's seed adds; may be NULL */
+    double (*another)(uint32_t trial,
+                      void *context); /* what a repeat's seed adds; may be NULL */
     void *context;
     uint32_t run_cap, workers;
     int64_t horizon;
