@@ -17,6 +17,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <espalier/limits.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -310,6 +311,14 @@ static bool next_is_kept(const struct esp_scheduler *s, const struct esp_slot_vi
            (left == kept || esp_repeat_was_last(&s->repeat));
 }
 
+/* Whether what is left of the budget is what is kept of it for repeats. */
+static bool budget_is_kept(const struct esp_scheduler *s, const struct esp_slot_view *view)
+{
+    double whole = fmin(view->budget.whole, (double)ESP_TRIALS_MAX);
+    uint32_t kept = esp_repeat_reserve(s->repeat.most, s->by_name, (int64_t)whole);
+    return kept > 0 && view->budget.left <= kept;
+}
+
 static struct esp_verdict
 ask_slot(const struct esp_scheduler *s, const struct esp_slot_view *view, bool may_create)
 {
@@ -324,12 +333,20 @@ ask_slot(const struct esp_scheduler *s, const struct esp_slot_view *view, bool m
 }
 
 /* Repeats come when the scheduler has nothing more to do and nothing is under way that could
- * still change who leads. What was kept for them and is not needed becomes new settings. */
+ * still change who leads. What was kept of run_cap for them and is not needed becomes new
+ * settings. What is kept of a budget is told to no scheduler, which might go on with paused
+ * trials as well: the search stands still for as long as leaders tie. */
 static struct esp_verdict search_slot(const struct esp_scheduler *s,
                                       const struct esp_slot_view *view)
 {
     bool kept = next_is_kept(s, view);
     uint32_t repeats = esp_repeat_live(&s->repeat);
+    if (budget_is_kept(s, view)) {
+        struct esp_verdict tie = esp_repeat_next(&s->repeat, view->may_repeat);
+        if (repeats > 0 || tie.action != ESP_VERDICT_NONE) {
+            return view->live > repeats ? esp_verdict_none(ESP_RULE_NONE) : tie;
+        }
+    }
     struct esp_verdict verdict = ask_slot(s, view, view->may_create && !kept);
     bool over = verdict.action == ESP_VERDICT_END || verdict.action == ESP_VERDICT_NONE;
     if (!over || view->live > repeats) {
