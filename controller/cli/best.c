@@ -176,25 +176,3 @@ void esp_best_value(const struct esp_best *best, size_t row, int digits, struct 
         esp_buffer_addf(out, "%.*g", digits, best->rows.trials[row].value);
     }
 }
-
-void esp_best_ties(const struct esp_best *best, struct esp_buffer *out)
-{
-    const struct esp_rows *rows = &best->rows;
-    int found = 0;
-    for (size_t i = 1; i < rows->count; i++) {
-        /* Equal to the last bit is the same training, drawn twice. */
-        bool same = rows->trials[i].value == rows->trials[0].value;
-        if (!same && esp_seeds_tie(&best->seeds[0], &best->seeds[i], best->noise)) {
-            esp_buffer_addf(out,
-                            "%s#%lld",
-                            found++ ? ", " : "a tie, as far as the seed tells: ",
-                            (long long)rows->trials[i].trial);
-        }
-    }
-    if (found > 0) {
-        esp_buffer_addf(out,
-                        " with #%lld (a seed alone moves the loss by about %.2g)\n",
-                        (long long)rows->trials[0].trial,
-                        best->noise);
-    }
-}

@@ -311,12 +311,12 @@ static bool next_is_kept(const struct esp_scheduler *s, const struct esp_slot_vi
            (left == kept || esp_repeat_was_last(&s->repeat));
 }
 
-/* Whether what is left of the budget is what is kept of it for repeats. */
+/* Whether no other training fits into the budget beside what is kept of it for repeats. */
 static bool budget_is_kept(const struct esp_scheduler *s, const struct esp_slot_view *view)
 {
     double whole = fmin(view->budget.whole, (double)ESP_TRIALS_MAX);
     uint32_t kept = esp_repeat_reserve(s->repeat.most, s->by_name, (int64_t)whole);
-    return kept > 0 && view->budget.left <= kept;
+    return kept > 0 && view->budget.left < kept + 1;
 }
 
 static struct esp_verdict

@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import sqlite3
 
@@ -91,6 +92,36 @@ def test_no_repeats_and_a_clear_winner_train_every_setting_once(t):
                         " GROUP BY trial)")
     repeats = len([row for row in seeds_of(run) if row[1] is not None])
     assert points == [(6 - repeats,)], (points, seeds_of(run))
+
+
+def budget_for(t, name, tokens, **changes):
+    path = tie(t, name, **changes)
+    path.write_text(path.read_text().replace("run_cap: 6", "budget: {tokens: %d}" % tokens))
+    return path
+
+
+def test_a_budget_keeps_a_part_for_repeats(t):
+    run = t.directory()
+    t.run("run", budget_for(t, "kept", 4 * 20000), "--dir", run, expect=4)
+    rows = [row[1] is not None for row in seeds_of(run)]
+    assert rows[:4] == [False, False, True, True], seeds_of(run)
+    assert "another seed" not in t.run("best", run)[0]
+
+
+def test_a_tie_that_a_budget_left_is_told_and_what_settles_it(t):
+    run = t.directory()
+    out, _ = t.run("run", budget_for(t, "left", 70000), "--dir", run, expect=4)
+    assert not [row for row in seeds_of(run) if row[1] is not None], seeds_of(run)
+    told = t.json("status", run)["tie"]
+    assert len(told["trials"]) == 3 and told["repeats"] == 3 and told["tokens"] > 59000, told
+    for words in (out, t.run("best", run)[0], t.run("status", run)[0]):
+        assert "a tie, as far as the seed tells" in words, words
+        command = re.search(r"3 trainings, [\d.]+k tokens; espalier (set \S+ budget.tokens=\d+), then", words)
+        assert command, words
+    t.run(*command[1].split())
+    t.run("resume", run, expect=4)
+    repeats = [row[1] for row in seeds_of(run) if row[1] is not None]
+    assert len(set(repeats)) == 3, (repeats, told)  # the one that was cut off may have come to lead
 
 
 def curves(run):

