@@ -28,10 +28,10 @@ def timeless(lines):
     return lines
 
 
-def recorded(t, stopping="", run_cap=9, name="small"):
+def recorded(t, stopping="", run_cap=9, name="small", workers=2):
     run = t.directory(name)
     t.run("run", t.study(name=name, method="random", run_cap=run_cap, learning_rate=RATES,
-                         stopping=stopping), "--dir", run)
+                         stopping=stopping, workers=workers), "--dir", run)
     return run
 
 
@@ -137,6 +137,17 @@ def test_a_policy_that_asks_for_nothing_more_needs_no_bounds(t):
     out, _ = t.run("replay", run, "--method", "random", "--scheduler", "none", "--seeds", 1,
                    "--first-seed", lucky[0]["seed"], "--budget", 1)
     assert "at least" not in out and "No answer depends" in out, out
+
+
+def test_the_policy_that_was_recorded_asks_for_nothing_more(t):
+    run = recorded(t, stopping="{type: asha, eta: 3, min: 2000}", workers=1)
+    own = ["replay", run, "--method", "random", "--scheduler", "{type: asha, eta: 3, min: 2000}", "--seeds", 1,
+           "--first-seed", 3]
+    out, _ = t.run(*own)
+    line = json.loads(t.run(*own, "--json")[0].splitlines()[0])
+    assert line["censored"]["trials"] == 0 and line["censored"]["unknown_at"] is None, line
+    assert abs(line["trace"][-1][1] - t.json("best", run)[0]["value"]) < 1e-6, line
+    assert "Nothing went beyond the record" in out and "0% of decisions" not in out, out
 
 
 def test_a_running_study_is_replayed(t):
