@@ -52,6 +52,14 @@ def test_all_errors_at_once(t):
     refused(t, text, "run_cap", "grid", "workers", "tokens")
 
 
+def test_a_budget_that_completes_no_trial_is_told(t):
+    study = t.study(run_cap=2, tokens=20000)
+    study.write_text(study.read_text() + "budget: {tokens: 5000}\n")
+    for verb, code in ((("check", study), 0), (("run", study, "--dir", t.directory()), 4)):
+        _, err = t.run(*verb, expect=code)
+        assert "budget.tokens, 5000, is less than one training to the horizon, 20000" in err, err
+
+
 def test_missing_data(t):
     refused(t, good(t).replace(str(t.data), "/nowhere/text.txt"), "/nowhere/text.txt")
 

@@ -199,6 +199,7 @@ def test_options_that_make_no_sense_are_refused(t):
     for arguments, phrases in (
             ((TABLE, "--cost", "euros"), ("euros", "tokens, seconds")),
             ((TABLE, "--calibrate"), ("--risk",)),
+            ((TABLE, "--scheduler", "none", "--eta", "3"), ("--eta", "none does not use it")),
             ((TABLE, "--calibration", "x"), ("--risk",)),
             ((TABLE, "--risk", "0.1", "--calibrate", "--calibration", "x"), ("one of them",)),
             ((TABLE, "--risk", "0.1", "--calibration", t.folder / "absent"), ("absent",)),
