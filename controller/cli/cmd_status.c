@@ -91,7 +91,8 @@ static void add_words(const char *dir,
     if (ledger->alive) {
         esp_buffer_addf(out, " (controller: process %d)", (int)ledger->pid);
     } else if (ledger->state == ESP_STUDY_INTERRUPTED) {
-        esp_buffer_addf(out, "; go on with: espalier resume %s", dir);
+        esp_buffer_add(out, "; ");
+        esp_ledger_remedy(ledger, out);
     }
     esp_buffer_addf(out, "\ntrials: %lld", (long long)totals->trials);
     if (ledger->run_cap > 0) {
