@@ -21,12 +21,13 @@ struct esp_repeat_trial {
     /* of a first trial */
     uint32_t made; /* repeats created */
     struct esp_seeds seeds;
+    struct esp_scatter scatter; /* of its own curve, a repeat's too */
 };
 
 void esp_repeat_init(struct esp_repeat *r, uint32_t most)
 {
-    *r = (struct esp_repeat){.most = most < ESP_REPEATS_MAX ? most : ESP_REPEATS_MAX,
-                             .least = NAN};
+    *r = (struct esp_repeat){
+        .most = most < ESP_REPEATS_MAX ? most : ESP_REPEATS_MAX, .least = NAN, .scatter = NAN};
     esp_ranking_init(&r->singles);
 }
 
@@ -90,7 +91,10 @@ static void settle(struct esp_repeat *r, uint32_t trial, double loss)
         return;
     }
     t->final = loss;
-    r->least = fmin(r->least, loss);
+    if (!(loss >= r->least)) {
+        r->least = loss;
+        r->scatter = esp_scatter_size(&t->scatter);
+    }
     struct esp_repeat_trial *first = &r->trials[t->of];
     esp_seeds_add(&first->seeds, &r->pool, loss);
     if (first->made == 0) {
@@ -103,6 +107,7 @@ void esp_repeat_observed(struct esp_repeat *r, uint32_t trial, int64_t tokens, d
     struct esp_repeat_trial *t = &r->trials[trial];
     t->tokens = tokens > t->tokens ? tokens : t->tokens;
     t->last = isfinite(loss) ? loss : t->last;
+    esp_scatter_add(&t->scatter, tokens, t->horizon, loss);
     if (tokens >= t->horizon) {
         settle(r, trial, loss);
     }
@@ -178,7 +183,7 @@ const struct esp_seeds *esp_repeat_seeds(const struct esp_repeat *r, uint32_t tr
 
 double esp_repeat_noise(const struct esp_repeat *r)
 {
-    return esp_seed_noise(&r->pool, r->least);
+    return esp_seed_noise(&r->pool, r->least, r->scatter);
 }
 
 struct leader {

@@ -45,7 +45,8 @@ struct esp_repeat {
     uint32_t *open; /* repeats that are live or paused */
     uint32_t open_count, open_capacity;
     struct esp_seed_pool pool;
-    double least; /* loss at a horizon, of any seed; NaN: none yet */
+    double least;   /* loss at a horizon, of any seed; NaN: none yet */
+    double scatter; /* of the curve that ended there */
 };
 
 /* `most` is early_terminate's repeats, at most ESP_REPEATS_MAX. */

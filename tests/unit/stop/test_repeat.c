@@ -174,9 +174,9 @@ static void one_seed_must_beat_a_mean_by_the_noise_it_has(void **state)
     assert_true(fabs(pool.m2 - 8e-6) < 1e-12);
     assert_true(fabs(esp_seeds_spread(&two) - sqrt(8e-6)) < 1e-9);
     assert_true(isnan(esp_seeds_spread(&one)));
-    /* sigma^2 = (2 * .005^2 + 8e-6) / 3 */
-    double noise = esp_seed_noise(&pool, 2.0);
-    assert_true(fabs(noise - sqrt((2 * 0.005 * 0.005 + 8e-6) / 3)) < 1e-12);
+    /* s^2 = (.005^2 + 8e-6) / 2, and 1.321 is Student's with 2 degrees of freedom */
+    double noise = esp_seed_noise(&pool, 2.0, NAN);
+    assert_true(fabs(noise - 1.321 * sqrt((0.005 * 0.005 + 8e-6) / 2)) < 1e-12);
     assert_true(esp_seeds_score(&two, noise) < esp_seeds_score(&one, noise));
     one.mean = 1.998;
     assert_true(esp_seeds_score(&one, noise) < esp_seeds_score(&two, noise));
@@ -186,10 +186,14 @@ static void the_noise_has_a_floor_and_a_ceiling(void **state)
 {
     (void)state;
     struct esp_seed_pool none = {0};
-    assert_true(esp_seed_noise(&none, 0.1) == ESP_SEED_NOISE_MIN);
-    assert_true(esp_seed_noise(&none, -1000) == ESP_SEED_NOISE_MAX);
-    assert_true(esp_seed_noise(&none, NAN) == ESP_SEED_NOISE_MIN);
-    assert_true(fabs(esp_seed_noise(&none, 4) - 0.01) < 1e-12);
+    const double t = 1.837; /* Student's with 1 degree of freedom */
+    assert_float_equal(esp_seed_noise(&none, 0.1, NAN), t * ESP_SEED_NOISE_MIN, 1e-12);
+    assert_float_equal(esp_seed_noise(&none, -1000, NAN), t * ESP_SEED_NOISE_MAX, 1e-12);
+    assert_float_equal(esp_seed_noise(&none, NAN, NAN), t * ESP_SEED_NOISE_MIN, 1e-12);
+    assert_float_equal(esp_seed_noise(&none, 4, NAN), t * 0.01, 1e-12);
+    assert_float_equal(esp_seed_noise(&none, 4, 0.004), t * 0.01, 1e-12);
+    assert_float_equal(esp_seed_noise(&none, 4, 0.02), t * 0.02, 1e-12);
+    assert_float_equal(esp_seed_noise(&none, 4, 0.2), t * ESP_SEED_NOISE_MAX, 1e-12);
 }
 
 static void a_part_of_run_cap_is_kept(void **state)
@@ -491,8 +495,8 @@ static void the_audit_comes_last_and_goes_by_its_own_number(void **state)
     esp_scheduler_destroy(s);
 }
 
-/* Setting 1 leads by its first seed, and nobody beat it early; setting 0 by the mean, whom three
- * beat half way. */
+/* Setting 1 leads by its first seed, and nobody beat it early; setting 0 by the mean, whom
+ * three beat half way. */
 static void the_score_is_of_the_setting_that_ranks_first_over_its_seeds(void **state)
 {
     (void)state;
