@@ -36,6 +36,13 @@ def test_an_unknown_key_is_shown_with_its_line_and_a_suggestion(t):
     assert "bad.yaml:%d:1" % line in err, err
 
 
+def test_a_misspelt_method_is_its_only_fault(t):
+    text = good(t).replace("method: grid", "method: bayess").replace(
+        "{values: [1e-3, 3e-3]}", "{distribution: log_uniform_values, min: 1e-4, max: 1e-2}")
+    err = refused(t, text, "bad.yaml:3:9: method must be one of grid", 'did you mean "bayes"')
+    assert "cannot go through" not in err, err
+
+
 def test_min_above_max(t):
     refused(t, good(t).replace("{values: [1e-3, 3e-3]}", "{min: 0.1, max: 0.01}"), "bad.yaml:", "learning_rate")
 
