@@ -11,9 +11,9 @@
  *     them) and, within a factor of 1.5, the same first and last rung as shares of the horizon
  *     (when they wait),
  *   - was planned for as many settings or up to twice as many (a score counts rivals: fewer
- * would make the limit too small, more only make it cautious; 1/10 less is let pass). A plan is
- *     run_cap less what it keeps for repeats, which are nobody's rivals, or the grid's size;
- *     without either the budget in full trainings; studies without a plan go with others
+ *     would make the limit too small, more only make it cautious; 1/10 less is let pass). A
+ *     plan is run_cap, or the budget in full trainings, less what is kept of it for repeats,
+ *     which are nobody's rivals, or the grid's size; studies without a plan go with others
  *     without one,
  *   - is no copy of one that was taken: the same text (the seed included) tells nothing new.
  *

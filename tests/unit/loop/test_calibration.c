@@ -19,15 +19,17 @@
 static struct scratch root;
 static int seeds;
 
-/* 12 points; `repeats` by name keeps half of run_cap for them, three at most. */
-static struct esp_study *read_study(const char *method, int run_cap, int repeats)
+/* 12 points; `repeats` by name keeps half of run_cap, or of a budget of so many trainings, for
+ * them, three at most. */
+static struct esp_study *
+read_planned(const char *method, const char *limit, int count, int repeats)
 {
     char text[1024];
     struct esp_error error = {""};
     struct esp_study *study = NULL;
     snprintf(text,
              sizeof text,
-             "name: hand\nseed: %d\nmethod: %s\nrun_cap: %d\n"
+             "name: hand\nseed: %d\nmethod: %s\n%s%d%s\n"
              "metric: {name: val_loss, goal: minimize}\n"
              "parameters:\n"
              "  learning_rate: {values: [1e-4, 3e-4, 1e-3, 3e-3]}\n"
@@ -37,12 +39,25 @@ static struct esp_study *read_study(const char *method, int run_cap, int repeats
              "context: 8}}\n",
              seeds++,
              method,
-             run_cap,
+             limit,
+             count,
+             strchr(limit, '{') ? "00}" : "",
              repeats);
     if (esp_study_read_text(text, "hand.yaml", root.path, &study, NULL, &error) < 0) {
         fail_msg("%s", error.text);
     }
     return study;
+}
+
+static struct esp_study *read_study(const char *method, int run_cap, int repeats)
+{
+    return read_planned(method, "run_cap: ", run_cap, repeats);
+}
+
+/* In quarters of a training. */
+static struct esp_study *read_budget(int quarters, int repeats)
+{
+    return read_planned("random", "budget: {tokens: ", quarters, repeats);
 }
 
 /* A study that has come to its end with a score. */
@@ -158,6 +173,19 @@ static void an_older_score_is_taken_only_where_there_can_be_no_repeats(void **st
     assert_true(takes("single/a", read_study("random", 10, 0)));
 }
 
+/* Ten trainings are seven settings, nine are six: more than a tenth fewer. */
+static void trainings_that_are_kept_for_repeats_are_no_rivals(void **state)
+{
+    (void)state;
+    place("budget");
+    finish("budget/a", read_budget(36, 1));
+    assert_true(takes("budget/a", read_budget(36, 1)));
+    assert_false(takes("budget/a", read_budget(40, 1)));
+    place("spent");
+    finish("spent/a", read_budget(36, 0));
+    assert_true(takes("spent/a", read_budget(40, 0)));
+}
+
 static int make_root(void **state)
 {
     (void)state;
@@ -178,6 +206,7 @@ int main(void)
         cmocka_unit_test(without_repeats_plans_are_trials),
         cmocka_unit_test(studies_with_and_without_repeats_are_not_compared),
         cmocka_unit_test(trials_that_are_kept_for_repeats_are_no_rivals),
+        cmocka_unit_test(trainings_that_are_kept_for_repeats_are_no_rivals),
         cmocka_unit_test(an_older_score_is_taken_only_where_there_can_be_no_repeats),
     };
     return cmocka_run_group_tests_name("loop/calibration", tests, make_root, remove_root);
