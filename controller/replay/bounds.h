@@ -29,7 +29,8 @@
  *
  * Nothing is assumed about how good a censored trial might have become: least of all that it
  * falls no further than recorded trials did from where it stands. Those that were trained to
- * their end are the ones that led early; what a scheduler dropped wrongly is what falls late. */
+ * their end are the ones that led early; what a scheduler dropped wrongly is what falls late.
+ */
 #ifndef ESPALIER_REPLAY_BOUNDS_H
 #define ESPALIER_REPLAY_BOUNDS_H
 

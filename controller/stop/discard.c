@@ -55,11 +55,8 @@ void esp_discard_calibrated(struct esp_discard *d, const double *scores, int cou
 void esp_discard_init(struct esp_discard *d, const struct esp_study *study)
 {
     const struct esp_stopping *stopping = &study->stopping;
-    *d = (struct esp_discard){.risk = stopping->risk,
-                              .seed = study->seed,
-                              .before = NAN,
-                              .audit = -1,
-                              .best = -1};
+    *d = (struct esp_discard){
+        .risk = stopping->risk, .seed = study->seed, .before = NAN, .audit = -1, .best = -1};
     esp_discard_calibrated(d, stopping->calibration, stopping->calibration_count);
     esp_ranking_init(&d->audits);
     for (int k = 0; k < ESP_DISCARD_MARKS; k++) {

@@ -4,9 +4,9 @@
  * was calibrated on finished studies (split conformal prediction; Vovk et al., "Algorithmic
  * Learning in a Random World", 2005). For a trial i and a mark r (half octaves of training),
  * s(i, r) is how many trials had a lower loss there. The score of a finished study is
- * M = max over r of s(b, r) for b, the best of those that reached the horizon. With K scores, q is the
- * ⌈(K + 1)(1 − risk)⌉-th smallest, and a paused trial is given up when s(i, r) > q at its
- * highest mark. Below K = ⌈1/risk⌉ − 1 scores q does not exist, and nothing is given up.
+ * M = max over r of s(b, r) for b, the best of those that reached the horizon. With K scores, q
+ * is the ⌈(K + 1)(1 − risk)⌉-th smallest, and a paused trial is given up when s(i, r) > q at
+ * its highest mark. Below K = ⌈1/risk⌉ − 1 scores q does not exist, and nothing is given up.
  *
  * What is promised: for a study that is exchangeable with those K, and b the best trial of the
  * study as it would have gone had nothing been given up, P(b is ever given up) ≤ risk.

@@ -138,7 +138,8 @@ static void a_budget_without_room_for_a_repeat_ends_as_planned(void **state)
     driver_end(&d);
 }
 
-/* Ten trainings and a part of one pay for eight settings; the two that lead by nothing are trained again. */
+/* Ten trainings and a part of one pay for eight settings; the two that lead by nothing are
+ * trained again. */
 static void set_up_budget(double trainings)
 {
     struct esp_study study;
