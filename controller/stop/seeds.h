@@ -16,13 +16,12 @@
  * normal one has at one standard error (84.1 per cent; 1.84 at f = 1, 1 in the limit): the
  * chance that luck was larger is a sixth, however little is known of sigma.
  *
- * Why this start (tests/unit/stop/test_seeds.c holds it against recorded seeds): with 0.1 to
- * 0.7M parameters the deviation of a seed was 0.1 to 0.7 per cent of the loss, and beyond
- * 2 per cent where a tiny model had a high rate; a share alone is wrong by a factor of up to
- * 10, the curve's scatter by a factor of 2 mostly. Where the start is too small leaders that
- * tie are not repeated, and nothing is learnt of sigma; where it is too large, trainings are
- * spent that are kept for this anyway, and the first of them corrects it. So it rather errs
- * upwards.
+ * Why this start (tests/unit/stop/test_seeds.c holds it against recorded seeds): with 0.3M
+ * parameters the deviation of a seed was 0.1 to 0.9 per cent of the loss, with 0.03M up to 2.5
+ * per cent; a share alone is wrong by a factor of up to 10, with the curve's scatter of up to
+ * 6, and of 2.3 in the mean. Where the start is too small leaders that tie are not repeated,
+ * and nothing is learnt of sigma; where it is too large, trainings are spent that are kept for
+ * this anyway, and the first of them corrects it. So it rather errs upwards.
  *
  * A mean of n seeds is known to sigma/sqrt(n). Settings are ranked by mean + sigma/sqrt(n): by
  * what they are worth if luck has helped them by one standard error. Where all have one seed
