@@ -71,29 +71,66 @@ static void add_seeds(struct ranked *ranked,
     }
 }
 
-static double least_loss(const struct esp_rows *rows, double sign, double least)
+/* Whose loss at the horizon is the least, of any seed. */
+static const struct esp_reader_trial *
+leader(const struct esp_rows *rows, double sign, const struct esp_reader_trial *least)
 {
     for (size_t i = 0; i < rows->count; i++) {
         const struct esp_reader_trial *t = &rows->trials[i];
-        if (t->finished && isfinite(t->value)) {
-            least = fmin(least, sign * t->value);
+        if (t->finished && isfinite(t->value) &&
+            (!least || sign * t->value < sign * least->value)) {
+            least = t;
         }
     }
     return least;
 }
 
+struct curve {
+    int64_t horizon;
+    struct esp_scatter scatter;
+};
+
+static int add_point(void *context, const struct esp_event *event)
+{
+    struct curve *curve = context;
+    esp_scatter_add(&curve->scatter, event->point.tokens, curve->horizon, event->point.value);
+    return 0;
+}
+
+/* What a seed is taken to do, as the controller takes it (controller/stop/repeat.c). */
+static int find_noise(struct esp_ledger *ledger,
+                      const struct esp_rows *repeats,
+                      const struct esp_seed_pool *pool,
+                      double sign,
+                      struct esp_best *best,
+                      struct esp_error *error)
+{
+    const struct esp_reader_trial *least =
+        leader(repeats, sign, leader(&best->rows, sign, NULL));
+    struct curve curve = {.horizon = least ? least->horizon : 0};
+    int rc = 0;
+    if (!ledger->study->builtin) {
+        return 0;
+    }
+    if (least) {
+        rc = esp_reader_curves(ledger->reader, least->trial, add_point, &curve, error);
+    }
+    best->noise =
+        esp_seed_noise(pool, least ? least->value : NAN, esp_scatter_size(&curve.scatter));
+    return rc;
+}
+
 /* Puts the rows in order; what is over `limit` goes. */
-static int rank(struct esp_best *best,
+static int rank(struct esp_ledger *ledger,
+                struct esp_best *best,
                 const struct esp_rows *repeats,
                 int64_t limit,
-                bool maximize,
-                bool builtin,
                 struct esp_error *error)
 {
     struct esp_rows *rows = &best->rows;
     struct ranked *ranked = calloc(rows->count + 1, sizeof *ranked);
     struct esp_seed_pool pool = {0};
-    double sign = maximize ? -1 : 1;
+    double sign = ledger->maximize ? -1 : 1;
     best->seeds = calloc(rows->count + 1, sizeof *best->seeds);
     if (!ranked || !best->seeds) {
         free(ranked);
@@ -103,9 +140,11 @@ static int rank(struct esp_best *best,
         ranked[i].trial = rows->trials[i];
     }
     add_seeds(ranked, rows->count, repeats, sign, &pool);
-    best->noise =
-        builtin ? esp_seed_noise(&pool, least_loss(repeats, sign, least_loss(rows, sign, NAN)))
-                : 0;
+    int rc = find_noise(ledger, repeats, &pool, sign, best, error);
+    if (rc < 0) {
+        free(ranked);
+        return rc;
+    }
     for (size_t i = 0; i < rows->count; i++) {
         ranked[i].score = ranked[i].seeds.count > 0
                               ? esp_seeds_score(&ranked[i].seeds, best->noise)
@@ -139,8 +178,7 @@ int esp_best_load(struct esp_ledger *ledger,
     int64_t most = limit > 0 ? limit + (int64_t)repeats.count : 0;
     rc = rc < 0 ? rc : esp_rows_best(reader, most, &best->rows, error);
     rc = rc < 0 ? rc : add_repeated(reader, &repeats, &best->rows, error);
-    rc = rc < 0 ? rc
-                : rank(best, &repeats, limit, ledger->maximize, ledger->study->builtin, error);
+    rc = rc < 0 ? rc : rank(ledger, best, &repeats, limit, error);
     esp_rows_release(&repeats);
     return rc;
 }
@@ -174,27 +212,5 @@ void esp_best_value(const struct esp_best *best, size_t row, int digits, struct 
                         seeds->count);
     } else {
         esp_buffer_addf(out, "%.*g", digits, best->rows.trials[row].value);
-    }
-}
-
-void esp_best_ties(const struct esp_best *best, struct esp_buffer *out)
-{
-    const struct esp_rows *rows = &best->rows;
-    int found = 0;
-    for (size_t i = 1; i < rows->count; i++) {
-        /* Equal to the last bit is the same training, drawn twice. */
-        bool same = rows->trials[i].value == rows->trials[0].value;
-        if (!same && esp_seeds_tie(&best->seeds[0], &best->seeds[i], best->noise)) {
-            esp_buffer_addf(out,
-                            "%s#%lld",
-                            found++ ? ", " : "a tie, as far as the seed tells: ",
-                            (long long)rows->trials[i].trial);
-        }
-    }
-    if (found > 0) {
-        esp_buffer_addf(out,
-                        " with #%lld (a seed alone moves the loss by about %.2g)\n",
-                        (long long)rows->trials[0].trial,
-                        best->noise);
     }
 }

@@ -34,8 +34,4 @@ void esp_best_value(const struct esp_best *best,
                     int digits,
                     struct esp_buffer *out);
 
-/* A line that names the rows which tie with the first, when there are any: the difference is
- * less than what the seed alone does. Only where trials reached their horizon. */
-void esp_best_ties(const struct esp_best *best, struct esp_buffer *out);
-
 #endif

@@ -1,5 +1,6 @@
 #include "client.h"
 
+#include "../agent/agent.h"
 #include "../agent/identity.h"
 #include "../loop/offline.h"
 #include "../store/store.h"
@@ -7,6 +8,7 @@
 #include <errno.h>
 #include <espalier/dealer.h>
 #include <espalier/endpoint.h>
+#include <espalier/limits.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -153,8 +155,17 @@ static int record_command(const char *dir,
         return refuse(command, said.code, said.trial, said.text, error);
     }
     bool goes_on = command->verb == ESP_VERB_CONTINUE || command->verb == ESP_VERB_SET;
+    bool ends = command->verb == ESP_VERB_STOP || command->verb == ESP_VERB_PAUSE;
+    struct esp_identity agent;
     if (goes_on && said.work) {
         snprintf(answer, ESP_WORDS_MAX, "recorded; espalier resume %s goes on with it", dir);
+    } else if (ends && esp_agent_holder(dir, &agent) == 0) {
+        snprintf(answer,
+                 ESP_WORDS_MAX,
+                 "recorded; a process that still trains it is told by espalier resume %s, and "
+                 "without that trains on for up to %d s",
+                 dir,
+                 ESP_LEASE_MS / 1000);
     } else {
         snprintf(answer, ESP_WORDS_MAX, "recorded.");
     }

@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "results.h"
 #include "term.h"
+#include "ties.h"
 
 #define BEST_DEFAULT 5
 
@@ -43,10 +44,14 @@ int esp_cmd_best(const struct esp_arguments *arguments, struct esp_error *error)
     struct esp_ledger ledger = {0};
     struct esp_best best = {0};
     struct esp_buffer out = {0};
+    struct esp_tie tie = {0};
+    struct esp_reader_totals totals;
     int code;
     int64_t limit = arguments->count > 0 ? arguments->count : BEST_DEFAULT;
     int rc = esp_ledger_open(arguments->operands[0], &ledger, error);
     rc = rc < 0 ? rc : esp_best_load(&ledger, limit, &best, error);
+    rc = rc < 0 ? rc : esp_reader_totals(ledger.reader, &totals, error);
+    rc = rc < 0 ? rc : esp_tie_load(&ledger, &best, &tie, error);
     if (rc < 0) {
         code = esp_exit_of(rc);
         goto out;
@@ -56,7 +61,7 @@ int esp_cmd_best(const struct esp_arguments *arguments, struct esp_error *error)
     } else if (best.rows.count > 0) {
         int width = esp_term_width(stdout);
         esp_results_table(&ledger, &best.rows, &best, width, esp_term_color(stdout), &out);
-        esp_best_ties(&best, &out);
+        esp_tie_words(&tie, arguments->operands[0], &ledger, &best, &totals, &out);
     }
     code = esp_print(&out, error);
     if (code == 0 && best.rows.count == 0) {
@@ -65,6 +70,7 @@ int esp_cmd_best(const struct esp_arguments *arguments, struct esp_error *error)
     }
 out:
     esp_buffer_release(&out);
+    esp_tie_release(&tie);
     esp_best_release(&best);
     esp_ledger_close(&ledger);
     return code;

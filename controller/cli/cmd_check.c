@@ -122,24 +122,6 @@ static void add_json(const struct esp_study *study, struct esp_buffer *out)
     esp_buffer_add(out, "}\n");
 }
 
-/* What is no fault of the file and should be known before it is run. */
-static void add_warnings(const struct esp_study *study)
-{
-    if (!study->builtin) {
-        fprintf(
-            stderr,
-            "espalier: the file is read, and `espalier run` refuses it: programs of one's own "
-            "cannot be run yet.\n");
-    }
-    bool bounded = study->run_cap > 0 || study->budget.tokens > 0 ||
-                   study->budget.seconds > 0 || study->budget.usd > 0 || study->has_target;
-    if (!bounded && study->method != ESP_METHOD_GRID) {
-        fprintf(stderr,
-                "espalier: neither run_cap nor budget is given: the search goes on until it is "
-                "interrupted.\n");
-    }
-}
-
 int esp_cmd_check(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_study *study = NULL;
@@ -159,7 +141,7 @@ int esp_cmd_check(const struct esp_arguments *arguments, struct esp_error *error
             add_words(study, &calibration, &out);
         }
         code = esp_print(&out, error);
-        add_warnings(study);
+        esp_source_warn(study);
     }
     esp_calibration_release(&calibration);
     esp_buffer_release(&out);

@@ -70,6 +70,7 @@ static void greet(const struct esp_session *session, const char *dir)
     uint32_t trials = esp_core_trial_count(session->core);
     if (session->created || trials == 0) {
         fprintf(stderr, "espalier: %s begins in %s\n", session->study->name, dir);
+        esp_source_warn(session->study);
     } else {
         fprintf(stderr,
                 "espalier: %s goes on in %s: %" PRIu32 " trials, %" PRIu32 " complete\n",

@@ -1,14 +1,22 @@
 /* espalier status: how a search stands, in a few lines or as DESIGN 9's JSON. */
+#include "../stop/repeat.h"
 #include "best.h"
 #include "commands.h"
 #include "discards.h"
 #include "results.h"
 #include "term.h"
+#include "ties.h"
 
 #include <math.h>
 
 struct counts {
     int64_t queued, running, paused, complete, pruned, failed, stopped;
+};
+
+struct standing {
+    struct esp_best best; /* the leaders */
+    struct esp_tie tie;
+    struct esp_discards discards;
 };
 
 static struct counts count_states(const struct esp_reader_totals *totals)
@@ -28,10 +36,10 @@ static struct counts count_states(const struct esp_reader_totals *totals)
 
 static void add_json(const struct esp_ledger *ledger,
                      const struct esp_reader_totals *totals,
-                     const struct esp_rows *best,
-                     const struct esp_discards *discards,
+                     const struct standing *standing,
                      struct esp_buffer *out)
 {
+    const struct esp_rows *best = &standing->best.rows;
     struct counts n = count_states(totals);
     esp_buffer_add(out, "{\"study\":");
     esp_buffer_json_string(out, ledger->study->name);
@@ -65,23 +73,26 @@ static void add_json(const struct esp_ledger *ledger,
     esp_buffer_addf(out,
                     "},\"full_cost\":{\"tokens\":%lld},\"discards\":",
                     (long long)totals->full_cost_tokens);
-    esp_discards_json(discards, totals->trials, out);
+    esp_discards_json(&standing->discards, totals->trials, out);
+    esp_buffer_add(out, ",\"tie\":");
+    esp_tie_json(&standing->tie, &standing->best, out);
     esp_buffer_add(out, "}\n");
 }
 
 static void add_words(const char *dir,
                       const struct esp_ledger *ledger,
                       const struct esp_reader_totals *totals,
-                      const struct esp_best *best,
-                      const struct esp_discards *discards,
+                      const struct standing *standing,
                       struct esp_buffer *out)
 {
+    const struct esp_best *best = &standing->best;
     struct counts n = count_states(totals);
     esp_buffer_addf(out, "%s: %s", ledger->study->name, esp_study_state_name(ledger->state));
     if (ledger->alive) {
         esp_buffer_addf(out, " (controller: process %d)", (int)ledger->pid);
     } else if (ledger->state == ESP_STUDY_INTERRUPTED) {
-        esp_buffer_addf(out, "; go on with: espalier resume %s", dir);
+        esp_buffer_add(out, "; ");
+        esp_ledger_remedy(ledger, out);
     }
     esp_buffer_addf(out, "\ntrials: %lld", (long long)totals->trials);
     if (ledger->run_cap > 0) {
@@ -114,17 +125,17 @@ static void add_words(const char *dir,
         }
         esp_buffer_add(out, "\n");
     }
+    esp_tie_words(&standing->tie, dir, ledger, best, totals, out);
     esp_results_cost(ledger, totals, out);
-    esp_discards_words(discards, totals->trials, out);
+    esp_discards_words(&standing->discards, totals->trials, out);
 }
 
 int esp_cmd_status(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
-    struct esp_best best = {0};
+    struct standing standing = {0};
     struct esp_buffer out = {0};
     struct esp_reader_totals totals;
-    struct esp_discards discards;
     const char *dir = arguments->operands[0];
     int rc = esp_ledger_open(dir, &ledger, error), code;
     if (rc < 0 || (rc = esp_reader_begin(ledger.reader, error)) < 0) {
@@ -132,22 +143,24 @@ int esp_cmd_status(const struct esp_arguments *arguments, struct esp_error *erro
         goto out;
     }
     rc = esp_reader_totals(ledger.reader, &totals, error);
-    rc = rc < 0 ? rc : esp_best_load(&ledger, 1, &best, error);
-    rc = rc < 0 ? rc : esp_discards_read(&ledger, &discards, error);
+    rc = rc < 0 ? rc : esp_best_load(&ledger, ESP_REPEAT_LEADERS, &standing.best, error);
+    rc = rc < 0 ? rc : esp_tie_load(&ledger, &standing.best, &standing.tie, error);
+    rc = rc < 0 ? rc : esp_discards_read(&ledger, &standing.discards, error);
     esp_reader_end(ledger.reader);
     if (rc < 0) {
         code = esp_exit_of(rc);
         goto out;
     }
     if (arguments->json) {
-        add_json(&ledger, &totals, &best.rows, &discards, &out);
+        add_json(&ledger, &totals, &standing, &out);
     } else {
-        add_words(dir, &ledger, &totals, &best, &discards, &out);
+        add_words(dir, &ledger, &totals, &standing, &out);
     }
     code = esp_print(&out, error);
 out:
     esp_buffer_release(&out);
-    esp_best_release(&best);
+    esp_tie_release(&standing.tie);
+    esp_best_release(&standing.best);
     esp_ledger_close(&ledger);
     return code;
 }

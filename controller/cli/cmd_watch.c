@@ -79,7 +79,9 @@ static int draw(struct esp_ledger *ledger,
     }
     esp_buffer_addf(out, "%s  %s", ledger->study->name, esp_study_state_name(ledger->state));
     if (ledger->state == ESP_STUDY_INTERRUPTED) {
-        esp_buffer_addf(out, " (go on: espalier resume %s)", dir);
+        esp_buffer_add(out, " (");
+        esp_ledger_remedy(ledger, out);
+        esp_buffer_add(out, ")");
     }
     esp_buffer_addf(out, "  %lld", (long long)totals.trials);
     if (ledger->run_cap > 0) {

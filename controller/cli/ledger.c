@@ -1,9 +1,11 @@
 #include "ledger.h"
 
+#include "../agent/agent.h"
 #include "../study/study.h"
 #include "rows.h"
 
 #include <errno.h>
+#include <espalier/limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,6 +60,10 @@ static int look(struct esp_ledger *ledger, struct esp_error *error)
     ledger->state = row.state;
     ledger->alive = row.alive;
     ledger->pid = row.pid;
+    /* The agent goes with the last of its processes. */
+    struct esp_identity agent;
+    ledger->orphans = row.state == ESP_STUDY_INTERRUPTED && !row.alive &&
+                      esp_agent_holder(ledger->dir, &agent) == 0;
     ledger->opened_ms = row.opened_ms;
     ledger->ended_ms = row.ended_ms;
     ledger->exit_code = row.exit_code;
@@ -66,7 +72,7 @@ static int look(struct esp_ledger *ledger, struct esp_error *error)
 
 int esp_ledger_open(const char *dir, struct esp_ledger *ledger, struct esp_error *error)
 {
-    *ledger = (struct esp_ledger){0};
+    *ledger = (struct esp_ledger){.dir = dir};
     int rc = esp_reader_open(dir, &ledger->reader, error);
     if (rc == 0) {
         rc = look(ledger, error);
@@ -87,6 +93,19 @@ void esp_ledger_close(struct esp_ledger *ledger)
     esp_reader_close(ledger->reader);
     esp_study_destroy(ledger->study);
     *ledger = (struct esp_ledger){0};
+}
+
+void esp_ledger_remedy(const struct esp_ledger *ledger, struct esp_buffer *out)
+{
+    if (ledger->orphans) {
+        esp_buffer_addf(out,
+                        "its controller is gone; its processes train on for up to %d s, and "
+                        "espalier resume %s takes them over",
+                        ESP_LEASE_MS / 1000,
+                        ledger->dir);
+    } else {
+        esp_buffer_addf(out, "go on with: espalier resume %s", ledger->dir);
+    }
 }
 
 const char *esp_ledger_trial_state(const struct esp_ledger *ledger, enum esp_trial_state state)

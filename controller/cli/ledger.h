@@ -9,11 +9,13 @@
 #include <espalier/study.h>
 
 struct esp_ledger {
+    const char *dir; /* as given, which must outlive the ledger */
     struct esp_reader *reader;
     struct esp_study *study; /* as its file said when it began */
     bool maximize;
     enum esp_study_state state;
     bool alive;
+    bool orphans;  /* interrupted, and this host's processes train on until their lease ends */
     int exit_code; /* of a recorded end; -1: none */
     pid_t pid;
     int64_t opened_ms, ended_ms;
@@ -26,6 +28,9 @@ void esp_ledger_close(struct esp_ledger *ledger);
 
 /* Looks again at what moves: state, alive, pid, settings. */
 int esp_ledger_refresh(struct esp_ledger *ledger, struct esp_error *error);
+
+/* How an interrupted study is gone on with, and what becomes of its processes meanwhile. */
+void esp_ledger_remedy(const struct esp_ledger *ledger, struct esp_buffer *out);
 
 /* A trial's state in words for people: what the record has as running is "interrupted" once its
  * controller is gone. `status --json`, `ls --json` and `export` keep esp_rows_state's words. */

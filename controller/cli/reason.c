@@ -150,12 +150,27 @@ static const char *limit_words(const struct esp_reason *reason, bool maximize)
     }
 }
 
-static void add_limit(const struct esp_reason *reason, bool maximize, struct esp_buffer *out)
+/* It stays behind one with the same loss: rungs rank by (loss, number). In the start-up an
+ * equal loss at the cut is mostly its own. */
+static bool ties_at_the_cut(const struct esp_verdict *verdict)
 {
+    const struct esp_reason *reason = &verdict->reason;
+    bool rung = reason->rule == ESP_RULE_ASHA_WAIT || reason->rule == ESP_RULE_HALVING ||
+                reason->rule == ESP_RULE_HYPERBAND || reason->rule == ESP_RULE_CUT;
+    return verdict->action == ESP_VERDICT_PAUSE && rung && reason->rank != 1 &&
+           reason->value == reason->threshold;
+}
+
+static void add_limit(const struct esp_verdict *verdict, bool maximize, struct esp_buffer *out)
+{
+    const struct esp_reason *reason = &verdict->reason;
     if (reason->rule == ESP_RULE_FREEZE_THAW && isinf(reason->threshold)) {
         esp_buffer_add(out, "; no trial has reached its horizon yet");
     } else if (!isnan(reason->threshold)) {
         esp_buffer_addf(out, "; %s %.5g", limit_words(reason, maximize), reason->threshold);
+    }
+    if (ties_at_the_cut(verdict)) {
+        esp_buffer_add(out, ", and of equal ones the lower number goes on");
     }
 }
 
@@ -210,7 +225,7 @@ static void add_numbers(const struct esp_verdict *verdict,
     if (!isnan(reason->value)) {
         add_value(reason, metric, out);
         add_rank(verdict, maximize, out);
-        add_limit(reason, maximize, out);
+        add_limit(verdict, maximize, out);
         esp_buffer_add(out, ".");
     }
     if (waits_for_others(verdict, maximize)) {

@@ -4,6 +4,7 @@
 #include "discards.h"
 #include "plot.h"
 #include "term.h"
+#include "ties.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -378,10 +379,12 @@ int esp_results_print(const char *dir, struct esp_error *error)
     struct esp_buffer out = {0};
     struct esp_reader_totals totals;
     struct esp_discards discards;
+    struct esp_tie tie = {0};
     int code = ESP_EXIT_FAILURE;
     if (esp_ledger_open(dir, &ledger, error) < 0 ||
         esp_reader_totals(ledger.reader, &totals, error) < 0 ||
         esp_best_load(&ledger, BEST_ROWS, &best, error) < 0 ||
+        esp_tie_load(&ledger, &best, &tie, error) < 0 ||
         esp_rows_load(ledger.reader, &all, error) < 0 ||
         esp_discards_read(&ledger, &discards, error) < 0) {
         goto out;
@@ -397,7 +400,7 @@ int esp_results_print(const char *dir, struct esp_error *error)
         struct esp_rows shown = all;
         shown.count = all.count < BEST_ROWS ? all.count : BEST_ROWS;
         esp_results_table(&ledger, &shown, &best, width, color, &out);
-        esp_best_ties(&best, &out);
+        esp_tie_words(&tie, dir, &ledger, &best, &totals, &out);
         esp_buffer_add(&out, "\n");
         esp_results_picture(&ledger, &all, width, esp_term_utf8(), color, &out);
         esp_buffer_add(&out, "\n");
@@ -411,6 +414,7 @@ int esp_results_print(const char *dir, struct esp_error *error)
 out:
     esp_buffer_release(&out);
     esp_rows_release(&all);
+    esp_tie_release(&tie);
     esp_best_release(&best);
     esp_ledger_close(&ledger);
     return code;

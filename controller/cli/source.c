@@ -68,3 +68,28 @@ int esp_source_read(const char *path,
     esp_study_words_release(&words);
     return rc;
 }
+
+void esp_source_warn(const struct esp_study *study)
+{
+    if (!study->builtin) {
+        fprintf(
+            stderr,
+            "espalier: the file is read, and `espalier run` refuses it: programs of one's own "
+            "cannot be run yet.\n");
+    }
+    bool bounded = study->run_cap > 0 || study->budget.tokens > 0 ||
+                   study->budget.seconds > 0 || study->budget.usd > 0 || study->has_target;
+    if (!bounded && study->method != ESP_METHOD_GRID) {
+        fprintf(stderr,
+                "espalier: neither run_cap nor budget is given: the search goes on until it is "
+                "interrupted.\n");
+    }
+    double tokens = study->budget.tokens, horizon = (double)study->trainer.tokens;
+    if (study->builtin && tokens > 0 && tokens < horizon) {
+        fprintf(stderr,
+                "espalier: budget.tokens, %.10g, is less than one training to the horizon, "
+                "%.10g: no trial will reach it.\n",
+                tokens,
+                horizon);
+    }
+}

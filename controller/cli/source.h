@@ -13,4 +13,7 @@ int esp_source_read(const char *path,
                     struct esp_study **out,
                     struct esp_error *error);
 
+/* Says on stderr what is no fault of the file and should be known before it is run. */
+void esp_source_warn(const struct esp_study *study);
+
 #endif

@@ -52,8 +52,10 @@ const struct esp_verb_entry esp_verbs[] = {
      .operand_min = 1,
      .operand_max = 1,
      .summary = "The best trials, best first.",
-     .details = "Trials that reached their horizon, by the value there; before any has, all\n"
-                "trials by their last value. Exit 3 while there is none.",
+     .details =
+         "Settings that reached their horizon, by the value there, with several seeds by\n"
+         "their mean; before any has, all trials by their last value. Leaders that tie\n"
+         "under seed noise are named. Exit 3 while there is none.",
      .main = esp_cmd_best},
     {.name = "show",
      .operands = "DIR TRIAL",

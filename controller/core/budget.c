@@ -1,5 +1,8 @@
 /* Budgets: what is spent, and what is promised to the trials that are live. */
 #include "state.h"
+#include "stop/rungs.h"
+
+#include <math.h>
 
 static double usd(const struct esp_core *core, double seconds)
 {
@@ -40,10 +43,14 @@ static double seconds_per_token(const struct esp_core *core, const struct esp_tr
     return !isnan(rate) ? rate : mean_seconds(core);
 }
 
-/* With what is live and so many further tokens, of no trial yet. */
-static bool over_with(const struct esp_core *core, double further)
+struct demand {
+    double tokens, seconds;
+};
+
+/* Spent, and promised to what is live. */
+static struct demand committed(const struct esp_core *core)
 {
-    double promised = further, seconds = further * mean_seconds(core);
+    struct demand sum = {(double)core->spent_tokens, core->spent_seconds};
     for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
          i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
         for (uint32_t k = core->processes[i].hosted.first; k != ESP_NOWHERE;
@@ -52,20 +59,44 @@ static bool over_with(const struct esp_core *core, double further)
             int64_t until = t->until < t->attempt_horizon ? t->until : t->attempt_horizon;
             bool trains = t->state == ESP_TRIAL_ASSIGNED || t->state == ESP_TRIAL_RUNNING;
             if (trains && until > t->at_tokens && until != INT64_MAX) {
-                promised += (double)(until - t->at_tokens);
-                seconds += (double)(until - t->at_tokens) * seconds_per_token(core, t);
+                sum.tokens += (double)(until - t->at_tokens);
+                sum.seconds += (double)(until - t->at_tokens) * seconds_per_token(core, t);
             }
         }
     }
-    return over(core, (double)core->spent_tokens + promised, core->spent_seconds + seconds);
+    return sum;
 }
 
 bool esp_budget_committed(const struct esp_core *core)
 {
-    return limited(core) && over_with(core, 0);
+    if (!limited(core)) {
+        return false;
+    }
+    struct demand sum = committed(core);
+    return over(core, sum.tokens, sum.seconds);
 }
 
-bool esp_budget_holds(const struct esp_core *core, double tokens)
+/* What of `limit` is left, and all of it, in trainings of which each costs so much. */
+static void count(struct esp_trainings *out, double limit, double used, double cost)
 {
-    return !limited(core) || !over_with(core, tokens);
+    if (limit > 0 && cost > 0) {
+        out->whole = fmin(out->whole, limit / cost);
+        out->left = fmin(out->left, (limit - used) / cost);
+    }
+}
+
+struct esp_trainings esp_budget_trainings(const struct esp_core *core)
+{
+    struct esp_trainings out = {INFINITY, INFINITY};
+    const struct esp_budget *b = &core->budget;
+    if (!core->study->builtin || !limited(core)) {
+        return out;
+    }
+    double tokens = (double)esp_study_horizon(core->study);
+    double seconds = tokens * mean_seconds(core);
+    struct demand sum = committed(core);
+    count(&out, b->tokens, sum.tokens, tokens);
+    count(&out, b->seconds, sum.seconds, seconds);
+    count(&out, b->price_per_hour > 0 ? b->usd : 0, usd(core, sum.seconds), usd(core, seconds));
+    return out;
 }

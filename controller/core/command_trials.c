@@ -62,6 +62,9 @@ static struct esp_said resume(struct esp_core *core, struct esp_trial *t)
                     "it was given up at the stated risk and its checkpoint is deleted; begin a "
                     "study with its parameters alone to train it again");
     }
+    if (t->state == ESP_TRIAL_COMPLETE && t->tokens >= t->horizon) {
+        return said(-EINVAL, trial, "it is complete: nothing is left up to its horizon");
+    }
     if (!esp_trial_row_find(t->state, t->cause, ESP_TRIGGER_RESUME, esp_trial_guards(t))) {
         return said(-EINVAL, trial, "it failed or left no checkpoint to go on from");
     }

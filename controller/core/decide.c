@@ -1,7 +1,6 @@
 /* After every input: slots that are free get the trial that waits longest, or what the
  * scheduler names; and when nothing is left to do the search is over. */
 #include "state.h"
-#include "stop/rungs.h"
 
 #include <assert.h>
 
@@ -25,13 +24,11 @@ static bool may_create(const struct esp_core *core)
            !esp_budget_committed(core) && !esp_all_fail(core);
 }
 
-/* One more training to the horizon, whose seed alone is new. */
-static bool may_repeat(const struct esp_core *core)
+/* One more training to the horizon, whose seed alone is new. The budget must pay all of it. */
+static bool may_repeat(const struct esp_core *core, const struct esp_trainings *budget)
 {
-    double horizon = (double)esp_study_horizon(core->study);
     return core->study->builtin && (core->run_cap <= 0 || core->trial_count < core->run_cap) &&
-           core->trial_count < ESP_TRIALS_MAX && !esp_all_fail(core) &&
-           esp_budget_holds(core, horizon);
+           core->trial_count < ESP_TRIALS_MAX && !esp_all_fail(core) && budget->left >= 1;
 }
 
 static void refit(struct esp_core *core, int64_t which, const double *numbers, int count)
@@ -50,12 +47,14 @@ struct esp_verdict esp_ask_slot(struct esp_core *core)
     if (count > 0) {
         refit(core, 1, numbers, count);
     }
+    struct esp_trainings budget = esp_budget_trainings(core);
     struct esp_slot_view view = {.may_create = may_create(core),
                                  .next_trial = core->trial_count,
                                  .live = esp_core_live(core) + core->queue.count,
                                  .device = esp_device_next(core),
-                                 .may_repeat = may_repeat(core),
-                                 .run_cap = core->run_cap > 0 ? core->run_cap : 0};
+                                 .may_repeat = may_repeat(core, &budget),
+                                 .run_cap = core->run_cap > 0 ? core->run_cap : 0,
+                                 .budget = budget};
     return esp_scheduler_slot(core->scheduler, &view);
 }
 
@@ -200,13 +199,16 @@ static bool follow_slot(struct esp_core *core, struct esp_verdict *verdict)
         }
         return true;
     }
-    case ESP_VERDICT_REPEAT:
-        if (!may_repeat(core) || verdict->trial < 0 || verdict->trial >= core->trial_count ||
+    case ESP_VERDICT_REPEAT: {
+        struct esp_trainings budget = esp_budget_trainings(core);
+        if (!may_repeat(core, &budget) || verdict->trial < 0 ||
+            verdict->trial >= core->trial_count ||
             core->trials[verdict->trial].repeats != ESP_NOWHERE) {
             return false;
         }
         esp_repeat_trial(core, verdict);
         return true;
+    }
     case ESP_VERDICT_CONTINUE: {
         if (verdict->trial < 0 || verdict->trial >= core->trial_count) {
             return false;

@@ -21,6 +21,7 @@ static void end_study(struct esp_core *core, enum esp_study_state state, int exi
         double score = esp_scheduler_score(core->scheduler);
         event.flag = isfinite(score);
         event.real = event.flag ? score : 0;
+        event.code = event.flag ? ESP_SCORED_SEEDS : 0;
     }
     esp_record(core, &event);
 }

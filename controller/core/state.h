@@ -412,8 +412,8 @@ void esp_plan_processes(struct esp_core *core);
 /* budget.c */
 bool esp_budget_spent(const struct esp_core *core);     /* truly */
 bool esp_budget_committed(const struct esp_core *core); /* by what is live: launch nothing */
-/* Whether it holds so many tokens beyond what is live, so that they are not cut off. */
-bool esp_budget_holds(const struct esp_core *core, double tokens);
+/* What of it is left beyond what is live, in trainings that it pays to their end. */
+struct esp_trainings esp_budget_trainings(const struct esp_core *core);
 
 /* leave.c */
 void esp_begin(struct esp_core *core, const char *version);

@@ -52,6 +52,14 @@ static bool is_near(double a, double b)
     return a == b || (a > 0 && b > 0 && a <= b * RUNGS_RATIO && b <= a * RUNGS_RATIO);
 }
 
+/* Trials, or trainings of a budget, without those that are kept for repeats. */
+static double less_kept(const struct esp_stopping *stopping, double planned)
+{
+    return planned - esp_repeat_reserve((uint32_t)stopping->repeats,
+                                        stopping->repeats_by_name,
+                                        (int64_t)fmin(planned, ESP_TRIALS_MAX));
+}
+
 /* Settings that a study is planned for at least; 0: no plan. A repeat is nobody's rival. */
 static double plan_of(const struct esp_study *study, double run_cap)
 {
@@ -60,15 +68,14 @@ static double plan_of(const struct esp_study *study, double run_cap)
     for (int i = 0; i < study->param_count; i++) {
         grid *= (double)esp_param_grid_count(&study->params[i]);
     }
-    double kept = esp_repeat_reserve(
-        (uint32_t)stopping->repeats, stopping->repeats_by_name, (int64_t)run_cap);
-    double plan = run_cap > 0 ? run_cap - kept : grid;
+    double plan = run_cap > 0 ? less_kept(stopping, run_cap) : grid;
     if (plan > 0) {
         return grid > 0 && grid < plan ? grid : plan;
     }
-    return study->builtin && study->trainer.tokens > 0
-               ? study->budget.tokens / (double)study->trainer.tokens
-               : 0;
+    if (!study->builtin || study->trainer.tokens <= 0) {
+        return 0;
+    }
+    return less_kept(stopping, study->budget.tokens / (double)study->trainer.tokens);
 }
 
 /* Why `other` is not of the same kind, or NULL. */
@@ -139,6 +146,11 @@ static int take(struct gathering *g,
         return 0;
     }
     esp_study_as_begun(other, row->begun_format);
+    if (other->stopping.repeats > 0 && row->scored != ESP_SCORED_SEEDS) {
+        *why = "an older espalier ran it, whose score leaves its repeats out";
+        esp_study_destroy(other);
+        return 0;
+    }
     double run_cap = (double)other->run_cap;
     int rc = esp_reader_changed(reader, "run_cap", &run_cap, NULL);
     *why = rc < 0 ? "its record is damaged" : difference(g->study, other, run_cap);

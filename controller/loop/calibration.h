@@ -5,15 +5,15 @@
  * how many rivals a trial meets, and where it waits among them; so a study is taken when it
  *
  *   - has come to a planned end (complete or budget) with a trial at its horizon, and the end
- *     recorded a score,
+ *     recorded a score; where it may have repeats, one of the best over all seeds,
  *   - has the same metric, goal, method and kind of prior (where the trials lie),
  *   - has the same scheduler with the same form, eta, repeats (some of the trials are kept for
  *     them) and, within a factor of 1.5, the same first and last rung as shares of the horizon
  *     (when they wait),
  *   - was planned for as many settings or up to twice as many (a score counts rivals: fewer
- * would make the limit too small, more only make it cautious; 1/10 less is let pass). A plan is
- *     run_cap less what it keeps for repeats, which are nobody's rivals, or the grid's size;
- *     without either the budget in full trainings; studies without a plan go with others
+ *     would make the limit too small, more only make it cautious; 1/10 less is let pass). A
+ *     plan is run_cap, or the budget in full trainings, less what is kept of it for repeats,
+ *     which are nobody's rivals, or the grid's size; studies without a plan go with others
  *     without one,
  *   - is no copy of one that was taken: the same text (the seed included) tells nothing new.
  *

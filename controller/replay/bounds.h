@@ -27,7 +27,10 @@
  *   - Losses are counted against the record's best complete trial; a censored one that would
  *     have beaten it counts as its equal.
  *
- * Nothing is assumed about how good a censored trial might have become. */
+ * Nothing is assumed about how good a censored trial might have become: least of all that it
+ * falls no further than recorded trials did from where it stands. Those that were trained to
+ * their end are the ones that led early; what a scheduler dropped wrongly is what falls late.
+ */
 #ifndef ESPALIER_REPLAY_BOUNDS_H
 #define ESPALIER_REPLAY_BOUNDS_H
 

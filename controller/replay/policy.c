@@ -52,6 +52,13 @@ static const char *const described[] = {
     [SCHEDULER_ASHA_STOPPING] = NULL,
 };
 
+/* Schedulers without rungs. */
+static bool uses_eta(int scheduler)
+{
+    return scheduler != ESP_SCHEDULER_NONE && scheduler != ESP_SCHEDULER_MEDIAN &&
+           scheduler != ESP_SCHEDULER_PERCENTILE;
+}
+
 bool esp_policy_is_described(const struct esp_policy *policy)
 {
     return policy->scheduler[strspn(policy->scheduler, " ")] == '{';
@@ -124,6 +131,10 @@ int esp_policy_check(const struct esp_policy *policy, struct esp_error *error)
                                  "study file: --scheduler '%s",
                                  policy->scheduler,
                                  described[scheduler]);
+        }
+        if (policy->eta > 0 && !uses_eta(scheduler)) {
+            return esp_error_set(
+                error, -EINVAL, "--eta: scheduler %s does not use it", policy->scheduler);
         }
     }
     unsigned parts;

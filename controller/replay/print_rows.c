@@ -90,6 +90,14 @@ static void print_censored(const struct esp_table *table, struct esp_replay_foun
         printf("  No answer depends on what is not recorded.\n");
         return;
     }
+    if (!(run->beyond_spent > 0 || run->beyond_decisions > 0)) {
+        printf(
+            "  Nothing went beyond the record, and the first row is what was spent and named; "
+            "but before\n  a trial was complete, it names some whose loss at the horizon is "
+            "not recorded: for these\n  it takes the last one, and the truth lies between "
+            "`at least` and `at most`.\n");
+        return;
+    }
     printf("  %.0f%% of decisions and %.0f%% of %s went beyond the record. The first row takes "
            "such a trial as\n  stopped, at the cost of all that was left of it; the truth lies "
            "between `at least` and `at most`.\n",

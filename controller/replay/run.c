@@ -453,7 +453,7 @@ static double hindsight_score(struct run *run)
     for (uint32_t i = 0; i < run->count; i++) {
         const struct trial *t = &run->trials[i];
         if (t->row == run->table->best && t->seen > run->table->first[t->row]) {
-            esp_discard_completed(&run->hindsight, i);
+            esp_discard_leads(&run->hindsight, i);
             return esp_discard_score(&run->hindsight);
         }
     }

@@ -30,6 +30,7 @@ double esp_discard_limit(const double *scores, int count, double risk)
         return INFINITY;
     }
     int rank = (int)ceil((count + 1) * (1 - risk) - ROUNDING);
+    rank -= ESP_PLANT("calibrates-too-low") ? 1 + count / 5 : 0;
     if (rank > count) {
         return INFINITY;
     }
@@ -54,12 +55,8 @@ void esp_discard_calibrated(struct esp_discard *d, const double *scores, int cou
 void esp_discard_init(struct esp_discard *d, const struct esp_study *study)
 {
     const struct esp_stopping *stopping = &study->stopping;
-    *d = (struct esp_discard){.risk = stopping->risk,
-                              .seed = study->seed,
-                              .before = NAN,
-                              .audit = -1,
-                              .best = -1,
-                              .best_loss = INFINITY};
+    *d = (struct esp_discard){
+        .risk = stopping->risk, .seed = study->seed, .before = NAN, .audit = -1, .best = -1};
     esp_discard_calibrated(d, stopping->calibration, stopping->calibration_count);
     esp_ranking_init(&d->audits);
     for (int k = 0; k < ESP_DISCARD_MARKS; k++) {
@@ -150,14 +147,10 @@ void esp_discard_waits(struct esp_discard *d, uint32_t trial, bool waits)
     }
 }
 
-void esp_discard_completed(struct esp_discard *d, uint32_t trial)
+void esp_discard_leads(struct esp_discard *d, uint32_t trial)
 {
-    const struct esp_discard_trial *t = &d->trials[trial];
-    double loss = t->mark >= 0 ? (double)t->loss[t->mark] : INFINITY;
-    if (loss < d->best_loss) {
-        d->best_loss = loss;
-        d->best = trial;
-    }
+    assert(trial < d->count);
+    d->best = trial;
 }
 
 /* How many had a lower loss at a mark; ties do not count against a trial. */

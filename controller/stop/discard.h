@@ -4,9 +4,9 @@
  * was calibrated on finished studies (split conformal prediction; Vovk et al., "Algorithmic
  * Learning in a Random World", 2005). For a trial i and a mark r (half octaves of training),
  * s(i, r) is how many trials had a lower loss there. The score of a finished study is
- * M = max over r of s(b, r) for b, its best trial at the horizon. With K scores, q is the
- * ⌈(K + 1)(1 − risk)⌉-th smallest, and a paused trial is given up when s(i, r) > q at its
- * highest mark. Below K = ⌈1/risk⌉ − 1 scores q does not exist, and nothing is given up.
+ * M = max over r of s(b, r) for b, the best of those that reached the horizon. With K scores, q
+ * is the ⌈(K + 1)(1 − risk)⌉-th smallest, and a paused trial is given up when s(i, r) > q at
+ * its highest mark. Below K = ⌈1/risk⌉ − 1 scores q does not exist, and nothing is given up.
  *
  * What is promised: for a study that is exchangeable with those K, and b the best trial of the
  * study as it would have gone had nothing been given up, P(b is ever given up) ≤ risk.
@@ -26,6 +26,12 @@
  *     would hold.)
  *   - Nothing is given up before a trial is complete: until then any trial may be the best
  *     there is to show.
+ *
+ * Which trial b is, nothing of this asks: it has only to be told from what P does. It is the
+ * setting that `best` names, ranked by all its seeds (repeat.h), and s counts first seeds: a
+ * repeat is nobody's rival and is never given up. Repeats are trained before the audit, so P
+ * has the same ones. (Scores that were recorded when b was the best single seed are of another
+ * quantity where a study may have repeats, and are not taken: controller/loop/calibration.h.)
  *
  * So a study's score is that of P whether it gave trials up or not, and later studies calibrate
  * on both alike. What is twice trained counts against a budget, which may end a study earlier
@@ -78,7 +84,6 @@ struct esp_discard {
     struct esp_ranking paused[ESP_DISCARD_MARKS]; /* at their highest mark; no audits */
     struct esp_ranking audits;                    /* paused ones, by number */
     int64_t best;                                 /* complete; -1: none */
-    double best_loss;
 };
 
 /* Scores that a limit needs to exist: ⌈1/risk⌉ − 1; 0 for a risk of 0. */
@@ -94,7 +99,8 @@ void esp_discard_created(struct esp_discard *d, uint32_t trial, int64_t horizon)
 void esp_discard_observed(struct esp_discard *d, uint32_t trial, int64_t tokens, double loss);
 /* Now waits and is not held; or no longer does. */
 void esp_discard_waits(struct esp_discard *d, uint32_t trial, bool waits);
-void esp_discard_completed(struct esp_discard *d, uint32_t trial);
+/* Of those that are complete this one ranks first now. */
+void esp_discard_leads(struct esp_discard *d, uint32_t trial);
 /* A verdict was recorded: given up, spared, an audit goes on, or begun anew. */
 void esp_discard_decided(struct esp_discard *d, const struct esp_verdict *verdict);
 

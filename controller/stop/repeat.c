@@ -15,17 +15,19 @@ enum standing { LIVE, PAUSED, HELD, ENDED };
 struct esp_repeat_trial {
     int64_t horizon, tokens;
     double final; /* the loss there; NaN: not yet */
+    double last;  /* the last finite one; NaN: none yet */
     uint32_t of;  /* the setting's first trial; its own number for that one */
     enum standing standing;
     /* of a first trial */
     uint32_t made; /* repeats created */
     struct esp_seeds seeds;
+    struct esp_scatter scatter; /* of its own curve, a repeat's too */
 };
 
 void esp_repeat_init(struct esp_repeat *r, uint32_t most)
 {
-    *r = (struct esp_repeat){.most = most < ESP_REPEATS_MAX ? most : ESP_REPEATS_MAX,
-                             .least = NAN};
+    *r = (struct esp_repeat){
+        .most = most < ESP_REPEATS_MAX ? most : ESP_REPEATS_MAX, .least = NAN, .scatter = NAN};
     esp_ranking_init(&r->singles);
 }
 
@@ -56,8 +58,8 @@ static void add_trial(struct esp_repeat *r, uint32_t trial, uint32_t of, int64_t
         r->trials = realloc(r->trials, r->capacity * sizeof *r->trials);
         assert(r->trials);
     }
-    r->trials[r->count++] =
-        (struct esp_repeat_trial){.horizon = horizon, .final = NAN, .of = of, .standing = LIVE};
+    r->trials[r->count++] = (struct esp_repeat_trial){
+        .horizon = horizon, .final = NAN, .last = NAN, .of = of, .standing = LIVE};
 }
 
 void esp_repeat_created(struct esp_repeat *r, uint32_t trial, int64_t horizon)
@@ -81,19 +83,33 @@ void esp_repeat_repeated(struct esp_repeat *r, uint32_t trial, uint32_t of, int6
     push(&r->open, &r->open_count, &r->open_capacity, trial);
 }
 
-void esp_repeat_observed(struct esp_repeat *r, uint32_t trial, int64_t tokens, double loss)
+/* The first loss at the horizon counts. */
+static void settle(struct esp_repeat *r, uint32_t trial, double loss)
 {
     struct esp_repeat_trial *t = &r->trials[trial];
-    t->tokens = tokens > t->tokens ? tokens : t->tokens;
-    if (tokens < t->horizon || !isnan(t->final) || !isfinite(loss)) {
+    if (!isnan(t->final) || !isfinite(loss)) {
         return;
     }
     t->final = loss;
-    r->least = fmin(r->least, loss);
+    if (!(loss >= r->least)) {
+        r->least = loss;
+        r->scatter = esp_scatter_size(&t->scatter);
+    }
     struct esp_repeat_trial *first = &r->trials[t->of];
     esp_seeds_add(&first->seeds, &r->pool, loss);
     if (first->made == 0) {
         esp_ranking_insert(&r->singles, loss, trial);
+    }
+}
+
+void esp_repeat_observed(struct esp_repeat *r, uint32_t trial, int64_t tokens, double loss)
+{
+    struct esp_repeat_trial *t = &r->trials[trial];
+    t->tokens = tokens > t->tokens ? tokens : t->tokens;
+    t->last = isfinite(loss) ? loss : t->last;
+    esp_scatter_add(&t->scatter, tokens, t->horizon, loss);
+    if (tokens >= t->horizon) {
+        settle(r, trial, loss);
     }
 }
 
@@ -131,6 +147,9 @@ void esp_repeat_ended(struct esp_repeat *r, uint32_t trial, enum esp_cause cause
 {
     struct esp_repeat_trial *t = &r->trials[trial];
     stand(r, trial, ENDED);
+    if (cause == ESP_CAUSE_COMPLETE) {
+        settle(r, trial, t->last); /* a program may be at its end before our horizon */
+    }
     if (cause == ESP_CAUSE_DIVERGED && t->of != trial) {
         r->trials[t->of].seeds.spoiled = true;
     }
@@ -164,7 +183,7 @@ const struct esp_seeds *esp_repeat_seeds(const struct esp_repeat *r, uint32_t tr
 
 double esp_repeat_noise(const struct esp_repeat *r)
 {
-    return esp_seed_noise(&r->pool, r->least);
+    return esp_seed_noise(&r->pool, r->least, r->scatter);
 }
 
 struct leader {
@@ -172,13 +191,40 @@ struct leader {
     uint32_t trial;
 };
 
+static bool ranks_before(const struct leader *a, const struct leader *b)
+{
+    return a->score < b->score || (a->score == b->score && a->trial < b->trial);
+}
+
+static struct leader leader_of(const struct esp_repeat *r, uint32_t trial, double noise)
+{
+    return (struct leader){esp_seeds_score(&r->trials[trial].seeds, noise), trial};
+}
+
+/* Single seeds rank by their loss, so the first of them stands for all. */
+int64_t esp_repeat_best(const struct esp_repeat *r)
+{
+    double noise = esp_repeat_noise(r);
+    bool found = esp_ranking_count(&r->singles) > 0;
+    struct leader best = {0};
+    if (found) {
+        best = leader_of(r, esp_ranking_at(&r->singles, 1).trial, noise);
+    }
+    for (uint32_t i = 0; i < r->repeated_count; i++) {
+        struct leader other = leader_of(r, r->repeated[i], noise);
+        if (r->trials[other.trial].seeds.count > 0 && (!found || ranks_before(&other, &best))) {
+            best = other;
+            found = true;
+        }
+    }
+    return found ? (int64_t)best.trial : -1;
+}
+
 /* Into its place among at most ESP_REPEAT_LEADERS; equal scores by number. */
 static int place(struct leader *leaders, int count, struct leader new)
 {
     int at = count;
-    while (at > 0 &&
-           (leaders[at - 1].score > new.score ||
-            (leaders[at - 1].score == new.score &&leaders[at - 1].trial > new.trial))) {
+    while (at > 0 && ranks_before(&new, &leaders[at - 1])) {
         at--;
     }
     if (at == ESP_REPEAT_LEADERS) {
@@ -211,14 +257,12 @@ static int lead(const struct esp_repeat *r, double noise, struct leader *leaders
     uint32_t singles = esp_ranking_count(&r->singles);
     int count = 0;
     for (uint32_t i = 0; i < r->repeated_count; i++) {
-        double score = esp_seeds_score(&r->trials[r->repeated[i]].seeds, noise);
-        count = place(leaders, count, (struct leader){score, r->repeated[i]});
+        count = place(leaders, count, leader_of(r, r->repeated[i], noise));
     }
     for (uint32_t k = 1; k <= singles && k <= SINGLES_LOOKED_AT; k++) {
         uint32_t trial = esp_ranking_at(&r->singles, k).trial;
-        double score = esp_seeds_score(&r->trials[trial].seeds, noise);
         if (!is_same_training(r, trial, leaders, count)) {
-            count = place(leaders, count, (struct leader){score, trial});
+            count = place(leaders, count, leader_of(r, trial, noise));
         }
     }
     return count;

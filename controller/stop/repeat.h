@@ -15,7 +15,9 @@
  *
  * Repeats count as trials: run_cap is a promise of how many there will be. So that it leaves
  * room for them, the last of its trials are kept for repeats (`esp_repeat_reserve`); when
- * nothing ties they become new settings after all.
+ * nothing ties they become new settings after all. As much is kept of a budget, counted in
+ * trainings to the horizon: when no more is left of it, leaders that tie come before new
+ * settings and paused trials (scheduler.c).
  *
  * Pure, a fold of what it is told. Told of every trial, repeats or not. A decision looks at the
  * first few settings and at those with repeats. */
@@ -43,7 +45,8 @@ struct esp_repeat {
     uint32_t *open; /* repeats that are live or paused */
     uint32_t open_count, open_capacity;
     struct esp_seed_pool pool;
-    double least; /* loss at a horizon, of any seed; NaN: none yet */
+    double least;   /* loss at a horizon, of any seed; NaN: none yet */
+    double scatter; /* of the curve that ended there */
 };
 
 /* `most` is early_terminate's repeats, at most ESP_REPEATS_MAX. */
@@ -81,12 +84,15 @@ bool esp_repeat_was_last(const struct esp_repeat *repeat);
 uint32_t esp_repeat_of(const struct esp_repeat *repeat, uint32_t trial);
 /* All seeds of a setting, by its first trial. */
 const struct esp_seeds *esp_repeat_seeds(const struct esp_repeat *repeat, uint32_t trial);
+/* The setting that ranks first over all its seeds, by its first trial: what `best` names. -1
+ * while none has a loss at its horizon. */
+int64_t esp_repeat_best(const struct esp_repeat *repeat);
 /* What a seed is taken to do, near the least loss at a horizon. */
 double esp_repeat_noise(const struct esp_repeat *repeat);
 
-/* Trials of a run_cap (0: none) that are kept for repeats: one further round for all leaders,
- * as far as that is at most a fifth of the cap, or half of it when the study asks for repeats
- * by name. Fewer than two would settle nothing. */
+/* Trials of a run_cap (0: none), or trainings of a budget, that are kept for repeats: one
+ * further round for all leaders, as far as that is at most a fifth of it, or half of it when
+ * the study asks for repeats by name. Fewer than two would settle nothing. */
 uint32_t esp_repeat_reserve(uint32_t most, bool by_name, int64_t run_cap);
 
 #endif

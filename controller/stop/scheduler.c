@@ -17,6 +17,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <espalier/limits.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -252,18 +253,28 @@ void esp_scheduler_paused(struct esp_scheduler *s, uint32_t trial, bool held)
     }
 }
 
+/* A loss at a horizon, or a repeat that ran away, may have changed who ranks first. */
+static void tell_leader(struct esp_scheduler *s)
+{
+    int64_t best = esp_repeat_best(&s->repeat);
+    if (best >= 0) {
+        esp_discard_leads(&s->discard, esp_renumber_setting(&s->numbers, (uint32_t)best));
+    }
+}
+
 void esp_scheduler_ended(struct esp_scheduler *s, uint32_t trial, enum esp_cause cause)
 {
     assert(trial < s->count);
     uint32_t setting;
     esp_repeat_ended(&s->repeat, trial, cause);
-    if (!setting_of(s, trial, &setting)) {
+    bool repeat = !setting_of(s, trial, &setting);
+    if (cause == ESP_CAUSE_COMPLETE || repeat) {
+        tell_leader(s);
+    }
+    if (repeat) {
         return;
     }
     esp_discard_waits(&s->discard, setting, false);
-    if (cause == ESP_CAUSE_COMPLETE) {
-        esp_discard_completed(&s->discard, setting);
-    }
     if (!s->discard.trials[setting].given_up) {
         s->ops->ended(s->self, setting, cause);
     }
@@ -300,6 +311,14 @@ static bool next_is_kept(const struct esp_scheduler *s, const struct esp_slot_vi
            (left == kept || esp_repeat_was_last(&s->repeat));
 }
 
+/* Whether no other training fits into the budget beside what is kept of it for repeats. */
+static bool budget_is_kept(const struct esp_scheduler *s, const struct esp_slot_view *view)
+{
+    double whole = fmin(view->budget.whole, (double)ESP_TRIALS_MAX);
+    uint32_t kept = esp_repeat_reserve(s->repeat.most, s->by_name, (int64_t)whole);
+    return kept > 0 && view->budget.left < kept + 1;
+}
+
 static struct esp_verdict
 ask_slot(const struct esp_scheduler *s, const struct esp_slot_view *view, bool may_create)
 {
@@ -314,12 +333,20 @@ ask_slot(const struct esp_scheduler *s, const struct esp_slot_view *view, bool m
 }
 
 /* Repeats come when the scheduler has nothing more to do and nothing is under way that could
- * still change who leads. What was kept for them and is not needed becomes new settings. */
+ * still change who leads. What was kept of run_cap for them and is not needed becomes new
+ * settings. What is kept of a budget is told to no scheduler, which might go on with paused
+ * trials as well: the search stands still for as long as leaders tie. */
 static struct esp_verdict search_slot(const struct esp_scheduler *s,
                                       const struct esp_slot_view *view)
 {
     bool kept = next_is_kept(s, view);
     uint32_t repeats = esp_repeat_live(&s->repeat);
+    if (budget_is_kept(s, view)) {
+        struct esp_verdict tie = esp_repeat_next(&s->repeat, view->may_repeat);
+        if (repeats > 0 || tie.action != ESP_VERDICT_NONE) {
+            return view->live > repeats ? esp_verdict_none(ESP_RULE_NONE) : tie;
+        }
+    }
     struct esp_verdict verdict = ask_slot(s, view, view->may_create && !kept);
     bool over = verdict.action == ESP_VERDICT_END || verdict.action == ESP_VERDICT_NONE;
     if (!over || view->live > repeats) {

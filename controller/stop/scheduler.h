@@ -18,14 +18,22 @@
 
 struct esp_scheduler;
 
+/* A budget in trainings to the horizon; both infinite where it has no limit, or nothing tells
+ * yet what a training costs. */
+struct esp_trainings {
+    double whole;
+    double left; /* beyond what is spent and what is promised to live trials */
+};
+
 /* What the core knows when a slot is free. */
 struct esp_slot_view {
-    bool may_create;     /* run_cap, budget and sampler allow a new trial */
-    uint32_t next_trial; /* its number */
-    uint32_t live;       /* trials assigned, running, pausing or stopping now */
-    int device;          /* the class of the slot's device */
-    bool may_repeat;     /* run_cap and budget allow a training with another seed */
-    int64_t run_cap;     /* as it is now; 0: none */
+    bool may_create;             /* run_cap, budget and sampler allow a new trial */
+    uint32_t next_trial;         /* its number */
+    uint32_t live;               /* trials assigned, running, pausing or stopping now */
+    int device;                  /* the class of the slot's device */
+    bool may_repeat;             /* run_cap and budget allow a training with another seed */
+    int64_t run_cap;             /* as it is now; 0: none */
+    struct esp_trainings budget; /* all 0: as if there were none */
 };
 
 struct esp_scheduler_ops {

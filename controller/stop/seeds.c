@@ -18,12 +18,51 @@ void esp_seeds_add(struct esp_seeds *seeds, struct esp_seed_pool *pool, double l
     }
 }
 
-double esp_seed_noise(const struct esp_seed_pool *pool, double loss)
+/* For a smooth curve b = a + w (c - a) between its neighbours but for noise, whose variance in
+ * b - a - w (c - a) is 1 + w^2 + (1 - w)^2 times a point's. */
+void esp_scatter_add(struct esp_scatter *s, int64_t tokens, int64_t horizon, double loss)
+{
+    if (!isfinite(loss)) {
+        *s = (struct esp_scatter){0};
+        return;
+    }
+    if (tokens < horizon / 2 || (s->points > 0 && tokens <= s->tokens[1])) {
+        return;
+    }
+    if (s->points >= 2) {
+        double w = (double)(s->tokens[1] - s->tokens[0]) / (double)(tokens - s->tokens[0]);
+        double off = s->loss[1] - s->loss[0] - w * (loss - s->loss[0]);
+        s->sum += off * off / (1 + w * w + (1 - w) * (1 - w));
+        s->count++;
+    }
+    s->tokens[0] = s->tokens[1];
+    s->loss[0] = s->loss[1];
+    s->tokens[1] = tokens;
+    s->loss[1] = loss;
+    s->points++;
+}
+
+double esp_scatter_size(const struct esp_scatter *s)
+{
+    return s->count >= ESP_SCATTER_LEAST ? sqrt(s->sum / s->count) : NAN;
+}
+
+/* Student's quantile at the normal distribution's 1: exact to three digits. */
+static double one_error(uint32_t freedom)
+{
+    static const double few[] = {1.837, 1.321, 1.197, 1.142, 1.111};
+    assert(freedom > 0);
+    return freedom <= sizeof few / sizeof *few ? few[freedom - 1] : 1 + 0.5 / (freedom - 0.54);
+}
+
+double esp_seed_noise(const struct esp_seed_pool *pool, double loss, double scatter)
 {
     double prior = isfinite(loss) ? ESP_SEED_NOISE_SHARE * fabs(loss) : ESP_SEED_NOISE_MIN;
+    prior = isfinite(scatter) ? fmax(prior, scatter) : prior;
     prior = fmin(fmax(prior, ESP_SEED_NOISE_MIN), ESP_SEED_NOISE_MAX);
-    return sqrt((ESP_SEED_NOISE_FREEDOM * prior * prior + pool->m2) /
-                (ESP_SEED_NOISE_FREEDOM + pool->freedom));
+    uint32_t freedom = ESP_SEED_NOISE_FREEDOM + pool->freedom;
+    return one_error(freedom) *
+           sqrt((ESP_SEED_NOISE_FREEDOM * prior * prior + pool->m2) / freedom);
 }
 
 double esp_seeds_score(const struct esp_seeds *seeds, double noise)

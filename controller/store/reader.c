@@ -248,6 +248,7 @@ static int life_row(void *context, sqlite3_stmt *row)
         study->ended_ms = event.time_ms;
         study->exit_code = (int)event.extra;
         study->score = event.flag ? event.real : NAN;
+        study->scored = (enum esp_scored)event.code;
         study->state = (enum esp_study_state)event.number;
     }
     return 0;

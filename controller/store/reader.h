@@ -40,8 +40,9 @@ struct esp_reader_study {
     int64_t ended_ms;  /* of the ENDED after it; 0: none */
     int exit_code;     /* ENDED's; -1: none */
     double score;      /* of a planned end, for later studies; NaN: none */
-    bool alive;        /* a controller holds DIR now */
-    pid_t pid;         /* its pid, or 0 */
+    enum esp_scored scored;
+    bool alive; /* a controller holds DIR now */
+    pid_t pid;  /* its pid, or 0 */
     /* RUNNING: alive and not ended; COMPLETE or BUDGET: that end is recorded; otherwise
      * INTERRUPTED. */
     enum esp_study_state state;

@@ -351,7 +351,10 @@ void esp_check_study(struct reader *r)
 {
     int before;
 
-    if (r->study->method == ESP_METHOD_GRID && esp_yaml_get(r->root, "method")) {
+    /* Not of a method that is no word we know, which leaves the study's as it was. */
+    const struct esp_yaml_node *method = esp_yaml_get(r->root, "method");
+    if (r->study->method == ESP_METHOD_GRID && method &&
+        strcmp(esp_yaml_scalar(method), "grid") == 0) {
         check_grid(r);
     }
     if (!r->study->builtin) {

@@ -135,12 +135,19 @@ enum esp_study_state {
     ESP_STUDY_BUDGET,
 };
 
+/* Which trial a study's score is of. */
+enum esp_scored {
+    ESP_SCORED_SINGLE, /* the best single seed: recorded before repeats counted */
+    ESP_SCORED_SEEDS,  /* the setting that ranks first over all its seeds */
+};
+
 enum esp_event_kind {
     ESP_EVENT_NONE,
     ESP_EVENT_OPENED,  /* a controller started: number = incarnation, text = version */
     ESP_EVENT_ENDED,   /* number = enum esp_study_state, extra = exit code; RUNNING: the ended
                           study goes on (a raised run_cap or budget, a trial continued); flag =
-                          it has a score for later studies (controller/stop/discard.h): real */
+                          it has a score for later studies (controller/stop/discard.h): real;
+                          code = enum esp_scored, whose */
     ESP_EVENT_CHANGED, /* text = setting's name ("run_cap", …), real = new value */
     ESP_EVENT_CREATED, /* trial, values[], number = horizon tokens, verdict.reason; extra =
                           seed; verdict.action = REPEAT: it repeats verdict.trial, else NONE */

@@ -36,6 +36,13 @@ def test_an_unknown_key_is_shown_with_its_line_and_a_suggestion(t):
     assert "bad.yaml:%d:1" % line in err, err
 
 
+def test_a_misspelt_method_is_its_only_fault(t):
+    text = good(t).replace("method: grid", "method: bayess").replace(
+        "{values: [1e-3, 3e-3]}", "{distribution: log_uniform_values, min: 1e-4, max: 1e-2}")
+    err = refused(t, text, "bad.yaml:3:9: method must be one of grid", 'did you mean "bayes"')
+    assert "cannot go through" not in err, err
+
+
 def test_min_above_max(t):
     refused(t, good(t).replace("{values: [1e-3, 3e-3]}", "{min: 0.1, max: 0.01}"), "bad.yaml:", "learning_rate")
 
@@ -50,6 +57,14 @@ def test_all_errors_at_once(t):
     text = good(t).replace("run_cap: 4", "run_cap: 0").replace("method: grid", "method: gird")
     text = text.replace("workers: 2", "wrokers: 2").replace("tokens: 20000", "tokens: -5")
     refused(t, text, "run_cap", "grid", "workers", "tokens")
+
+
+def test_a_budget_that_completes_no_trial_is_told(t):
+    study = t.study(run_cap=2, tokens=20000)
+    study.write_text(study.read_text() + "budget: {tokens: 5000}\n")
+    for verb, code in ((("check", study), 0), (("run", study, "--dir", t.directory()), 4)):
+        _, err = t.run(*verb, expect=code)
+        assert "budget.tokens, 5000, is less than one training to the horizon, 20000" in err, err
 
 
 def test_missing_data(t):

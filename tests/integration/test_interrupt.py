@@ -93,14 +93,18 @@ def test_no_trial_is_called_running_once_the_controller_is_killed(t):
     count = status["trials"]["running"]
     assert status["state"] == "interrupted" and count > 0, status
     words, _ = t.run("status", run)
-    assert ": interrupted; go on with" in words, words
+    assert ": interrupted; its controller is gone; its processes train on for up to 30 s" in words, words
+    assert "espalier resume %s takes them over" % run in words, words
     assert " · %d interrupted" % count in words and "running" not in words, words
     trial = query(run, "SELECT trial FROM trial WHERE state = 'RUNNING'")[0][0]
     for verb in (("ls", run), ("watch", run), ("show", run, trial), ("why", run, trial)):
         head = t.run(*verb)[0].split("History")[0]
         assert "interrupted" in head and "running" not in head, (verb, head)
+    _, err = t.run("stop", run, trial)
+    assert "recorded; a process that still trains it is told by espalier resume" in err, err
     t.run("resume", run)
-    check_complete(t, run, 4)
+    states = dict(query(run, "SELECT trial, state FROM trial"))
+    assert states.pop(trial) == "STOPPED" and set(states.values()) == {"COMPLETE"}, states
 
 
 def test_a_second_controller_is_refused(t):
@@ -122,6 +126,8 @@ def test_an_orphaned_trial_process_leaves_after_its_lease(t):
     process.wait()
     wait_for(lambda: not processes_of(run, "trial"), "trial processes to leave", 90)
     wait_for(lambda: not processes_of(run, "agent"), "the agent to leave", 60)
+    words, _ = t.run("status", run)
+    assert ": interrupted; go on with: espalier resume" in words, words
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import sqlite3
 
@@ -91,6 +92,56 @@ def test_no_repeats_and_a_clear_winner_train_every_setting_once(t):
                         " GROUP BY trial)")
     repeats = len([row for row in seeds_of(run) if row[1] is not None])
     assert points == [(6 - repeats,)], (points, seeds_of(run))
+
+
+def budget_for(t, name, tokens, **changes):
+    path = tie(t, name, **changes)
+    path.write_text(path.read_text().replace("run_cap: 6", "budget: {tokens: %d}" % tokens))
+    return path
+
+
+def noise_of(run, trials):
+    """What a seed is taken to do before any repeat (controller/stop/seeds.h), worked out once more."""
+    loss, trial, horizon = min(query(run, "SELECT value, trial, horizon FROM trial WHERE trial IN (%s)"
+                                     % ",".join(map(str, trials))))
+    points = query(run, "SELECT tokens, value FROM report WHERE trial = %d AND tokens >= %d ORDER BY step"
+                   % (trial, horizon // 2))
+    squares = []
+    for (t0, a), (t1, b), (t2, c) in zip(points, points[1:], points[2:]):
+        w = (t1 - t0) / (t2 - t0)
+        squares.append((b - a - w * (c - a)) ** 2 / (1 + w * w + (1 - w) ** 2))
+    assert len(squares) >= 4, points
+    start = max(0.0025 * loss, (sum(squares) / len(squares)) ** 0.5)
+    return loss, 1.837 * min(max(start, 0.002), 0.05)
+
+
+def test_a_budget_keeps_a_part_for_repeats(t):
+    run = t.directory()
+    t.run("run", budget_for(t, "kept", 4 * 20000), "--dir", run, expect=4)
+    rows = [row[1] is not None for row in seeds_of(run)]
+    assert rows[:4] == [False, False, True, True], seeds_of(run)
+    threshold, = query(run, "SELECT data ->> 'threshold' FROM event WHERE kind = 'verdict' "
+                            "AND data ->> 'rule' = 'seed-noise' ORDER BY seq LIMIT 1")[0]
+    loss, noise = noise_of(run, (0, 1))
+    assert abs(threshold - loss - noise * 2 ** 0.5) < 1e-9, (threshold, loss, noise)
+    assert "another seed" not in t.run("best", run)[0]
+
+
+def test_a_tie_that_a_budget_left_is_told_and_what_settles_it(t):
+    run = t.directory()
+    out, _ = t.run("run", budget_for(t, "left", 70000), "--dir", run, expect=4)
+    assert not [row for row in seeds_of(run) if row[1] is not None], seeds_of(run)
+    told = t.json("status", run)["tie"]
+    assert len(told["trials"]) == 3 and told["repeats"] == 3 and told["tokens"] == 60000, told
+    assert abs(told["noise"] - noise_of(run, (0, 1, 2))[1]) < 1e-9, told
+    for words in (out, t.run("best", run)[0], t.run("status", run)[0]):
+        assert "a tie, as far as the seed tells" in words, words
+        command = re.search(r"3 trainings, [\d.]+k tokens; espalier (set \S+ budget.tokens=\d+), then", words)
+        assert command, words
+    t.run(*command[1].split())
+    t.run("resume", run, expect=4)
+    repeats = [row[1] for row in seeds_of(run) if row[1] is not None]
+    assert len(set(repeats)) == 3, (repeats, told)  # the one that was cut off may have come to lead
 
 
 def curves(run):

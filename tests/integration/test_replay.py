@@ -28,10 +28,10 @@ def timeless(lines):
     return lines
 
 
-def recorded(t, stopping="", run_cap=9, name="small"):
+def recorded(t, stopping="", run_cap=9, name="small", workers=2):
     run = t.directory(name)
     t.run("run", t.study(name=name, method="random", run_cap=run_cap, learning_rate=RATES,
-                         stopping=stopping), "--dir", run)
+                         stopping=stopping, workers=workers), "--dir", run)
     return run
 
 
@@ -139,6 +139,17 @@ def test_a_policy_that_asks_for_nothing_more_needs_no_bounds(t):
     assert "at least" not in out and "No answer depends" in out, out
 
 
+def test_the_policy_that_was_recorded_asks_for_nothing_more(t):
+    run = recorded(t, stopping="{type: asha, eta: 3, min: 2000}", workers=1)
+    own = ["replay", run, "--method", "random", "--scheduler", "{type: asha, eta: 3, min: 2000}", "--seeds", 1,
+           "--first-seed", 3]
+    out, _ = t.run(*own)
+    line = json.loads(t.run(*own, "--json")[0].splitlines()[0])
+    assert line["censored"]["trials"] == 0 and line["censored"]["unknown_at"] is None, line
+    assert abs(line["trace"][-1][1] - t.json("best", run)[0]["value"]) < 1e-6, line
+    assert "Nothing went beyond the record" in out and "0% of decisions" not in out, out
+
+
 def test_a_running_study_is_replayed(t):
     run = t.directory()
     process = t.start("run", t.study(method="random", run_cap=400, learning_rate=RATES,
@@ -188,6 +199,7 @@ def test_options_that_make_no_sense_are_refused(t):
     for arguments, phrases in (
             ((TABLE, "--cost", "euros"), ("euros", "tokens, seconds")),
             ((TABLE, "--calibrate"), ("--risk",)),
+            ((TABLE, "--scheduler", "none", "--eta", "3"), ("--eta", "none does not use it")),
             ((TABLE, "--calibration", "x"), ("--risk",)),
             ((TABLE, "--risk", "0.1", "--calibrate", "--calibration", "x"), ("one of them",)),
             ((TABLE, "--risk", "0.1", "--calibration", t.folder / "absent"), ("absent",)),

@@ -478,13 +478,16 @@ void sim_check_end(struct world *w)
         trials++;
         bool ended = t->state == ESP_TRIAL_COMPLETE || t->state == ESP_TRIAL_PRUNED ||
                      t->state == ESP_TRIAL_STOPPED || t->state == ESP_TRIAL_FAILED;
-        /* A trial that a user holds stays so. */
-        if (!ended && !(w->commands && t->state == ESP_TRIAL_PAUSED)) {
+        /* A trial that a user holds, or that a budget cut off, stays so. */
+        bool waits =
+            t->state == ESP_TRIAL_PAUSED || (w->budget && t->state == ESP_TRIAL_QUEUED);
+        if (!ended && !((w->commands || w->budget) && waits)) {
             sim_violate(w, "trial %d is left %s", i, esp_trial_state_name(t->state));
         }
     }
     enum esp_study_state state = esp_core_totals(w->controller.core).state;
-    if (!w->violation[0] && state != ESP_STUDY_COMPLETE) {
+    bool spent = w->budget && state == ESP_STUDY_BUDGET;
+    if (!w->violation[0] && state != ESP_STUDY_COMPLETE && !spent) {
         sim_violate(w, "the study has finished and is %s", esp_study_state_name(state));
     }
     if (!w->violation[0]) {

@@ -220,6 +220,7 @@ static void perform(struct world *w, const struct esp_effect *effect)
     if (effect->kind == ESP_EFFECT_FINISH) {
         w->finished = true;
         w->exit_code = effect->exit_code;
+        sim_say(w, "run returns %d", w->exit_code);
         return;
     }
     if (effect->kind == ESP_EFFECT_DROP) {

@@ -233,6 +233,7 @@ struct world {
     struct sim_shadow shadow;
     bool faults, commands, tagged, exact;
     bool ties;                /* settings hardly differ, so that leaders tie */
+    bool budget;              /* the study has one, in tokens */
     bool risky;               /* trials are given up at a stated risk */
     bool signals, partitions; /* one kind of fault, many of it */
     double loss, duplication, late;

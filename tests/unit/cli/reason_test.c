@@ -46,6 +46,28 @@ static void a_verdict_names_rule_rung_numbers_and_rivals(void **state)
     esp_buffer_release(&text);
 }
 
+/* Rungs rank equal losses by number; the numbers alone would read as if both were in, or out.
+ */
+static void an_equal_loss_at_the_cut_is_told_by_what_it_ranks(void **state)
+{
+    (void)state;
+    static const enum esp_rule rules[] = {
+        ESP_RULE_ASHA_WAIT, ESP_RULE_HALVING, ESP_RULE_HYPERBAND, ESP_RULE_CUT};
+    struct esp_buffer text = {0};
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        struct esp_verdict verdict = verdict_of(ESP_VERDICT_PAUSE, rules[i]);
+        esp_buffer_clear(&text);
+        esp_reason_verdict(&verdict, "val_loss", false, &text);
+        assert_null(strstr(esp_buffer_get(&text), "equal"));
+        verdict.reason.value = verdict.reason.threshold;
+        esp_buffer_clear(&text);
+        esp_reason_verdict(&verdict, "val_loss", false, &text);
+        assert_non_null(
+            strstr(esp_buffer_get(&text), " 2.5, and of equal ones the lower number goes on."));
+    }
+    esp_buffer_release(&text);
+}
+
 static void a_cost_is_told_in_tokens_and_in_device_time(void **state)
 {
     (void)state;
@@ -247,6 +269,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_verdict_names_rule_rung_numbers_and_rivals),
+        cmocka_unit_test(an_equal_loss_at_the_cut_is_told_by_what_it_ranks),
         cmocka_unit_test(a_cost_is_told_in_tokens_and_in_device_time),
         cmocka_unit_test(a_forecast_is_not_told_as_a_loss_that_was_seen),
         cmocka_unit_test(a_maximised_metric_is_shown_as_it_is_recorded),

@@ -66,6 +66,19 @@ static void a_study_ends_when_every_trial_has_reached_its_horizon(void **state)
     driver_end(d);
 }
 
+static void the_user_cannot_continue_what_is_at_its_horizon(void **state)
+{
+    (void)state;
+    struct driver *d = set_up(2, 1);
+    run_to_the_end(d, 0);
+    driver_command(d, 900, ESP_VERB_CONTINUE, 0);
+    const struct esp_reply *reply = &driver_find(d, ESP_MESSAGE_REPLY)->reply;
+    assert_int_equal(reply->code, -EINVAL);
+    assert_non_null(strstr(reply->text, "nothing is left up to its horizon"));
+    driver_expect(d, 0, ESP_TRIAL_COMPLETE);
+    driver_end(d);
+}
+
 static void the_final_checkpoint_is_asked_for_at_the_horizon(void **state)
 {
     (void)state;
@@ -547,6 +560,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_free_slot_gets_a_new_trial_with_everything_it_needs),
         cmocka_unit_test(a_study_ends_when_every_trial_has_reached_its_horizon),
+        cmocka_unit_test(the_user_cannot_continue_what_is_at_its_horizon),
         cmocka_unit_test(the_final_checkpoint_is_asked_for_at_the_horizon),
         cmocka_unit_test(a_repeated_report_is_acknowledged_and_not_recorded),
         cmocka_unit_test(a_gap_in_the_sequence_is_neither_recorded_nor_acknowledged),

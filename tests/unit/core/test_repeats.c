@@ -138,6 +138,55 @@ static void a_budget_without_room_for_a_repeat_ends_as_planned(void **state)
     driver_end(&d);
 }
 
+/* Ten trainings and a part of one pay for eight settings; the two that lead by nothing are
+ * trained again. */
+static void set_up_budget(double trainings)
+{
+    struct esp_study study;
+    driver_study(&study, 0);
+    study.workers = 1;
+    study.stopping.repeats = 1;
+    study.budget.tokens = trainings * 4000;
+    driver_begin(&d, &study);
+    driver_open(&d, 1);
+}
+
+static void a_fifth_of_a_budget_is_kept_for_repeats(void **state)
+{
+    (void)state;
+    set_up_budget(10.5);
+    for (uint32_t i = 0; i < 8; i++) {
+        assert_int_equal(driver_trial(&d, i).repeats, -1);
+        train(i, i == 3 ? 2.0 : i == 6 ? 2.001 : 2.5 + 0.1 * i);
+    }
+    assert_int_equal(driver_trial(&d, 8).repeats, 3);
+    train(8, 2.004);
+    assert_int_equal(driver_trial(&d, 9).repeats, 6);
+    train(9, 2.0);
+    assert_int_equal(esp_core_totals(d.core).best_trial, 6);
+    assert_int_equal(driver_trial(&d, 10).repeats, -1); /* with the rest */
+    driver_end(&d);
+}
+
+static void what_no_tie_needs_of_a_budget_becomes_new_settings(void **state)
+{
+    (void)state;
+    set_up_budget(10);
+    for (uint32_t i = 0; i < 10; i++) {
+        assert_int_equal(driver_trial(&d, i).repeats, -1);
+        train(i, 2 + 0.1 * i);
+    }
+    driver_wait(&d, 1000000);
+    assert_int_equal(esp_core_totals(d.core).state, ESP_STUDY_BUDGET);
+    driver_end(&d);
+    set_up_budget(9.9); /* too few for a fifth to be two */
+    for (uint32_t i = 0; i < 9; i++) {
+        assert_int_equal(driver_trial(&d, i).repeats, -1);
+        train(i, 2 + 0.0001 * i);
+    }
+    driver_end(&d);
+}
+
 static void a_repeat_of_what_does_not_exist_is_no_event_of_ours(void **state)
 {
     (void)state;
@@ -160,6 +209,8 @@ int main(void)
         cmocka_unit_test(a_verdict_is_recorded_as_a_maximised_metric_reads),
         cmocka_unit_test(run_cap_holds_and_the_mean_over_seeds_ranks),
         cmocka_unit_test(a_budget_without_room_for_a_repeat_ends_as_planned),
+        cmocka_unit_test(a_fifth_of_a_budget_is_kept_for_repeats),
+        cmocka_unit_test(what_no_tie_needs_of_a_budget_becomes_new_settings),
         cmocka_unit_test(a_repeat_of_what_does_not_exist_is_no_event_of_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

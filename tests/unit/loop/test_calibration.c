@@ -19,15 +19,17 @@
 static struct scratch root;
 static int seeds;
 
-/* 12 points; `repeats` by name keeps half of run_cap for them, three at most. */
-static struct esp_study *read_study(const char *method, int run_cap, int repeats)
+/* 12 points; `repeats` by name keeps half of run_cap, or of a budget of so many trainings, for
+ * them, three at most. */
+static struct esp_study *
+read_planned(const char *method, const char *limit, int count, int repeats)
 {
     char text[1024];
     struct esp_error error = {""};
     struct esp_study *study = NULL;
     snprintf(text,
              sizeof text,
-             "name: hand\nseed: %d\nmethod: %s\nrun_cap: %d\n"
+             "name: hand\nseed: %d\nmethod: %s\n%s%d%s\n"
              "metric: {name: val_loss, goal: minimize}\n"
              "parameters:\n"
              "  learning_rate: {values: [1e-4, 3e-4, 1e-3, 3e-3]}\n"
@@ -37,7 +39,9 @@ static struct esp_study *read_study(const char *method, int run_cap, int repeats
              "context: 8}}\n",
              seeds++,
              method,
-             run_cap,
+             limit,
+             count,
+             strchr(limit, '{') ? "00}" : "",
              repeats);
     if (esp_study_read_text(text, "hand.yaml", root.path, &study, NULL, &error) < 0) {
         fail_msg("%s", error.text);
@@ -45,8 +49,19 @@ static struct esp_study *read_study(const char *method, int run_cap, int repeats
     return study;
 }
 
+static struct esp_study *read_study(const char *method, int run_cap, int repeats)
+{
+    return read_planned(method, "run_cap: ", run_cap, repeats);
+}
+
+/* In quarters of a training. */
+static struct esp_study *read_budget(int quarters, int repeats)
+{
+    return read_planned("random", "budget: {tokens: ", quarters, repeats);
+}
+
 /* A study that has come to its end with a score. */
-static void finish(const char *folder, struct esp_study *study)
+static void finish_as(const char *folder, struct esp_study *study, enum esp_scored scored)
 {
     char dir[128];
     struct esp_error error = {""};
@@ -60,7 +75,8 @@ static void finish(const char *folder, struct esp_study *study)
                                     .trial = -1,
                                     .number = ESP_STUDY_COMPLETE,
                                     .flag = true,
-                                    .real = 2};
+                                    .real = 2,
+                                    .code = (int32_t)scored};
     int fd = -1;
     snprintf(dir, sizeof dir, "%s/%s", root.path, folder);
     if (esp_store_lock(dir, &fd, &error) < 0 ||
@@ -71,6 +87,11 @@ static void finish(const char *folder, struct esp_study *study)
     close(fd);
     esp_store_close(store);
     esp_study_destroy(study);
+}
+
+static void finish(const char *folder, struct esp_study *study)
+{
+    finish_as(folder, study, ESP_SCORED_SEEDS);
 }
 
 /* Whether `study` goes by the one in `folder`, its only neighbour. */
@@ -139,6 +160,32 @@ static void trials_that_are_kept_for_repeats_are_no_rivals(void **state)
     assert_false(takes("few/a", read_study("random", 3, 1)));
 }
 
+/* The best single seed may be another trial than the best over all seeds: whether a study had
+ * a tie must not decide whether it is taken. */
+static void an_older_score_is_taken_only_where_there_can_be_no_repeats(void **state)
+{
+    (void)state;
+    place("older");
+    finish_as("older/a", read_study("random", 10, 1), ESP_SCORED_SINGLE);
+    assert_false(takes("older/a", read_study("random", 10, 1)));
+    place("single");
+    finish_as("single/a", read_study("random", 10, 0), ESP_SCORED_SINGLE);
+    assert_true(takes("single/a", read_study("random", 10, 0)));
+}
+
+/* Ten trainings are seven settings, nine are six: more than a tenth fewer. */
+static void trainings_that_are_kept_for_repeats_are_no_rivals(void **state)
+{
+    (void)state;
+    place("budget");
+    finish("budget/a", read_budget(36, 1));
+    assert_true(takes("budget/a", read_budget(36, 1)));
+    assert_false(takes("budget/a", read_budget(40, 1)));
+    place("spent");
+    finish("spent/a", read_budget(36, 0));
+    assert_true(takes("spent/a", read_budget(40, 0)));
+}
+
 static int make_root(void **state)
 {
     (void)state;
@@ -159,6 +206,8 @@ int main(void)
         cmocka_unit_test(without_repeats_plans_are_trials),
         cmocka_unit_test(studies_with_and_without_repeats_are_not_compared),
         cmocka_unit_test(trials_that_are_kept_for_repeats_are_no_rivals),
+        cmocka_unit_test(trainings_that_are_kept_for_repeats_are_no_rivals),
+        cmocka_unit_test(an_older_score_is_taken_only_where_there_can_be_no_repeats),
     };
     return cmocka_run_group_tests_name("loop/calibration", tests, make_root, remove_root);
 }

@@ -76,7 +76,10 @@ static void leave(struct drive *drive, uint32_t trial, int state, enum esp_cause
 /* Returns false when the scheduler has nothing for a slot now. */
 static bool fill(struct drive *drive)
 {
-    struct esp_slot_view view = {.may_create = drive->count < drive->run_cap,
+    bool more = drive->count < drive->run_cap;
+    struct esp_slot_view view = {.may_create = more,
+                                 .may_repeat = more,
+                                 .run_cap = drive->run_cap,
                                  .next_trial = drive->count,
                                  .live = drive->live};
     struct esp_verdict verdict = esp_scheduler_slot(drive->scheduler, &view);
@@ -101,6 +104,13 @@ static bool fill(struct drive *drive)
         struct esp_random_block draw = esp_random_at(1, trial, ESP_RANDOM_SIMULATION, 1u << 30);
         double value = esp_random_unit(draw.word[0], draw.word[1]);
         esp_scheduler_created(drive->scheduler, trial, drive->horizon, &value);
+        drive->trials[trial].repeats = -1;
+    } else if (verdict.action == ESP_VERDICT_REPEAT) {
+        assert_true(more && drive->trials[trial].repeats < 0);
+        note(drive, "R%u=%u ", drive->count, trial);
+        esp_scheduler_repeated(drive->scheduler, drive->count, trial, drive->horizon);
+        drive->trials[drive->count].repeats = trial;
+        trial = drive->count++;
     } else {
         assert_int_equal(verdict.action, ESP_VERDICT_CONTINUE);
         if (drive->trials[trial].given_up) { /* anew: what is trained again is told to nobody */
@@ -127,12 +137,19 @@ static bool fill(struct drive *drive)
     return true;
 }
 
+double drive_loss(const struct drive *drive, uint32_t trial, int64_t tokens)
+{
+    int64_t of = drive->trials[trial].repeats;
+    double more = of >= 0 && drive->another ? drive->another(trial, drive->context) : 0;
+    return drive->loss(of >= 0 ? (uint32_t)of : trial, tokens, drive->context) + more;
+}
+
 static void advance(struct drive *drive, uint32_t trial)
 {
     struct drive_trial *t = &drive->trials[trial];
     t->tokens++;
     drive->spent++;
-    double loss = drive->loss(trial, t->tokens, drive->context);
+    double loss = drive_loss(drive, trial, t->tokens);
     esp_scheduler_observed(drive->scheduler, trial, t->tokens, loss, (double)t->tokens);
     if (!isfinite(loss)) {
         note(drive, "X%u ", trial);

@@ -174,9 +174,9 @@ static void one_seed_must_beat_a_mean_by_the_noise_it_has(void **state)
     assert_true(fabs(pool.m2 - 8e-6) < 1e-12);
     assert_true(fabs(esp_seeds_spread(&two) - sqrt(8e-6)) < 1e-9);
     assert_true(isnan(esp_seeds_spread(&one)));
-    /* sigma^2 = (2 * .005^2 + 8e-6) / 3 */
-    double noise = esp_seed_noise(&pool, 2.0);
-    assert_true(fabs(noise - sqrt((2 * 0.005 * 0.005 + 8e-6) / 3)) < 1e-12);
+    /* s^2 = (.005^2 + 8e-6) / 2, and 1.321 is Student's with 2 degrees of freedom */
+    double noise = esp_seed_noise(&pool, 2.0, NAN);
+    assert_true(fabs(noise - 1.321 * sqrt((0.005 * 0.005 + 8e-6) / 2)) < 1e-12);
     assert_true(esp_seeds_score(&two, noise) < esp_seeds_score(&one, noise));
     one.mean = 1.998;
     assert_true(esp_seeds_score(&one, noise) < esp_seeds_score(&two, noise));
@@ -186,10 +186,14 @@ static void the_noise_has_a_floor_and_a_ceiling(void **state)
 {
     (void)state;
     struct esp_seed_pool none = {0};
-    assert_true(esp_seed_noise(&none, 0.1) == ESP_SEED_NOISE_MIN);
-    assert_true(esp_seed_noise(&none, -1000) == ESP_SEED_NOISE_MAX);
-    assert_true(esp_seed_noise(&none, NAN) == ESP_SEED_NOISE_MIN);
-    assert_true(fabs(esp_seed_noise(&none, 4) - 0.01) < 1e-12);
+    const double t = 1.837; /* Student's with 1 degree of freedom */
+    assert_float_equal(esp_seed_noise(&none, 0.1, NAN), t * ESP_SEED_NOISE_MIN, 1e-12);
+    assert_float_equal(esp_seed_noise(&none, -1000, NAN), t * ESP_SEED_NOISE_MAX, 1e-12);
+    assert_float_equal(esp_seed_noise(&none, NAN, NAN), t * ESP_SEED_NOISE_MIN, 1e-12);
+    assert_float_equal(esp_seed_noise(&none, 4, NAN), t * 0.01, 1e-12);
+    assert_float_equal(esp_seed_noise(&none, 4, 0.004), t * 0.01, 1e-12);
+    assert_float_equal(esp_seed_noise(&none, 4, 0.02), t * 0.02, 1e-12);
+    assert_float_equal(esp_seed_noise(&none, 4, 0.2), t * ESP_SEED_NOISE_MAX, 1e-12);
 }
 
 static void a_part_of_run_cap_is_kept(void **state)
@@ -491,6 +495,47 @@ static void the_audit_comes_last_and_goes_by_its_own_number(void **state)
     esp_scheduler_destroy(s);
 }
 
+/* Setting 1 leads by its first seed, and nobody beat it early; setting 0 by the mean, whom
+ * three beat half way. */
+static void the_score_is_of_the_setting_that_ranks_first_over_its_seeds(void **state)
+{
+    (void)state;
+    static const double half[] = {3, 2.5, 2.6, 2.7}, end[] = {2.001, 2.0, 2.3, 2.4};
+    struct esp_scheduler *s = open_scheduler(ESP_SCHEDULER_NONE);
+    for (uint32_t i = 0; i < 4; i++) {
+        static const double value = 0.5;
+        esp_scheduler_created(s, i, HORIZON, &value);
+        esp_scheduler_observed(s, i, HORIZON / 2, half[i], 1);
+        train(s, i, end[i]);
+    }
+    assert_true(esp_scheduler_score(s) == 0);
+    esp_scheduler_repeated(s, 4, 1, HORIZON);
+    esp_scheduler_repeated(s, 5, 0, HORIZON);
+    train(s, 4, 2.05);
+    assert_true(esp_scheduler_score(s) == 3);
+    train(s, 5, 2.001);
+    assert_true(esp_scheduler_score(s) == 3);
+    esp_scheduler_destroy(s);
+}
+
+/* Another seed of the leader ran away: it ranks behind whatever held. */
+static void the_score_is_not_of_a_setting_of_which_a_seed_diverged(void **state)
+{
+    (void)state;
+    struct esp_scheduler *s = open_scheduler(ESP_SCHEDULER_NONE);
+    for (uint32_t i = 0; i < 2; i++) {
+        static const double value = 0.5;
+        esp_scheduler_created(s, i, HORIZON, &value);
+        train(s, i, 2 + 0.001 * i);
+    }
+    assert_true(esp_scheduler_score(s) == 0);
+    esp_scheduler_repeated(s, 2, 0, HORIZON);
+    esp_scheduler_observed(s, 2, HORIZON / 2, NAN, 1);
+    esp_scheduler_ended(s, 2, ESP_CAUSE_DIVERGED);
+    assert_true(esp_scheduler_score(s) == 1);
+    esp_scheduler_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -512,6 +557,8 @@ int main(void)
         cmocka_unit_test(what_training_costs_is_told_by_the_study_s_numbers),
         cmocka_unit_test(a_trial_behind_a_repeat_is_given_up_by_its_own_number),
         cmocka_unit_test(the_audit_comes_last_and_goes_by_its_own_number),
+        cmocka_unit_test(the_score_is_of_the_setting_that_ranks_first_over_its_seeds),
+        cmocka_unit_test(the_score_is_not_of_a_setting_of_which_a_seed_diverged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,158 @@
+/* What is said of leaders that no seed tells apart, and what it would take. */
+#include "../../../controller/cli/ties.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define HORIZON 1000
+#define ROWS 5
+
+static struct esp_reader_trial trials[ROWS];
+static struct esp_seeds seeds[ROWS];
+static struct esp_best best;
+static struct esp_study study;
+static struct esp_ledger ledger;
+static struct esp_reader_totals totals;
+static struct esp_buffer out;
+
+/* Ten settings at their horizon, these the best; the study has spent its budget. */
+static int prepare(void **state)
+{
+    static const double losses[ROWS] = {2.0, 2.001, 2.0, 2.002, 2.1};
+    (void)state;
+    memset(&study, 0, sizeof study);
+    memset(seeds, 0, sizeof seeds);
+    for (int i = 0; i < ROWS; i++) {
+        struct esp_seed_pool pool = {0};
+        trials[i] = (struct esp_reader_trial){
+            .trial = 3 + i, .value = losses[i], .horizon = HORIZON - 8, .finished = true};
+        esp_seeds_add(&seeds[i], &pool, losses[i]);
+    }
+    best = (struct esp_best){
+        .rows = {.trials = trials, .count = ROWS}, .seeds = seeds, .noise = 0.005};
+    study.stopping.repeats = 1;
+    study.trainer.tokens = HORIZON;
+    ledger = (struct esp_ledger){
+        .study = &study, .state = ESP_STUDY_BUDGET, .budget = {.tokens = 10 * HORIZON}};
+    totals = (struct esp_reader_totals){
+        .trials = 14, .spent_tokens = 10 * HORIZON, .device_seconds = 3600};
+    return 0;
+}
+
+static const char *words(void)
+{
+    struct esp_tie tie;
+    assert_int_equal(esp_tie_find(&ledger, &best, &tie, NULL), 0);
+    esp_buffer_clear(&out);
+    esp_tie_words(&tie, "runs/x", &ledger, &best, &totals, &out);
+    esp_tie_release(&tie);
+    return esp_buffer_get(&out);
+}
+
+static const char *json(void)
+{
+    struct esp_tie tie;
+    assert_int_equal(esp_tie_find(&ledger, &best, &tie, NULL), 0);
+    esp_buffer_clear(&out);
+    esp_tie_json(&tie, &best, &out);
+    esp_tie_release(&tie);
+    return esp_buffer_get(&out);
+}
+
+static const char named[] = "a tie, as far as the seed tells: #4, #6 with #3 (a seed alone "
+                            "moves the loss by about 0.005)\n";
+
+static void without_a_tie_nothing_is_said(void **state)
+{
+    (void)state;
+    best.noise = 0.0001;
+    assert_string_equal(words(), "");
+    assert_string_equal(json(), "null");
+}
+
+/* Trial 5 is trial 3 drawn twice. */
+static void a_spent_budget_is_told_what_settles_the_tie(void **state)
+{
+    (void)state;
+    assert_int_equal(strncmp(words(), named, strlen(named)), 0);
+    assert_string_equal(words() + strlen(named),
+                        "another seed of each would tell more: 3 trainings, 3k tokens\n");
+    /* Of 15 trainings three are kept: those come first. */
+    totals.spent_tokens = 12 * HORIZON + 345;
+    ledger.budget.tokens = 12 * HORIZON;
+    assert_string_equal(
+        words() + strlen(named),
+        "another seed of each would tell more: 3 trainings, 3k tokens; espalier "
+        "set runs/x budget.tokens=15345, then espalier resume runs/x\n");
+    assert_string_equal(json(),
+                        "{\"trials\":[3,4,6],\"noise\":0.005,\"repeats\":3,\"tokens\":3000}");
+}
+
+static void every_limit_that_is_too_small_is_named(void **state)
+{
+    (void)state;
+    totals.spent_tokens = 12 * HORIZON;
+    totals.device_seconds = 2 * 3600;
+    ledger.run_cap = 16;
+    ledger.budget =
+        (struct esp_budget){.tokens = 1e9, .seconds = 7200, .usd = 5, .price_per_hour = 2};
+    study.budget.price_per_hour = 2;
+    const char *command = strstr(words(), "espalier set");
+    assert_non_null(command);
+    assert_non_null(strstr(command, " run_cap=17 budget.hours=2.525 budget.usd=5.05,"));
+    assert_null(strstr(command, "budget.tokens"));
+}
+
+static void a_study_without_repeats_is_told_how_to_ask_for_them(void **state)
+{
+    (void)state;
+    study.stopping.repeats = 0;
+    ledger.state = ESP_STUDY_COMPLETE;
+    assert_non_null(strstr(words(), "`repeats: 1`"));
+    assert_null(strstr(words(), "espalier set"));
+}
+
+static void a_search_that_goes_on_settles_its_ties_itself(void **state)
+{
+    (void)state;
+    ledger.state = ESP_STUDY_RUNNING;
+    assert_string_equal(words(), named);
+    ledger.state = ESP_STUDY_INTERRUPTED;
+    assert_string_equal(words(), named);
+}
+
+static void leaders_that_had_their_seeds_take_no_more(void **state)
+{
+    (void)state;
+    for (int i = 0; i < ROWS; i++) {
+        struct esp_seed_pool pool = {0};
+        esp_seeds_add(&seeds[i], &pool, seeds[i].mean);
+    }
+    assert_string_equal(words(), named);
+    study.stopping.repeats = 2;
+    assert_non_null(strstr(words(), "3 trainings"));
+}
+
+static int done(void **state)
+{
+    (void)state;
+    esp_buffer_release(&out);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(without_a_tie_nothing_is_said, prepare),
+        cmocka_unit_test_setup(a_spent_budget_is_told_what_settles_the_tie, prepare),
+        cmocka_unit_test_setup(every_limit_that_is_too_small_is_named, prepare),
+        cmocka_unit_test_setup(a_study_without_repeats_is_told_how_to_ask_for_them, prepare),
+        cmocka_unit_test_setup(a_search_that_goes_on_settles_its_ties_itself, prepare),
+        cmocka_unit_test_setup(leaders_that_had_their_seeds_take_no_more, prepare),
+    };
+    return cmocka_run_group_tests_name("cli/ties", tests, NULL, done);
+}
