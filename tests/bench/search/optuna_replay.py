@@ -2,7 +2,7 @@
 """Real Optuna on one table, by the rules of `espalier replay`.
 
     optuna_replay.py TABLE.yaml tpe|gp none|hyperband|median --budget B --seeds S[,S…]
-                     [--center OCTAVES]
+                     [--center OCTAVES | --usual]
 
 The sampler proposes within the ranges and gets the nearest trial not yet taken; the trial is
 trained point by point and paid for, until its end or until the pruner stops it. After every
@@ -16,7 +16,8 @@ Given to Optuna, so that the comparison is no weaker than it could be:
 * a diverged trial is told as pruned, which TPE counts as bad, not as failed, which it ignores.
 
 With --center the first trial is Step Law's optimum (arXiv 2503.04715), its learning rate moved
-by so many octaves. Prints a JSON line per seed. PROTOCOL changes when what is measured does:
+by so many octaves. With --usual it has the values that bayes of espalier expects to do well
+(controller/search/usual.h). Prints a JSON line per seed. PROTOCOL changes when what is measured does:
 results of another one are not reused."""
 
 import argparse
@@ -33,6 +34,9 @@ from returned import Returned
 from table import Fault, Table
 
 PROTOCOL = 2
+# Of those any value up to a limit is as good: in the middle of what is searched in practice.
+USUAL = {"learning_rate": 3e-3, "lr": 3e-3, "l1": 1e-6, "l2": 1e-6, "weight_decay": 0.03,
+         "dropout": 0.05}
 warnings.filterwarnings("ignore")
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -142,12 +146,16 @@ def make_pruner(name, table):
 
 
 def step_law(table, axes, octaves):
-    """Step Law's optimum for N parameters and D tokens, held inside of the ranges."""
+    """Step Law's optimum for N parameters and D tokens."""
     n, d = table.model["parameters"], table.horizon
     wanted = {
         "learning_rate": 1.79 * n**-0.713 * d**0.307 * 2.0**octaves,
         "batch_size": 0.58 * d**0.571 / table.model["context"],
     }
+    return within_ranges(wanted, axes)
+
+
+def within_ranges(wanted, axes):
     ranges = {axis.name: axis.distribution for axis in axes}
     return {
         name: min(max(value, ranges[name].low), ranges[name].high)
@@ -161,6 +169,7 @@ class Search:
 
     def __init__(self, table, axes, args, seed):
         first = None if args.center is None else step_law(table, axes, args.center)
+        first = within_ranges(USUAL, axes) if args.usual else first
         self.table = table
         self.sampler = Nearest(make_sampler(args.sampler, seed), axes, first)
         # Hyperband deals brackets by a hash of the study's name: without one they are random.
@@ -223,7 +232,9 @@ def read_arguments():
     parser.add_argument("pruner", choices=["none", "hyperband", "median"])
     parser.add_argument("--budget", type=float, required=True)
     parser.add_argument("--seeds", required=True, help="their numbers, with commas between")
-    parser.add_argument("--center", type=float, help="octaves beside Step Law's optimum")
+    told = parser.add_mutually_exclusive_group()
+    told.add_argument("--center", type=float, help="octaves beside Step Law's optimum")
+    told.add_argument("--usual", action="store_true", help="the first trial has usual values")
     return parser.parse_args()
 
 

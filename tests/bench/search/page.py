@@ -24,17 +24,22 @@ class Group:
 
 def make_groups(tables, cells):
     all_rows = rows.ROWS + rows.OPTUNA_ROWS
-    plain = [r.label for r in all_rows if r.tables != "law"]
+    plain = [r.label for r in all_rows if r.tables not in ("law", "usual")]
     law = [r.label for r in all_rows if r.tables == "law"]
     law = [rows.DEFAULT, rows.DEFAULT_NO_PRIOR] + law
+    usual = [rows.DEFAULT, rows.DEFAULT_NO_PRIOR, rows.BAYES_ASHA, rows.ASHA]
+    usual += [r.label for r in rows.OPTUNA_ROWS if r.tables == "usual"]
     curves = [t for t in tables if t.has_curves]
     lawful = [t for t in curves if rows.has_law(t)]
     finals = [t for t in tables if not t.has_curves]
+    many = [t for t in curves if rows.has_usual(t)]
+    habits = "Curves in many dimensions: with usual values at first, without"
     priors = "Curves where a scaling law is known: with it, without, misplaced"
     groups = [
         Group("finals", "Final losses", finals, cells, plain),
         Group("curves", "Curves", curves, cells, plain),
         Group("law", priors, lawful, cells, law),
+        Group("usual", habits, many, cells, usual),
     ]
     return [g for g in groups if g.tables and g.cells]
 
@@ -153,8 +158,7 @@ def drawn(group):
     order = {
         "finals": [rows.PRIOR, rows.NO_PRIOR, rows.MISPLACED[0], "random + none", "tpe + none"],
         "curves": [rows.DEFAULT, rows.ASHA, rows.HYPERBAND, rows.ASHA_TPE],
-        "law": list(group.cells)[:4],
-    }[group.name]
+    }.get(group.name, list(group.cells)[:4])
 
     def cost(label):
         cells = group.cells[label]
@@ -163,7 +167,7 @@ def drawn(group):
 
     told = {r.label for r in rows.OPTUNA_ROWS if r.center is not None}
     optuna = [r.label for r in rows.OPTUNA_ROWS if r.label in group.cells]
-    if group.name != "law":
+    if group.name not in ("law", "usual"):
         optuna = [label for label in optuna if label not in told]
     return [label for label in order if label in group.cells] + sorted(optuna, key=cost)[:2]
 

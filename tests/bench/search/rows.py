@@ -32,6 +32,7 @@ class OptunaRow:
     pruner: str
     tables: str = "both"
     center: float = None  # octaves beside Step Law's optimum; None: not told of it
+    usual: bool = False  # its first trial has the usual values that bayes knows
     seeds: int = None  # at most so many, where they are slow; the page says so
     part: str = "baseline"
 
@@ -42,6 +43,7 @@ DEFAULT = "bayes + freeze-thaw"
 DEFAULT_NO_PRIOR = "bayes + freeze-thaw, no prior"
 PRIOR, NO_PRIOR = "bayes + none, step-law", "bayes + none"
 MISPLACED = ("bayes + none, step-law +2 octaves", "bayes + none, step-law -2 octaves")
+BAYES_ASHA = "bayes + asha"
 ASHA, HYPERBAND, ASHA_TPE = "random + asha", "random + hyperband", "tpe + asha"
 
 ROWS = [
@@ -57,7 +59,7 @@ ROWS = [
         ("--ablate", "prior"), "ablation"),
     Row("bayes + none, without any prior shape", "bayes", "none", "step-law", "finals",
         ("--ablate", "prior"), "ablation"),
-    Row("bayes + asha", "bayes", "asha", "default", "curves", part="ablation"),
+    Row(BAYES_ASHA, "bayes", "asha", "default", "curves", part="ablation"),
     Row(PRIOR, "bayes", "none", "step-law", part="ours"),
     Row(NO_PRIOR, "bayes", "none", part="ours"),
     Row(MISPLACED[0], "bayes", "none", "step-law+2", "finals", part="ours"),
@@ -95,12 +97,18 @@ OPTUNA_ROWS = [
     OptunaRow("optuna gp + none, -2 octaves first", "gp", "none", "finals", -2, seeds=5),
     OptunaRow("optuna tpe + hyperband, step-law first", "tpe", "hyperband", "law", 0),
     OptunaRow("optuna gp + median, step-law first", "gp", "median", "law", 0),
+    OptunaRow("optuna tpe + hyperband, usual values first", "tpe", "hyperband", "usual",
+              usual=True),
+    OptunaRow("optuna gp + hyperband, usual values first", "gp", "hyperband", "usual",
+              usual=True, seeds=5),
 ]
 
 
 def runs_on(row, table):
     if row.tables == "law":
         return table.has_curves and has_law(table)
+    if row.tables == "usual":
+        return table.has_curves and has_usual(table)
     if getattr(row, "center", None) is not None and not has_law(table):
         return False
     return row.tables == "both" or (row.tables == "curves") == table.has_curves
@@ -110,3 +118,9 @@ def has_law(table):
     """Step Law needs the model's size and both of its parameters."""
     known = {"parameters", "context"} <= set(table.model)
     return known and {"learning_rate", "batch_size"} <= set(table.parameters)
+
+
+def has_usual(table):
+    """Where bayes begins with usual values: many dimensions, without a law of its own."""
+    many = len(table.parameters) >= 5 and not has_law(table)
+    return many and not {"learning_rate", "lr"}.isdisjoint(table.parameters)

@@ -121,12 +121,14 @@ class Optuna:
 
     def key(self, row, table, seed):
         what = [row.sampler, row.pruner, row.center, self.budget, seed]
+        what += ["usual"] if row.usual else []
         return ["optuna", self.version, self.protocol, table.hash] + what
 
     def commands(self, row, table, seeds):
         command = [self.python, self.driver, table.path, row.sampler, row.pruner]
         command += ["--budget", f"{self.budget:g}", "--seeds", ",".join(map(str, seeds))]
-        yield command + ([] if row.center is None else [f"--center={row.center:g}"])
+        command += [] if row.center is None else [f"--center={row.center:g}"]
+        yield command + (["--usual"] if row.usual else [])
 
 
 def run_row(engine, cache, row, table, seeds):

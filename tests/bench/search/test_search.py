@@ -269,6 +269,18 @@ def test_optuna_starts_at_the_law_when_told_of_it(t):
         assert result["trace"][0] == [10000, made.final(int(row["trial"]))]
 
 
+def test_optuna_starts_at_usual_values_when_told_of_them(t):
+    made = table.Table(write_table(t.folder, "bowl", POINTS))
+    rates = sorted({float(r["learning_rate"]) for r in made.rows})
+    nearest = min(rates, key=lambda rate: abs(math.log(rate / 3e-3)))
+    for result in follow(made.path, made, ["tpe", "median", "--usual"]):
+        first = result["trace"][0][1]
+        finals = [
+            made.final(int(r["trial"])) for r in made.rows if float(r["learning_rate"]) == nearest
+        ]
+        assert first in finals and len(finals) < len(made.rows)
+
+
 def test_optuna_prunes_and_the_pruned_count(t):
     made = table.Table(write_table(t.folder, "bowl", POINTS))
     for result in follow(made.path, made, ["tpe", "hyperband"]):
