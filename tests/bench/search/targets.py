@@ -15,8 +15,8 @@ FINALS = [
     ("prior misplaced by two octaves, the worse way", rows.MISPLACED, {"0.0025": 7, "0.001": 10}),
 ]
 REGRET_FROM, REGRET_RATIO = 2, 1.1
-# A rival at the table's best and ours not: no ratio, and no infinity in JSON.
-NEVER = 1e9
+# A regret below this share of the median setting's is none: seeds alone differ by more.
+REGRET_LEAST = 1e-3
 KILLED_MOST = 0.05
 RATIO_MOST, P99_MOST_US = 1.5, 20000
 
@@ -84,11 +84,10 @@ def normalised(cells, label, tables, at):
 
 
 def ratio_at(cells, tables, rivals, at):
-    """(ratio, ours, theirs, whose): ours over the lowest of the rivals'."""
+    """(ratio, ours, theirs, whose): ours over the lowest of the rivals', or over REGRET_LEAST."""
     ours = normalised(cells, rows.DEFAULT, tables, at)
     theirs, label = min((normalised(cells, r, tables, at), r) for r in rivals)
-    ratio = ours / theirs if theirs > 0 else 1.0 if ours <= 0 else NEVER
-    return ratio, ours, theirs, label
+    return max(ours, REGRET_LEAST) / max(theirs, REGRET_LEAST), ours, theirs, label
 
 
 def regret_ratio(claim, cells, groups, rivals):

@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
@@ -154,6 +155,18 @@ def test_targets_say_met_and_missed(t):
     assert targets.target("c", 2.0, 2)["met"] is True
     assert targets.target("c", 2.01, 2)["met"] is False
     assert targets.target("c", None, 2)["met"] is None
+
+
+def test_regrets_that_no_seed_would_show_are_equal(t):
+    one = types.SimpleNamespace(name="one")
+    cells = {
+        rows.DEFAULT: {"one": types.SimpleNamespace(scaled=[0.3, 0.0004, 0.004])},
+        "a": {"one": types.SimpleNamespace(scaled=[0.2, 0.0, 0.0])},
+        "b": {"one": types.SimpleNamespace(scaled=[0.4, 0.1, 0.1])},
+    }
+    found = [targets.ratio_at(cells, [one], ["a", "b"], at) for at in range(3)]
+    assert [round(ratio, 9) for ratio, *_ in found] == [1.5, 1.0, 4.0]
+    assert all(label == "a" for *_, label in found)
 
 
 def test_rows_have_labels_of_their_own(t):
