@@ -146,8 +146,12 @@ static int take(struct gathering *g,
         return 0;
     }
     esp_study_as_begun(other, row->begun_format);
-    if (other->stopping.repeats > 0 && row->scored != ESP_SCORED_SEEDS) {
-        *why = "an older espalier ran it, whose score leaves its repeats out";
+    /* Since scores are of all seeds, bayes also begins elsewhere (search/usual.h). */
+    if (row->scored != ESP_SCORED_SEEDS &&
+        (other->stopping.repeats > 0 || other->method == ESP_METHOD_BAYES)) {
+        *why = other->stopping.repeats > 0
+                   ? "an older espalier ran it, whose score leaves its repeats out"
+                   : "an older espalier ran it, whose bayes began elsewhere";
         esp_study_destroy(other);
         return 0;
     }

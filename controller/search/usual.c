@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Of the draws on an axis where any value up to the usual one will do. */
+/* Of the draws on an axis where any value up to the usual one will do; more where more of the
+ * range lies below it. */
 #define BELOW_SHARE 0.75
 
 static const struct {
@@ -28,16 +29,30 @@ static bool is_wanted(const struct esp_study *study)
            (prior->kind == ESP_PRIOR_STEP_LAW || !prior->given);
 }
 
-/* Other distributions are a prior of the user's own, and SGD's learning rates another matter.
- */
-static bool is_open(const struct esp_study *study, const struct esp_param *param, bool rate)
+/* SGD's learning rates are another matter, and so are those of several optimizers at once. */
+static bool is_adam(const struct esp_study *study)
 {
-    switch (param->distribution) {
+    for (int i = 0; i < study->param_count; i++) {
+        const struct esp_param *param = &study->params[i];
+        if (strcmp(param->name, "optimizer") == 0) {
+            const struct esp_value *only = param->choices;
+            return param->choice_count == 1 && only->type == ESP_VALUE_TEXT &&
+                   strncmp(only->text, "adam", 4) == 0;
+        }
+    }
+    return !study->builtin || study->trainer.optimizer == ESP_OPTIMIZER_ADAMW;
+}
+
+/* Other distributions are a prior of the user's own; and what is known of learning rates are
+ * decades, which a linear axis does not have. */
+static bool is_open(const struct esp_study *study, const struct esp_axis *axis, bool rate)
+{
+    switch (study->params[axis->param].distribution) {
     case ESP_UNIFORM:
     case ESP_LOG_UNIFORM_VALUES:
     case ESP_INT_UNIFORM:
     case ESP_CATEGORICAL:
-        return !rate || !study->builtin || study->trainer.optimizer == ESP_OPTIMIZER_ADAMW;
+        return axis->kind != ESP_AXIS_NOMINAL && (!rate || (axis->octaves && is_adam(study)));
     default:
         return false;
     }
@@ -53,8 +68,7 @@ void esp_usual_make(struct esp_usual *usual, const struct esp_space *space)
             continue;
         }
         const struct esp_axis *axis = &space->axes[at];
-        if (axis->kind == ESP_AXIS_NOMINAL ||
-            !is_open(study, &study->params[axis->param], !known[i].most)) {
+        if (!is_open(study, axis, !known[i].most)) {
             continue;
         }
         double middle = esp_space_coordinate(space, at, known[i].value);
@@ -80,10 +94,11 @@ static double draw(const struct esp_usual_axis *usual, const struct esp_axis *ax
     if (!usual->most) {
         return between(usual, axis->low, axis->high, u);
     }
-    if (u < BELOW_SHARE) {
-        return axis->low + u / BELOW_SHARE * (usual->at - axis->low);
+    double below = fmax(BELOW_SHARE, (usual->at - axis->low) / (axis->high - axis->low));
+    if (u < below) {
+        return axis->low + u / below * (usual->at - axis->low);
     }
-    return between(usual, usual->at, axis->high, (u - BELOW_SHARE) / (1 - BELOW_SHARE));
+    return between(usual, usual->at, axis->high, (u - below) / (1 - below));
 }
 
 void esp_usual_draw(const struct esp_usual *usual,

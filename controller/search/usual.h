@@ -6,7 +6,8 @@
  *   learning_rate, lr       near 3·10^-3, one σ being a decade: between Step Law's for a model
  *                           of 10^9 parameters (3·10^-4; arXiv 2503.04715) and what models under
  *                           a million want (3·10^-2), and around Adam's default of 10^-3 (Kingma
- *                           and Ba, arXiv 1412.6980). Not with SGD.
+ *                           and Ba, arXiv 1412.6980). Not with SGD, nor where it is not
+ *                           searched in octaves.
  *   l1, l2                  penalties up to 10^-4 (He et al., arXiv 1512.03385) do little harm,
  *                           larger ones soon do
  *   weight_decay            decoupled: up to 0.1 (Brown et al., arXiv 2005.14165)

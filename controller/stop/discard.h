@@ -34,8 +34,8 @@
  * quantity where a study may have repeats, and are not taken: controller/loop/calibration.h.)
  *
  * So a study's score is that of P whether it gave trials up or not, and later studies calibrate
- * on both alike. What is twice trained counts against a budget, which may end a study earlier
- * than P; and seconds are spent in another order, which is taken for noise.
+ * on both alike. What is twice trained counts against a budget, which may begin repeats, and end a
+ * study, earlier than in P; and seconds are spent in another order. Both are taken for noise.
  *
  * A study that ends without a complete trial has no b and no score, and is left out: given that
  * there is one, those that have one are exchangeable. What a person does in between (stops,

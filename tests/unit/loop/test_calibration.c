@@ -173,6 +173,18 @@ static void an_older_score_is_taken_only_where_there_can_be_no_repeats(void **st
     assert_true(takes("single/a", read_study("random", 10, 0)));
 }
 
+/* Where trials lie decides how many beat the best, and bayes begins elsewhere since. */
+static void an_older_score_of_bayes_is_not_taken(void **state)
+{
+    (void)state;
+    place("bayes");
+    finish_as("bayes/a", read_study("bayes", 10, 0), ESP_SCORED_SINGLE);
+    assert_false(takes("bayes/a", read_study("bayes", 10, 0)));
+    place("since");
+    finish("since/a", read_study("bayes", 10, 0));
+    assert_true(takes("since/a", read_study("bayes", 10, 0)));
+}
+
 /* Ten trainings are seven settings, nine are six: more than a tenth fewer. */
 static void trainings_that_are_kept_for_repeats_are_no_rivals(void **state)
 {
@@ -208,6 +220,7 @@ int main(void)
         cmocka_unit_test(trials_that_are_kept_for_repeats_are_no_rivals),
         cmocka_unit_test(trainings_that_are_kept_for_repeats_are_no_rivals),
         cmocka_unit_test(an_older_score_is_taken_only_where_there_can_be_no_repeats),
+        cmocka_unit_test(an_older_score_of_bayes_is_not_taken),
     };
     return cmocka_run_group_tests_name("loop/calibration", tests, make_root, remove_root);
 }

@@ -97,6 +97,16 @@ static void small_penalties_are_as_good_as_each_other(void **state)
     near(share_up_to(1e-2), 0.75 + 0.25 * 0.6827 / 0.9876, 3e-3); /* 2.5 σ are in the range */
 }
 
+/* 0.12 is a sixth above the limit: a quarter of the draws there would be more than uniform. */
+static void a_range_hardly_beyond_the_usual_is_not_drawn_to_its_end(void **state)
+{
+    (void)state;
+    add("weight_decay", ESP_UNIFORM, 0, 0.12);
+    assert_int_equal(count_of_usual(), 1);
+    near(share_up_to(0.1), 1 / 1.2, 1e-3);
+    near(share_up_to(0.12), 1, 0);
+}
+
 static void linear_ranges_are_drawn_from_in_their_own_unit(void **state)
 {
     (void)state;
@@ -161,6 +171,25 @@ static void sgd_has_other_learning_rates(void **state)
     assert_int_equal(count_of_usual(), 0);
     study.trainer.optimizer = ESP_OPTIMIZER_ADAMW;
     assert_int_equal(count_of_usual(), 1);
+
+    static struct esp_value names[] = {{.type = ESP_VALUE_TEXT, .text = "adamw"},
+                                       {.type = ESP_VALUE_TEXT, .text = "sgd"}};
+    struct esp_param *param = add("optimizer", ESP_CATEGORICAL, 0, 0);
+    param->choices = names;
+    param->choice_count = 2;
+    assert_int_equal(count_of_usual(), 0);
+    param->distribution = ESP_CONSTANT;
+    param->choice_count = 1;
+    assert_int_equal(count_of_usual(), 1);
+    param->choices = names + 1;
+    assert_int_equal(count_of_usual(), 0);
+}
+
+static void a_linear_learning_rate_is_left_alone(void **state)
+{
+    (void)state;
+    add("learning_rate", ESP_UNIFORM, 0, 0.1);
+    assert_int_equal(count_of_usual(), 0);
 }
 
 static void prior_none_a_centre_and_the_ablation_want_no_usual_values(void **state)
@@ -216,6 +245,22 @@ static void bayes_begins_in_many_dimensions_with_usual_values(void **state)
     assert_in_range(small_penalties_of_bayes(), 0, 4);
 }
 
+/* There the surrogate has a shape in mind from the first trial on, which is the middle. */
+static void few_dimensions_do_not_need_them(void **state)
+{
+    (void)state;
+    add("learning_rate", ESP_LOG_UNIFORM_VALUES, 1e-8, 1e1);
+    add("l1", ESP_LOG_UNIFORM_VALUES, 1e-7, 1e2);
+    struct esp_sampler *sampler;
+    struct esp_reason reason;
+    double values[2];
+    assert_int_equal(esp_sampler_create(&study, &sampler, NULL), 0);
+    assert_int_equal(esp_sampler_propose(sampler, 0, values, &reason), 0);
+    near(log10(values[0]), -3.5, 1e-6);
+    near(log10(values[1]), -2.5, 1e-6);
+    esp_sampler_destroy(sampler);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +273,9 @@ int main(void)
         cmocka_unit_test_setup(ranges_beside_the_usual_value_are_believed, begin),
         cmocka_unit_test_setup(a_distribution_of_the_users_own_is_left_alone, begin),
         cmocka_unit_test_setup(sgd_has_other_learning_rates, begin),
+        cmocka_unit_test_setup(a_linear_learning_rate_is_left_alone, begin),
+        cmocka_unit_test_setup(a_range_hardly_beyond_the_usual_is_not_drawn_to_its_end, begin),
+        cmocka_unit_test_setup(few_dimensions_do_not_need_them, begin),
         cmocka_unit_test_setup(prior_none_a_centre_and_the_ablation_want_no_usual_values,
                                begin),
         cmocka_unit_test_setup(bayes_begins_in_many_dimensions_with_usual_values, begin),
