@@ -51,7 +51,9 @@ know_agent(struct esp_core *core, uint64_t id, const struct esp_hello *hello)
     return esp_agent_find(core, id);
 }
 
-/* One of our processes, as the agent's list shows it. */
+/* One of our processes, as the agent's list shows it. A list without it may have been made
+ * before it was started, and have lain in a broken connection since: only the answer to our
+ * question is believed. */
 static void
 compare_process(struct esp_core *core, struct esp_trial_process *p, uint64_t agent, bool listed)
 {
@@ -65,13 +67,16 @@ compare_process(struct esp_core *core, struct esp_trial_process *p, uint64_t age
     if (p->agent != agent) {
         return;
     }
-    if (!listed && p->class == ESP_PROCESS_STARTING) {
+    bool starting = p->class == ESP_PROCESS_STARTING;
+    bool gone = !listed && !p->seen && !starting;
+    if (!listed && starting) {
         esp_send_spawn(core, p);
-    } else if (!listed && !p->seen) {
+    } else if (gone && p->missed) {
         /* Started by an earlier incarnation, and gone without a trace. */
         esp_process_exited(core, p, &(struct esp_exited){.key = p->key, .status = -1});
         return;
     }
+    p->missed = gone;
     if (p->killing) {
         esp_send_kill(core, p);
     }
@@ -97,11 +102,16 @@ static void hello_agent(struct esp_core *core, struct esp_peer peer, const struc
                      (uint32_t)(agent - core->agents),
                      core->now + core->options.lease_ms + core->options.margin_ms);
     welcome(core, peer, NULL);
+    bool missed = false;
     for (uint32_t i = core->alive.first; i != ESP_NOWHERE;) {
         uint32_t next = esp_list_next(core, ESP_LIST_ALIVE, i);
         struct esp_trial_process *p = &core->processes[i];
         compare_process(core, p, peer.key, in_list(h->processes, h->process_count, p->key));
+        missed = missed || (p->agent == peer.key && !p->exited && p->missed);
         i = next;
+    }
+    if (missed) {
+        esp_send_simple(core, peer, ESP_MESSAGE_INTRODUCE);
     }
     for (uint32_t i = 0; i < h->process_count; i++) {
         const struct esp_trial_process *p = esp_process_find(core, h->processes[i]);

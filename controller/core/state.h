@@ -100,6 +100,7 @@ struct esp_trial_process {
     enum esp_process_class class;
     bool connected;
     bool seen;        /* it has said Hello to this incarnation */
+    bool missed;      /* its agent's last Hello did not list it, and is asked again */
     bool killing;     /* a Kill of ours is out, or waits for the agent */
     bool killing_now; /* with SIGKILL */
     int64_t heard, sent;

@@ -435,8 +435,31 @@ a_process_that_the_agent_does_not_know_any_more_frees_its_trial_at_once(void **s
     driver_input(d, ESP_INPUT_START);
     driver_expect(d, 0, ESP_TRIAL_RUNNING);
     driver_agent(d, 1, NULL, 0);
+    assert_int_equal(driver_sent(d, ESP_MESSAGE_INTRODUCE), 1);
+    driver_expect(d, 0, ESP_TRIAL_RUNNING);
+    driver_agent(d, 1, NULL, 0);
     driver_expect(d, 0, ESP_TRIAL_QUEUED);
     assert_int_equal(driver_sent(d, ESP_MESSAGE_SPAWN), 1);
+    driver_end(d);
+}
+
+/* The agent's Hello from before the process was started comes late, to the next incarnation. */
+static void a_stale_list_of_processes_ends_none(void **state)
+{
+    (void)state;
+    struct driver *d = set_up(1, 1);
+    driver_started(d, 0, 0);
+    uint64_t key = driver_trial(d, 0).process;
+    driver_reload(d);
+    driver_input(d, ESP_INPUT_START);
+    driver_agent(d, 1, NULL, 0);
+    driver_agent(d, 1, &key, 1);
+    assert_int_equal(driver_sent(d, ESP_MESSAGE_INTRODUCE), 0);
+    assert_int_equal(driver_sent(d, ESP_MESSAGE_SPAWN), 0);
+    driver_agent(d, 1, NULL, 0); /* another one: the answer before it does not count for it */
+    driver_expect(d, 0, ESP_TRIAL_RUNNING);
+    assert_int_equal(driver_sent(d, ESP_MESSAGE_INTRODUCE), 1);
+    assert_int_equal(driver_logged(d, ESP_EVENT_EXITED), 0);
     driver_end(d);
 }
 
@@ -583,6 +606,7 @@ int main(void)
         cmocka_unit_test(a_resumed_controller_repeats_the_latest_directive),
         cmocka_unit_test(
             a_process_that_the_agent_does_not_know_any_more_frees_its_trial_at_once),
+        cmocka_unit_test(a_stale_list_of_processes_ends_none),
         cmocka_unit_test(members_fill_a_process_and_a_crash_separates_them),
         cmocka_unit_test(a_nan_ends_the_trial_as_diverged),
         cmocka_unit_test(a_loss_ten_times_the_first_is_diverged),

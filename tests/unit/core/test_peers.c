@@ -280,6 +280,7 @@ static void spawns_and_kills_are_sent_again_when_the_agent_returns(void **state)
     uint64_t key = driver_find(&d, ESP_MESSAGE_SPAWN)->spawn.key;
     driver_agent(&d, 1, NULL, 0);
     assert_int_equal(driver_find(&d, ESP_MESSAGE_SPAWN)->spawn.key, key);
+    assert_int_equal(driver_sent(&d, ESP_MESSAGE_INTRODUCE), 0);
     assert_int_equal(d.outcome.event_count, 0);
     driver_hello(&d, key, NULL, 0);
     driver_input(&d, ESP_INPUT_TERMINATE);
