@@ -125,10 +125,11 @@ void ESP_CPU(linear_backward_weight)(const struct esp_kernels *kernels,
         p.a.step = p.m;
         p.b.step = p.n;
         p.c_step = p.n;
+        p.sums = op->transposed ? NULL : member_of(op->grad_bias, k);
         if (rows > 0) {
             ESP_CPU(multiply)(&p, kernels->state);
         }
-        if (op->grad_bias.data) {
+        if (op->transposed && op->grad_bias.data) {
             ESP_CPU(add_columns)(out, rows, op->width_out, member_of(op->grad_bias, k));
         }
     }

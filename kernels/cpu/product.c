@@ -156,15 +156,45 @@ ESP_INLINE void pack_panel(const struct product *p,
  * fetches ahead for by itself, and it follows so many at a time. */
 #define ROWS_ALONG 4
 
-static void pack(const struct product *p, const struct part *part, real *to)
+/* sums += `rows` rows of a panel's columns: those that have just been packed. */
+ESP_INLINE void add_rows(const real *b, int64_t step, int64_t rows, int64_t columns, real *sums)
+{
+    for (int64_t c = 0; c < columns && c < PANEL_COLUMNS; c += LANES) {
+        const int some = columns - c < LANES ? (int)(columns - c) : LANES;
+        vec sum = {0};
+        for (int64_t k = 0; k < rows; k++) {
+            sum += vec_load_part(b + k * step + c, some, 0);
+        }
+        vec_store_part(sums + c, vec_load_part(sums + c, some, 0) + sum, some);
+    }
+}
+
+static void pack(const struct product *p, const struct part *part, real *to, real *sums)
 {
     const int64_t along = p->b.transposed ? part->depth : ROWS_ALONG;
     for (int64_t k = 0; k < part->depth; k += along) {
         const int64_t some = part->depth - k < along ? part->depth - k : along;
         for (int64_t j = 0; j < part->columns;) {
+            const int64_t whole = panel_vectors(j, part->columns) * LANES;
+            const int64_t left = part->columns - j;
             pack_panel(p, part, j, k, some, to);
-            j += panel_vectors(j, part->columns) * LANES;
+            if (sums) {
+                const real *b = p->b.data + (part->k + k) * p->b.step + part->first + j;
+                add_rows(b, p->b.step, some, left < whole ? left : whole, sums + j);
+            }
+            j += whole;
         }
+    }
+}
+
+/* A part's sums are formed apart before they are added: the longer sum keeps its precision. */
+static void pack_and_sum(const struct product *p, const struct part *part, real *to, real *sums)
+{
+    _Static_assert(ESP_CPU_PACK / LANES <= ESP_CPU_SCRATCH, "as many columns as packed ones");
+    memset(sums, 0, (size_t)part->columns * sizeof(real));
+    pack(p, part, to, sums);
+    for (int64_t j = 0; j < part->columns; j++) {
+        p->sums[part->first + j] += sums[j];
     }
 }
 
@@ -328,7 +358,11 @@ void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *stat
             const int64_t depth = p->k - k < kc ? p->k - k : kc;
             const struct part part = {
                 .k = k, .depth = depth, .first = first, .columns = columns};
-            pack(p, &part, state->pack);
+            if (p->sums) {
+                pack_and_sum(p, &part, state->pack, state->scratch);
+            } else {
+                pack(p, &part, state->pack, NULL);
+            }
             for (int64_t i = 0; i < p->m; i += MC) {
                 const int64_t rows = p->m - i < MC ? p->m - i : MC;
                 multiply_block(p, state, &part, i, rows, k + depth == p->k);
@@ -366,6 +400,9 @@ void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *stat
         if (p->after) {
             p->after(p->context, i, rows, 0, (int)p->n);
         }
+    }
+    if (p->sums) {
+        ESP_CPU(add_columns)(p->b.data, p->k, (int)p->n, p->sums);
     }
 }
 

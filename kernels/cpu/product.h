@@ -14,7 +14,8 @@ enum triangle { TRIANGLE_NONE, TRIANGLE_RESULT, TRIANGLE_LEFT };
 /* c[m, n] = a[m, k] · b[k, n], or c += with `accumulate`. `after` (may be NULL) is told of each
  * block of c that is complete: `rows` rows from `row` by `columns` columns from `column`.
  * `beside` is what it reads or writes beside c (in c's shape and step), or NULL: a hint to
- * fetch it. */
+ * fetch it. `sums` [n] (may be NULL) += Σ over k of b, which then is not transposed and has
+ * b.step = n: they are formed while b is packed, and spare a pass over it. */
 struct product {
     int64_t m, n, k;
     struct matrix a, b;
@@ -26,6 +27,7 @@ struct product {
     void (*after)(const void *context, int64_t row, int64_t rows, int column, int columns);
     const real *beside;
     const void *context;
+    real *sums;
 };
 
 void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *state);

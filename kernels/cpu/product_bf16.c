@@ -74,4 +74,7 @@ void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *stat
             p->after(p->context, i, rows, 0, (int)p->n);
         }
     }
+    if (p->sums) {
+        ESP_CPU(add_columns)(p->b.data, p->k, (int)p->n, p->sums);
+    }
 }

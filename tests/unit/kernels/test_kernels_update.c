@@ -294,6 +294,46 @@ static void activations_are_exact_to_float(void **state)
     }
 }
 
+/* A product of ones leaves the slope alone in the gradient. */
+static void the_slope_of_gelu_is_exact_to_float(void **state)
+{
+    (void)state;
+    const int points = 20001;
+    struct esp_kernels *k;
+    for (int level = 0; level < ESP_CPU_F64; level++) {
+        if (!esp_cpu_level_supported((enum esp_cpu_level)level)) {
+            continue;
+        }
+        open_or_skip((enum esp_cpu_level)level, &k);
+        struct run r = start_run(
+            k, (struct extents){.members = 1, .sequences = 1, .context = points, .width = 1});
+        r.batch.control = r.control;
+        const int grad = add_input(&r, points, 0, 1), weight = add_input(&r, 1, 0, 1);
+        const int pre = add_input(&r, points, 0, 0), out = add_output(&r, points, -1);
+        for (int i = 0; i < points; i++) {
+            put(&r, view(&r, pre), i, (i - points / 2) * 1e-3);
+        }
+        k->linear_backward_input(
+            k,
+            &r.batch,
+            &(struct esp_linear_backward_input){.grad_out = view(&r, grad),
+                                                .weight = view(&r, weight),
+                                                .grad_in = view(&r, out),
+                                                .pre = view(&r, pre),
+                                                .rows = {.count = points},
+                                                .width_in = 1,
+                                                .width_out = 1,
+                                                .activation = ESP_KERNEL_GELU});
+        for (int i = 0; i < points; i++) {
+            const double x = get(&r, view(&r, pre), i);
+            const double density = exp(-x * x / 2) / sqrt(2 * M_PI);
+            near(get(&r, view(&r, out), i), (1 + erf(x * M_SQRT1_2)) / 2 + x * density, 4e-7);
+        }
+        end_run(&r);
+        esp_kernels_close(k);
+    }
+}
+
 static void nan_comes_through_every_activation(void **state)
 {
     (void)state;
@@ -336,6 +376,7 @@ int main(void)
         cmocka_unit_test(a_gradient_that_is_not_finite_changes_no_weight),
         cmocka_unit_test(dropout_keeps_what_its_key_says),
         cmocka_unit_test(activations_are_exact_to_float),
+        cmocka_unit_test(the_slope_of_gelu_is_exact_to_float),
         cmocka_unit_test(nan_comes_through_every_activation),
         cmocka_unit_test(more_memory_than_there_is_is_refused),
     };
