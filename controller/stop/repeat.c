@@ -175,6 +175,12 @@ uint32_t esp_repeat_of(const struct esp_repeat *r, uint32_t trial)
     return r->trials[trial].of;
 }
 
+int64_t esp_repeat_horizon(const struct esp_repeat *r, uint32_t trial)
+{
+    assert(trial < r->count);
+    return r->trials[trial].horizon;
+}
+
 const struct esp_seeds *esp_repeat_seeds(const struct esp_repeat *r, uint32_t trial)
 {
     assert(trial < r->count);

@@ -70,7 +70,8 @@ void esp_repeat_paused(struct esp_repeat *repeat, uint32_t trial, bool held);
 void esp_repeat_ended(struct esp_repeat *repeat, uint32_t trial, enum esp_cause cause);
 
 /* Nothing else is to be done: REPEAT the settings of a trial, CONTINUE a repeat that waits, or
- * NONE. `may_repeat`: run_cap and budget allow one more training to the horizon. */
+ * NONE. `may_repeat`: run_cap allows one more training; whether the budget pays the one that is
+ * named is the asker's to tell (scheduler.c). */
 struct esp_verdict esp_repeat_next(const struct esp_repeat *repeat, bool may_repeat);
 /* To a report of a repeat. */
 struct esp_verdict
@@ -82,6 +83,8 @@ uint32_t esp_repeat_live(const struct esp_repeat *repeat);
 bool esp_repeat_was_last(const struct esp_repeat *repeat);
 /* The setting's first trial, of which this one is a repeat; its own number when it is none. */
 uint32_t esp_repeat_of(const struct esp_repeat *repeat, uint32_t trial);
+/* A trial's horizon as created. */
+int64_t esp_repeat_horizon(const struct esp_repeat *repeat, uint32_t trial);
 /* All seeds of a setting, by its first trial. */
 const struct esp_seeds *esp_repeat_seeds(const struct esp_repeat *repeat, uint32_t trial);
 /* The setting that ranks first over all its seeds, by its first trial: what `best` names. -1
