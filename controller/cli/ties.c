@@ -32,47 +32,55 @@ static int add_owed(void *context, const struct esp_reader_trial *trial)
     return 0;
 }
 
+static void add_tied(const struct esp_ledger *ledger,
+                     const struct esp_best *best,
+                     size_t row,
+                     struct esp_tie *out)
+{
+    out->trials[out->count++] = best->rows.trials[row].trial;
+    if (out->count <= ESP_REPEAT_LEADERS && best->seeds[row].count < most_seeds(ledger)) {
+        out->further++;
+        out->tokens += (double)ledger->study->trainer.tokens;
+    }
+}
+
 int esp_tie_find(const struct esp_ledger *ledger,
                  const struct esp_best *best,
                  struct esp_tie *out,
                  struct esp_error *error)
 {
     const struct esp_rows *rows = &best->rows;
-    *out = (struct esp_tie){.rows = calloc(rows->count + 1, sizeof *out->rows)};
-    if (!out->rows) {
+    *out = (struct esp_tie){.trials = calloc(rows->count + 1, sizeof *out->trials),
+                            .noise = best->noise};
+    if (!out->trials) {
         return esp_error_set(error, -ENOMEM, "out of memory.");
     }
     for (size_t i = 1; i < rows->count; i++) {
         /* Equal to the last bit is the same training, drawn twice. */
         bool same = rows->trials[i].value == rows->trials[0].value;
         if (!same && esp_seeds_tie(&best->seeds[0], &best->seeds[i], best->noise)) {
-            out->count += out->count == 0;
-            out->rows[out->count++] = i;
-        }
-    }
-    for (size_t k = 0; k < out->count && k < ESP_REPEAT_LEADERS; k++) {
-        size_t row = out->rows[k];
-        if (best->seeds[row].count < most_seeds(ledger)) {
-            out->further++;
-            out->tokens += (double)ledger->study->trainer.tokens;
+            if (out->count == 0) {
+                add_tied(ledger, best, 0, out);
+            }
+            add_tied(ledger, best, i, out);
         }
     }
     return 0;
 }
 
-int esp_tie_load(struct esp_ledger *ledger,
-                 const struct esp_best *best,
-                 struct esp_tie *out,
-                 struct esp_error *error)
+int esp_tie_load(struct esp_ledger *ledger, struct esp_tie *out, struct esp_error *error)
 {
-    int rc = esp_tie_find(ledger, best, out, error);
+    struct esp_best best = {0};
+    int rc = esp_best_load(ledger, ESP_REPEAT_LOOKED_AT, &best, error);
+    rc = rc < 0 ? rc : esp_tie_find(ledger, &best, out, error);
+    esp_best_release(&best);
     bool cut_off = rc == 0 && out->further > 0 && ledger->state == ESP_STUDY_BUDGET;
     return cut_off ? esp_reader_trials(ledger->reader, add_owed, out, error) : rc;
 }
 
 void esp_tie_release(struct esp_tie *tie)
 {
-    free(tie->rows);
+    free(tie->trials);
     *tie = (struct esp_tie){0};
 }
 
@@ -154,11 +162,9 @@ static void add_remedy(const struct esp_tie *tie,
 void esp_tie_words(const struct esp_tie *tie,
                    const char *dir,
                    const struct esp_ledger *ledger,
-                   const struct esp_best *best,
                    const struct esp_reader_totals *totals,
                    struct esp_buffer *out)
 {
-    const struct esp_rows *rows = &best->rows;
     bool over = ledger->state == ESP_STUDY_COMPLETE || ledger->state == ESP_STUDY_BUDGET;
     if (tie->count == 0) {
         return;
@@ -167,32 +173,27 @@ void esp_tie_words(const struct esp_tie *tie,
         esp_buffer_addf(out,
                         "%s#%lld",
                         k > 1 ? ", " : "a tie, as far as the seed tells: ",
-                        (long long)rows->trials[tie->rows[k]].trial);
+                        (long long)tie->trials[k]);
     }
     esp_buffer_addf(out,
                     " with #%lld (a seed alone moves the loss by about %.2g)\n",
-                    (long long)rows->trials[0].trial,
-                    best->noise);
+                    (long long)tie->trials[0],
+                    tie->noise);
     if (over && tie->further > 0) {
         add_remedy(tie, dir, ledger, totals, out);
     }
 }
 
-void esp_tie_json(const struct esp_tie *tie,
-                  const struct esp_best *best,
-                  struct esp_buffer *out)
+void esp_tie_json(const struct esp_tie *tie, struct esp_buffer *out)
 {
     if (tie->count == 0) {
         esp_buffer_add(out, "null");
         return;
     }
     for (size_t k = 0; k < tie->count; k++) {
-        esp_buffer_addf(out,
-                        "%s%lld",
-                        k ? "," : "{\"trials\":[",
-                        (long long)best->rows.trials[tie->rows[k]].trial);
+        esp_buffer_addf(out, "%s%lld", k ? "," : "{\"trials\":[", (long long)tie->trials[k]);
     }
     esp_buffer_add(out, "],\"noise\":");
-    esp_buffer_json_real(out, best->noise);
+    esp_buffer_json_real(out, tie->noise);
     esp_buffer_addf(out, ",\"repeats\":%d,\"tokens\":%.0f}", tie->further, tie->tokens);
 }

@@ -6,10 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Leading settings with one seed that are looked at: ESP_REPEAT_LEADERS, and what is the same
- * training as one of them. */
-#define SINGLES_LOOKED_AT 16
-
 enum standing { LIVE, PAUSED, HELD, ENDED };
 
 struct esp_repeat_trial {
@@ -265,7 +261,7 @@ static int lead(const struct esp_repeat *r, double noise, struct leader *leaders
     for (uint32_t i = 0; i < r->repeated_count; i++) {
         count = place(leaders, count, leader_of(r, r->repeated[i], noise));
     }
-    for (uint32_t k = 1; k <= singles && k <= SINGLES_LOOKED_AT; k++) {
+    for (uint32_t k = 1; k <= singles && k <= ESP_REPEAT_LOOKED_AT; k++) {
         uint32_t trial = esp_ranking_at(&r->singles, k).trial;
         if (!is_same_training(r, trial, leaders, count)) {
             count = place(leaders, count, leader_of(r, trial, noise));

@@ -31,6 +31,9 @@
 
 #define ESP_REPEAT_LEADERS 3
 #define ESP_REPEATS_MAX 2
+/* Leading settings with one seed that are looked at: ESP_REPEAT_LEADERS, and what is the same
+ * training as one of them. */
+#define ESP_REPEAT_LOOKED_AT 16
 
 struct esp_repeat_trial; /* repeat.c */
 

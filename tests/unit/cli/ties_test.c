@@ -48,7 +48,7 @@ static const char *words(void)
     struct esp_tie tie;
     assert_int_equal(esp_tie_find(&ledger, &best, &tie, NULL), 0);
     esp_buffer_clear(&out);
-    esp_tie_words(&tie, "runs/x", &ledger, &best, &totals, &out);
+    esp_tie_words(&tie, "runs/x", &ledger, &totals, &out);
     esp_tie_release(&tie);
     return esp_buffer_get(&out);
 }
@@ -58,7 +58,7 @@ static const char *json(void)
     struct esp_tie tie;
     assert_int_equal(esp_tie_find(&ledger, &best, &tie, NULL), 0);
     esp_buffer_clear(&out);
-    esp_tie_json(&tie, &best, &out);
+    esp_tie_json(&tie, &out);
     esp_tie_release(&tie);
     return esp_buffer_get(&out);
 }
