@@ -51,7 +51,7 @@ int esp_cmd_best(const struct esp_arguments *arguments, struct esp_error *error)
     int rc = esp_ledger_open(arguments->operands[0], &ledger, error);
     rc = rc < 0 ? rc : esp_best_load(&ledger, limit, &best, error);
     rc = rc < 0 ? rc : esp_reader_totals(ledger.reader, &totals, error);
-    rc = rc < 0 ? rc : esp_tie_load(&ledger, &tie, error);
+    rc = rc < 0 ? rc : esp_tie_load(&ledger, &totals, &tie, error);
     if (rc < 0) {
         code = esp_exit_of(rc);
         goto out;

@@ -143,7 +143,7 @@ int esp_cmd_status(const struct esp_arguments *arguments, struct esp_error *erro
     }
     rc = esp_reader_totals(ledger.reader, &totals, error);
     rc = rc < 0 ? rc : esp_best_load(&ledger, 1, &standing.best, error);
-    rc = rc < 0 ? rc : esp_tie_load(&ledger, &standing.tie, error);
+    rc = rc < 0 ? rc : esp_tie_load(&ledger, &totals, &standing.tie, error);
     rc = rc < 0 ? rc : esp_discards_read(&ledger, &standing.discards, error);
     esp_reader_end(ledger.reader);
     if (rc < 0) {

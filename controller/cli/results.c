@@ -384,7 +384,7 @@ int esp_results_print(const char *dir, struct esp_error *error)
     if (esp_ledger_open(dir, &ledger, error) < 0 ||
         esp_reader_totals(ledger.reader, &totals, error) < 0 ||
         esp_best_load(&ledger, BEST_ROWS, &best, error) < 0 ||
-        esp_tie_load(&ledger, &tie, error) < 0 ||
+        esp_tie_load(&ledger, &totals, &tie, error) < 0 ||
         esp_rows_load(ledger.reader, &all, error) < 0 ||
         esp_discards_read(&ledger, &discards, error) < 0) {
         goto out;

@@ -18,27 +18,101 @@ static double round_up(double value)
 static uint32_t most_seeds(const struct esp_ledger *ledger)
 {
     int repeats = ledger->study->stopping.repeats;
-    return 1 + (uint32_t)(repeats > 0 ? repeats : 1);
+    return (uint32_t)(repeats > 0 ? repeats : 1);
 }
 
+/* What a trial that a budget cut off has still to train; of a leader's repeats that is told as
+ * what settles the tie. */
 static int add_owed(void *context, const struct esp_reader_trial *trial)
 {
     struct esp_tie *tie = context;
     int64_t done = trial->tokens > 0 ? trial->tokens : 0;
     int64_t until = trial->until < trial->horizon ? trial->until : trial->horizon;
+    for (size_t k = 0; k < tie->leaders; k++) {
+        if (trial->repeats == tie->trials[k]) {
+            return 0;
+        }
+    }
     if (trial->state == ESP_TRIAL_PAUSED && !trial->held && done < until) {
         tie->owed += (double)(until - done);
     }
     return 0;
 }
 
-static void add_tied(const struct esp_ledger *ledger,
-                     const struct esp_best *best,
-                     size_t row,
-                     struct esp_tie *out)
+/* What was made of a setting's further seeds; what failed or was stopped was made, too. */
+struct made {
+    uint32_t count;
+    int open;
+    double left; /* tokens that the open ones have still to train */
+};
+
+static bool goes_on(const struct esp_reader_trial *trial)
 {
-    out->trials[out->count++] = best->rows.trials[row].trial;
-    if (out->count <= ESP_REPEAT_LEADERS && best->seeds[row].count < most_seeds(ledger)) {
+    return trial->state < ESP_TRIAL_COMPLETE && trial->state != ESP_TRIAL_STOPPING &&
+           !trial->held;
+}
+
+static struct made made_of(const struct esp_best *best, size_t row)
+{
+    struct made made = {0};
+    for (size_t i = 0; i < best->repeats.count; i++) {
+        const struct esp_reader_trial *t = &best->repeats.trials[i];
+        if (t->repeats != best->rows.trials[row].trial) {
+            continue;
+        }
+        made.count++;
+        if (goes_on(t)) {
+            made.open++;
+            made.left += (double)(t->horizon - (t->tokens > 0 ? t->tokens : 0));
+        }
+    }
+    return made;
+}
+
+/* A setting with one seed that is another's training, one with several seeds or a row before
+ * it: the controller passes over it, too (controller/stop/repeat.c). */
+static bool is_drawn_twice(const struct esp_best *best, size_t row, const bool *kept)
+{
+    for (size_t i = 0; i < best->rows.count && made_of(best, row).count == 0; i++) {
+        if (i != row && (i < row ? kept[i] : made_of(best, i).count > 0) &&
+            esp_repeat_same(best->rows.trials[i].value, best->rows.trials[row].value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Settings first repeated since the last new one; no more than ESP_REPEAT_LEADERS are. */
+static int repeated_since(const struct esp_best *best, int64_t trials)
+{
+    const struct esp_rows *rows = &best->repeats;
+    int64_t newest = trials - 1;
+    int since = 0;
+    for (size_t i = rows->count; i-- > 0;) { /* by number */
+        newest -= rows->trials[i].repeats >= 0 && rows->trials[i].trial == newest;
+    }
+    for (size_t i = 0; i < rows->count; i++) {
+        bool is_first = rows->trials[i].repeats >= 0 && rows->trials[i].trial > newest;
+        for (size_t k = 0; k < i && is_first; k++) {
+            is_first = rows->trials[k].repeats != rows->trials[i].repeats;
+        }
+        since += is_first;
+    }
+    return since;
+}
+
+static void add_further(const struct esp_ledger *ledger,
+                        const struct made *made,
+                        int *since,
+                        struct esp_tie *out)
+{
+    if (made->open > 0) {
+        out->further += made->open;
+        out->begun += made->open;
+        out->tokens += made->left;
+    } else if (made->count < most_seeds(ledger) &&
+               (made->count > 0 || *since < ESP_REPEAT_LEADERS)) {
+        *since += made->count == 0;
         out->further++;
         out->tokens += (double)ledger->study->trainer.tokens;
     }
@@ -46,33 +120,52 @@ static void add_tied(const struct esp_ledger *ledger,
 
 int esp_tie_find(const struct esp_ledger *ledger,
                  const struct esp_best *best,
+                 const struct esp_reader_totals *totals,
                  struct esp_tie *out,
                  struct esp_error *error)
 {
-    const struct esp_rows *rows = &best->rows;
-    *out = (struct esp_tie){.trials = calloc(rows->count + 1, sizeof *out->trials),
+    size_t count = best->rows.count, first = count, rank = 0, tied[ESP_REPEAT_LEADERS];
+    bool *kept = calloc(count + 1, sizeof *kept);
+    *out = (struct esp_tie){.trials = calloc(count + 1, sizeof *out->trials),
                             .noise = best->noise};
-    if (!out->trials) {
+    if (!out->trials || !kept) {
+        free(kept);
         return esp_error_set(error, -ENOMEM, "out of memory.");
     }
-    for (size_t i = 1; i < rows->count; i++) {
-        /* Equal to the last bit is the same training, drawn twice. */
-        bool same = rows->trials[i].value == rows->trials[0].value;
-        if (!same && esp_seeds_tie(&best->seeds[0], &best->seeds[i], best->noise)) {
-            if (out->count == 0) {
-                add_tied(ledger, best, 0, out);
-            }
-            add_tied(ledger, best, i, out);
+    for (size_t i = 0; i < count; i++) {
+        kept[i] = !is_drawn_twice(best, i, kept);
+        if (!kept[i]) {
+            continue;
         }
+        rank++;
+        first = rank == 1 ? i : first;
+        if (i == first || esp_seeds_tie(&best->seeds[first], &best->seeds[i], best->noise)) {
+            if (rank <= ESP_REPEAT_LEADERS) {
+                tied[out->leaders++] = i;
+            }
+            out->trials[out->count++] = best->rows.trials[i].trial;
+        }
+    }
+    free(kept);
+    if (out->count < 2) {
+        out->count = out->leaders = 0;
+    }
+    int since = repeated_since(best, totals->trials);
+    for (size_t k = 0; k < out->leaders && out->leaders > 1; k++) {
+        struct made made = made_of(best, tied[k]);
+        add_further(ledger, &made, &since, out);
     }
     return 0;
 }
 
-int esp_tie_load(struct esp_ledger *ledger, struct esp_tie *out, struct esp_error *error)
+int esp_tie_load(struct esp_ledger *ledger,
+                 const struct esp_reader_totals *totals,
+                 struct esp_tie *out,
+                 struct esp_error *error)
 {
     struct esp_best best = {0};
     int rc = esp_best_load(ledger, ESP_REPEAT_LOOKED_AT, &best, error);
-    rc = rc < 0 ? rc : esp_tie_find(ledger, &best, out, error);
+    rc = rc < 0 ? rc : esp_tie_find(ledger, &best, totals, out, error);
     esp_best_release(&best);
     bool cut_off = rc == 0 && out->further > 0 && ledger->state == ESP_STUDY_BUDGET;
     return cut_off ? esp_reader_trials(ledger->reader, add_owed, out, error) : rc;
@@ -103,7 +196,9 @@ static int too_small(const struct esp_tie *tie,
     }
     double usd = b->usd > 0 ? esp_ledger_usd(ledger, seconds) : 0;
     const struct limit all[] = {
-        {"run_cap", (double)ledger->run_cap, (double)totals->trials + tie->further},
+        {"run_cap",
+         (double)ledger->run_cap,
+         (double)totals->trials + tie->further - tie->begun},
         {"budget.tokens", b->tokens, ceil(spent + more)},
         {"budget.hours", b->seconds / 3600, round_up(seconds / 3600)},
         {"budget.usd", b->usd, round_up(usd)},
@@ -124,13 +219,12 @@ static bool comes_first(const struct esp_tie *tie,
                         const struct esp_reader_totals *totals)
 {
     const struct esp_stopping *stopping = &ledger->study->stopping;
-    double horizon = tie->tokens / tie->further;
+    double horizon = (double)ledger->study->trainer.tokens;
     double trainings =
-        floor(((double)totals->spent_tokens + tie->owed) / horizon) + tie->further;
-    return ledger->state == ESP_STUDY_BUDGET && stopping->repeats > 0 &&
-           esp_repeat_reserve((uint32_t)stopping->repeats,
-                              stopping->repeats_by_name,
-                              (int64_t)trainings) >= (uint32_t)tie->further;
+        floor(((double)totals->spent_tokens + tie->owed + tie->tokens) / horizon);
+    uint32_t kept = esp_repeat_reserve(
+        (uint32_t)stopping->repeats, stopping->repeats_by_name, (int64_t)trainings);
+    return ledger->state == ESP_STUDY_BUDGET && kept > 0 && tie->tokens < horizon * (kept + 1);
 }
 
 static void add_remedy(const struct esp_tie *tie,

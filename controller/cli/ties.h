@@ -11,18 +11,24 @@ struct esp_tie {
     size_t count;    /* settings that tie with the first, itself included; 0: none */
     int64_t *trials; /* their first trials, the best first; owned */
     double noise;    /* what a seed is taken to do */
+    size_t leaders;  /* the first of them, which the controller would train again */
     int further;   /* trainings that give each leader one more seed; 0: they have had theirs */
-    double tokens; /* of these */
+    int begun;     /* of these: repeats that wait, which go on */
+    double tokens; /* that these have still to train */
     double owed; /* a budget cut trials off, which go on first: what they have still to train */
 };
 
 /* Among the rows of `best`. */
 int esp_tie_find(const struct esp_ledger *ledger,
                  const struct esp_best *best,
+                 const struct esp_reader_totals *totals,
                  struct esp_tie *out,
                  struct esp_error *error);
 /* Among as many as the controller looks at, however many rows are shown; with what is owed. */
-int esp_tie_load(struct esp_ledger *ledger, struct esp_tie *out, struct esp_error *error);
+int esp_tie_load(struct esp_ledger *ledger,
+                 const struct esp_reader_totals *totals,
+                 struct esp_tie *out,
+                 struct esp_error *error);
 void esp_tie_release(struct esp_tie *tie);
 
 /* "a tie, as far as the seed tells: #3 with #1 (a seed alone moves …)", and where the search

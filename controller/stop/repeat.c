@@ -240,13 +240,16 @@ static int place(struct leader *leaders, int count, struct leader new)
     return kept + 1;
 }
 
-/* Trials of the same values and seed, which a sampler may draw twice, are one training: their
- * losses are equal to the last bit. */
+bool esp_repeat_same(double loss, double other)
+{
+    return loss == other;
+}
+
 static bool
 is_same_training(const struct esp_repeat *r, uint32_t trial, const struct leader *to, int count)
 {
     for (int i = 0; i < count; i++) {
-        if (r->trials[to[i].trial].final == r->trials[trial].final) {
+        if (esp_repeat_same(r->trials[to[i].trial].final, r->trials[trial].final)) {
             return true;
         }
     }

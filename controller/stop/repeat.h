@@ -80,6 +80,11 @@ struct esp_verdict esp_repeat_next(const struct esp_repeat *repeat, bool may_rep
 struct esp_verdict
 esp_repeat_report(const struct esp_repeat *repeat, uint32_t trial, bool waiting);
 
+/* Whether two losses at the horizon are of one training: trials of the same values and seed,
+ * which a sampler may draw twice, are equal to the last bit. Among the settings that lead, one
+ * with a single seed is passed over when it is the same training as another. */
+bool esp_repeat_same(double loss, double other);
+
 /* Repeats that are queued or somewhere on a process. */
 uint32_t esp_repeat_live(const struct esp_repeat *repeat);
 /* Whether the last trial was a repeat. */

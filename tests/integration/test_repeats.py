@@ -152,7 +152,8 @@ def test_a_tie_is_told_behind_settings_that_were_drawn_twice(t):
     assert len(set(values.values())) == 3, values
     assert list(values.values()).count(min(values.values())) >= 3, values  # of three rows no other is one
     told = t.json("status", run)["tie"]
-    assert told and len({values[trial] for trial in told["trials"]}) == 3, (told, values)
+    assert told and len(told["trials"]) == 3 and told["repeats"] == 3, (told, values)
+    assert len({values[trial] for trial in told["trials"]}) == 3, (told, values)
     sentence = re.search(r"a tie, as far as the seed tells: .*", t.run("status", run)[0])[0]
     for rows in (1, 2, 5):
         assert sentence in t.run("best", run, "-n", str(rows))[0], (rows, sentence)
