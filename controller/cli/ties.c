@@ -21,11 +21,11 @@ static uint32_t most_seeds(const struct esp_ledger *ledger)
     return (uint32_t)(repeats > 0 ? repeats : 1);
 }
 
-/* What a trial that a budget cut off has still to train; of a leader's repeats that is told as
+/* Trials that were cut off, and those that wait in the queue. A leader's repeats are told as
  * what settles the tie. */
-static int add_owed(void *context, const struct esp_reader_trial *trial)
+double esp_tie_owed(const struct esp_tie *tie, const struct esp_reader_trial *trial)
 {
-    struct esp_tie *tie = context;
+    bool waits = trial->state == ESP_TRIAL_PAUSED || trial->state == ESP_TRIAL_QUEUED;
     int64_t done = trial->tokens > 0 ? trial->tokens : 0;
     int64_t until = trial->until < trial->horizon ? trial->until : trial->horizon;
     for (size_t k = 0; k < tie->leaders; k++) {
@@ -33,9 +33,13 @@ static int add_owed(void *context, const struct esp_reader_trial *trial)
             return 0;
         }
     }
-    if (trial->state == ESP_TRIAL_PAUSED && !trial->held && done < until) {
-        tie->owed += (double)(until - done);
-    }
+    return waits && !trial->held && done < until ? (double)(until - done) : 0;
+}
+
+static int add_owed(void *context, const struct esp_reader_trial *trial)
+{
+    struct esp_tie *tie = context;
+    tie->owed += esp_tie_owed(tie, trial);
     return 0;
 }
 

@@ -29,6 +29,8 @@ int esp_tie_load(struct esp_ledger *ledger,
                  const struct esp_reader_totals *totals,
                  struct esp_tie *out,
                  struct esp_error *error);
+/* Of a trial of a study whose budget is spent: what of it goes first once that is raised. */
+double esp_tie_owed(const struct esp_tie *tie, const struct esp_reader_trial *trial);
 void esp_tie_release(struct esp_tie *tie);
 
 /* "a tie, as far as the seed tells: #3 with #1 (a seed alone moves …)", and where the search

@@ -202,6 +202,32 @@ static void a_rival_that_was_drawn_twice_is_one(void **state)
     assert_non_null(strstr(words(), "1 training,"));
 }
 
+static void what_waits_or_is_queued_goes_first(void **state)
+{
+    (void)state;
+    const struct esp_tie tie = {.leaders = 1, .trials = (int64_t[]){3}};
+    struct esp_reader_trial t = {.repeats = -1,
+                                 .state = ESP_TRIAL_QUEUED,
+                                 .until = 600,
+                                 .horizon = HORIZON,
+                                 .tokens = -1};
+    assert_true(esp_tie_owed(&tie, &t) == 600);
+    t.tokens = 400;
+    assert_true(esp_tie_owed(&tie, &t) == 200);
+    t.state = ESP_TRIAL_PAUSED;
+    assert_true(esp_tie_owed(&tie, &t) == 200);
+    t.held = true;
+    assert_true(esp_tie_owed(&tie, &t) == 0);
+    t.held = false;
+    t.until = 2 * HORIZON;
+    assert_true(esp_tie_owed(&tie, &t) == HORIZON - 400);
+    t.repeats = 3; /* counted as what settles the tie */
+    assert_true(esp_tie_owed(&tie, &t) == 0);
+    t.repeats = -1;
+    t.state = ESP_TRIAL_COMPLETE;
+    assert_true(esp_tie_owed(&tie, &t) == 0);
+}
+
 /* Four tie: three are trained again. */
 static void as_many_leaders_are_counted_as_are_trained_again(void **state)
 {
@@ -232,6 +258,7 @@ int main(void)
         cmocka_unit_test_setup(no_more_settings_are_repeated_than_the_controller_would,
                                prepare),
         cmocka_unit_test_setup(a_rival_that_was_drawn_twice_is_one, prepare),
+        cmocka_unit_test_setup(what_waits_or_is_queued_goes_first, prepare),
         cmocka_unit_test_setup(as_many_leaders_are_counted_as_are_trained_again, prepare),
         cmocka_unit_test_setup(leaders_that_had_their_seeds_take_no_more, prepare),
     };
