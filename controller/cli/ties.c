@@ -4,14 +4,28 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#define ROUNDED "%.10g"
+
+static double as_printed(double value)
+{
+    char text[40];
+    snprintf(text, sizeof text, ROUNDED, value);
+    return strtod(text, NULL);
+}
+
 /* To a figure that can be read, and that is hardly more than what is needed: what is far beyond
- * it would be searched with first. */
+ * it would be searched with first. As printed it is no less than what is needed. */
 static double round_up(double value)
 {
     double unit = pow(10, floor(log10(value)) - 3);
-    return ceil(value / unit - 1e-9) * unit;
+    double units = ceil(value / unit - 1e-9); /* a division that erred is no unit more … */
+    if (as_printed(units * unit) < value) {
+        units++; /* … unless it did not err */
+    }
+    return as_printed(units * unit);
 }
 
 /* Further seeds that a setting may have: of a study that asks for none, one would tell. */
@@ -183,6 +197,7 @@ void esp_tie_release(struct esp_tie *tie)
 
 struct limit {
     const char *name;
+    bool whole; /* else it is rounded up to be read */
     double now, needed;
 };
 
@@ -201,11 +216,12 @@ static int too_small(const struct esp_tie *tie,
     double usd = b->usd > 0 ? esp_ledger_usd(ledger, seconds) : 0;
     const struct limit all[] = {
         {"run_cap",
+         true,
          (double)ledger->run_cap,
          (double)totals->trials + tie->further - tie->begun},
-        {"budget.tokens", b->tokens, ceil(spent + more)},
-        {"budget.hours", b->seconds / 3600, round_up(seconds / 3600)},
-        {"budget.usd", b->usd, round_up(usd)},
+        {"budget.tokens", true, b->tokens, ceil(spent + more)},
+        {"budget.hours", false, b->seconds / 3600, round_up(seconds / 3600)},
+        {"budget.usd", false, b->usd, round_up(usd)},
     };
     int count = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -250,7 +266,8 @@ static void add_remedy(const struct esp_tie *tie,
     } else if (count > 0 && comes_first(tie, ledger, totals)) {
         esp_buffer_addf(out, "; espalier set %s", dir);
         for (int i = 0; i < count; i++) {
-            esp_buffer_addf(out, " %s=%.10g", limits[i].name, limits[i].needed);
+            esp_buffer_addf(out, " %s=", limits[i].name);
+            esp_buffer_addf(out, limits[i].whole ? "%.0f" : ROUNDED, limits[i].needed);
         }
         esp_buffer_addf(out, ", then espalier resume %s", dir);
     }

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -108,6 +109,32 @@ static void every_limit_that_is_too_small_is_named(void **state)
     assert_non_null(command);
     assert_non_null(strstr(command, " run_cap=17 budget.hours=2.525 budget.usd=5.05,"));
     assert_null(strstr(command, "budget.tokens"));
+}
+
+/* What the command says after `name`. */
+static double told(const char *name)
+{
+    const char *at = strstr(words(), name);
+    assert_non_null(at);
+    return strtod(at + strlen(name), NULL);
+}
+
+static void no_limit_is_told_as_less_than_it_takes(void **state)
+{
+    (void)state;
+    study.trainer.tokens = 1234567891;
+    totals.spent_tokens = 24691357823; /* more than ten digits */
+    ledger.budget.tokens = 24691357823;
+    assert_true(told("budget.tokens=") == 24691357823.0 + 3 * 1234567891.0);
+    study.trainer.tokens = HORIZON;
+    totals.spent_tokens = 21 * HORIZON;
+    ledger.budget = (struct esp_budget){.seconds = 3600};
+    for (int i = 0; i < 1000; i++) { /* 1.15 hours and next to nothing, and more */
+        totals.device_seconds = 3600 * (1 + 1e-14 * i * i);
+        assert_true(told("budget.hours=") >=
+                    totals.device_seconds * (1 + 1.05 * 3000 / 21000) / 3600);
+        assert_true(told("budget.hours=") <= 1.152);
+    }
 }
 
 static void a_study_without_repeats_is_told_how_to_ask_for_them(void **state)
@@ -250,6 +277,7 @@ int main(void)
         cmocka_unit_test_setup(without_a_tie_nothing_is_said, prepare),
         cmocka_unit_test_setup(a_spent_budget_is_told_what_settles_the_tie, prepare),
         cmocka_unit_test_setup(every_limit_that_is_too_small_is_named, prepare),
+        cmocka_unit_test_setup(no_limit_is_told_as_less_than_it_takes, prepare),
         cmocka_unit_test_setup(a_study_without_repeats_is_told_how_to_ask_for_them, prepare),
         cmocka_unit_test_setup(a_search_that_goes_on_settles_its_ties_itself, prepare),
         cmocka_unit_test_setup(a_seed_that_failed_or_was_stopped_is_not_asked_for_again,
