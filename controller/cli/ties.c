@@ -136,6 +136,21 @@ static void add_further(const struct esp_ledger *ledger,
     }
 }
 
+static double mean_rate(const struct esp_reader_totals *totals)
+{
+    double spent = (double)totals->spent_tokens;
+    return spent > 0 ? totals->device_seconds / spent : 0;
+}
+
+/* Seconds that a token of the setting took: the controller begins a repeat only where the
+ * budget pays it at about this rate. */
+static double rate_of(const struct esp_reader_trial *trial,
+                      const struct esp_reader_totals *totals)
+{
+    bool known = trial->spent_tokens > 0 && trial->device_seconds > 0;
+    return known ? trial->device_seconds / (double)trial->spent_tokens : mean_rate(totals);
+}
+
 int esp_tie_find(const struct esp_ledger *ledger,
                  const struct esp_best *best,
                  const struct esp_reader_totals *totals,
@@ -171,7 +186,9 @@ int esp_tie_find(const struct esp_ledger *ledger,
     int since = repeated_since(best, totals->trials);
     for (size_t k = 0; k < out->leaders && out->leaders > 1; k++) {
         struct made made = made_of(best, tied[k]);
+        double before = out->tokens;
         add_further(ledger, &made, &since, out);
+        out->seconds += (out->tokens - before) * rate_of(&best->rows.trials[tied[k]], totals);
     }
     return 0;
 }
@@ -195,6 +212,9 @@ void esp_tie_release(struct esp_tie *tie)
     *tie = (struct esp_tie){0};
 }
 
+/* A twentieth more than they took: they may take longer. */
+#define LONGER 1.05
+
 struct limit {
     const char *name;
     bool whole; /* else it is rounded up to be read */
@@ -208,11 +228,9 @@ static int too_small(const struct esp_tie *tie,
                      struct limit limits[4])
 {
     const struct esp_budget *b = &ledger->budget;
-    double spent = (double)totals->spent_tokens, seconds = totals->device_seconds;
-    double more = tie->tokens + tie->owed;
-    if (spent > 0) { /* a twentieth more: they may take longer */
-        seconds *= 1 + 1.05 * more / spent;
-    }
+    double spent = (double)totals->spent_tokens, more = tie->tokens + tie->owed;
+    double seconds =
+        totals->device_seconds + LONGER * (tie->seconds + tie->owed * mean_rate(totals));
     double usd = b->usd > 0 ? esp_ledger_usd(ledger, seconds) : 0;
     const struct limit all[] = {
         {"run_cap",
@@ -233,18 +251,22 @@ static int too_small(const struct esp_tie *tie,
 }
 
 /* Whether the study, with its budget raised by these trainings, begins with them: as many are
- * kept of it. */
+ * kept of it, counted at the mean rate where tokens are not what it lacks. */
 static bool comes_first(const struct esp_tie *tie,
                         const struct esp_ledger *ledger,
                         const struct esp_reader_totals *totals)
 {
     const struct esp_stopping *stopping = &ledger->study->stopping;
     double horizon = (double)ledger->study->trainer.tokens;
-    double trainings =
-        floor(((double)totals->spent_tokens + tie->owed + tie->tokens) / horizon);
+    double spent = (double)totals->spent_tokens, more = tie->tokens + tie->owed;
+    double trainings = floor((spent + more) / horizon), left = tie->tokens;
+    bool lacks_tokens = ledger->budget.tokens > 0 && spent + more > ledger->budget.tokens;
+    if (!lacks_tokens && mean_rate(totals) > 0) {
+        left = fmax(left, LONGER * tie->seconds / mean_rate(totals));
+    }
     uint32_t kept = esp_repeat_reserve(
         (uint32_t)stopping->repeats, stopping->repeats_by_name, (int64_t)trainings);
-    return ledger->state == ESP_STUDY_BUDGET && kept > 0 && tie->tokens < horizon * (kept + 1);
+    return ledger->state == ESP_STUDY_BUDGET && kept > 0 && left < horizon * (kept + 1);
 }
 
 static void add_remedy(const struct esp_tie *tie,

@@ -12,9 +12,10 @@ struct esp_tie {
     int64_t *trials; /* their first trials, the best first; owned */
     double noise;    /* what a seed is taken to do */
     size_t leaders;  /* the first of them, which the controller would train again */
-    int further;   /* trainings that give each leader one more seed; 0: they have had theirs */
-    int begun;     /* of these: repeats that wait, which go on */
-    double tokens; /* that these have still to train */
+    int further;    /* trainings that give each leader one more seed; 0: they have had theirs */
+    int begun;      /* of these: repeats that wait, which go on */
+    double tokens;  /* that these have still to train */
+    double seconds; /* that it takes, as their settings did */
     double owed; /* a budget cut trials off, which go on first: what they have still to train */
 };
 

@@ -137,6 +137,23 @@ static void no_limit_is_told_as_less_than_it_takes(void **state)
     }
 }
 
+/* The leaders' own training took three times the mean. */
+static void dear_leaders_are_told_the_hours_that_they_take(void **state)
+{
+    (void)state;
+    totals.spent_tokens = 21 * HORIZON;
+    totals.device_seconds = 21 * 3600;
+    for (int i = 0; i < ROWS; i++) {
+        trials[i].spent_tokens = HORIZON;
+        trials[i].device_seconds = 3 * 3600;
+    }
+    ledger.budget = (struct esp_budget){.tokens = 21 * HORIZON, .seconds = 21 * 3600};
+    assert_true(told("budget.hours=") >= (21 + 1.05 * 9) * (1 - 1e-12));
+    assert_true(told("budget.hours=") <= 21 + 1.05 * 9 + 0.01);
+    ledger.budget.tokens = 0; /* nine trainings of the mean: new settings would come first */
+    assert_null(strstr(words(), "espalier set"));
+}
+
 static void a_study_without_repeats_is_told_how_to_ask_for_them(void **state)
 {
     (void)state;
@@ -278,6 +295,7 @@ int main(void)
         cmocka_unit_test_setup(a_spent_budget_is_told_what_settles_the_tie, prepare),
         cmocka_unit_test_setup(every_limit_that_is_too_small_is_named, prepare),
         cmocka_unit_test_setup(no_limit_is_told_as_less_than_it_takes, prepare),
+        cmocka_unit_test_setup(dear_leaders_are_told_the_hours_that_they_take, prepare),
         cmocka_unit_test_setup(a_study_without_repeats_is_told_how_to_ask_for_them, prepare),
         cmocka_unit_test_setup(a_search_that_goes_on_settles_its_ties_itself, prepare),
         cmocka_unit_test_setup(a_seed_that_failed_or_was_stopped_is_not_asked_for_again,
