@@ -170,22 +170,21 @@ int esp_best_load(struct esp_ledger *ledger,
                   struct esp_best *best,
                   struct esp_error *error)
 {
-    struct esp_rows repeats = {0};
     struct esp_reader *reader = ledger->reader;
-    int rc = esp_rows_repeats(reader, &repeats, error);
+    int rc = esp_rows_repeats(reader, &best->repeats, error);
     /* The first `limit` are among the first `limit` that have one seed, and all that have more.
      */
-    int64_t most = limit > 0 ? limit + (int64_t)repeats.count : 0;
+    int64_t most = limit > 0 ? limit + (int64_t)best->repeats.count : 0;
     rc = rc < 0 ? rc : esp_rows_best(reader, most, &best->rows, error);
-    rc = rc < 0 ? rc : add_repeated(reader, &repeats, &best->rows, error);
-    rc = rc < 0 ? rc : rank(ledger, best, &repeats, limit, error);
-    esp_rows_release(&repeats);
+    rc = rc < 0 ? rc : add_repeated(reader, &best->repeats, &best->rows, error);
+    rc = rc < 0 ? rc : rank(ledger, best, &best->repeats, limit, error);
     return rc;
 }
 
 void esp_best_release(struct esp_best *best)
 {
     esp_rows_release(&best->rows);
+    esp_rows_release(&best->repeats);
     free(best->seeds);
     *best = (struct esp_best){0};
 }

@@ -14,6 +14,7 @@
 
 struct esp_best {
     struct esp_rows rows;
+    struct esp_rows repeats; /* of any setting, and their first trials, by number */
     struct esp_seeds *seeds; /* of each row, as the study's metric; count 0: not at a horizon */
     double noise;            /* what a seed is taken to do; 0: of a program it is not known */
 };

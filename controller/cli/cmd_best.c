@@ -51,7 +51,7 @@ int esp_cmd_best(const struct esp_arguments *arguments, struct esp_error *error)
     int rc = esp_ledger_open(arguments->operands[0], &ledger, error);
     rc = rc < 0 ? rc : esp_best_load(&ledger, limit, &best, error);
     rc = rc < 0 ? rc : esp_reader_totals(ledger.reader, &totals, error);
-    rc = rc < 0 ? rc : esp_tie_load(&ledger, &best, &tie, error);
+    rc = rc < 0 ? rc : esp_tie_load(&ledger, &totals, &tie, error);
     if (rc < 0) {
         code = esp_exit_of(rc);
         goto out;
@@ -61,7 +61,7 @@ int esp_cmd_best(const struct esp_arguments *arguments, struct esp_error *error)
     } else if (best.rows.count > 0) {
         int width = esp_term_width(stdout);
         esp_results_table(&ledger, &best.rows, &best, width, esp_term_color(stdout), &out);
-        esp_tie_words(&tie, arguments->operands[0], &ledger, &best, &totals, &out);
+        esp_tie_words(&tie, arguments->operands[0], &ledger, &totals, &out);
     }
     code = esp_print(&out, error);
     if (code == 0 && best.rows.count == 0) {

@@ -1,5 +1,4 @@
 /* espalier status: how a search stands, in a few lines or as DESIGN 9's JSON. */
-#include "../stop/repeat.h"
 #include "best.h"
 #include "commands.h"
 #include "discards.h"
@@ -14,7 +13,7 @@ struct counts {
 };
 
 struct standing {
-    struct esp_best best; /* the leaders */
+    struct esp_best best; /* the first */
     struct esp_tie tie;
     struct esp_discards discards;
 };
@@ -75,7 +74,7 @@ static void add_json(const struct esp_ledger *ledger,
                     (long long)totals->full_cost_tokens);
     esp_discards_json(&standing->discards, totals->trials, out);
     esp_buffer_add(out, ",\"tie\":");
-    esp_tie_json(&standing->tie, &standing->best, out);
+    esp_tie_json(&standing->tie, out);
     esp_buffer_add(out, "}\n");
 }
 
@@ -125,7 +124,7 @@ static void add_words(const char *dir,
         }
         esp_buffer_add(out, "\n");
     }
-    esp_tie_words(&standing->tie, dir, ledger, best, totals, out);
+    esp_tie_words(&standing->tie, dir, ledger, totals, out);
     esp_results_cost(ledger, totals, out);
     esp_discards_words(&standing->discards, totals->trials, out);
 }
@@ -143,8 +142,8 @@ int esp_cmd_status(const struct esp_arguments *arguments, struct esp_error *erro
         goto out;
     }
     rc = esp_reader_totals(ledger.reader, &totals, error);
-    rc = rc < 0 ? rc : esp_best_load(&ledger, ESP_REPEAT_LEADERS, &standing.best, error);
-    rc = rc < 0 ? rc : esp_tie_load(&ledger, &standing.best, &standing.tie, error);
+    rc = rc < 0 ? rc : esp_best_load(&ledger, 1, &standing.best, error);
+    rc = rc < 0 ? rc : esp_tie_load(&ledger, &totals, &standing.tie, error);
     rc = rc < 0 ? rc : esp_discards_read(&ledger, &standing.discards, error);
     esp_reader_end(ledger.reader);
     if (rc < 0) {

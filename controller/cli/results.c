@@ -384,7 +384,7 @@ int esp_results_print(const char *dir, struct esp_error *error)
     if (esp_ledger_open(dir, &ledger, error) < 0 ||
         esp_reader_totals(ledger.reader, &totals, error) < 0 ||
         esp_best_load(&ledger, BEST_ROWS, &best, error) < 0 ||
-        esp_tie_load(&ledger, &best, &tie, error) < 0 ||
+        esp_tie_load(&ledger, &totals, &tie, error) < 0 ||
         esp_rows_load(ledger.reader, &all, error) < 0 ||
         esp_discards_read(&ledger, &discards, error) < 0) {
         goto out;
@@ -400,7 +400,7 @@ int esp_results_print(const char *dir, struct esp_error *error)
         struct esp_rows shown = all;
         shown.count = all.count < BEST_ROWS ? all.count : BEST_ROWS;
         esp_results_table(&ledger, &shown, &best, width, color, &out);
-        esp_tie_words(&tie, dir, &ledger, &best, &totals, &out);
+        esp_tie_words(&tie, dir, &ledger, &totals, &out);
         esp_buffer_add(&out, "\n");
         esp_results_picture(&ledger, &all, width, esp_term_utf8(), color, &out);
         esp_buffer_add(&out, "\n");

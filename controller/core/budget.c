@@ -87,16 +87,25 @@ static void count(struct esp_trainings *out, double limit, double used, double c
 
 struct esp_trainings esp_budget_trainings(const struct esp_core *core)
 {
-    struct esp_trainings out = {INFINITY, INFINITY};
+    struct esp_trainings out = {INFINITY, INFINITY, INFINITY, INFINITY, mean_seconds(core)};
     const struct esp_budget *b = &core->budget;
     if (!core->study->builtin || !limited(core)) {
         return out;
     }
     double tokens = (double)esp_study_horizon(core->study);
-    double seconds = tokens * mean_seconds(core);
+    double seconds = tokens * out.rate;
     struct demand sum = committed(core);
     count(&out, b->tokens, sum.tokens, tokens);
     count(&out, b->seconds, sum.seconds, seconds);
     count(&out, b->price_per_hour > 0 ? b->usd : 0, usd(core, sum.seconds), usd(core, seconds));
+    if (b->tokens > 0) {
+        out.tokens = b->tokens - sum.tokens;
+    }
+    if (b->seconds > 0) {
+        out.seconds = b->seconds - sum.seconds;
+    }
+    if (b->usd > 0 && b->price_per_hour > 0) {
+        out.seconds = fmin(out.seconds, b->usd / b->price_per_hour * 3600 - sum.seconds);
+    }
     return out;
 }

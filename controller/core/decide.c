@@ -24,11 +24,12 @@ static bool may_create(const struct esp_core *core)
            !esp_budget_committed(core) && !esp_all_fail(core);
 }
 
-/* One more training to the horizon, whose seed alone is new. The budget must pay all of it. */
-static bool may_repeat(const struct esp_core *core, const struct esp_trainings *budget)
+/* One more training to the horizon, whose seed alone is new. That the budget pays all of it is
+ * tested where the setting is chosen (stop/scheduler.c). */
+static bool may_repeat(const struct esp_core *core)
 {
     return core->study->builtin && (core->run_cap <= 0 || core->trial_count < core->run_cap) &&
-           core->trial_count < ESP_TRIALS_MAX && !esp_all_fail(core) && budget->left >= 1;
+           core->trial_count < ESP_TRIALS_MAX && !esp_all_fail(core);
 }
 
 static void refit(struct esp_core *core, int64_t which, const double *numbers, int count)
@@ -47,14 +48,13 @@ struct esp_verdict esp_ask_slot(struct esp_core *core)
     if (count > 0) {
         refit(core, 1, numbers, count);
     }
-    struct esp_trainings budget = esp_budget_trainings(core);
     struct esp_slot_view view = {.may_create = may_create(core),
                                  .next_trial = core->trial_count,
                                  .live = esp_core_live(core) + core->queue.count,
                                  .device = esp_device_next(core),
-                                 .may_repeat = may_repeat(core, &budget),
+                                 .may_repeat = may_repeat(core),
                                  .run_cap = core->run_cap > 0 ? core->run_cap : 0,
-                                 .budget = budget};
+                                 .budget = esp_budget_trainings(core)};
     return esp_scheduler_slot(core->scheduler, &view);
 }
 
@@ -199,16 +199,13 @@ static bool follow_slot(struct esp_core *core, struct esp_verdict *verdict)
         }
         return true;
     }
-    case ESP_VERDICT_REPEAT: {
-        struct esp_trainings budget = esp_budget_trainings(core);
-        if (!may_repeat(core, &budget) || verdict->trial < 0 ||
-            verdict->trial >= core->trial_count ||
+    case ESP_VERDICT_REPEAT:
+        if (!may_repeat(core) || verdict->trial < 0 || verdict->trial >= core->trial_count ||
             core->trials[verdict->trial].repeats != ESP_NOWHERE) {
             return false;
         }
         esp_repeat_trial(core, verdict);
         return true;
-    }
     case ESP_VERDICT_CONTINUE: {
         if (verdict->trial < 0 || verdict->trial >= core->trial_count) {
             return false;

@@ -6,10 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Leading settings with one seed that are looked at: ESP_REPEAT_LEADERS, and what is the same
- * training as one of them. */
-#define SINGLES_LOOKED_AT 16
-
 enum standing { LIVE, PAUSED, HELD, ENDED };
 
 struct esp_repeat_trial {
@@ -175,6 +171,12 @@ uint32_t esp_repeat_of(const struct esp_repeat *r, uint32_t trial)
     return r->trials[trial].of;
 }
 
+int64_t esp_repeat_horizon(const struct esp_repeat *r, uint32_t trial)
+{
+    assert(trial < r->count);
+    return r->trials[trial].horizon;
+}
+
 const struct esp_seeds *esp_repeat_seeds(const struct esp_repeat *r, uint32_t trial)
 {
     assert(trial < r->count);
@@ -238,13 +240,16 @@ static int place(struct leader *leaders, int count, struct leader new)
     return kept + 1;
 }
 
-/* Trials of the same values and seed, which a sampler may draw twice, are one training: their
- * losses are equal to the last bit. */
+bool esp_repeat_same(double loss, double other)
+{
+    return loss == other;
+}
+
 static bool
 is_same_training(const struct esp_repeat *r, uint32_t trial, const struct leader *to, int count)
 {
     for (int i = 0; i < count; i++) {
-        if (r->trials[to[i].trial].final == r->trials[trial].final) {
+        if (esp_repeat_same(r->trials[to[i].trial].final, r->trials[trial].final)) {
             return true;
         }
     }
@@ -259,7 +264,7 @@ static int lead(const struct esp_repeat *r, double noise, struct leader *leaders
     for (uint32_t i = 0; i < r->repeated_count; i++) {
         count = place(leaders, count, leader_of(r, r->repeated[i], noise));
     }
-    for (uint32_t k = 1; k <= singles && k <= SINGLES_LOOKED_AT; k++) {
+    for (uint32_t k = 1; k <= singles && k <= ESP_REPEAT_LOOKED_AT; k++) {
         uint32_t trial = esp_ranking_at(&r->singles, k).trial;
         if (!is_same_training(r, trial, leaders, count)) {
             count = place(leaders, count, leader_of(r, trial, noise));

@@ -31,6 +31,9 @@
 
 #define ESP_REPEAT_LEADERS 3
 #define ESP_REPEATS_MAX 2
+/* Leading settings with one seed that are looked at: ESP_REPEAT_LEADERS, and what is the same
+ * training as one of them. */
+#define ESP_REPEAT_LOOKED_AT 16
 
 struct esp_repeat_trial; /* repeat.c */
 
@@ -70,11 +73,17 @@ void esp_repeat_paused(struct esp_repeat *repeat, uint32_t trial, bool held);
 void esp_repeat_ended(struct esp_repeat *repeat, uint32_t trial, enum esp_cause cause);
 
 /* Nothing else is to be done: REPEAT the settings of a trial, CONTINUE a repeat that waits, or
- * NONE. `may_repeat`: run_cap and budget allow one more training to the horizon. */
+ * NONE. `may_repeat`: run_cap allows one more training; whether the budget pays the one that is
+ * named is the asker's to tell (scheduler.c). */
 struct esp_verdict esp_repeat_next(const struct esp_repeat *repeat, bool may_repeat);
 /* To a report of a repeat. */
 struct esp_verdict
 esp_repeat_report(const struct esp_repeat *repeat, uint32_t trial, bool waiting);
+
+/* Whether two losses at the horizon are of one training: trials of the same values and seed,
+ * which a sampler may draw twice, are equal to the last bit. Among the settings that lead, one
+ * with a single seed is passed over when it is the same training as another. */
+bool esp_repeat_same(double loss, double other);
 
 /* Repeats that are queued or somewhere on a process. */
 uint32_t esp_repeat_live(const struct esp_repeat *repeat);
@@ -82,6 +91,8 @@ uint32_t esp_repeat_live(const struct esp_repeat *repeat);
 bool esp_repeat_was_last(const struct esp_repeat *repeat);
 /* The setting's first trial, of which this one is a repeat; its own number when it is none. */
 uint32_t esp_repeat_of(const struct esp_repeat *repeat, uint32_t trial);
+/* A trial's horizon as created. */
+int64_t esp_repeat_horizon(const struct esp_repeat *repeat, uint32_t trial);
 /* All seeds of a setting, by its first trial. */
 const struct esp_seeds *esp_repeat_seeds(const struct esp_repeat *repeat, uint32_t trial);
 /* The setting that ranks first over all its seeds, by its first trial: what `best` names. -1

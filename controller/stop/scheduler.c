@@ -307,7 +307,8 @@ static bool next_is_kept(const struct esp_scheduler *s, const struct esp_slot_vi
 {
     int64_t kept = esp_repeat_reserve(s->repeat.most, s->by_name, view->run_cap);
     int64_t left = view->run_cap - view->next_trial;
-    return view->may_repeat && kept > 0 && left <= kept &&
+    bool pays_one = view->budget.whole == 0 || view->budget.left >= 1;
+    return view->may_repeat && pays_one && kept > 0 && left <= kept &&
            (left == kept || esp_repeat_was_last(&s->repeat));
 }
 
@@ -317,6 +318,27 @@ static bool budget_is_kept(const struct esp_scheduler *s, const struct esp_slot_
     double whole = fmin(view->budget.whole, (double)ESP_TRIALS_MAX);
     uint32_t kept = esp_repeat_reserve(s->repeat.most, s->by_name, (int64_t)whole);
     return kept > 0 && view->budget.left < kept + 1;
+}
+
+/* Whether the budget pays one more training of a setting, at what its own took on such a
+ * device: the leaders may be dearer than the mean, and a training that is cut off is wasted. */
+static bool pays(const struct esp_scheduler *s, const struct esp_slot_view *view, int64_t trial)
+{
+    const struct esp_trainings *budget = &view->budget;
+    double tokens = (double)esp_repeat_horizon(&s->repeat, (uint32_t)trial);
+    double rate = esp_scheduler_rate(s, (uint32_t)trial, view->device);
+    double seconds = tokens * (isnan(rate) ? budget->rate : rate);
+    return budget->whole == 0 || (tokens <= budget->tokens && seconds <= budget->seconds);
+}
+
+/* The core is never told of a repeat that the budget does not pay: it would be asked for again
+ * with every slot, and the search would not end. */
+static struct esp_verdict next_repeat(const struct esp_scheduler *s,
+                                      const struct esp_slot_view *view)
+{
+    struct esp_verdict verdict = esp_repeat_next(&s->repeat, view->may_repeat);
+    bool over = verdict.action == ESP_VERDICT_REPEAT && !pays(s, view, verdict.trial);
+    return over ? esp_verdict_none(ESP_RULE_NONE) : verdict;
 }
 
 static struct esp_verdict
@@ -342,7 +364,7 @@ static struct esp_verdict search_slot(const struct esp_scheduler *s,
     bool kept = next_is_kept(s, view);
     uint32_t repeats = esp_repeat_live(&s->repeat);
     if (budget_is_kept(s, view)) {
-        struct esp_verdict tie = esp_repeat_next(&s->repeat, view->may_repeat);
+        struct esp_verdict tie = next_repeat(s, view);
         if (repeats > 0 || tie.action != ESP_VERDICT_NONE) {
             return view->live > repeats ? esp_verdict_none(ESP_RULE_NONE) : tie;
         }
@@ -352,7 +374,7 @@ static struct esp_verdict search_slot(const struct esp_scheduler *s,
     if (!over || view->live > repeats) {
         return verdict;
     }
-    struct esp_verdict further = esp_repeat_next(&s->repeat, view->may_repeat);
+    struct esp_verdict further = next_repeat(s, view);
     if (further.action != ESP_VERDICT_NONE) {
         return further;
     }

@@ -19,10 +19,13 @@
 struct esp_scheduler;
 
 /* A budget in trainings to the horizon; both infinite where it has no limit, or nothing tells
- * yet what a training costs. */
+ * yet what a training costs. What is left is beyond what is spent and what is promised to live
+ * trials. */
 struct esp_trainings {
     double whole;
-    double left; /* beyond what is spent and what is promised to live trials */
+    double left;
+    double tokens, seconds; /* left; infinite where no limit speaks of them */
+    double rate;            /* seconds that a token took so far, in the mean; 0: none yet */
 };
 
 /* What the core knows when a slot is free. */
@@ -31,7 +34,7 @@ struct esp_slot_view {
     uint32_t next_trial;         /* its number */
     uint32_t live;               /* trials assigned, running, pausing or stopping now */
     int device;                  /* the class of the slot's device */
-    bool may_repeat;             /* run_cap and budget allow a training with another seed */
+    bool may_repeat;             /* run_cap allows a training with another seed */
     int64_t run_cap;             /* as it is now; 0: none */
     struct esp_trainings budget; /* all 0: as if there were none */
 };
@@ -114,8 +117,9 @@ void esp_scheduler_decided(struct esp_scheduler *s, const struct esp_verdict *ve
 void esp_scheduler_paused(struct esp_scheduler *s, uint32_t trial, bool held);
 void esp_scheduler_ended(struct esp_scheduler *s, uint32_t trial, enum esp_cause cause);
 void esp_scheduler_returned(struct esp_scheduler *s, uint32_t trial);
-/* Beside START, CONTINUE, END and NONE: REPEAT the settings of a trial. What is continued may
- * have been given up (DISCARD): it begins anew then. */
+/* Beside START, CONTINUE, END and NONE: REPEAT the settings of a trial, which the view's budget
+ * pays to the horizon. What is continued may have been given up (DISCARD): it begins anew then.
+ */
 struct esp_verdict esp_scheduler_slot(const struct esp_scheduler *s,
                                       const struct esp_slot_view *view);
 struct esp_verdict

@@ -134,7 +134,7 @@ def test_a_tie_that_a_budget_left_is_told_and_what_settles_it(t):
     told = t.json("status", run)["tie"]
     assert len(told["trials"]) == 3 and told["repeats"] == 3 and told["tokens"] == 60000, told
     assert abs(told["noise"] - noise_of(run, (0, 1, 2))[1]) < 1e-9, told
-    for words in (out, t.run("best", run)[0], t.run("status", run)[0]):
+    for words in (out, t.run("best", run)[0], t.run("best", run, "-n", "1")[0], t.run("status", run)[0]):
         assert "a tie, as far as the seed tells" in words, words
         command = re.search(r"3 trainings, [\d.]+k tokens; espalier (set \S+ budget.tokens=\d+), then", words)
         assert command, words
@@ -142,6 +142,21 @@ def test_a_tie_that_a_budget_left_is_told_and_what_settles_it(t):
     t.run("resume", run, expect=4)
     repeats = [row[1] for row in seeds_of(run) if row[1] is not None]
     assert len(set(repeats)) == 3, (repeats, told)  # the one that was cut off may have come to lead
+
+
+def test_a_tie_is_told_behind_settings_that_were_drawn_twice(t):
+    run = t.directory()
+    t.run("run", tie(t, "twice", learning_rate="{values: [1e-5, 1.001e-5, 1.002e-5]}", method="random",
+                     run_cap=15, stopping="{type: none, repeats: 0}"), "--dir", run)
+    values = dict(query(run, "SELECT trial, value FROM trial"))
+    assert len(set(values.values())) == 3, values
+    assert list(values.values()).count(min(values.values())) >= 3, values  # of three rows no other is one
+    told = t.json("status", run)["tie"]
+    assert told and len(told["trials"]) == 3 and told["repeats"] == 3, (told, values)
+    assert len({values[trial] for trial in told["trials"]}) == 3, (told, values)
+    sentence = re.search(r"a tie, as far as the seed tells: .*", t.run("status", run)[0])[0]
+    for rows in (1, 2, 5):
+        assert sentence in t.run("best", run, "-n", str(rows))[0], (rows, sentence)
 
 
 def curves(run):

@@ -42,6 +42,7 @@ void driver_begin(struct driver *d, const struct esp_study *study)
 {
     memset(d, 0, sizeof *d);
     d->study = *study;
+    d->pace = 1;
     d->options.nonce = NONCE;
     d->now = 1000000;
     d->core = new_core(d);
@@ -260,7 +261,7 @@ void driver_report(struct driver *d, uint32_t trial, int64_t at, double value, b
 {
     struct esp_point point = {.step = at,
                               .tokens = at * 40,
-                              .device_seconds = (double)at,
+                              .device_seconds = d->pace * (double)at,
                               .value = value,
                               .train_loss = NAN};
     struct esp_message m = {.kind = ESP_MESSAGE_REPORT};
@@ -284,7 +285,7 @@ void driver_saved(struct driver *d, uint32_t trial, int64_t at)
                                  .tokens = at * 40,
                                  .bytes = 9,
                                  .hash = 77,
-                                 .device_seconds = (double)at};
+                                 .device_seconds = d->pace * (double)at};
     say(d, trial, &m);
 }
 

@@ -26,6 +26,7 @@ struct driver {
     struct esp_event *log; /* every event, strings owned */
     size_t logged, log_capacity;
     uint64_t sequence[64]; /* what a process of trial i's attempt has said last */
+    double pace;           /* device seconds that a step takes */
 };
 
 /* One searched learning rate, random search, batch 4 × context 10, horizon 4000 tokens = 100

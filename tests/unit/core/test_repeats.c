@@ -187,6 +187,72 @@ static void what_no_tie_needs_of_a_budget_becomes_new_settings(void **state)
     driver_end(&d);
 }
 
+/* Three settings of one batch size, then three of another, of which two lead by nothing: a step
+ * of batch size 1 takes four seconds, of batch size 4 one. */
+static void train_mixed(int64_t first, int64_t second, double seconds)
+{
+    static struct esp_value sizes[2], rates[3];
+    static const double losses[] = {2.5, 2.6, 2.7, 2.2, 2.0, 2.0005};
+    const int64_t batches[] = {first, second};
+    struct esp_study study;
+    driver_study(&study, 0);
+    for (int i = 0; i < 2; i++) {
+        sizes[i] = (struct esp_value){
+            .type = ESP_VALUE_INTEGER, .real = (double)batches[i], .integer = batches[i]};
+    }
+    for (int i = 0; i < 3; i++) {
+        rates[i] = (struct esp_value){.type = ESP_VALUE_REAL, .real = 0.001 * (i + 1)};
+    }
+    study.method = ESP_METHOD_GRID;
+    study.param_count = 2;
+    study.params[0] = (struct esp_param){.name = "batch_size",
+                                         .distribution = ESP_CATEGORICAL,
+                                         .choices = sizes,
+                                         .choice_count = 2};
+    study.params[1] = (struct esp_param){.name = "learning_rate",
+                                         .distribution = ESP_CATEGORICAL,
+                                         .choices = rates,
+                                         .choice_count = 3};
+    study.workers = 1;
+    study.stopping.repeats = 1;
+    study.stopping.repeats_by_name = true;
+    study.budget.seconds = seconds;
+    driver_begin(&d, &study);
+    driver_open(&d, 1);
+    for (uint32_t i = 0; i < 6; i++) {
+        assert_int_equal(driver_trial(&d, i).values[0], i / 3);
+        d.pace = batches[i / 3] == 1 ? 4 : 1;
+        train(i, losses[i]);
+    }
+}
+
+/* A training took 250 s in the mean, and 350 s are left: a second seed would take 400 s. */
+static void a_budget_of_seconds_pays_a_repeat_at_its_settings_own_rate(void **state)
+{
+    (void)state;
+    train_mixed(4, 1, 1850);
+    driver_wait(&d, 1000000);
+    assert_int_equal(esp_core_trial_count(d.core), 6);
+    assert_int_equal(esp_core_totals(d.core).state, ESP_STUDY_COMPLETE);
+    driver_end(&d);
+}
+
+/* 230 s are left, and 100 s a second seed of those that lead. */
+static void cheap_leaders_are_repeated_where_the_mean_would_not_fit(void **state)
+{
+    (void)state;
+    train_mixed(1, 4, 1730);
+    for (uint32_t i = 6; i < 8; i++) {
+        assert_int_equal(esp_core_trial_count(d.core), i + 1);
+        assert_int_equal(driver_trial(&d, i).repeats, i - 2);
+        train(i, 2.0);
+    }
+    driver_wait(&d, 1000000);
+    assert_int_equal(esp_core_trial_count(d.core), 8);
+    assert_int_equal(esp_core_totals(d.core).state, ESP_STUDY_COMPLETE);
+    driver_end(&d);
+}
+
 static void a_repeat_of_what_does_not_exist_is_no_event_of_ours(void **state)
 {
     (void)state;
@@ -211,6 +277,8 @@ int main(void)
         cmocka_unit_test(a_budget_without_room_for_a_repeat_ends_as_planned),
         cmocka_unit_test(a_fifth_of_a_budget_is_kept_for_repeats),
         cmocka_unit_test(what_no_tie_needs_of_a_budget_becomes_new_settings),
+        cmocka_unit_test(a_budget_of_seconds_pays_a_repeat_at_its_settings_own_rate),
+        cmocka_unit_test(cheap_leaders_are_repeated_where_the_mean_would_not_fit),
         cmocka_unit_test(a_repeat_of_what_does_not_exist_is_no_event_of_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
