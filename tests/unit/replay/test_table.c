@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include "../near.h"
+
 static char folder[] = "/tmp/espalier-table-XXXXXX";
 
 static void put(const char *name, const char *text)
@@ -77,9 +79,9 @@ static void a_table_is_read_with_its_scales(void **state)
      * size 2 is the least of three. */
     double expected[9] = {0, 0, 0.5, 0.5, 0.5, 0, 1, 1, 1};
     for (int i = 0; i < 9; i++) {
-        assert_float_equal(table.place[i], expected[i], 1e-9);
+        assert_near(table.place[i], expected[i], 1e-9);
     }
-    assert_float_equal(table.drawn[1], 0.1, 1e-12); /* 1 - 0.9 */
+    assert_near(table.drawn[1], 0.1, 1e-12); /* 1 - 0.9 */
     assert_true(table.drawn[2] == 0 && table.drawn[5] == 1 && table.drawn[8] == 2);
 
     bool taken[3] = {false};
@@ -147,8 +149,8 @@ static void a_search_pays_for_what_it_trains(void **state)
     assert_int_equal(write_and_read(description, trials, curves, &table, &error), 0);
     assert_int_equal(esp_table_study(&table, &study, &error), 0);
     assert_int_equal(study->params[0].distribution, ESP_LOG_UNIFORM_VALUES);
-    assert_float_equal(study->params[1].min, 0.001, 1e-12);
-    assert_float_equal(study->params[1].max, 0.1, 1e-12);
+    assert_near(study->params[1].min, 0.001, 1e-12);
+    assert_near(study->params[1].max, 0.1, 1e-12);
     assert_int_equal(study->params[2].choice_count, 3);
     assert_int_equal(study->trainer.report_every, 2);
     study->method = ESP_METHOD_RANDOM;

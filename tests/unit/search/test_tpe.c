@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "../near.h"
+
 /* optuna.samplers._tpe.parzen_estimator._ParzenEstimator, prior weight 1, magic clip, on
  * observation i: x = (0.37·i + 0.11) mod 1, k = (7·i + 3) mod 100, c = (5·i + 1) mod 3, with
  * x in [0, 1], k an integer in [0, 99], c one of three: log_pdf at four points. */
@@ -43,8 +45,7 @@ static void densities_equal_those_of_optuna(void **state)
         assert_int_equal(esp_parzen_make(&parzen, axes, 3, observations, recorded[r].count), 0);
         for (int p = 0; p < 4; p++) {
             double point[] = {x[p], (k[p] + 0.5) / 100, c[p]};
-            assert_float_equal(
-                esp_parzen_log_pdf(&parzen, point), recorded[r].log_pdf[p], 1e-9);
+            assert_near(esp_parzen_log_pdf(&parzen, point), recorded[r].log_pdf[p], 1e-9);
         }
         esp_parzen_release(&parzen);
     }
@@ -76,7 +77,7 @@ static void draws_follow_the_density(void **state)
         }
         /* five standard deviations of a binomial share */
         double deviation = 5 * sqrt(mass * (1 - mass) / draws);
-        assert_float_equal((double)seen[cell] / draws, mass, deviation);
+        assert_near((double)seen[cell] / draws, mass, deviation);
     }
     esp_parzen_release(&parzen);
 }
@@ -85,16 +86,16 @@ static void draws_follow_the_density(void **state)
 static void normal_tails_are_right(void **state)
 {
     (void)state;
-    assert_float_equal(esp_normal_log_p(-5), -15.064998393988727, 1e-12);
-    assert_float_equal(esp_normal_log_p(-30), -454.32124395634319, 1e-9);
-    assert_float_equal(esp_normal_log_p(-100), -5005.5242086942050, 1e-8);
-    assert_float_equal(esp_normal_log_p(8), -6.2209605742717841e-16, 1e-20);
-    assert_float_equal(esp_normal_z(0.975), 1.9599639845400542, 1e-12);
-    assert_float_equal(esp_normal_z(1e-10), -6.3613409024040562, 1e-10);
-    assert_float_equal(esp_normal_z(0.5), 0, 1e-15);
+    assert_near(esp_normal_log_p(-5), -15.064998393988727, 1e-12);
+    assert_near(esp_normal_log_p(-30), -454.32124395634319, 1e-9);
+    assert_near(esp_normal_log_p(-100), -5005.5242086942050, 1e-8);
+    assert_near(esp_normal_log_p(8), -6.2209605742717841e-16, 1e-20);
+    assert_near(esp_normal_z(0.975), 1.9599639845400542, 1e-12);
+    assert_near(esp_normal_z(1e-10), -6.3613409024040562, 1e-10);
+    assert_near(esp_normal_z(0.5), 0, 1e-15);
     /* h(0) = φ(0); h(1) = φ(1) + Φ(1) */
-    assert_float_equal(exp(esp_log_improvement(0)), 0.39894228040143268, 1e-14);
-    assert_float_equal(exp(esp_log_improvement(1)), 1.0833154705876863, 1e-13);
+    assert_near(exp(esp_log_improvement(0)), 0.39894228040143268, 1e-14);
+    assert_near(exp(esp_log_improvement(1)), 1.0833154705876863, 1e-13);
     for (double z = -0.5; z > -2e4; z *= 1.01) { /* smooth across its three forms */
         double a = esp_log_improvement(z), b = esp_log_improvement(z * 1.0001);
         assert_true(b < a);

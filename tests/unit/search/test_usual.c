@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "../near.h"
+
 #define DRAWS 4000
 
 static struct esp_study study;
@@ -55,24 +57,17 @@ static double share_up_to(double limit)
     return (double)found / DRAWS;
 }
 
-static void near(double x, double wanted, double tolerance)
-{
-    if (!(fabs(x - wanted) <= tolerance)) {
-        fail_msg("%.6g is not within %g of %.6g", x, tolerance, wanted);
-    }
-}
-
 /* The range reaches 5.5 decades below the middle and 3.5 above it. */
 static void learning_rates_are_normal_in_decades_around_the_usual_one(void **state)
 {
     (void)state;
     add("learning_rate", ESP_LOG_UNIFORM_VALUES, 1e-8, 1e1);
     assert_int_equal(count_of_usual(), 1);
-    near(share_up_to(3e-5), 0.0228, 2e-3);
-    near(share_up_to(3e-4), 0.1587, 2e-3);
-    near(share_up_to(3e-3), 0.5, 2e-3);
-    near(share_up_to(3e-2), 0.8413, 2e-3);
-    near(share_up_to(1e1), 1, 0);
+    assert_near(share_up_to(3e-5), 0.0228, 2e-3);
+    assert_near(share_up_to(3e-4), 0.1587, 2e-3);
+    assert_near(share_up_to(3e-3), 0.5, 2e-3);
+    assert_near(share_up_to(3e-2), 0.8413, 2e-3);
+    assert_near(share_up_to(1e1), 1, 0);
 }
 
 /* Half a decade is left above the middle: Φ(log10(10/3)) = 0.6995 of the mass is kept. */
@@ -81,9 +76,9 @@ static void a_range_cuts_the_normal_and_keeps_its_shape(void **state)
     (void)state;
     add("lr", ESP_LOG_UNIFORM_VALUES, 1e-8, 1e-2);
     assert_int_equal(count_of_usual(), 1);
-    near(share_up_to(3e-3), 0.5 / 0.6995, 2e-3);
-    near(share_up_to(3e-4), 0.1587 / 0.6995, 2e-3);
-    near(share_up_to(1e-2), 1, 0);
+    assert_near(share_up_to(3e-3), 0.5 / 0.6995, 2e-3);
+    assert_near(share_up_to(3e-4), 0.1587 / 0.6995, 2e-3);
+    assert_near(share_up_to(1e-2), 1, 0);
 }
 
 /* Up to 1e-4 evenly; above it half a normal, of which 0.6827 lies within its first σ. */
@@ -92,9 +87,10 @@ static void small_penalties_are_as_good_as_each_other(void **state)
     (void)state;
     add("l2", ESP_LOG_UNIFORM_VALUES, 1e-8, 1e1);
     assert_int_equal(count_of_usual(), 1);
-    near(share_up_to(1e-6), 0.375, 2e-3);
-    near(share_up_to(1e-4), 0.75, 2e-3);
-    near(share_up_to(1e-2), 0.75 + 0.25 * 0.6827 / 0.9876, 3e-3); /* 2.5 σ are in the range */
+    assert_near(share_up_to(1e-6), 0.375, 2e-3);
+    assert_near(share_up_to(1e-4), 0.75, 2e-3);
+    assert_near(
+        share_up_to(1e-2), 0.75 + 0.25 * 0.6827 / 0.9876, 3e-3); /* 2.5 σ are in the range */
 }
 
 /* 0.12 is a sixth above the limit: a quarter of the draws there would be more than uniform. */
@@ -103,8 +99,8 @@ static void a_range_hardly_beyond_the_usual_is_not_drawn_to_its_end(void **state
     (void)state;
     add("weight_decay", ESP_UNIFORM, 0, 0.12);
     assert_int_equal(count_of_usual(), 1);
-    near(share_up_to(0.1), 1 / 1.2, 1e-3);
-    near(share_up_to(0.12), 1, 0);
+    assert_near(share_up_to(0.1), 1 / 1.2, 1e-3);
+    assert_near(share_up_to(0.12), 1, 0);
 }
 
 static void linear_ranges_are_drawn_from_in_their_own_unit(void **state)
@@ -112,9 +108,9 @@ static void linear_ranges_are_drawn_from_in_their_own_unit(void **state)
     (void)state;
     add("dropout", ESP_UNIFORM, 0, 0.5);
     assert_int_equal(count_of_usual(), 1);
-    near(share_up_to(0.05), 0.375, 2e-3);
-    near(share_up_to(0.1), 0.75, 2e-3);
-    near(share_up_to(0.3), 0.75 + 0.25 * 0.6827 / 0.9545, 2e-3);
+    assert_near(share_up_to(0.05), 0.375, 2e-3);
+    assert_near(share_up_to(0.1), 0.75, 2e-3);
+    assert_near(share_up_to(0.3), 0.75 + 0.25 * 0.6827 / 0.9545, 2e-3);
 }
 
 static void choices_are_drawn_by_their_nearness(void **state)
@@ -130,8 +126,8 @@ static void choices_are_drawn_by_their_nearness(void **state)
     /* Boundaries at 1e-4 and 1e-2, ends at 1e-5 and 1e-1: Φ(-1.477), Φ(0.523), Φ(±2.477, 1.523)
      */
     double low = 0.0066, high = 0.9361, kept = high - low;
-    near(share_up_to(1e-5), (0.0698 - low) / kept, 2e-3);
-    near(share_up_to(1e-3), (0.6995 - low) / kept, 2e-3);
+    assert_near(share_up_to(1e-5), (0.0698 - low) / kept, 2e-3);
+    assert_near(share_up_to(1e-3), (0.6995 - low) / kept, 2e-3);
 }
 
 static void ranges_beside_the_usual_value_are_believed(void **state)
@@ -146,7 +142,7 @@ static void ranges_beside_the_usual_value_are_believed(void **state)
     esp_usual_draw(&usual, &space, u, drawn);
     esp_space_uniform(&space, u, uniform);
     for (int i = 0; i < 4; i++) {
-        near(drawn[i], uniform[i], 1e-9);
+        assert_near(drawn[i], uniform[i], 1e-9);
     }
 }
 
@@ -256,8 +252,8 @@ static void few_dimensions_do_not_need_them(void **state)
     double values[2];
     assert_int_equal(esp_sampler_create(&study, &sampler, NULL), 0);
     assert_int_equal(esp_sampler_propose(sampler, 0, values, &reason), 0);
-    near(log10(values[0]), -3.5, 1e-6);
-    near(log10(values[1]), -2.5, 1e-6);
+    assert_near(log10(values[0]), -3.5, 1e-6);
+    assert_near(log10(values[1]), -2.5, 1e-6);
     esp_sampler_destroy(sampler);
 }
 
