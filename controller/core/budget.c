@@ -87,7 +87,11 @@ static void count(struct esp_trainings *out, double limit, double used, double c
 
 struct esp_trainings esp_budget_trainings(const struct esp_core *core)
 {
-    struct esp_trainings out = {INFINITY, INFINITY, INFINITY, INFINITY, mean_seconds(core)};
+    struct esp_trainings out = {.whole = INFINITY,
+                                .left = INFINITY,
+                                .tokens = INFINITY,
+                                .seconds = INFINITY,
+                                .rate = mean_seconds(core)};
     const struct esp_budget *b = &core->budget;
     if (!core->study->builtin || !limited(core)) {
         return out;

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "../near.h"
+
 static struct esp_study study;
 static struct esp_value sizes[] = {
     {.type = ESP_VALUE_INTEGER, .real = 4},
@@ -48,34 +50,27 @@ static struct esp_anneal made(void)
     return anneal;
 }
 
-static void near(double x, double wanted)
-{
-    if (!(fabs(x - wanted) < 1e-9)) {
-        fail_msg("%.12g is not %.12g", x, wanted);
-    }
-}
-
 static void what_is_left_follows_each_schedule(void **state)
 {
     (void)state;
     rates_under(ESP_SCHEDULE_LINEAR);
     struct esp_anneal a = made();
     assert_true(a.active);
-    near(esp_anneal_left(&a, 0.05), sqrt(0.9)); /* warm-up counts as its end */
-    near(esp_anneal_left(&a, 0.1), sqrt(0.9));
-    near(esp_anneal_left(&a, 0.55), sqrt(0.45)); /* half of what follows warm-up */
-    near(esp_anneal_left(&a, 1), 0);
+    assert_near(esp_anneal_left(&a, 0.05), sqrt(0.9), 1e-9); /* warm-up counts as its end */
+    assert_near(esp_anneal_left(&a, 0.1), sqrt(0.9), 1e-9);
+    assert_near(esp_anneal_left(&a, 0.55), sqrt(0.45), 1e-9); /* half of what follows warm-up */
+    assert_near(esp_anneal_left(&a, 1), 0, 1e-9);
     rates_under(ESP_SCHEDULE_COSINE);
     a = made();
-    near(esp_anneal_left(&a, 0.55), sqrt(0.45));
-    near(esp_anneal_left(&a, 0.1 + 0.9 / 3), sqrt(0.9 * 0.75));
+    assert_near(esp_anneal_left(&a, 0.55), sqrt(0.45), 1e-9);
+    assert_near(esp_anneal_left(&a, 0.1 + 0.9 / 3), sqrt(0.9 * 0.75), 1e-9);
     rates_under(ESP_SCHEDULE_WSD);
     a = made();
-    near(esp_anneal_left(&a, 0.1 + 0.9 * 0.75), sqrt(0.9)); /* the decay begins */
-    near(esp_anneal_left(&a, 0.1 + 0.9 * 0.875), sqrt(0.45));
+    assert_near(esp_anneal_left(&a, 0.1 + 0.9 * 0.75), sqrt(0.9), 1e-9); /* the decay begins */
+    assert_near(esp_anneal_left(&a, 0.1 + 0.9 * 0.875), sqrt(0.45), 1e-9);
     rates_under(ESP_SCHEDULE_INVERSE_SQRT);
     a = made();
-    near(esp_anneal_left(&a, 0.4), sqrt(0.5 - sqrt(0.1)));
+    assert_near(esp_anneal_left(&a, 0.4), sqrt(0.5 - sqrt(0.1)), 1e-9);
 }
 
 static void a_rate_that_never_falls_owes_nothing(void **state)
@@ -84,9 +79,9 @@ static void a_rate_that_never_falls_owes_nothing(void **state)
     rates_under(ESP_SCHEDULE_CONSTANT);
     struct esp_anneal a = made();
     assert_false(a.active);
-    near(esp_anneal_left(&a, 0.2), 0);
+    assert_near(esp_anneal_left(&a, 0.2), 0, 1e-9);
     const double x[2] = {-5, 2};
-    near(esp_anneal_height(&a, x), 0);
+    assert_near(esp_anneal_height(&a, x), 0, 1e-9);
 }
 
 static void a_searched_schedule_is_not_known(void **state)
@@ -112,9 +107,9 @@ static void heights_are_octaves_along_the_ridge(void **state)
     rates_under(ESP_SCHEDULE_COSINE);
     struct esp_anneal a = made();
     const double middle[2] = {-9, 3}, higher[2] = {-7, 3}, larger[2] = {-9, 4};
-    near(esp_anneal_height(&a, middle), 0);
-    near(esp_anneal_height(&a, higher), 2);
-    near(esp_anneal_height(&a, larger), -0.4);
+    assert_near(esp_anneal_height(&a, middle), 0, 1e-9);
+    assert_near(esp_anneal_height(&a, higher), 2, 1e-9);
+    assert_near(esp_anneal_height(&a, larger), -0.4, 1e-9);
 }
 
 /* Two that stand equal early: the one with the higher rate is expected to end lower, by about
@@ -134,12 +129,12 @@ static void equal_losses_early_are_worth_more_at_a_higher_rate(void **state)
     }
     assert_true(esp_surrogate_annealed(s, 1, 800, 3.0) <
                 esp_surrogate_annealed(s, 0, 800, 3.0) - 0.03);
-    near(esp_surrogate_annealed(s, 1, 6400, 3.0), 3.0);
+    assert_near(esp_surrogate_annealed(s, 1, 6400, 3.0), 3.0, 1e-9);
     double h = esp_surrogate_h(s, 800);
     double gap = esp_surrogate_project(s, 3.0, h, s->trials[0].height) -
                  esp_surrogate_project(s, 3.0, h, s->trials[1].height);
     assert_true(gap > 0.03 && gap < 0.2);
-    near(esp_surrogate_project(s, 3.0, 0, 2), 3.0);
+    assert_near(esp_surrogate_project(s, 3.0, 0, 2), 3.0, 1e-9);
     esp_surrogate_destroy(s);
 }
 

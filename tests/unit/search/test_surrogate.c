@@ -376,6 +376,38 @@ static void partial_losses_are_projected_to_the_end(void **state)
     esp_surrogate_destroy(s);
 }
 
+/* A linear range, choices that are no octaves apart, octaves; a word has no centre. */
+static void a_centre_is_placed_on_every_kind_of_number(void **state)
+{
+    (void)state;
+    static struct esp_value rates[] = {{.type = ESP_VALUE_REAL, .real = 0},
+                                       {.type = ESP_VALUE_REAL, .real = 0.1},
+                                       {.type = ESP_VALUE_REAL, .real = 0.4}};
+    static struct esp_value words[] = {{.type = ESP_VALUE_TEXT, .text = "cosine"},
+                                       {.type = ESP_VALUE_TEXT, .text = "wsd"}};
+    const double center[] = {0.25, 0.1, 0.002, 1}, wanted[] = {1, 1, log2(0.002)};
+    struct esp_space space;
+    struct esp_law law;
+    memset(&study, 0, sizeof study);
+    study.prior.kind = ESP_PRIOR_CENTER;
+    study.param_count = 4;
+    study.params[0] = (struct esp_param){.distribution = ESP_UNIFORM, .min = 0, .max = 1};
+    study.params[1] = (struct esp_param){
+        .distribution = ESP_CATEGORICAL, .choices = rates, .choice_count = 3};
+    study.params[2] =
+        (struct esp_param){.distribution = ESP_LOG_UNIFORM_VALUES, .min = 1e-4, .max = 1e-1};
+    study.params[3] = (struct esp_param){
+        .distribution = ESP_CATEGORICAL, .choices = words, .choice_count = 2};
+    memcpy(study.prior.center, center, sizeof center);
+    esp_space_make(&space, &study);
+    esp_law_make(&law, &space);
+    assert_int_equal(law.count, 3);
+    for (int i = 0; i < law.count; i++) {
+        assert_int_equal(law.axes[i], i);
+        assert_near(law.at[i], wanted[i], 1e-12);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -386,6 +418,7 @@ int main(void)
         cmocka_unit_test(evidence_switches_the_law_off),
         cmocka_unit_test(workers_that_ask_at_once_get_different_settings),
         cmocka_unit_test(proposals_keep_apart_at_an_end_of_the_range),
+        cmocka_unit_test(a_centre_is_placed_on_every_kind_of_number),
         cmocka_unit_test(partial_losses_are_projected_to_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

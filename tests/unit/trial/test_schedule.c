@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "../near.h"
+
 #define STEPS 1000
 
 static struct esp_trainer trainer_of(enum esp_schedule_type type)
@@ -26,20 +28,13 @@ static struct esp_trainer trainer_of(enum esp_schedule_type type)
     return t;
 }
 
-static void near(double a, double b)
-{
-    if (!(fabs(a - b) <= 1e-12)) {
-        fail_msg("%.17g is not %.17g", a, b);
-    }
-}
-
 static void warm_up_is_linear_from_zero_for_every_type(void **state)
 {
     (void)state;
     for (int type = ESP_SCHEDULE_COSINE; type <= ESP_SCHEDULE_INVERSE_SQRT; type++) {
         struct esp_trainer t = trainer_of(type);
         for (int64_t step = 0; step < 100; step++) {
-            near(esp_schedule_rate(&t, step), 2.0 * (double)(step + 1) / 100);
+            assert_near(esp_schedule_rate(&t, step), 2.0 * (double)(step + 1) / 100, 1e-12);
         }
     }
 }
@@ -48,49 +43,50 @@ static void cosine_ends_at_the_floor(void **state)
 {
     (void)state;
     struct esp_trainer t = trainer_of(ESP_SCHEDULE_COSINE);
-    near(esp_schedule_rate(&t, 99), 2);
-    near(esp_schedule_rate(&t, 549), 1.1); /* half way: the middle of 2 and 0.2 */
-    near(esp_schedule_rate(&t, 999), 0.2);
-    near(esp_schedule_rate(&t, 324), 0.2 + 1.8 * (1 + sqrt(0.5)) / 2); /* a quarter */
+    assert_near(esp_schedule_rate(&t, 99), 2, 1e-12);
+    assert_near(esp_schedule_rate(&t, 549), 1.1, 1e-12); /* half way: the middle of 2 and 0.2 */
+    assert_near(esp_schedule_rate(&t, 999), 0.2, 1e-12);
+    assert_near(
+        esp_schedule_rate(&t, 324), 0.2 + 1.8 * (1 + sqrt(0.5)) / 2, 1e-12); /* a quarter */
 }
 
 static void linear_ends_at_the_floor(void **state)
 {
     (void)state;
     struct esp_trainer t = trainer_of(ESP_SCHEDULE_LINEAR);
-    near(esp_schedule_rate(&t, 549), 1.1);
-    near(esp_schedule_rate(&t, 324), 2 - 1.8 / 4);
-    near(esp_schedule_rate(&t, 999), 0.2);
+    assert_near(esp_schedule_rate(&t, 549), 1.1, 1e-12);
+    assert_near(esp_schedule_rate(&t, 324), 2 - 1.8 / 4, 1e-12);
+    assert_near(esp_schedule_rate(&t, 999), 0.2, 1e-12);
 }
 
 static void wsd_keeps_the_peak_until_its_decay(void **state)
 {
     (void)state;
     struct esp_trainer t = trainer_of(ESP_SCHEDULE_WSD);
-    near(esp_schedule_rate(&t, 100), 2);
-    near(esp_schedule_rate(&t, 819), 2); /* 180 steps, a fifth of 900, decay */
-    near(esp_schedule_rate(&t, 909), 1.1);
-    near(esp_schedule_rate(&t, 999), 0.2);
+    assert_near(esp_schedule_rate(&t, 100), 2, 1e-12);
+    assert_near(esp_schedule_rate(&t, 819), 2, 1e-12); /* 180 steps, a fifth of 900, decay */
+    assert_near(esp_schedule_rate(&t, 909), 1.1, 1e-12);
+    assert_near(esp_schedule_rate(&t, 999), 0.2, 1e-12);
     t.decay = 0;
-    near(esp_schedule_rate(&t, 999), 2);
+    assert_near(esp_schedule_rate(&t, 999), 2, 1e-12);
 }
 
 static void constant_stays(void **state)
 {
     (void)state;
     struct esp_trainer t = trainer_of(ESP_SCHEDULE_CONSTANT);
-    near(esp_schedule_rate(&t, 100), 2);
-    near(esp_schedule_rate(&t, 999), 2);
+    assert_near(esp_schedule_rate(&t, 100), 2, 1e-12);
+    assert_near(esp_schedule_rate(&t, 999), 2, 1e-12);
 }
 
 static void inverse_sqrt_falls_to_no_less_than_the_floor(void **state)
 {
     (void)state;
     struct esp_trainer t = trainer_of(ESP_SCHEDULE_INVERSE_SQRT);
-    near(esp_schedule_rate(&t, 399), 1);
-    near(esp_schedule_rate(&t, 999), 2 * sqrt(0.1));
+    assert_near(esp_schedule_rate(&t, 399), 1, 1e-12);
+    assert_near(esp_schedule_rate(&t, 999), 2 * sqrt(0.1), 1e-12);
     t.floor = 0.5;
-    near(esp_schedule_rate(&t, 999), 1);
+    assert_near(esp_schedule_rate(&t, 999), 1, 1e-12);
 }
 
 static void edges_stay_finite_and_within_the_peak(void **state)
