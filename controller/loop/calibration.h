@@ -5,7 +5,8 @@
  * how many rivals a trial meets, and where it waits among them; so a study is taken when it
  *
  *   - has come to a planned end (complete or budget) with a trial at its horizon, and the end
- *     recorded a score; where it may have repeats, one of the best over all seeds,
+ *     recorded a score; where it may have repeats, or searched by bayes, one of the best over
+ *     all seeds (an older espalier recorded others, and its bayes began elsewhere),
  *   - has the same metric, goal, method and kind of prior (where the trials lie),
  *   - has the same scheduler with the same form, eta, repeats (some of the trials are kept for
  *     them) and, within a factor of 1.5, the same first and last rung as shares of the horizon
