@@ -129,7 +129,8 @@ bool esp_yaml_read_text(struct esp_yaml *yaml,
                         const char *what,
                         char *out,
                         size_t size);
-/* The index of a word in `names` (NULL-terminated), with a suggestion. */
+/* The index of a word in `names` (NULL-terminated), as esp_suggest_distance compares: case and
+ * '-' against '_' count nothing; or a fault with a suggestion. */
 bool esp_yaml_read_word(struct esp_yaml *yaml,
                         const struct esp_yaml_node *node,
                         const char *what,

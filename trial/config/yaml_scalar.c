@@ -291,7 +291,8 @@ bool esp_yaml_read_word(struct esp_yaml *yaml,
     const char *nearest = NULL;
 
     for (; names[count]; count++) {
-        if (node->kind == ESP_YAML_SCALAR && strcmp(node->text, names[count]) == 0) {
+        if (node->kind == ESP_YAML_SCALAR &&
+            esp_suggest_distance(node->text, names[count]) == 0) {
             *out = (int)count;
             return true;
         }

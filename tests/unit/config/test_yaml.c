@@ -415,9 +415,9 @@ static void files_that_cannot_be_read_are_errors(void **state)
 
 static void readers_insist_on_their_type(void **state)
 {
-    static const char *const names[] = {"up", "down", NULL};
-    struct esp_yaml *yaml =
-        open_text("a: x\nb: 1.5\nc: \"3\"\nd: [1]\ne: nan\nf: ~\ng: upp\nh: 1e3\n");
+    static const char *const names[] = {"up", "down", "top-down", NULL};
+    struct esp_yaml *yaml = open_text("a: x\nb: 1.5\nc: \"3\"\nd: [1]\ne: nan\nf: ~\ng: upp\n"
+                                      "h: 1e3\ni: Top_down\n");
     const struct esp_yaml_node *root = esp_yaml_root(yaml);
     double real = 7;
     int64_t whole = 7;
@@ -437,6 +437,8 @@ static void readers_insist_on_their_type(void **state)
     assert_true(real == 7 && whole == 7 && truth && index == 7 && strcmp(text, "abc") == 0);
     assert_true(esp_yaml_read_integer(yaml, esp_yaml_get(root, "h"), "h", &whole));
     assert_int_equal(whole, 1000);
+    assert_true(esp_yaml_read_word(yaml, esp_yaml_get(root, "i"), "i", names, &index));
+    assert_int_equal(index, 2);
     esp_yaml_faults(yaml, &error);
     assert_non_null(strstr(error.text, "1:4: a must be a finite number, not x\n"));
     assert_non_null(strstr(error.text, "2:4: b must be a whole number, not 1.5\n"));
@@ -444,8 +446,8 @@ static void readers_insist_on_their_type(void **state)
     assert_non_null(strstr(error.text, "4:4: d must be true or false, not a list\n"));
     assert_non_null(strstr(error.text, "5:4: e must be a finite number, not nan\n"));
     assert_non_null(strstr(error.text, "f must be a text, not nothing\n"));
-    assert_non_null(
-        strstr(error.text, "g must be one of up, down, not upp; did you mean \"up\"?\n"));
+    assert_non_null(strstr(
+        error.text, "g must be one of up, down, top-down, not upp; did you mean \"up\"?\n"));
     esp_yaml_destroy(yaml);
 }
 
