@@ -41,6 +41,17 @@ static void refit(struct esp_core *core, int64_t which, const double *numbers, i
     esp_record(core, &event);
 }
 
+struct esp_slot_view esp_slot_view(const struct esp_core *core, int device)
+{
+    return (struct esp_slot_view){.may_create = may_create(core),
+                                  .next_trial = core->trial_count,
+                                  .live = esp_core_live(core) + core->queue.count,
+                                  .device = device,
+                                  .may_repeat = may_repeat(core),
+                                  .run_cap = core->run_cap > 0 ? core->run_cap : 0,
+                                  .budget = esp_budget_trainings(core)};
+}
+
 struct esp_verdict esp_ask_slot(struct esp_core *core)
 {
     double numbers[ESP_FIT_NUMBERS_MAX];
@@ -48,13 +59,7 @@ struct esp_verdict esp_ask_slot(struct esp_core *core)
     if (count > 0) {
         refit(core, 1, numbers, count);
     }
-    struct esp_slot_view view = {.may_create = may_create(core),
-                                 .next_trial = core->trial_count,
-                                 .live = esp_core_live(core) + core->queue.count,
-                                 .device = esp_device_next(core),
-                                 .may_repeat = may_repeat(core),
-                                 .run_cap = core->run_cap > 0 ? core->run_cap : 0,
-                                 .budget = esp_budget_trainings(core)};
+    struct esp_slot_view view = esp_slot_view(core, esp_device_next(core));
     return esp_scheduler_slot(core->scheduler, &view);
 }
 

@@ -81,10 +81,9 @@ void esp_trial_judge(struct esp_core *core, struct esp_trial *t, bool waiting)
         esp_trial_trigger(core, t, ESP_TRIGGER_HORIZON);
     }
     if (t->state == ESP_TRIAL_RUNNING && t->step >= 0 && core->mode == ESP_MODE_RUN) {
-        obey(core,
-             t,
-             esp_scheduler_report(core->scheduler, esp_trial_index(core, t), waiting),
-             waiting);
+        struct esp_slot_view view = esp_slot_view(core, esp_device_of(core, t->process));
+        uint32_t trial = esp_trial_index(core, t);
+        obey(core, t, esp_scheduler_report(core->scheduler, trial, waiting, &view), waiting);
     }
 }
 

@@ -180,15 +180,20 @@ static bool start(struct run *run, const struct esp_verdict *verdict)
     return true;
 }
 
+static struct esp_slot_view slot_view(const struct run *run)
+{
+    return (struct esp_slot_view){
+        .may_create = !run->exhausted && run->count < run->table->trial_count,
+        .next_trial = run->count,
+        .live = run->live,
+    };
+}
+
 /* Asks for every free slot until it has nothing. */
 static void fill_slots(struct run *run)
 {
     while (!run->ended && run->live < run->workers) {
-        struct esp_slot_view view = {
-            .may_create = !run->exhausted && run->count < run->table->trial_count,
-            .next_trial = run->count,
-            .live = run->live,
-        };
+        struct esp_slot_view view = slot_view(run);
         double since = now_us();
         struct esp_verdict verdict = esp_scheduler_slot(run->scheduler, &view);
         if (verdict.action == ESP_VERDICT_START) {
@@ -368,9 +373,10 @@ static void judge(struct run *run, uint32_t trial)
 {
     struct trial *t = &run->trials[trial];
     bool over = !has_point(run, t) && run->table->ends[t->row] != ESP_TABLE_CENSORED;
+    bool waiting = t->tokens >= t->until && !over;
+    struct esp_slot_view view = slot_view(run);
     double since = now_us();
-    struct esp_verdict verdict =
-        esp_scheduler_report(run->scheduler, trial, t->tokens >= t->until && !over);
+    struct esp_verdict verdict = esp_scheduler_report(run->scheduler, trial, waiting, &view);
     timed(run, since);
     if (verdict.action != ESP_VERDICT_NONE) {
         esp_scheduler_decided(run->scheduler, &verdict);

@@ -136,8 +136,10 @@ static struct esp_verdict slot(const void *self, const struct esp_slot_view *vie
     return esp_roster_slot_to_horizon(&alone->roster, view);
 }
 
-static struct esp_verdict report(const void *self, uint32_t trial, bool waiting)
+static struct esp_verdict
+report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_view *view)
 {
+    (void)view;
     const struct alone *alone = self;
     const struct course *c = &alone->courses[trial];
     const struct esp_roster_trial *t = esp_roster_get(&alone->roster, trial);

@@ -373,8 +373,10 @@ static struct esp_verdict report_stopping(const struct asha *asha, uint32_t tria
     return esp_roster_report_to_horizon(&asha->roster, trial, waiting);
 }
 
-static struct esp_verdict report(const void *self, uint32_t trial, bool waiting)
+static struct esp_verdict
+report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_view *view)
 {
+    (void)view;
     const struct asha *asha = self;
     const struct climber *c = &asha->climbers[trial];
     const struct esp_roster_trial *t = esp_roster_get(&asha->roster, trial);

@@ -215,9 +215,3 @@ double esp_cost_of_values(const struct esp_cost *cost, const double *values, int
     int kind = cost->shape_count > 0 ? find_kind(cost, values) : KIND_NONE;
     return fitted(cost, device, kind, inverse_of(cost, values));
 }
-
-int esp_cost_device(const struct esp_cost *cost, uint32_t trial)
-{
-    assert(trial < cost->count);
-    return cost->trials[trial].device;
-}

@@ -50,7 +50,4 @@ void esp_cost_observed(struct esp_cost *cost,
 double esp_cost_of_trial(const struct esp_cost *cost, uint32_t trial, int device);
 double esp_cost_of_values(const struct esp_cost *cost, const double *values, int device);
 
-/* Where the trial's last attempt started. */
-int esp_cost_device(const struct esp_cost *cost, uint32_t trial);
-
 #endif

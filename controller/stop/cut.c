@@ -171,8 +171,10 @@ static struct esp_verdict slot(const void *self, const struct esp_slot_view *vie
                           : esp_verdict_make(ESP_VERDICT_END, -1, 0, ESP_RULE_STUDY_END);
 }
 
-static struct esp_verdict report(const void *self, uint32_t trial, bool waiting)
+static struct esp_verdict
+report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_view *view)
 {
+    (void)view;
     const struct cut *cut = self;
     const struct esp_roster_trial *t = esp_roster_get(&cut->roster, trial);
     if (t->tokens >= t->horizon || t->insisted || cut->sent[trial]) {

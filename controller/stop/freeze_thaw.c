@@ -440,7 +440,8 @@ static struct esp_verdict slot(const void *self, const struct esp_slot_view *vie
     return choose(f, view);
 }
 
-static struct esp_verdict report(const void *self, uint32_t trial, bool waiting)
+static struct esp_verdict
+report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_view *view)
 {
     const struct freeze_thaw *f = self;
     const struct esp_roster_trial *t = esp_roster_get(&f->roster, trial);
@@ -454,11 +455,7 @@ static struct esp_verdict report(const void *self, uint32_t trial, bool waiting)
         return in_startup(f, trial);
     }
     struct option options[MARKS * LEADERS + 2];
-    struct esp_slot_view view = {.may_create = f->study->run_cap == 0 ||
-                                               f->roster.count < f->study->run_cap,
-                                 .next_trial = f->roster.count,
-                                 .device = esp_cost_device(f->cost, trial)};
-    int total = weigh(f, &view, trial, options), own = 0;
+    int total = weigh(f, view, trial, options), own = 0;
     while (options[own].trial != (int64_t)trial) {
         own++;
     }

@@ -376,8 +376,10 @@ static struct esp_verdict slot(const void *self, const struct esp_slot_view *vie
     return esp_verdict_make(ESP_VERDICT_END, -1, 0, ESP_RULE_STUDY_END);
 }
 
-static struct esp_verdict report(const void *self, uint32_t trial, bool waiting)
+static struct esp_verdict
+report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_view *view)
 {
+    (void)view;
     const struct hyperband *h = self;
     const struct member *m = &h->members[trial];
     const struct bracket *b = &h->brackets[m->bracket];

@@ -216,8 +216,10 @@ static struct esp_verdict slot(const void *self, const struct esp_slot_view *vie
     return esp_roster_slot_to_horizon(&median->roster, view);
 }
 
-static struct esp_verdict report(const void *self, uint32_t trial, bool waiting)
+static struct esp_verdict
+report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_view *view)
 {
+    (void)view;
     const struct median *median = self;
     const struct esp_roster_trial *t = esp_roster_get(&median->roster, trial);
     struct esp_verdict go_on = esp_roster_report_to_horizon(&median->roster, trial, waiting);

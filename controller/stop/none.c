@@ -60,8 +60,10 @@ static struct esp_verdict slot(const void *self, const struct esp_slot_view *vie
     return esp_roster_slot_to_horizon(self, view);
 }
 
-static struct esp_verdict report(const void *self, uint32_t trial, bool waiting)
+static struct esp_verdict
+report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_view *view)
 {
+    (void)view;
     return esp_roster_report_to_horizon(self, trial, waiting);
 }
 

@@ -341,16 +341,23 @@ static struct esp_verdict next_repeat(const struct esp_scheduler *s,
     return over ? esp_verdict_none(ESP_RULE_NONE) : verdict;
 }
 
-static struct esp_verdict
-ask_slot(const struct esp_scheduler *s, const struct esp_slot_view *view, bool may_create)
+/* Without the repeats. */
+static struct esp_slot_view
+inner_view(const struct esp_scheduler *s, const struct esp_slot_view *view, bool may_create)
 {
     uint32_t repeats = esp_repeat_live(&s->repeat);
-    struct esp_slot_view inside = {
+    return (struct esp_slot_view){
         .may_create = may_create,
         .next_trial = esp_renumber_setting(&s->numbers, view->next_trial),
         .live = view->live > repeats ? view->live - repeats : 0,
         .device = view->device,
     };
+}
+
+static struct esp_verdict
+ask_slot(const struct esp_scheduler *s, const struct esp_slot_view *view, bool may_create)
+{
+    struct esp_slot_view inside = inner_view(s, view, may_create);
     return outward(s, s->ops->slot(s->self, &inside));
 }
 
@@ -400,8 +407,10 @@ struct esp_verdict esp_scheduler_slot(const struct esp_scheduler *s,
     return verdict;
 }
 
-struct esp_verdict
-esp_scheduler_report(const struct esp_scheduler *s, uint32_t trial, bool waiting)
+struct esp_verdict esp_scheduler_report(const struct esp_scheduler *s,
+                                        uint32_t trial,
+                                        bool waiting,
+                                        const struct esp_slot_view *view)
 {
     assert(trial < s->count);
     uint32_t setting;
@@ -419,7 +428,9 @@ esp_scheduler_report(const struct esp_scheduler *s, uint32_t trial, bool waiting
                                           ESP_RULE_CALIBRATED)
                        : esp_verdict_none(ESP_RULE_NONE);
     }
-    return outward(s, s->ops->report(s->self, setting, waiting));
+    struct esp_slot_view inside =
+        inner_view(s, view, view->may_create && !next_is_kept(s, view));
+    return outward(s, s->ops->report(s->self, setting, waiting, &inside));
 }
 
 struct esp_verdict esp_scheduler_discard(const struct esp_scheduler *s)

@@ -28,7 +28,7 @@ struct esp_trainings {
     double rate;            /* seconds that a token took so far, in the mean; 0: none yet */
 };
 
-/* What the core knows when a slot is free. */
+/* What the core knows when a slot is free, or would be. */
 struct esp_slot_view {
     bool may_create;             /* run_cap, budget and sampler allow a new trial */
     uint32_t next_trial;         /* its number */
@@ -63,8 +63,11 @@ struct esp_scheduler_ops {
     struct esp_verdict (*slot)(const void *self, const struct esp_slot_view *view);
     /* After `observed`: CONTINUE until where, PAUSE, PRUNE, END, or NONE (go on as directed).
      * `waiting` says that the trial has reached its `until` and idles: NONE is then not allowed
-     * unless it has reached its horizon. */
-    struct esp_verdict (*report)(const void *self, uint32_t trial, bool waiting);
+     * unless it has reached its horizon. The view is that of its slot, were it free. */
+    struct esp_verdict (*report)(const void *self,
+                                 uint32_t trial,
+                                 bool waiting,
+                                 const struct esp_slot_view *view);
     /* Optional: a paused trial to be discarded for good, or NONE. Asked after every batch. A
      * scheduler is not told of those that the calibrated rule gives up (discard.h). */
     struct esp_verdict (*discard)(const void *self);
@@ -122,8 +125,10 @@ void esp_scheduler_returned(struct esp_scheduler *s, uint32_t trial);
  */
 struct esp_verdict esp_scheduler_slot(const struct esp_scheduler *s,
                                       const struct esp_slot_view *view);
-struct esp_verdict
-esp_scheduler_report(const struct esp_scheduler *s, uint32_t trial, bool waiting);
+struct esp_verdict esp_scheduler_report(const struct esp_scheduler *s,
+                                        uint32_t trial,
+                                        bool waiting,
+                                        const struct esp_slot_view *view);
 /* DISCARD or SPARE of a paused trial, or NONE. */
 struct esp_verdict esp_scheduler_discard(const struct esp_scheduler *s);
 /* What all seeds of a setting say, by its first trial, and the noise of a seed. */

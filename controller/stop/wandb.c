@@ -157,8 +157,10 @@ static struct esp_verdict slot(const void *self, const struct esp_slot_view *vie
     return esp_roster_slot_to_horizon(&w->roster, view);
 }
 
-static struct esp_verdict report(const void *self, uint32_t trial, bool waiting)
+static struct esp_verdict
+report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_view *view)
 {
+    (void)view;
     const struct wandb *w = self;
     const struct history *h = &w->histories[trial];
     const struct esp_roster_trial *t = esp_roster_get(&w->roster, trial);

@@ -171,8 +171,9 @@ static void decide(struct search *s, const struct esp_study *study)
         for (bool live = true; live && s->asked < DECISIONS;) {
             observe(s, trial, s->tokens[trial] + study->trainer.report_every);
             bool waiting = s->tokens[trial] >= until;
+            view.next_trial = s->count;
             since = now_us();
-            verdict = esp_scheduler_report(s->scheduler, trial, waiting);
+            verdict = esp_scheduler_report(s->scheduler, trial, waiting, &view);
             if (waiting) {
                 s->us[s->asked++] = now_us() - since;
             }

@@ -116,6 +116,7 @@ static void too_many_devices_share_the_last_class(void **state)
 static void what_a_device_takes_survives_a_reload(void **state)
 {
     (void)state;
+    int fast_ones = 0;
     open_study(2);
     agent(7, "cuda:fast", 1);
     agent(8, "cpu", 1);
@@ -123,9 +124,9 @@ static void what_a_device_takes_survives_a_reload(void **state)
         bool fast = esp_device_of(d.core, driver_trial(&d, t).process) == 0;
         driver_started(&d, t, 0);
         report(t, 0, 4, 10, 0, fast ? 0.01 : 0.5);
-        assert_int_equal(esp_cost_device(costs(), t), fast ? 0 : 1);
+        fast_ones += fast;
     }
-    assert_int_not_equal(esp_cost_device(costs(), 0), esp_cost_device(costs(), 1));
+    assert_int_equal(fast_ones, 1);
     for (int again = 0; again < 2; again++) {
         double value = 1e-3;
         assert_true(fabs(esp_cost_of_values(costs(), &value, 0) - 0.01) < 1e-9);
@@ -153,7 +154,6 @@ static void a_trial_that_moves_poisons_no_device(void **state)
     assert_int_equal(esp_device_of(d.core, driver_trial(&d, 0).process), 1);
     driver_started(&d, 0, 800);
     report(0, 20, 4, 10, 400, 0.01); /* two that are known, two new */
-    assert_int_equal(esp_cost_device(costs(), 0), 1);
     assert_true(fabs(esp_cost_of_values(costs(), &value, 0) - 0.5) < 1e-9);
     assert_true(fabs(esp_cost_of_values(costs(), &value, 1) - 0.01) < 1e-9);
     driver_reload(&d);

@@ -73,15 +73,20 @@ static void leave(struct drive *drive, uint32_t trial, int state, enum esp_cause
     esp_scheduler_ended(drive->scheduler, trial, cause);
 }
 
+static struct esp_slot_view slot_view(const struct drive *drive)
+{
+    bool more = drive->count < drive->run_cap;
+    return (struct esp_slot_view){.may_create = more,
+                                  .may_repeat = more,
+                                  .run_cap = drive->run_cap,
+                                  .next_trial = drive->count,
+                                  .live = drive->live};
+}
+
 /* Returns false when the scheduler has nothing for a slot now. */
 static bool fill(struct drive *drive)
 {
-    bool more = drive->count < drive->run_cap;
-    struct esp_slot_view view = {.may_create = more,
-                                 .may_repeat = more,
-                                 .run_cap = drive->run_cap,
-                                 .next_trial = drive->count,
-                                 .live = drive->live};
+    struct esp_slot_view view = slot_view(drive);
     struct esp_verdict verdict = esp_scheduler_slot(drive->scheduler, &view);
     struct esp_verdict again = esp_scheduler_slot(drive->scheduler, &view);
     same(&verdict, &again);
@@ -106,7 +111,7 @@ static bool fill(struct drive *drive)
         esp_scheduler_created(drive->scheduler, trial, drive->horizon, &value);
         drive->trials[trial].repeats = -1;
     } else if (verdict.action == ESP_VERDICT_REPEAT) {
-        assert_true(more && drive->trials[trial].repeats < 0);
+        assert_true(view.may_repeat && drive->trials[trial].repeats < 0);
         note(drive, "R%u=%u ", drive->count, trial);
         esp_scheduler_repeated(drive->scheduler, drive->count, trial, drive->horizon);
         drive->trials[drive->count].repeats = trial;
@@ -157,8 +162,9 @@ static void advance(struct drive *drive, uint32_t trial)
         return;
     }
     bool waiting = t->tokens >= t->until;
-    struct esp_verdict verdict = esp_scheduler_report(drive->scheduler, trial, waiting);
-    struct esp_verdict again = esp_scheduler_report(drive->scheduler, trial, waiting);
+    struct esp_slot_view view = slot_view(drive);
+    struct esp_verdict verdict = esp_scheduler_report(drive->scheduler, trial, waiting, &view);
+    struct esp_verdict again = esp_scheduler_report(drive->scheduler, trial, waiting, &view);
     same(&verdict, &again);
     if (verdict.action != ESP_VERDICT_NONE) {
         drive->last = verdict;

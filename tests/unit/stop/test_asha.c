@@ -133,9 +133,11 @@ static void a_trial_that_the_user_brings_back_runs_to_its_end(void **state)
     drive_run(&drive, 10);
     assert_string_equal(drive.log, "S0>9 =0 S1>9 X1 ");
     esp_scheduler_returned(drive.scheduler, 1);
+    struct esp_slot_view view = {0};
     for (int64_t tokens = 2; tokens < 9; tokens++) {
         esp_scheduler_observed(drive.scheduler, 1, tokens, .9, 0);
-        struct esp_verdict verdict = esp_scheduler_report(drive.scheduler, 1, tokens == 3);
+        struct esp_verdict verdict =
+            esp_scheduler_report(drive.scheduler, 1, tokens == 3, &view);
         assert_int_equal(verdict.action, tokens == 3 ? ESP_VERDICT_CONTINUE : ESP_VERDICT_NONE);
     }
     drive_close(&drive);
@@ -170,7 +172,7 @@ static void a_shorter_horizon_is_the_same_rung(void **state)
         esp_scheduler_decided(s, &v);
         esp_scheduler_created(s, t, horizon[t], NULL);
         esp_scheduler_observed(s, t, 1, 1.0 + t, 0);
-        v = esp_scheduler_report(s, t, true);
+        v = esp_scheduler_report(s, t, true, &view);
         assert_int_equal(v.action, ESP_VERDICT_PAUSE);
         esp_scheduler_decided(s, &v);
         esp_scheduler_paused(s, t, false);

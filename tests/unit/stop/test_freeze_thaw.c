@@ -228,6 +228,25 @@ static void what_is_cheap_depends_on_the_slot_s_device(void **state)
     esp_scheduler_destroy(s);
 }
 
+/* The study began with a run_cap of 2; what it is now, is in the view. */
+static void a_raised_cap_counts_at_a_report_too(void **state)
+{
+    (void)state;
+    struct esp_scheduler *s = two_that_wait((double[]){1, 1});
+    struct esp_slot_view view = {.next_trial = 2};
+    struct esp_verdict go = esp_scheduler_slot(s, &view);
+    uint32_t trial = (uint32_t)go.trial;
+    assert_int_equal(go.action, ESP_VERDICT_CONTINUE);
+    esp_scheduler_decided(s, &go);
+    for (int64_t tokens = 7; tokens <= go.until; tokens++) {
+        esp_scheduler_observed(s, trial, tokens, 3 + 1 / (double)tokens, (double)tokens);
+    }
+    assert_int_equal(esp_scheduler_report(s, trial, true, &view).reason.of, 2);
+    view.may_create = true;
+    assert_int_equal(esp_scheduler_report(s, trial, true, &view).reason.of, 3);
+    esp_scheduler_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +257,7 @@ int main(void)
         cmocka_unit_test(it_ends_when_everything_diverges),
         cmocka_unit_test(of_two_equally_promising_the_cheaper_goes_on),
         cmocka_unit_test(what_is_cheap_depends_on_the_slot_s_device),
+        cmocka_unit_test(a_raised_cap_counts_at_a_report_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -239,6 +239,12 @@ static struct esp_verdict ask(struct esp_scheduler *s, uint32_t count, uint32_t 
     return esp_scheduler_slot(s, &view);
 }
 
+static struct esp_verdict report(struct esp_scheduler *s, uint32_t trial, bool waiting)
+{
+    struct esp_slot_view view = {.next_trial = trial + 1};
+    return esp_scheduler_report(s, trial, waiting, &view);
+}
+
 static void train(struct esp_scheduler *s, uint32_t trial, double loss)
 {
     esp_scheduler_observed(s, trial, HORIZON, loss, 1);
@@ -277,7 +283,7 @@ static void repeats_come_last_and_what_is_left_of_run_cap_is_used(void **state)
     assert_int_equal(verdict.trial, 3);
     esp_scheduler_repeated(s, 6, 3, HORIZON);
     assert_int_equal(ask(s, 7, 2).action, ESP_VERDICT_NONE);
-    assert_int_equal(esp_scheduler_report(s, 5, false).action, ESP_VERDICT_NONE);
+    assert_int_equal(report(s, 5, false).action, ESP_VERDICT_NONE);
     train(s, 5, 2.003);
     train(s, 6, 2.004);
     start(s, 7); /* two of three were needed */
@@ -340,8 +346,7 @@ static void every_scheduler_ends_within_run_cap_when_asked_for_repeats(void **st
             while (tokens[trial] < until) {
                 tokens[trial]++;
                 esp_scheduler_observed(s, trial, tokens[trial], 2 + 0.0001 * trial, 1);
-                struct esp_verdict further =
-                    esp_scheduler_report(s, trial, tokens[trial] >= until);
+                struct esp_verdict further = report(s, trial, tokens[trial] >= until);
                 if (further.action != ESP_VERDICT_NONE) {
                     esp_scheduler_decided(s, &further);
                     until =
@@ -408,14 +413,13 @@ static void what_training_costs_is_told_by_the_study_s_numbers(void **state)
         assert_true(i == 3 || esp_scheduler_rate(s, i, 0) > esp_scheduler_rate(s, before, 0));
     }
     assert_true(esp_cost_of_trial(esp_scheduler_cost(s), 3, 0) == esp_scheduler_rate(s, 4, 0));
-    assert_int_equal(esp_cost_device(esp_scheduler_cost(s), 1), 0);
     esp_scheduler_destroy(s);
 }
 
 static void reach(struct esp_scheduler *s, uint32_t trial, int64_t tokens, double loss)
 {
     esp_scheduler_observed(s, trial, tokens, loss, (double)tokens);
-    struct esp_verdict verdict = esp_scheduler_report(s, trial, tokens == HORIZON / 2);
+    struct esp_verdict verdict = report(s, trial, tokens == HORIZON / 2);
     if (verdict.action != ESP_VERDICT_NONE) {
         assert_int_equal(verdict.trial, trial);
         esp_scheduler_decided(s, &verdict);
@@ -451,7 +455,7 @@ static struct esp_scheduler *third_setting_waits(enum esp_verdict_action want)
         }
         esp_scheduler_created(s, 3, HORIZON, &value);
         esp_scheduler_observed(s, 3, HORIZON / 2, 5, 1);
-        assert_int_equal(esp_scheduler_report(s, 3, true).action, ESP_VERDICT_PAUSE);
+        assert_int_equal(report(s, 3, true).action, ESP_VERDICT_PAUSE);
         esp_scheduler_paused(s, 3, false);
         struct esp_verdict verdict = esp_scheduler_discard(s);
         assert_int_equal(verdict.trial, 3);
@@ -494,7 +498,7 @@ static void the_audit_comes_last_and_goes_by_its_own_number(void **state)
     assert_int_equal(verdict.trial, 3);
     assert_int_equal(verdict.until, HORIZON);
     esp_scheduler_decided(s, &verdict);
-    verdict = esp_scheduler_report(s, 3, true);
+    verdict = report(s, 3, true);
     assert_int_equal(verdict.action, ESP_VERDICT_CONTINUE);
     assert_int_equal(verdict.trial, 3);
     esp_scheduler_observed(s, 3, HORIZON, 4, 1);
