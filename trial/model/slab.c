@@ -304,7 +304,8 @@ int esp_model_read_scale(struct esp_model *model,
     if (rc) {
         return esp_error_set(error, rc, "backend %s failed to give a loss scale", k->name);
     }
-    *out = (struct esp_model_scale){.scale = scale.scale, .clean = scale.clean};
+    *out = (struct esp_model_scale){
+        .scale = scale.scale, .clean = scale.clean, .overflowed = scale.overflowed};
     return 0;
 }
 
@@ -317,8 +318,9 @@ int esp_model_write_scale(struct esp_model *model,
     if (rc) {
         return rc;
     }
-    rc =
-        put_scale(model, member, (struct esp_loss_scale){.scale = in.scale, .clean = in.clean});
+    const struct esp_loss_scale scale = {
+        .scale = in.scale, .clean = in.clean, .overflowed = in.overflowed};
+    rc = put_scale(model, member, scale);
     return rc ? esp_error_set(
                     error, rc, "backend %s failed to take a loss scale", model->kernels->name)
               : 0;
