@@ -7,9 +7,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Elements converted at a time: 32 KiB of doubles on the stack. Even, so that pairs of normal
- * draws are not split. */
-#define PART 4096
+/* Elements converted at a time: 256 KiB of doubles on the stack, so that a device is not given
+ * thousands of small copies. Even, so that pairs of normal draws are not split. */
+#define PART 32768
 
 /* GPT-2's deviation of fresh weights (Radford et al. 2019, section 2.3; nanoGPT). */
 #define INIT_DEVIATION 0.02
