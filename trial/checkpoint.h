@@ -1,6 +1,6 @@
 /* One member's state in one file (DESIGN 6).
  *
- * Format, version 2; little-endian, offsets from the start of the file:
+ * Format, version 3; little-endian, offsets from the start of the file:
  *
  *   0    8  magic "ESPALIER"
  *   8    4  u32 version
@@ -24,6 +24,10 @@
  *   120  8  f64 loss_scale         fp16's: a power of two, 1 … ESP_LOSS_SCALE_MAX
  *   128  8  i64 loss_scale_clean   updates since it changed, < ESP_LOSS_SCALE_CLEAN
  *
+ * then, from version 3 on:
+ *
+ *   136  8  i64 overflowed         of `step`, left out by fp16: 1 … step
+ *
  * then settings, each: u8 type (enum esp_value_type), u8 0, u16 name length, u32 value length,
  * the name, the value (i64, f64 or text);
  * tensors, each 152 bytes: name[88] with NULs, u32 type (1: float32), u32 rank, i64 shape[4],
@@ -36,7 +40,9 @@
  * be zero and the length is known. The header's checksum therefore names the whole content.
  * Writing: PATH.tmp, fsync, rename to PATH, fsync of the folder. Versions only grow; a reader
  * refuses newer ones and must read all older ones. A file has the first version that holds its
- * state: without a loss scale it is of version 1. */
+ * state: without a loss scale it is of version 1, without an overflow of version 2. (A version
+ * 2 from before there was a 3 may be without those that it had. Then AdamW's bias correction
+ * takes them for made, as it did when the file was written.) */
 #ifndef ESPALIER_TRIAL_CHECKPOINT_H
 #define ESPALIER_TRIAL_CHECKPOINT_H
 
@@ -44,7 +50,7 @@
 #include <espalier/trainer.h>
 #include <stdint.h>
 
-#define ESP_CHECKPOINT_VERSION 2
+#define ESP_CHECKPOINT_VERSION 3
 
 /* "v.h.999.attn.c_proj.weight" and the like, with the NUL. */
 #define ESP_CHECKPOINT_NAME_MAX 88
@@ -69,6 +75,7 @@ struct esp_checkpoint_state {
     int64_t vocabulary;
     double loss_scale;        /* fp16's, as the device has decided; 0: there is none */
     int64_t loss_scale_clean; /* updates since it last changed */
+    int64_t overflowed;       /* of `step` updates, those left out for it */
 };
 
 /* A float32 tensor to write or to find. Shapes beyond `rank` are 1. */

@@ -11,6 +11,7 @@
 #define CHECKPOINT_MAGIC "ESPALIER"
 #define CHECKPOINT_FIXED_BYTES 120
 #define CHECKPOINT_SCALE_BYTES 16
+#define CHECKPOINT_OVERFLOWED_BYTES 8
 #define CHECKPOINT_TENSOR_BYTES 152
 #define CHECKPOINT_ALIGNMENT 64
 #define CHECKPOINT_FLOAT32 1
@@ -19,10 +20,11 @@
 #define CHECKPOINT_SETTINGS_MAX 64
 #define CHECKPOINT_SETTINGS_BYTES_MAX (32 * 1024)
 
-/* 136 + 32 KiB + 40,000 × 152 + 8 < 8 MiB. */
+/* 144 + 32 KiB + 40,000 × 152 + 8 < 8 MiB. */
 #define CHECKPOINT_HEADER_MAX (8 * 1024 * 1024)
 
-_Static_assert(CHECKPOINT_FIXED_BYTES + CHECKPOINT_SCALE_BYTES + CHECKPOINT_SETTINGS_BYTES_MAX +
+_Static_assert(CHECKPOINT_FIXED_BYTES + CHECKPOINT_SCALE_BYTES + CHECKPOINT_OVERFLOWED_BYTES +
+                       CHECKPOINT_SETTINGS_BYTES_MAX +
                        ESP_CHECKPOINT_TENSORS_MAX * CHECKPOINT_TENSOR_BYTES + 8 <=
                    CHECKPOINT_HEADER_MAX,
                "the largest header fits");
@@ -64,7 +66,7 @@ struct checkpoint_fixed {
 
 _Static_assert(sizeof(struct checkpoint_fixed) == CHECKPOINT_FIXED_BYTES, "no padding in it");
 
-/* What version 2 has behind it. */
+/* What version 2 has behind it; behind that, version 3 has an int64_t: overflowed. */
 struct checkpoint_scale {
     double scale;
     int64_t clean;
@@ -75,7 +77,8 @@ _Static_assert(sizeof(struct checkpoint_scale) == CHECKPOINT_SCALE_BYTES, "no pa
 /* Where the settings begin. */
 static inline size_t esp_checkpoint_settings_offset(uint32_t version)
 {
-    return CHECKPOINT_FIXED_BYTES + (version >= 2 ? CHECKPOINT_SCALE_BYTES : 0);
+    return CHECKPOINT_FIXED_BYTES + (version >= 2 ? CHECKPOINT_SCALE_BYTES : 0) +
+           (version >= 3 ? CHECKPOINT_OVERFLOWED_BYTES : 0);
 }
 
 /* Writes all settings of `trainer` to `out` [CHECKPOINT_SETTINGS_BYTES_MAX]; returns the bytes.

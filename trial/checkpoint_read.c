@@ -134,6 +134,26 @@ static int take_scale(struct esp_checkpoint *c, const uint8_t *header, struct es
     return 0;
 }
 
+/* Behind the scale, from version 3 on. */
+static int
+take_overflowed(struct esp_checkpoint *c, const uint8_t *header, struct esp_error *error)
+{
+    int64_t overflowed;
+    memcpy(&overflowed,
+           header + CHECKPOINT_FIXED_BYTES + CHECKPOINT_SCALE_BYTES,
+           CHECKPOINT_OVERFLOWED_BYTES);
+    if (overflowed < 1 || overflowed > c->state.step) {
+        return refuse(error,
+                      -EBADMSG,
+                      c->path,
+                      "says that %" PRId64 " of its %" PRId64 " updates overflowed",
+                      overflowed,
+                      c->state.step);
+    }
+    c->state.overflowed = overflowed;
+    return 0;
+}
+
 /* The table: what the checksum vouches for was written by this code, but a file made to deceive
  * could carry a right checksum, so that sizes are still checked before they are used. */
 static int take_rows(struct esp_checkpoint *c, const uint8_t *table, struct esp_error *error)
@@ -174,6 +194,9 @@ static int take_header(struct esp_checkpoint *c,
     int rc = take_fixed(c, fixed, error);
     if (rc == 0 && fixed->version >= 2) {
         rc = take_scale(c, header, error);
+    }
+    if (rc == 0 && fixed->version >= 3) {
+        rc = take_overflowed(c, header, error);
     }
     if (rc != 0) {
         return rc;

@@ -20,6 +20,15 @@ static uint64_t count_values(const struct esp_checkpoint_tensor *tensor)
     return count;
 }
 
+/* The first version that holds it. */
+static uint32_t version_of(const struct esp_checkpoint_state *state)
+{
+    if (!(state->loss_scale > 0)) {
+        return 1;
+    }
+    return state->overflowed > 0 ? 3 : 2;
+}
+
 /* The header's bytes without checksums, its size, and the size of the whole file. */
 static uint8_t *lay_out(const struct esp_checkpoint_state *state,
                         const struct esp_checkpoint_tensor *tensors,
@@ -28,7 +37,7 @@ static uint8_t *lay_out(const struct esp_checkpoint_state *state,
                         size_t *table_offset,
                         uint64_t *file_bytes)
 {
-    const uint32_t version = state->loss_scale > 0 ? 2 : 1;
+    const uint32_t version = version_of(state);
     const size_t settings = esp_checkpoint_settings_offset(version);
     size_t room = settings + CHECKPOINT_SETTINGS_BYTES_MAX +
                   (size_t)tensor_count * CHECKPOINT_TENSOR_BYTES + sizeof(uint64_t);
@@ -57,6 +66,11 @@ static uint8_t *lay_out(const struct esp_checkpoint_state *state,
         const struct checkpoint_scale scale = {.scale = state->loss_scale,
                                                .clean = state->loss_scale_clean};
         memcpy(header + CHECKPOINT_FIXED_BYTES, &scale, sizeof scale);
+    }
+    if (version >= 3) {
+        memcpy(header + CHECKPOINT_FIXED_BYTES + CHECKPOINT_SCALE_BYTES,
+               &state->overflowed,
+               CHECKPOINT_OVERFLOWED_BYTES);
     }
     *table_offset = settings + esp_checkpoint_settings_encode(
                                    &state->trainer, header + settings, &fixed.setting_count);

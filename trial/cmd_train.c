@@ -124,11 +124,14 @@ print_report(const struct run *run, const struct job *job, const struct esp_grou
                p->tokens,
                p->val_loss);
         if (p->step > 0) {
-            printf("  train %.4f  norm %.3f  lr %.3g  %.0f tokens/s",
-                   p->train_loss,
-                   p->grad_norm,
-                   p->learning_rate,
-                   p->tokens_per_second);
+            printf("  train %.4f  norm %.3f  lr %.3g",
+                   isnan(p->train_loss) ? NAN : p->train_loss, /* not "-nan" */
+                   isnan(p->grad_norm) ? NAN : p->grad_norm,
+                   p->learning_rate);
+        }
+        if (p->tokens_per_second >
+            0) { /* none where it was resumed and nothing was left to do */
+            printf("  %.0f tokens/s", p->tokens_per_second);
         }
         putchar('\n');
     }

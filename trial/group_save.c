@@ -1,6 +1,6 @@
 /* A member to and from its checkpoint. Tensors are the model's, under GPT-2's names; the
- * optimizer's moments have the same names after "m." and "v.". fp16's loss scale is in the
- * header. */
+ * optimizer's moments have the same names after "m." and "v.". fp16's loss scale and the number
+ * of updates that overflowed are in the header. */
 #include "checkpoint.h"
 #include "group_private.h"
 #include "weights.h"
@@ -77,6 +77,7 @@ static int read_scale(struct esp_group *group,
     if (rc == 0) {
         state->loss_scale = scale.scale;
         state->loss_scale_clean = scale.clean;
+        state->overflowed = scale.overflowed;
     }
     return rc == -ENOENT ? 0 : rc;
 }
@@ -92,7 +93,8 @@ static int load_scale(struct esp_group *group,
         return 0;
     }
     const struct esp_model_scale scale = {.scale = state->loss_scale,
-                                          .clean = state->loss_scale_clean};
+                                          .clean = state->loss_scale_clean,
+                                          .overflowed = state->overflowed};
     int rc = esp_model_write_scale(group->model, slot, scale, error);
     return rc == -ENOENT ? 0 : rc;
 }

@@ -43,7 +43,7 @@
 #include <stdint.h>
 
 /* Raised whenever this file changes in a way that a separately built backend would feel. */
-#define ESP_KERNELS_VERSION 4
+#define ESP_KERNELS_VERSION 5
 
 struct esp_kernels;
 struct esp_graph;
@@ -73,7 +73,7 @@ struct esp_control {
     double dropout;         /* 0 ≤ dropout < 1; 0: everything is kept, as it is */
     double loss_scale; /* gradients are scaled by it: in fp16 about 1 / the batch's tokens */
     /* the optimizer */
-    int64_t updates; /* done with this one: 1 at the first */
+    int64_t updates; /* done with this one: 1 at the first; with those that overflowed */
     double learning_rate;
     double beta1, beta2, epsilon; /* AdamW */
     double momentum;              /* SGD */
@@ -102,10 +102,12 @@ struct esp_update_result {
  * optimizer on the device. It multiplies control.loss_scale. Starts at ESP_LOSS_SCALE_START; an
  * overflow halves it, ESP_LOSS_SCALE_CLEAN updates without one double it (Micikevicius et al.
  * 2018, section 3.2). An overflow at a scale of 1 is no overflow: the gradient is not finite.
- */
+ * AdamW's bias correction is for the updates that were made, as behind torch's GradScaler, of
+ * which only the device knows: it counts those that were not. */
 struct esp_loss_scale {
     double scale;
-    int64_t clean; /* updates since the last change */
+    int64_t clean;      /* updates since the last change */
+    int64_t overflowed; /* updates left out for it since the member was fresh */
 };
 
 #define ESP_LOSS_SCALE_START 65536.0
@@ -300,7 +302,7 @@ struct esp_cross_entropy {
  * AdamW (Loshchilov & Hutter 2019, algorithm 2, with torch.optim.AdamW's grouping):
  *   p ← p − η λ p (first `decayed` elements only)
  *   m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²
- *   p ← p − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
+ *   p ← p − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)     t = updates − scale.overflowed
  *
  * SGD with momentum (Sutskever et al. 2013 in torch.optim.SGD's form; v is not used):
  *   g ← g + λ p (first `decayed` elements),  m ← μ m + g,  p ← p − η m

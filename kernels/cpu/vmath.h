@@ -151,12 +151,32 @@ ESP_INLINE vec vec_gelu_tanh(vec x)
     return x * (real)0.5 * (vec_tanh(inner) + (real)1);
 }
 
+/* In float as one rational function of x on [−5.3, 5.3], where it has come within 2.1e-7 of 0
+ * and 1: tanh's own would lose what 1 − t² cancels. Fitted as above to 8.4e-8; 2.8e-7 as
+ * computed. */
 ESP_INLINE vec vec_gelu_tanh_slope(vec x)
 {
+#if ESP_REAL_IS_FLOAT
+    const vec c = vec_clamp(x, -5.3f, 5.3f);
+    vec s = c * c;
+    vec p = s * -2.647945293223e-07f + 2.995478647881e-05f;
+    p = p * s + -3.541335493100e-04f;
+    p = p * s + 1.355939272578e-02f;
+    p = p * s + -5.279932047404e-02f;
+    p = p * s + 7.978851600750e-01f;
+    vec q = s * -5.242319790479e-08f + 3.839803422596e-06f;
+    q = q * s + 1.010545597399e-04f;
+    q = q * s + 1.568213546687e-03f;
+    q = q * s + 3.031348934481e-02f;
+    q = q * s + 2.688152249709e-01f;
+    q = q * s + 1.0f;
+    return vec_ratio(c * p, q) + 0.5f;
+#else
     vec square = x * x;
     vec t = vec_tanh((x + x * square * ESP_GELU_CUBIC) * ESP_SQRT_2_BY_PI);
     vec inner_slope = (square * (3 * ESP_GELU_CUBIC) + (real)1) * ESP_SQRT_2_BY_PI;
     return (t + (real)1) * (real)0.5 + x * (real)0.5 * ((real)1 - t * t) * inner_slope;
+#endif
 }
 
 #endif

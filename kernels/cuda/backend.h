@@ -19,7 +19,9 @@
 #define ESP_CUDA_PIECE_BYTES ((size_t)256 << 10)
 #define ESP_CUDA_PIECES 64
 
-/* Shapes of products: about 12 for a model, times the runs of active members. */
+/* Shapes of products: about 12 for a model, times the runs of active members, times frames. The
+ * one that was used longest ago makes room. With what the library keeps of each, 1,024 · 2 KiB
+ * = 2 MiB of the host's memory. */
 #define ESP_CUDA_PLANS 1024
 
 /* Workspaces that were outgrown stay until the end, because graphs point to them; each is at
@@ -40,6 +42,7 @@ struct esp_cuda_state {
     void *library_scratch;
     struct esp_cuda_plan *plans;
     int plan_count;
+    uint64_t plan_uses;
     void *workspaces[ESP_CUDA_WORKSPACES];
     int workspace_count;
     size_t workspace_bytes; /* of the last */

@@ -70,6 +70,7 @@ DEVICE bool scale_overflowed(struct esp_loss_scale *scale, bool finite)
         const bool room = scale->scale > 1;
         scale->scale = room ? scale->scale / 2 : 1;
         scale->clean = 0;
+        scale->overflowed += room;
         return room;
     }
     scale->clean++;
@@ -150,8 +151,9 @@ __global__ void __launch_bounds__(WARP) decide_kernel(struct esp_batch batch,
         d.beta2 = (float)c->beta2;
         d.rest1 = (float)(1 - c->beta1);
         d.rest2 = (float)(1 - c->beta2);
-        d.step = (float)(c->learning_rate / (1 - pow(c->beta1, (double)c->updates)));
-        d.root2 = (float)(1 / sqrt(1 - pow(c->beta2, (double)c->updates)));
+        const double made = (double)(c->updates - (op.scale ? op.scale[member].overflowed : 0));
+        d.step = (float)(c->learning_rate / (1 - pow(c->beta1, made)));
+        d.root2 = (float)(1 / sqrt(1 - pow(c->beta2, made)));
         d.epsilon = (float)c->epsilon;
         d.shrink = (float)(1 - c->learning_rate * c->weight_decay);
         d.rate = (float)c->learning_rate;

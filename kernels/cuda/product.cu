@@ -35,7 +35,8 @@ struct esp_cuda_plan {
     cublasLtMatmulDesc_t desc;
     cublasLtMatrixLayout_t a, b, c; /* in the library's order */
     cublasLtMatmulAlgo_t algo;
-    int status; /* 0, or -ENOTSUP */
+    int status;    /* 0, or -ENOTSUP */
+    uint64_t used; /* the last time, counted in uses of any */
 };
 
 /* The largest power of two up to 256 that a member's address is a multiple of. */
@@ -263,19 +264,10 @@ static int choose(struct esp_cuda_state *state, struct esp_cuda_plan *plan)
     return found ? 0 : -ENOTSUP;
 }
 
-static struct esp_cuda_plan *find_plan(const struct esp_kernels *kernels,
-                                       const struct esp_cuda_product *p)
+/* A place for one more: a new one, or that of the plan which was used longest ago. NULL: no
+ * memory. */
+static struct esp_cuda_plan *make_room(struct esp_cuda_state *state)
 {
-    struct esp_cuda_state *state = state_of(kernels);
-    const struct plan_key key = key_of(kernels, p);
-    for (int i = 0; i < state->plan_count; i++) {
-        if (memcmp(&state->plans[i].key, &key, sizeof key) == 0) {
-            return &state->plans[i];
-        }
-    }
-    if (state->plan_count == ESP_CUDA_PLANS) {
-        esp_cuda_plans_close(state);
-    }
     if (!state->plans) {
         state->plans = (struct esp_cuda_plan *)calloc(ESP_CUDA_PLANS, sizeof *state->plans);
         if (!state->plans) {
@@ -283,19 +275,45 @@ static struct esp_cuda_plan *find_plan(const struct esp_kernels *kernels,
             return NULL;
         }
     }
-    struct esp_cuda_plan *plan = &state->plans[state->plan_count];
+    if (state->plan_count < ESP_CUDA_PLANS) {
+        return &state->plans[state->plan_count++];
+    }
+    struct esp_cuda_plan *oldest = &state->plans[0];
+    for (int i = 1; i < state->plan_count; i++) {
+        oldest = state->plans[i].used < oldest->used ? &state->plans[i] : oldest;
+    }
+    release_plan(oldest);
+    return oldest;
+}
+
+static struct esp_cuda_plan *find_plan(const struct esp_kernels *kernels,
+                                       const struct esp_cuda_product *p)
+{
+    struct esp_cuda_state *state = state_of(kernels);
+    const struct plan_key key = key_of(kernels, p);
+    for (int i = 0; i < state->plan_count; i++) {
+        if (memcmp(&state->plans[i].key, &key, sizeof key) == 0) {
+            state->plans[i].used = ++state->plan_uses;
+            return &state->plans[i];
+        }
+    }
+    struct esp_cuda_plan *plan = make_room(state);
+    if (!plan) {
+        return NULL;
+    }
     memset(plan, 0, sizeof *plan);
-    plan->key = key;
     describe(state, kernels, p, plan);
     plan->a = lay_out(state, &p->b, p->k, p->n);
     plan->b = lay_out(state, &p->a, p->m, p->k);
     plan->c = lay_out(state, &p->c, p->m, p->n);
     if (state->failed) {
         release_plan(plan);
+        memset(plan, 0, sizeof *plan); /* a key of zeros is no product's */
         return NULL;
     }
+    plan->key = key;
+    plan->used = ++state->plan_uses;
     plan->status = choose(state, plan);
-    state->plan_count++;
     return plan;
 }
 

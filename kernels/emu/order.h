@@ -21,6 +21,9 @@ void esp_emu_set_order(enum esp_emu_order order, uint64_t seed);
 /* How often the host waited for a whole stream since the start. */
 uint64_t esp_emu_synchronisations(void);
 
+/* How often a product's algorithm was asked for since the start. */
+uint64_t esp_emu_heuristics(void);
+
 /* Bytes of device memory that the emulated device has: 4 GiB at first. */
 void esp_emu_set_memory(size_t bytes);
 

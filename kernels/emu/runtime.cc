@@ -88,16 +88,22 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
     return cudaSuccess;
 }
 
+/* None where a test has set less than is used. */
+static size_t memory_left(void)
+{
+    return memory_used < memory_total ? memory_total - memory_used : 0;
+}
+
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
 {
     *total_bytes = memory_total;
-    *free_bytes = memory_total - memory_used;
+    *free_bytes = memory_left();
     return cudaSuccess;
 }
 
 cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
-    if (bytes > memory_total - memory_used) {
+    if (bytes > memory_left()) {
         last_error = cudaErrorMemoryAllocation;
         return last_error;
     }

@@ -1,4 +1,5 @@
 """Interrupted searches: signals, kill -9, and going on where they stood."""
+import os
 import signal
 
 from harness import check_complete, main, processes_of, query, reports, wait_for
@@ -17,8 +18,10 @@ def undisturbed(t, **changes):
 LONG = dict(tokens=120000, report_every=2000)
 
 
-def started(t, run, count=3, **changes):
-    process = t.start("run", t.study(**{**LONG, **changes}), "--dir", run)
+def started(t, run, count=3, slots=None, **changes):
+    """`slots`: as many trial processes whatever the number of cores."""
+    environment = {**os.environ, "ESPALIER_SLOTS": str(slots)} if slots else None
+    process = t.start("run", t.study(**{**LONG, **changes}), "--dir", run, env=environment)
     wait_for(lambda: len(reports(run)) >= count or process.poll() is not None, "reports")
     assert process.poll() is None, process.err.read_text()
     return process
@@ -65,7 +68,8 @@ def test_two_signals_end_now_and_it_is_still_resumable(t):
 
 def test_the_same_processes_report_to_the_resumed_controller(t):
     run = t.directory()
-    process = started(t, run, tokens=600000, report_every=4000)
+    process = started(t, run, slots=2, tokens=600000, report_every=4000)
+    wait_for(lambda: len({trial for trial, _ in reports(run)}) == 2, "reports of both processes")
     before = processes_of(run, "trial")
     agents = processes_of(run, "agent")
     assert len(before) == 2 and len(agents) == 1, (before, agents)

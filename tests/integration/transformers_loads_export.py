@@ -22,7 +22,7 @@ try:
     from safetensors.torch import save_file
 except ImportError:
     other = os.environ.get("ESPALIER_TORCH_PYTHON")
-    if other and os.path.realpath(other) != os.path.realpath(sys.executable):
+    if other:  # it may be a link to this one: a virtual environment's is
         os.environ["ESPALIER_TORCH_PYTHON"] = ""
         os.execv(other, [other] + sys.argv)
     print("skipped: torch, transformers or safetensors are not installed")

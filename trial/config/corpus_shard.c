@@ -48,27 +48,73 @@ static bool is_shard(const char *path)
     return length >= 4 && strcmp(path + length - 4, ".bin") == 0;
 }
 
-/* The kind of a shard from its first words; `header_bytes` precede the tokens and `declared` is
- * what the header says, −1 without one. */
-static enum esp_corpus_kind
-read_header(const uint8_t *head, int64_t size, int64_t *header_bytes, int64_t *declared)
+/* A shard's first words. */
+struct header {
+    enum esp_corpus_kind kind;
+    int64_t bytes;          /* that precede the tokens; 0: it has no header */
+    int64_t declared;       /* tokens, as the header says */
+    int32_t version, known; /* the header's, and the one that is read */
+};
+
+/* Only what begins with a magic number has a header: bare uint16 has none, and GPT-2's have no
+ * token as large as either's first half. */
+static struct header read_header(const uint8_t *head, int64_t size)
 {
-    *header_bytes = 0;
-    *declared = -1;
-    if (size < ESP_CORPUS_HEAD_BYTES) {
-        return ESP_CORPUS_NANOGPT;
-    }
+    struct header header = {.kind = ESP_CORPUS_NANOGPT};
     int32_t words[3];
     _Static_assert(sizeof words == ESP_CORPUS_HEAD_BYTES, "magic, version, tokens");
     memcpy(words, head, sizeof words);
-    bool gpt2 = words[0] == LLMC_GPT2_MAGIC && words[1] == LLMC_GPT2_VERSION;
-    bool llama3 = words[0] == LLMC_LLAMA3_MAGIC && words[1] == LLMC_LLAMA3_VERSION;
-    if (!gpt2 && !llama3) {
-        return ESP_CORPUS_NANOGPT;
+    const bool gpt2 = words[0] == LLMC_GPT2_MAGIC, llama3 = words[0] == LLMC_LLAMA3_MAGIC;
+    if (size >= ESP_CORPUS_HEAD_BYTES && (gpt2 || llama3)) {
+        header.kind = gpt2 ? ESP_CORPUS_GPT2 : ESP_CORPUS_LLAMA3;
+        header.bytes = LLMC_HEADER_BYTES;
+        header.version = words[1];
+        header.known = gpt2 ? LLMC_GPT2_VERSION : LLMC_LLAMA3_VERSION;
+        header.declared = words[2];
     }
-    *header_bytes = LLMC_HEADER_BYTES;
-    *declared = words[2];
-    return gpt2 ? ESP_CORPUS_GPT2 : ESP_CORPUS_LLAMA3;
+    return header;
+}
+
+/* Whether the header is one that is read, and its file as long as it says. */
+static int check_header(const char *path,
+                        const struct header *header,
+                        int64_t size,
+                        struct esp_error *error)
+{
+    const int64_t wanted =
+        header->bytes + header->declared * esp_corpus_token_bytes(header->kind);
+    if (header->version != header->known) {
+        return esp_error_set(error,
+                             -EINVAL,
+                             "trainer.data: '%s' begins as %s does, but with version %" PRId32
+                             "; version %" PRId32
+                             " is read: write it again with llm.c's dev/data",
+                             path,
+                             kind_names[header->kind],
+                             header->version,
+                             header->known);
+    }
+    if (header->declared < 0) {
+        return esp_error_set(error,
+                             -EINVAL,
+                             "trainer.data: '%s' is damaged: its header says %" PRId64
+                             " tokens; write it again",
+                             path,
+                             header->declared);
+    }
+    if (size != wanted) {
+        return esp_error_set(error,
+                             -EINVAL,
+                             "trainer.data: '%s' has %" PRId64
+                             " bytes, but its header says %" PRId64
+                             " tokens, which are %" PRId64 " bytes: it is %s; write it again",
+                             path,
+                             size,
+                             header->declared,
+                             wanted,
+                             size < wanted ? "truncated" : "longer than it should be");
+    }
+    return 0;
 }
 
 /* Kind, first token and count of a file that is not empty. */
@@ -84,10 +130,14 @@ static int describe(const char *path,
         *extent = (struct esp_corpus_extent){.count = size};
         return 0;
     }
-    int64_t header_bytes, declared;
-    *kind = read_header(head, size, &header_bytes, &declared);
-    int64_t width = esp_corpus_token_bytes(*kind);
-    if (declared < 0 && size % width != 0) {
+    const struct header header = read_header(head, size);
+    const int64_t width = esp_corpus_token_bytes(header.kind);
+    *kind = header.kind;
+    if (header.bytes > 0) {
+        *extent = (struct esp_corpus_extent){.offset = header.bytes, .count = header.declared};
+        return check_header(path, &header, size, error);
+    }
+    if (size % width != 0) {
         return esp_error_set(error,
                              -EINVAL,
                              "trainer.data: '%s' has %" PRId64
@@ -96,20 +146,7 @@ static int describe(const char *path,
                              path,
                              size);
     }
-    if (declared >= 0 && size != header_bytes + declared * width) {
-        return esp_error_set(
-            error,
-            -EINVAL,
-            "trainer.data: '%s' has %" PRId64 " bytes, but its header says %" PRId64
-            " tokens, which are %" PRId64 " bytes: it is %s; write it again",
-            path,
-            size,
-            declared,
-            header_bytes + declared * width,
-            size < header_bytes + declared * width ? "truncated" : "longer than it should be");
-    }
-    *extent = (struct esp_corpus_extent){.offset = header_bytes,
-                                         .count = declared < 0 ? size / width : declared};
+    *extent = (struct esp_corpus_extent){.count = size / width};
     return 0;
 }
 

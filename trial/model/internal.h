@@ -5,6 +5,7 @@
 #include "model.h"
 
 #include <espalier/kernels.h>
+#include <espalier/limits.h>
 
 /* Tensors of one layer, in table order from its first. */
 enum layer_tensor {
@@ -78,15 +79,17 @@ struct plan {
 };
 
 /* Steps as graphs, where the backend has them: one for each frame and set of active members,
- * with and without dropout, for training and for validation. Sixteen members of five batch
- * sizes, of which one at a time validates, come to 2 · 16 + 5; the oldest makes room. */
-#define GRAPHS 64
+ * with and without dropout, for training and for validation. As many members as there may be,
+ * each with a frame of its own and validating alone, come to 2 · 64; the one that was used
+ * longest ago makes room. */
+#define GRAPHS (2 * ESP_MEMBERS_MAX)
 
 struct step_graph {
     uint64_t active;
     int frame;
     bool gradient, dropout;
-    bool seen; /* run once: shapes, algorithms and workspaces are known */
+    bool seen;     /* run once: shapes, algorithms and workspaces are known */
+    uint64_t used; /* the last time, counted in steps */
     struct esp_graph *graph;
 };
 
@@ -107,9 +110,9 @@ struct esp_model {
     struct layer *layers;
     void *memory; /* the backend's, all of it */
     struct step_graph graphs[GRAPHS];
-    int next_graph;
+    uint64_t graph_uses;
     struct esp_control *control; /* host's copy of the inputs: [K], tokens, targets */
-    double *loss_scale; /* [K]: of the batch that each member gathers */
+    double *loss_scale;          /* [K]: of the batch that each member gathers */
     struct esp_ring *ring;
 };
 

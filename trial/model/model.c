@@ -150,12 +150,15 @@ int esp_model_create(const struct esp_kernels *kernels,
     if (!model->memory) {
         rc = esp_error_set(error,
                            -ENOMEM,
-                           "%s has no %zu bytes for %d members with a micro-batch of %d: lower "
-                           "trainer.micro_batch or the number of members",
+                           "%s has no %zu bytes for %d member%s with a micro-batch of %d: %s",
                            kernels->name,
                            model->plan.bytes,
                            members,
-                           micro_batch);
+                           members == 1 ? "" : "s",
+                           micro_batch,
+                           members > 1 || micro_batch > 1
+                               ? "lower trainer.micro_batch or the number of members"
+                               : "make trainer.model smaller, or use a device with more");
         goto out;
     }
     esp_model_lay_out(model, model->memory);

@@ -102,8 +102,9 @@ struct esp_model_result {
 /* fp16's dynamic loss scale: part of a member's state as its moments are (struct
  * esp_loss_scale). */
 struct esp_model_scale {
-    double scale;  /* 1 … ESP_LOSS_SCALE_MAX */
-    int64_t clean; /* updates since it last changed */
+    double scale;       /* 1 … ESP_LOSS_SCALE_MAX */
+    int64_t clean;      /* updates since it last changed */
+    int64_t overflowed; /* updates left out for it, of all; AdamW does not count them */
 };
 
 /* Bytes that esp_model_create would allocate on the device: a dry run of the same plan. Without

@@ -1,15 +1,15 @@
 /* A member's slabs from outside: fresh weights, reading and writing for checkpoints. */
 #include "internal.h"
+#include "normal.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <espalier/random.h>
 #include <math.h>
 #include <string.h>
 
-/* Elements converted at a time: 32 KiB of doubles on the stack. Even, so that pairs of normal
- * draws are not split. */
-#define PART 4096
+/* Elements converted at a time: 256 KiB of doubles on the stack, so that a device is not given
+ * thousands of small copies. Even, so that pairs of normal draws are not split. */
+#define PART 32768
 
 /* GPT-2's deviation of fresh weights (Radford et al. 2019, section 2.3; nanoGPT). */
 #define INIT_DEVIATION 0.02
@@ -38,6 +38,22 @@ static void narrow_part(struct esp_model *model, int member, int64_t element, in
     }
 }
 
+static int put_floats(struct esp_model *model,
+                      int member,
+                      enum esp_model_slab slab,
+                      int64_t element,
+                      const float *in,
+                      int64_t count)
+{
+    const struct esp_kernels *k = model->kernels;
+    void *place = slab_address(model, member, slab, element);
+    const int rc = k->upload(k, place, in, (size_t)count * sizeof(float));
+    if (rc == 0 && slab == ESP_MODEL_PARAMETERS) {
+        narrow_part(model, member, element, count);
+    }
+    return rc;
+}
+
 static int put_part(struct esp_model *model,
                     int member,
                     enum esp_model_slab slab,
@@ -46,20 +62,16 @@ static int put_part(struct esp_model *model,
                     int64_t count)
 {
     const struct esp_kernels *k = model->kernels;
-    void *place = slab_address(model, member, slab, element);
     assert(count <= PART);
     if (k->real_bytes == sizeof(double)) {
+        void *place = slab_address(model, member, slab, element);
         return k->upload(k, place, in, (size_t)count * sizeof(double));
     }
     float narrow[PART];
     for (int64_t i = 0; i < count; i++) {
         narrow[i] = (float)in[i];
     }
-    const int rc = k->upload(k, place, narrow, (size_t)count * sizeof(float));
-    if (rc == 0 && slab == ESP_MODEL_PARAMETERS) {
-        narrow_part(model, member, element, count);
-    }
-    return rc;
+    return put_floats(model, member, slab, element, narrow, count);
 }
 
 static int get_part(struct esp_model *model,
@@ -83,45 +95,40 @@ static int get_part(struct esp_model *model,
     return rc;
 }
 
-/* Two standard normal draws from one block of bits (Box & Muller 1958). */
-static void normal_pair(struct esp_random_block block, double pair[2])
+/* The deviation of a matrix's fresh elements. */
+static double fresh_deviation(const struct esp_model *model, const struct esp_model_tensor *t)
 {
-    const double u = 1 - esp_random_unit(block.word[0], block.word[1]);
-    const double v = esp_random_unit(block.word[2], block.word[3]);
-    const double radius = sqrt(-2 * log(u));
-    pair[0] = radius * cos(6.28318530717958647692 * v);
-    pair[1] = radius * sin(6.28318530717958647692 * v);
+    const bool into_stream = strstr(t->name, ".c_proj.") != NULL;
+    return into_stream ? INIT_DEVIATION / sqrt(2.0 * model->shape.layers) : INIT_DEVIATION;
 }
 
-/* Elements first … first + count − 1 of a fresh tensor. */
-static void fresh_part(const struct esp_model *model,
-                       int tensor,
-                       uint64_t seed,
-                       int64_t first,
-                       int64_t count,
-                       double *out)
+/* Elements first … first + count − 1 of a fresh tensor, to the device. */
+static int put_fresh(struct esp_model *model,
+                     int member,
+                     int tensor,
+                     uint64_t seed,
+                     int64_t first,
+                     int64_t count)
 {
     const struct esp_model_tensor *t = &model->tensors[tensor];
-    if (t->rank == 1) {
+    const struct esp_normal_tensor normal = {
+        .seed = seed, .tensor = (uint64_t)tensor, .deviation = fresh_deviation(model, t)};
+    const int64_t at = t->slab_offset + first;
+    double wide[PART];
+    float narrow[PART];
+    if (t->rank > 1 && model->kernels->real_bytes == sizeof(float)) {
+        esp_normal_floats(&normal, first, count, narrow);
+        return put_floats(model, member, ESP_MODEL_PARAMETERS, at, narrow, count);
+    }
+    if (t->rank > 1) {
+        esp_normal_doubles(&normal, first, count, wide);
+    } else {
         const bool weight = strstr(t->name, "ln_") && strstr(t->name, ".weight");
         for (int64_t i = 0; i < count; i++) {
-            out[i] = weight ? 1 : 0;
-        }
-        return;
-    }
-    const bool into_stream = strstr(t->name, ".c_proj.") != NULL;
-    const double deviation =
-        into_stream ? INIT_DEVIATION / sqrt(2.0 * model->shape.layers) : INIT_DEVIATION;
-    assert(first % 2 == 0);
-    for (int64_t i = 0; i < count; i += 2) {
-        double pair[2];
-        const uint64_t counter = (uint64_t)(first + i) / 2;
-        normal_pair(esp_random_at(seed, (uint64_t)tensor, ESP_RANDOM_INIT, counter), pair);
-        out[i] = pair[0] * deviation;
-        if (i + 1 < count) {
-            out[i + 1] = pair[1] * deviation;
+            wide[i] = weight ? 1 : 0;
         }
     }
+    return put_part(model, member, ESP_MODEL_PARAMETERS, at, wide, count);
 }
 
 static void zero_slab(struct esp_model *model, int member, enum esp_model_slab slab)
@@ -148,7 +155,6 @@ int esp_model_init_member(struct esp_model *model,
                           struct esp_error *error)
 {
     const struct esp_kernels *k = model->kernels;
-    double part[PART];
     int rc = 0;
     assert(member >= 0 && member < model->members);
     for (int slab = 0; slab < SLABS; slab++) {
@@ -158,8 +164,7 @@ int esp_model_init_member(struct esp_model *model,
         const struct esp_model_tensor *t = &model->tensors[i];
         for (int64_t at = 0; at < t->count && !rc; at += PART) {
             const int64_t some = t->count - at < PART ? t->count - at : PART;
-            fresh_part(model, i, seed, at, some, part);
-            rc = put_part(model, member, ESP_MODEL_PARAMETERS, t->slab_offset + at, part, some);
+            rc = put_fresh(model, member, i, seed, at, some);
         }
     }
     esp_model_zero_gradients(model, member);
@@ -304,7 +309,8 @@ int esp_model_read_scale(struct esp_model *model,
     if (rc) {
         return esp_error_set(error, rc, "backend %s failed to give a loss scale", k->name);
     }
-    *out = (struct esp_model_scale){.scale = scale.scale, .clean = scale.clean};
+    *out = (struct esp_model_scale){
+        .scale = scale.scale, .clean = scale.clean, .overflowed = scale.overflowed};
     return 0;
 }
 
@@ -317,8 +323,9 @@ int esp_model_write_scale(struct esp_model *model,
     if (rc) {
         return rc;
     }
-    rc =
-        put_scale(model, member, (struct esp_loss_scale){.scale = in.scale, .clean = in.clean});
+    const struct esp_loss_scale scale = {
+        .scale = in.scale, .clean = in.clean, .overflowed = in.overflowed};
+    rc = put_scale(model, member, scale);
     return rc ? esp_error_set(
                     error, rc, "backend %s failed to take a loss scale", model->kernels->name)
               : 0;

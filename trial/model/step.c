@@ -196,22 +196,24 @@ static void enqueue_step(struct esp_model *model,
 static struct step_graph *
 find_graph(struct esp_model *model, const struct esp_batch *batch, bool gradient, bool dropout)
 {
+    struct step_graph *oldest = &model->graphs[0];
     for (int i = 0; i < GRAPHS; i++) {
         struct step_graph *g = &model->graphs[i];
+        oldest = g->used < oldest->used ? g : oldest;
         if (g->seen && g->active == batch->active && g->frame == batch->sequences &&
             g->gradient == gradient && g->dropout == dropout) {
+            g->used = ++model->graph_uses;
             return g;
         }
     }
-    struct step_graph *oldest = &model->graphs[model->next_graph];
-    model->next_graph = (model->next_graph + 1) % GRAPHS;
     if (oldest->graph) {
         model->kernels->graph_destroy(model->kernels, oldest->graph);
     }
     *oldest = (struct step_graph){.active = batch->active,
                                   .frame = batch->sequences,
                                   .gradient = gradient,
-                                  .dropout = dropout};
+                                  .dropout = dropout,
+                                  .used = ++model->graph_uses};
     return oldest;
 }
 

@@ -312,6 +312,38 @@ static void too_little_memory_halves_the_micro_batch_then_the_members(void **sta
     esp_emu_set_memory((size_t)4 << 30);
 }
 
+/* What a process tells of: as many members as a dry run of the plan finds room for, which a
+ * group of that many then has; fewer on a smaller device, one where there is hardly any. */
+static void capacity_is_what_the_plan_finds_room_for(void **state)
+{
+    (void)state;
+    if (on_a_gpu()) {
+        skip();
+    }
+    const struct esp_trainer t = device_trainer(0);
+    const struct esp_model_shape shape =
+        esp_model_shape_of(&t, 50257); /* a vocabulary unknown */
+    size_t available, all;
+    assert_int_equal(kernels->memory(kernels, &available, &all), 0);
+    for (int members = 1; members <= ESP_MEMBERS_MAX; members *= 2) {
+        const size_t room = esp_model_plan(kernels, &shape, members, t.micro_batch, true);
+        esp_emu_set_memory(all - available + 3 * room / 2);
+        const int capacity = esp_group_capacity(kernels, &t);
+        assert_int_equal(capacity, members);
+        struct esp_group *group = make_group(&t, capacity);
+        assert_int_equal(esp_group_slots(group), capacity);
+        assert_int_equal(esp_model_micro_batch(esp_group_model(group)), t.micro_batch);
+        esp_group_destroy(group);
+    }
+    esp_emu_set_memory(all - available);
+    assert_int_equal(esp_group_capacity(kernels, &t), 1);
+    esp_emu_set_memory((size_t)4 << 30);
+    struct esp_kernels *cpu;
+    assert_int_equal(esp_kernels_open_cpu(&cpu, NULL), 0);
+    assert_int_equal(esp_group_capacity(cpu, &t), 1); /* one after another anyway */
+    esp_kernels_close(cpu);
+}
+
 /* The device's seconds are shared by those who work, each piece's as it was measured. */
 static void device_seconds_are_the_devices(void **state)
 {
@@ -349,6 +381,7 @@ int main(void)
         ON_DEVICE(joining_and_leaving_disturbs_nobody),
         ON_DEVICE(mixed_batch_sizes_train_as_alone),
         ON_DEVICE(too_little_memory_halves_the_micro_batch_then_the_members),
+        ON_DEVICE(capacity_is_what_the_plan_finds_room_for),
         ON_DEVICE(device_seconds_are_the_devices),
     };
     cmocka_set_test_filter(getenv("ESPALIER_TEST_FILTER"));

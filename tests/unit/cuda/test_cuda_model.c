@@ -366,6 +366,55 @@ static void a_member_in_a_group_equals_it_alone(void **state)
     unmake(&alone);
 }
 
+static int captures;
+static int (*capture_end)(const struct esp_kernels *, struct esp_graph **, struct esp_error *);
+
+static int count_capture(const struct esp_kernels *k, struct esp_graph **g, struct esp_error *e)
+{
+    captures++;
+    return capture_end(k, g, e);
+}
+
+/* Eight members validate together, again and again, and between that every other set of them
+ * does, twice: more than graphs are kept for. */
+static void the_step_that_is_repeated_keeps_its_graph_when_others_make_room(void **state)
+{
+    (void)state;
+    struct esp_model_shape shape = shape_of(ESP_OBJECTIVE_CAUSAL, ESP_RECOMPUTE_NONE);
+    struct esp_kernels *k = open_backend(ESP_PRECISION_FP32);
+    struct esp_kernels counted = *k;
+    struct esp_error error = {""};
+    struct esp_model *model;
+    struct esp_model_input inputs[8];
+    int32_t tokens[4] = {1, 2, 3, 4};
+    shape.layers = 1;
+    shape.width = 8;
+    shape.heads = 1;
+    shape.context = 4;
+    capture_end = k->capture_end;
+    counted.capture_end = count_capture;
+    succeed(esp_model_create(&counted, &shape, 8, 1, false, &model, &error), &error);
+    for (int m = 0; m < 8; m++) {
+        succeed(esp_model_init_member(model, m, 1, &error), &error);
+        inputs[m] = (struct esp_model_input){
+            .sequences = 1, .tokens = tokens, .targets = tokens, .batch_tokens = 4};
+    }
+    captures = 0;
+    int others = 0;
+    for (int set = 1; set < 255; set++) {
+        for (int at = 0; at < 4; at++) {
+            for (int m = 0; m < 8; m++) {
+                inputs[m].active = at % 2 || (set >> m & 1);
+            }
+            succeed(esp_model_evaluate(model, inputs, &error), &error);
+        }
+        others++;
+    }
+    assert_int_equal(captures, others + 1);
+    esp_model_destroy(model);
+    esp_kernels_close(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,6 +425,7 @@ int main(void)
         cmocka_unit_test(the_first_updates_of_fp16_are_not_left_out),
         cmocka_unit_test(logits_in_bf16_are_near_those_in_double),
         cmocka_unit_test(a_member_in_a_group_equals_it_alone),
+        cmocka_unit_test(the_step_that_is_repeated_keeps_its_graph_when_others_make_room),
     };
     cmocka_set_test_filter(getenv("ESPALIER_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);

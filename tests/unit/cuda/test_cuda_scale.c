@@ -4,6 +4,7 @@
 #include "training.h"
 
 #include <checkpoint.h>
+#include <schedule.h>
 
 static int set_up(void **state)
 {
@@ -42,6 +43,7 @@ static void assert_same_scale(struct esp_model_scale a, struct esp_model_scale b
 {
     assert_true(a.scale == b.scale);
     assert_int_equal(a.clean, b.clean);
+    assert_int_equal(a.overflowed, b.overflowed);
 }
 
 static void set_scale(struct esp_group *group, int slot, double scale, int64_t clean)
@@ -70,11 +72,13 @@ static void run_scaled(struct esp_group *group, int slot, struct record *records
     for (int at = 1; at <= SCALED_STEPS; at++) {
         if (at == SCALED_STEPS - 3) {
             settled = last.scale;
-            last = (struct esp_model_scale){settled / 4, ESP_LOSS_SCALE_CLEAN - 2};
+            last.scale = settled / 4;
+            last.clean = ESP_LOSS_SCALE_CLEAN - 2;
             set_scale(group, slot, last.scale, last.clean);
         }
         if (at == SCALED_STEPS - 1) {
-            last = (struct esp_model_scale){settled, ESP_LOSS_SCALE_CLEAN - 3};
+            last.scale = settled;
+            last.clean = ESP_LOSS_SCALE_CLEAN - 3;
             set_scale(group, slot, last.scale, last.clean);
         }
         run_to_step(group, slot, at, records);
@@ -167,6 +171,61 @@ static void an_fp16_member_may_be_saved_between_overflows(void **state)
     esp_group_destroy(x);
 }
 
+/* The largest move of a weight, in units of `rate`. */
+static double largest_move(const float *before, const float *after, int64_t count, double rate)
+{
+    double most = 0;
+    for (int64_t i = 0; i < count; i++) {
+        most = fmax(most, fabs((double)after[i] - (double)before[i]) / rate);
+    }
+    return most;
+}
+
+/* As torch.optim.AdamW has it behind a GradScaler: the optimizer's count stands still, its
+ * first step moves weights by a whole learning rate. The schedule goes by tokens seen, so the
+ * rate is that of the step. The member beside it is as it is alone. */
+static void updates_that_overflowed_are_in_the_schedule_but_not_in_adamws_count(void **state)
+{
+    (void)state;
+    struct esp_trainer t = fp16_trainer();
+    t.weight_decay = 0;
+    t.dropout = 0;
+    struct record alone = {0}, records[2] = {0};
+    struct esp_group *x = make_group(&t, 1), *group = make_group(&t, 2);
+    const int64_t count = esp_model_count(esp_group_model(group));
+    float *before = malloc((size_t)count * sizeof *before);
+    float *after = malloc((size_t)count * sizeof *after);
+    int64_t at = 0;
+    join(x, 0, &t, NULL);
+    join(group, 0, &t, NULL);
+    join(group, 1, &t, NULL);
+    set_scale(x, 0, 1024, 0);
+    set_scale(group, 0, 1024, 0);
+    set_scale(group, 1, ESP_LOSS_SCALE_MAX, 0);
+    struct esp_model *model = esp_group_model(group);
+    do {
+        assert_int_equal(esp_model_read(model, 1, ESP_MODEL_PARAMETERS, before, NULL), 0);
+        run_to_step(group, 1, ++at, records);
+        assert_true(at < 12);
+    } while (scale_of(group, 1).overflowed == at);
+    assert_true(at > 1); /* it did overflow */
+    assert_int_equal(scale_of(group, 1).overflowed, at - 1);
+    assert_int_equal(esp_model_read(model, 1, ESP_MODEL_PARAMETERS, after, NULL), 0);
+    const double move = largest_move(before, after, count, esp_schedule_rate(&t, at - 1));
+    if (fabs(move - 1) > 0.01) {
+        fail_msg("after %d overflows a weight moved by %g rates", (int)at - 1, move);
+    }
+    assert_int_equal(scale_of(group, 0).overflowed, 0);
+    run_to_rest(group, records);
+    run_to_rest(x, &alone);
+    assert_same_points(&alone, 0, &records[0]);
+    assert_same_member(x, 0, group, 0);
+    free(before);
+    free(after);
+    esp_group_destroy(group);
+    esp_group_destroy(x);
+}
+
 static void a_slot_that_was_left_starts_with_a_fresh_loss_scale(void **state)
 {
     (void)state;
@@ -183,6 +242,7 @@ static void a_slot_that_was_left_starts_with_a_fresh_loss_scale(void **state)
     join(group, 1, &t, NULL);
     assert_true(scale_of(group, 1).scale == ESP_LOSS_SCALE_START);
     assert_int_equal(scale_of(group, 1).clean, 0);
+    assert_int_equal(scale_of(group, 1).overflowed, 0);
     run_to_rest(group, records);
     assert_same_points(&alone, 0, &records[1]);
     assert_same_member(x, 0, group, 1);
@@ -224,6 +284,7 @@ static void copy_without_scale(const struct esp_model *model, const char *from, 
     assert_true(old.loss_scale > 0);
     old.loss_scale = 0;
     old.loss_scale_clean = 0;
+    old.overflowed = 0;
     assert_int_equal(
         esp_checkpoint_write(
             to, &old, copy.tensors, 3 * count, copy_tensor, &copy, NULL, NULL, &error),
@@ -266,6 +327,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_FP16(an_fp16_member_resumes_with_its_loss_scale_bit_for_bit),
         ON_FP16(an_fp16_member_may_be_saved_between_overflows),
+        ON_FP16(updates_that_overflowed_are_in_the_schedule_but_not_in_adamws_count),
         ON_FP16(a_slot_that_was_left_starts_with_a_fresh_loss_scale),
         ON_FP16(an_fp16_checkpoint_without_a_loss_scale_starts_from_the_first),
     };

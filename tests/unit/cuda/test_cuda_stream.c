@@ -235,6 +235,50 @@ static void a_device_that_is_not_there_is_refused(void **state)
     esp_kernels_close(k);
 }
 
+/* A product of `rows` × 1 and 1 × 1. */
+static void multiply(const struct esp_kernels *k, struct run *r, int in, int weight, int rows)
+{
+    k->linear_forward(k,
+                      &r->batch,
+                      &(struct esp_linear_forward){.in = r->slots[in].view,
+                                                   .weight = r->slots[weight].view,
+                                                   .out = r->slots[weight + 1].view,
+                                                   .rows = {.count = rows},
+                                                   .width_in = 1,
+                                                   .width_out = 1});
+}
+
+/* More shapes than plans are kept for: the one that is used all the time is planned once. */
+static void the_plan_that_is_used_is_kept_when_others_make_room(void **state)
+{
+    (void)state;
+    const int shapes = 1024 + 200; /* ESP_CUDA_PLANS, and more */
+    if (on_a_gpu()) {
+        skip();
+    }
+    struct esp_kernels *k = open_backend(ESP_PRECISION_FP32);
+    struct run r =
+        start_run(k,
+                  ESP_PRECISION_FP32,
+                  (struct extents){.members = 1, .sequences = 1, .context = shapes + 2});
+    send_control(&r);
+    const int in = r.count;
+    add_slot(&r, ACTIVATION, INPUT, shapes + 2, 1, 0);
+    const int weight = r.count;
+    add_slot(&r, ACTIVATION, INPUT, 1, 1, 0);
+    add_slot(&r, ACTIVATION, OUTPUT, shapes + 2, 0, 0);
+    multiply(k, &r, in, weight, 1);
+    const uint64_t before = esp_emu_heuristics();
+    for (int i = 0; i < shapes; i++) {
+        multiply(k, &r, in, weight, 2 + i);
+        multiply(k, &r, in, weight, 1);
+    }
+    assert_int_equal(esp_emu_heuristics() - before, shapes);
+    assert_int_equal(k->synchronise(k, NULL), 0);
+    end_run(&r);
+    esp_kernels_close(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +287,7 @@ int main(void)
         cmocka_unit_test(snapshots_come_in_order),
         cmocka_unit_test(an_unfinished_snapshot_is_no_failure_of_the_next_launch),
         cmocka_unit_test(a_graph_is_not_begun_behind_a_failure),
+        cmocka_unit_test(the_plan_that_is_used_is_kept_when_others_make_room),
         cmocka_unit_test(more_memory_than_there_is_is_refused),
         cmocka_unit_test(a_failure_comes_out_of_the_next_wait),
         cmocka_unit_test(a_device_that_is_not_there_is_refused),

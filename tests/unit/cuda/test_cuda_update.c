@@ -214,7 +214,7 @@ static void the_device_decides_the_loss_scale(void **state)
     (void)state;
     struct esp_kernels *k = open_backend(ESP_PRECISION_FP16);
     struct slabs s = make_slabs(k, ESP_PRECISION_FP16, 3);
-    struct esp_loss_scale scale[3] = {{ESP_LOSS_SCALE_START, 5}, {1024, 1999}, {1, 3}};
+    struct esp_loss_scale scale[3] = {{ESP_LOSS_SCALE_START, 5, 0}, {1024, 1999, 0}, {1, 3, 0}};
     struct esp_update_result x[3];
     s.scale = k->allocate(k, sizeof scale);
     assert_int_equal(k->upload(k, s.scale, scale, sizeof scale), 0);
@@ -244,6 +244,72 @@ static void the_device_decides_the_loss_scale(void **state)
     esp_kernels_close(k);
 }
 
+/* The next batch's gradients and losses. */
+static void refill(struct slabs *s, const struct slabs *from)
+{
+    const struct esp_kernels *k = s->r.k;
+    const struct esp_loss_sum loss[3] = {{4.5, 7}, {40, 9}, {3, 2}};
+    const struct slot *g = &s->r.slots[s->grad];
+    for (int m = 0; m < 3; m++) {
+        double *wide = values_of(&from->r, from->grad, m);
+        float narrow[COUNT];
+        for (int i = 0; i < COUNT; i++) {
+            narrow[i] = (float)wide[i];
+        }
+        const bool is_float = k->real_bytes == sizeof(float);
+        char *place = (char *)g->view.data + (size_t)(m * g->view.stride) * k->real_bytes;
+        const void *values = is_float ? (const void *)narrow : (const void *)wide;
+        assert_int_equal(k->upload(k, place, values, COUNT * k->real_bytes), 0);
+        free(wide);
+    }
+    assert_int_equal(k->upload(k, s->loss, loss, sizeof loss), 0);
+}
+
+/* Member 0 overflows at its first update, the others do not. Its second is the first that it
+ * makes: it is corrected for a first one, as theirs are for a second. */
+static void an_update_that_overflowed_is_not_in_the_bias_correction(void **state)
+{
+    (void)state;
+    struct esp_kernels *k = open_backend(ESP_PRECISION_FP16), *wide = open_reference();
+    struct slabs a = make_slabs(k, ESP_PRECISION_FP16, 3);
+    struct slabs b = make_slabs(wide, ESP_PRECISION_FP16, 3);
+    struct slabs fresh = make_slabs(wide, ESP_PRECISION_FP16, 3);
+    struct esp_loss_scale scale[3] = {{2, 0, 0}, {1, 0, 0}, {1, 0, 0}};
+    struct esp_update_result x[3];
+    a.scale = k->allocate(k, sizeof scale);
+    assert_int_equal(k->upload(k, a.scale, scale, sizeof scale), 0);
+    for (int at = 1; at <= 2; at++) {
+        for (int m = 0; m < 3; m++) {
+            a.r.control[m].updates = at;
+            b.r.control[m].updates = m == 0 ? 1 : at;
+        }
+        b.r.control[0].update = at == 2;
+        send_control(&a.r);
+        send_control(&b.r);
+        refill(&a, &fresh);
+        refill(&b, &fresh);
+        if (at == 1) {
+            spoil(&a, 0, INFINITY);
+        }
+        update(&a, true);
+        update(&b, true);
+    }
+    get_results(&a, x);
+    assert_int_equal(k->download(k, scale, a.scale, sizeof scale), 0);
+    for (int m = 0; m < 3; m++) {
+        assert_int_equal(x[m].overflowed, m == 0);
+        assert_int_equal(scale[m].overflowed, m == 0);
+        for (int slot = a.param; slot <= a.v; slot++) {
+            compare(&a, &b, slot, m);
+        }
+    }
+    free_slabs(&a);
+    free_slabs(&b);
+    free_slabs(&fresh);
+    esp_kernels_close(k);
+    esp_kernels_close(wide);
+}
+
 /* The scale that multiplies the logits' gradient is divided out again by the optimizer. */
 static void the_loss_scale_reaches_the_logits(void **state)
 {
@@ -251,7 +317,7 @@ static void the_loss_scale_reaches_the_logits(void **state)
     struct esp_kernels *k = open_backend(ESP_PRECISION_FP16);
     struct run r = start_run(
         k, ESP_PRECISION_FP16, (struct extents){.members = 2, .sequences = 1, .context = 8});
-    const struct esp_loss_scale scale[2] = {{256, 0}, {1, 0}};
+    const struct esp_loss_scale scale[2] = {{256, 0, 0}, {1, 0, 0}};
     void *scales = k->allocate(k, sizeof scale), *loss = k->allocate(k, 64);
     r.place[1] = 0;
     send_control(&r);
@@ -284,6 +350,7 @@ int main(void)
         cmocka_unit_test(the_rounded_copy_follows_the_parameters),
         cmocka_unit_test(a_gradient_that_is_not_finite_changes_no_weight),
         cmocka_unit_test(the_device_decides_the_loss_scale),
+        cmocka_unit_test(an_update_that_overflowed_is_not_in_the_bias_correction),
         cmocka_unit_test(the_loss_scale_reaches_the_logits),
     };
     cmocka_set_test_filter(getenv("ESPALIER_TEST_FILTER"));

@@ -205,6 +205,10 @@ static void impossible_shapes_are_refused(void **state)
     shape.heads = 1;
     shape.layers = 4096;
     assert_int_equal(esp_model_create(kernels, &shape, 64, 64, true, &model, &error), -ENOMEM);
+    assert_non_null(strstr(error.text, "lower trainer.micro_batch"));
+    /* where there is nothing left to lower */
+    assert_int_equal(esp_model_create(kernels, &shape, 1, 1, true, &model, &error), -ENOMEM);
+    assert_non_null(strstr(error.text, "make trainer.model smaller"));
     assert_null(model);
     esp_kernels_close(kernels);
 }

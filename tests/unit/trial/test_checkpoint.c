@@ -107,6 +107,14 @@ static struct esp_checkpoint_state scaled_example(void)
     return s;
 }
 
+/* Three of the forty steps left the weights as they were. */
+static struct esp_checkpoint_state overflowed_example(void)
+{
+    struct esp_checkpoint_state s = scaled_example();
+    s.overflowed = 3;
+    return s;
+}
+
 static void expect_refusal(const char *path, int code, const char *words)
 {
     struct esp_checkpoint *c = NULL;
@@ -159,10 +167,10 @@ static void reads_back_what_was_written(void **state)
     esp_checkpoint_close(c);
 }
 
-static void the_loss_scale_is_read_back(void **state)
+static void the_loss_scale_and_its_overflows_are_read_back(void **state)
 {
     (void)state;
-    struct esp_checkpoint_state s = scaled_example();
+    struct esp_checkpoint_state s = overflowed_example();
     struct esp_checkpoint *c;
     struct esp_error error;
     float values[77];
@@ -170,6 +178,7 @@ static void the_loss_scale_is_read_back(void **state)
     const struct esp_checkpoint_state *r = esp_checkpoint_state(c);
     assert_true(r->loss_scale == s.loss_scale);
     assert_int_equal(r->loss_scale_clean, s.loss_scale_clean);
+    assert_int_equal(r->overflowed, s.overflowed);
     assert_int_equal(esp_trainer_hash(&r->trainer), esp_trainer_hash(&s.trainer));
     assert_int_equal(r->vocabulary, s.vocabulary);
     for (int t = 0; t < TENSORS; t++) {
@@ -179,20 +188,19 @@ static void the_loss_scale_is_read_back(void **state)
     esp_checkpoint_close(c);
 }
 
-/* tests/golden/checkpoint-1.bin was written before version 2 was thought of. */
-static void files_of_version_1_are_read(void **state)
+/* tests/golden/checkpoint-N.bin was written before the version after N was thought of. */
+static void expect_golden(const char *path, struct esp_checkpoint_state s)
 {
-    (void)state;
-    struct esp_checkpoint_state s = example();
     struct esp_checkpoint *c;
     struct esp_error error;
     float values[77];
-    if (esp_checkpoint_open(ESP_GOLDEN "/checkpoint-1.bin", &c, &error) != 0) {
+    if (esp_checkpoint_open(path, &c, &error) != 0) {
         fail_msg("%s", error.text);
     }
     const struct esp_checkpoint_state *r = esp_checkpoint_state(c);
-    assert_true(r->loss_scale == 0);
-    assert_int_equal(r->loss_scale_clean, 0);
+    assert_true(r->loss_scale == s.loss_scale);
+    assert_int_equal(r->loss_scale_clean, s.loss_scale_clean);
+    assert_int_equal(r->overflowed, 0);
     assert_int_equal(r->step, s.step);
     assert_int_equal(r->vocabulary, s.vocabulary);
     assert_int_equal(esp_checkpoint_fits(r, &s.trainer, &error), 0);
@@ -203,7 +211,14 @@ static void files_of_version_1_are_read(void **state)
     esp_checkpoint_close(c);
 }
 
-/* So that a program that knows no version 2 goes on reading what has no loss scale. */
+static void files_of_older_versions_are_read(void **state)
+{
+    (void)state;
+    expect_golden(ESP_GOLDEN "/checkpoint-1.bin", example());
+    expect_golden(ESP_GOLDEN "/checkpoint-2.bin", scaled_example());
+}
+
+/* So that a program that knows no later version goes on reading what needs none. */
 static void a_state_is_written_in_the_first_version_that_holds_it(void **state)
 {
     (void)state;
@@ -213,6 +228,9 @@ static void a_state_is_written_in_the_first_version_that_holds_it(void **state)
     free(bytes);
     bytes = scratch_read(write_state(scaled_example()), &size);
     assert_int_equal(bytes[8], 2);
+    free(bytes);
+    bytes = scratch_read(write_state(overflowed_example()), &size);
+    assert_int_equal(bytes[8], 3);
     free(bytes);
 }
 
@@ -246,11 +264,29 @@ static void an_impossible_loss_scale_is_refused(void **state)
     free(bytes);
 }
 
+/* More updates cannot have overflowed than there were, nor fewer than none. */
+static void an_impossible_number_of_overflows_is_refused(void **state)
+{
+    (void)state;
+    const int64_t step = overflowed_example().step, wrong[] = {0, -1, step + 1, INT64_MAX};
+    size_t size;
+    uint8_t *bytes = scratch_read(write_state(overflowed_example()), &size);
+    uint32_t header_bytes;
+    memcpy(&header_bytes, bytes + 12, 4);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        memcpy(bytes + 136, &wrong[i], 8);
+        const uint64_t hash = XXH3_64bits(bytes, header_bytes - 8);
+        memcpy(bytes + header_bytes - 8, &hash, 8);
+        expect_refusal(scratch_write(&scratch, "w", bytes, size), -EBADMSG, "overflowed");
+    }
+    free(bytes);
+}
+
 static void a_flipped_bit_in_any_byte_is_noticed(void **state)
 {
     (void)state;
     size_t size;
-    uint8_t *bytes = scratch_read(write_state(scaled_example()), &size);
+    uint8_t *bytes = scratch_read(write_state(overflowed_example()), &size);
     for (size_t i = 0; i < size; i++) {
         struct esp_checkpoint *c = NULL;
         bytes[i] ^= (uint8_t)(1u << (i % 8));
@@ -268,7 +304,7 @@ static void every_truncation_is_noticed(void **state)
 {
     (void)state;
     size_t size;
-    uint8_t *bytes = scratch_read(write_state(scaled_example()), &size);
+    uint8_t *bytes = scratch_read(write_state(overflowed_example()), &size);
     for (size_t i = 0; i < size; i++) {
         const char *path = scratch_write(&scratch, "short", bytes, i);
         expect_refusal(path, -EBADMSG, "");
@@ -479,10 +515,11 @@ int main(void)
 #define CLAIM(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CLAIM(reads_back_what_was_written),
-        CLAIM(the_loss_scale_is_read_back),
-        CLAIM(files_of_version_1_are_read),
+        CLAIM(the_loss_scale_and_its_overflows_are_read_back),
+        CLAIM(files_of_older_versions_are_read),
         CLAIM(a_state_is_written_in_the_first_version_that_holds_it),
         CLAIM(an_impossible_loss_scale_is_refused),
+        CLAIM(an_impossible_number_of_overflows_is_refused),
         CLAIM(a_flipped_bit_in_any_byte_is_noticed),
         CLAIM(every_truncation_is_noticed),
         CLAIM(the_damaged_tensor_is_named),

@@ -269,6 +269,8 @@ static void a_diverged_training_is_status_3(void **state)
     assert_int_equal(RUN("train", "--json", "wild.yaml"), 3);
     expect("err", "diverged");
     expect("out", "\"val_loss\":null");
+    assert_int_equal(RUN("train", "wild.yaml"), 3);
+    expect("out", "train nan  norm nan"); /* whatever the sign of that NaN */
 }
 
 static void samples_repeat_by_seed_and_continue_the_prompt(void **state)

@@ -440,6 +440,22 @@ static void truncated_shards_are_refused(void **state)
     expect_error(path, 0, -EINVAL, "not a whole number");
 }
 
+/* As a shard of another program's version, or a damaged header: a count below 0 was once taken
+ * for a file without a header, and its end read 1,024 bytes too far. */
+static void headers_of_llmc_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    static const int32_t counts[] = {-1, -5, INT32_MIN};
+    uint32_t words[1256] = {20240520, 1};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        memcpy(&words[2], &counts[i], sizeof counts[i]);
+        const char *path = scratch_write(&scratch, "a.bin", words, sizeof words);
+        expect_error(path, 0, -EINVAL, "its header says");
+    }
+    expect_error(write_shard("b.bin", 20240520, 2, 1000), 0, -EINVAL, "version 2");
+    expect_error(write_shard("c.bin", 20240801, 1, 1000), 0, -EINVAL, "version 1");
+}
+
 static void mixed_kinds_are_refused(void **state)
 {
     (void)state;
@@ -475,6 +491,7 @@ int main(void)
         CLAIM(a_text_emptied_while_in_use_stays_as_it_was),
         CLAIM(ids_outside_the_vocabulary_are_refused),
         CLAIM(truncated_shards_are_refused),
+        CLAIM(headers_of_llmc_that_cannot_be_are_refused),
         CLAIM(mixed_kinds_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
