@@ -89,6 +89,7 @@ static const char *const rules[ESP_RULE_COUNT] = {
     [ESP_RULE_TARGET] = "target",
     [ESP_RULE_FREEZE_THAW] = "freeze-thaw",
     [ESP_RULE_STARTUP] = "start-up",
+    [ESP_RULE_LEADER] = "leader",
     [ESP_RULE_CALIBRATED] = "calibrated",
     [ESP_RULE_DIVERGED] = "diverged",
     [ESP_RULE_INTERRUPT] = "interrupt",

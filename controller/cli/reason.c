@@ -41,6 +41,9 @@ static const char *rule_words(enum esp_rule rule)
         [ESP_RULE_FREEZE_THAW] = "freeze-thaw: weighed by expected improvement per cost",
         [ESP_RULE_STARTUP] = "freeze-thaw's start-up: ranked at its rung by losses corrected "
                              "for annealing that is still to come",
+        [ESP_RULE_LEADER] =
+            "freeze-thaw: it leads by the curves alone, and such trials get a share "
+            "of the training whatever the model expects",
         [ESP_RULE_CALIBRATED] = "at the stated risk",
         [ESP_RULE_DIVERGED] = "its loss diverged",
         [ESP_RULE_INTERRUPT] = "the search was interrupted",
@@ -130,11 +133,18 @@ static void add_rivals(const struct esp_reason *reason, struct esp_buffer *out)
     }
 }
 
+/* The value is what is expected at the horizon. */
+static bool is_forecast(const struct esp_reason *reason)
+{
+    return reason->rule == ESP_RULE_FREEZE_THAW || reason->rule == ESP_RULE_LEADER;
+}
+
 /* What the value was held against. */
 static const char *limit_words(const struct esp_reason *reason, bool maximize)
 {
     switch (reason->rule) {
     case ESP_RULE_FREEZE_THAW:
+    case ESP_RULE_LEADER:
         return "the best so far is";
     case ESP_RULE_TARGET:
         return "the target is";
@@ -164,7 +174,7 @@ static bool ties_at_the_cut(const struct esp_verdict *verdict)
 static void add_limit(const struct esp_verdict *verdict, bool maximize, struct esp_buffer *out)
 {
     const struct esp_reason *reason = &verdict->reason;
-    if (reason->rule == ESP_RULE_FREEZE_THAW && isinf(reason->threshold)) {
+    if (is_forecast(reason) && isinf(reason->threshold)) {
         esp_buffer_add(out, "; no trial has reached its horizon yet");
     } else if (!isnan(reason->threshold)) {
         esp_buffer_addf(out, "; %s %.5g", limit_words(reason, maximize), reason->threshold);
@@ -178,7 +188,7 @@ static void add_limit(const struct esp_verdict *verdict, bool maximize, struct e
 static void
 add_value(const struct esp_reason *reason, const char *metric, struct esp_buffer *out)
 {
-    bool forecast = reason->rule == ESP_RULE_FREEZE_THAW;
+    bool forecast = is_forecast(reason);
     bool best = reason->rule == ESP_RULE_MEDIAN || reason->rule == ESP_RULE_PERCENTILE;
     bool setting = reason->rule == ESP_RULE_SEED_NOISE;
     esp_buffer_addf(out,

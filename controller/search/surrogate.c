@@ -173,6 +173,14 @@ double esp_surrogate_annealed(const struct esp_surrogate *s,
     return loss - TILT * fabs(loss) * s->trials[trial].height * left;
 }
 
+/* What a middling trial gains by a step; an unknown one is like the one before it. */
+static double gain_of(const struct esp_step *step, double before)
+{
+    double seen =
+        esp_quantile_count(&step->gain) > 0 ? esp_quantile_value(&step->gain) : before;
+    return isfinite(seen) ? seen : before;
+}
+
 double
 esp_surrogate_project(const struct esp_surrogate *s, double loss, double h, double height)
 {
@@ -183,8 +191,7 @@ esp_surrogate_project(const struct esp_surrogate *s, double loss, double h, doub
     for (int k = 0; k + 1 < ESP_MARKS; k++) {
         const struct esp_step *step = &s->step[k];
         bool known = esp_quantile_count(&step->gain) > 0;
-        double seen = known ? esp_quantile_value(&step->gain) : gain;
-        gain = isfinite(seen) ? seen : gain; /* an unknown step is like the one before it */
+        gain = gain_of(step, gain);
         double share = fmin(fmax(k + 1 - position, 0), 1);
         if (share <= 0) {
             continue;
@@ -193,6 +200,18 @@ esp_surrogate_project(const struct esp_surrogate *s, double loss, double h, doub
         double deviation = slope != 0 ? loss - esp_quantile_value(&step->middle) : 0;
         double above = height - (known ? esp_quantile_value(&step->height) : 0);
         loss += share * (gain + slope * deviation - tilt * above * anneal_step(s, k));
+    }
+    return loss;
+}
+
+double esp_surrogate_by_curve(const struct esp_surrogate *s, uint32_t trial)
+{
+    assert(trial < s->count);
+    const struct esp_course *c = &s->trials[trial];
+    double position = (1 - c->last_h) * (ESP_MARKS - 1), gain = 0, loss = c->last;
+    for (int k = 0; k + 1 < ESP_MARKS && !(s->study->ablate & ESP_ABLATE_CURVE); k++) {
+        gain = gain_of(&s->step[k], gain);
+        loss += gain * fmin(fmax(k + 1 - position, 0), 1);
     }
     return loss;
 }

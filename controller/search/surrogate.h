@@ -66,6 +66,10 @@ double esp_surrogate_annealed(const struct esp_surrogate *s,
                               int64_t tokens,
                               double loss);
 
+/* Where the trial's curve alone points: its last loss and what a middling trial gained from
+ * there to the horizon. Neither settings nor the model have a say. NaN: no loss yet. */
+double esp_surrogate_by_curve(const struct esp_surrogate *s, uint32_t trial);
+
 /* Losses that count: complete, or with a loss. */
 uint32_t esp_surrogate_told(const struct esp_surrogate *s);
 const struct esp_space *esp_surrogate_space(const struct esp_surrogate *s);

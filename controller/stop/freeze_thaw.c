@@ -14,6 +14,10 @@
  * choice, otherwise it waits, saved: pausing is reversible, so nothing is given up because
  * small learning rates lead early.
  *
+ * A share of the training goes to whoever leads by the curves alone, whatever the model expects
+ * of its settings. Where the model is mistaken about the space, the leader still gets to its
+ * horizon.
+ *
  * The search ends when no new trial may be created and no paused one promises more than a
  * small share of the best loss, provided that some trial has reached its horizon.
  *
@@ -37,14 +41,23 @@
 /* Of eta^s: 24 of 27, 8 of 9. Two instead of three then train a third of the way, which the
  * model would not have chosen either. */
 #define STARTUP_SHARE (8.0 / 9)
-#define STARTUP_RUNGS_LAW 2 /* a scaling law says where to look */
+#define STARTUP_RUNGS_FEW 2 /* a scaling law says where to look, or the axes are few */
+#define FEW_AXES 2
+/* A first level hardly before the first report is at it: of 25 reports, the first is at 0.04.
+ */
+#define LEVEL_NEAR 0.9
 /* Expected improvements below this share of the best loss are not worth training for. */
 #define WORTH 2e-4
 /* Of what is spent after the start-up no more than this share goes into new trials: where most
  * settings are equally hopeless, the unknown ones always seem to promise more. */
 #define NEW_SHARE_MAX 0.35
+/* The leader's share of what is spent after the start-up. */
+#define LEADER_SHARE 0.3
 /* A trial that is this near its next mark is sent to the one after. */
 #define STEP_MIN 1.2
+/* A new trial is first judged a quarter beyond its warm-up: before, all learning rates are
+ * small, and too large ones look as good as the best. */
+#define WARMED_UP 1.25
 
 struct freeze_thaw {
     const struct esp_study *study;
@@ -57,7 +70,8 @@ struct freeze_thaw {
     double horizon; /* of the study; 0: as the first trial says */
     double best;    /* at a horizon; infinity: none yet */
     uint32_t complete;
-    double spent_new, spent; /* tokens since the start-up, in all and up to `first` */
+    /* Tokens since the start-up: in all, up to `first`, and named for the leader. */
+    double spent, spent_new, spent_leader;
     struct esp_ranking paused[MARKS];
     struct esp_ranking unfinished; /* interrupted on the way, by number */
     int *listed;                   /* mark, -1: nowhere, MARKS: unfinished */
@@ -80,9 +94,21 @@ static void destroy(void *self)
     free(f);
 }
 
+/* The share of the steps that every trial spends on it; 0: they differ. */
+static double warmup_of(const struct freeze_thaw *f)
+{
+    for (int i = 0; i < f->study->param_count; i++) {
+        const char *name = f->study->params[i].name;
+        if (strcmp(name, "warmup") == 0 || strcmp(name, "schedule.warmup") == 0) {
+            return 0;
+        }
+    }
+    return f->study->trainer.warmup;
+}
+
 /* Nearly eta^s trials at H/eta^s, a third of them to three times as much, …: less than s + 1
  * full trainings (startup.h). New trials begin there too: much earlier losses tell little (the
- * first report is often of an untrained model). */
+ * first report is often of an untrained model), and those of the warm-up none at all. */
 static int make_startup(struct freeze_thaw *f, struct esp_error *error)
 {
     struct esp_rungs rungs;
@@ -91,17 +117,23 @@ static int make_startup(struct freeze_thaw *f, struct esp_error *error)
         return rc;
     }
     const struct esp_law *law = esp_surrogate_law(f->surrogate);
-    int s = law->active && !law->generic && law->matched ? STARTUP_RUNGS_LAW : STARTUP_RUNGS;
+    bool few = esp_surrogate_space(f->surrogate)->count <= FEW_AXES;
+    bool known = law->active && !law->generic && law->matched;
+    int s = few || known ? STARTUP_RUNGS_FEW : STARTUP_RUNGS;
     f->first = rungs.level[0];
     if (f->horizon <= 0) {
         return 0;
     }
-    double least = fmax((double)esp_report_interval(f->study), 1);
+    double least = fmax((double)esp_report_interval(f->study), 1), warm = 0;
     if (f->study->stopping.min > 0) {
         least = f->study->stopping.min;
+    } else {
+        warm = warmup_of(f);
+        least = fmax(least, warm * f->horizon);
     }
-    f->first = (int64_t)fmax(ceil(f->horizon * pow(rungs.eta, -STARTUP_RUNGS) - 1e-6), least);
-    while (s > 0 && f->horizon * pow(rungs.eta, -s) < least * 0.999) {
+    double first = fmax(pow(rungs.eta, -STARTUP_RUNGS), fmin(WARMED_UP * warm, 1));
+    f->first = (int64_t)fmax(ceil(f->horizon * first - 1e-6), least);
+    while (s > 0 && f->horizon * pow(rungs.eta, -s) < least * LEVEL_NEAR) {
         s--;
     }
     uint32_t size = s > 0 ? (uint32_t)floor(STARTUP_SHARE * pow(rungs.eta, s) + 1e-6) : 0;
@@ -218,6 +250,9 @@ static void decided(void *self, const struct esp_verdict *verdict)
     esp_roster_decided(&f->roster, verdict);
     /* The first choice by the model ends the start-up. */
     f->startup = f->startup && verdict->reason.rule != ESP_RULE_FREEZE_THAW;
+    if (verdict->reason.rule == ESP_RULE_LEADER) {
+        f->spent_leader += (double)(verdict->until - verdict->reason.at);
+    }
     if (verdict->trial >= 0 && verdict->trial < f->roster.count) {
         relist(f, (uint32_t)verdict->trial);
     }
@@ -357,6 +392,39 @@ static void explain(struct esp_reason *reason,
     }
 }
 
+/* Onward with the one, of the best at every mark, whose curve points lowest; NONE: none waits.
+ */
+static struct esp_verdict lead(const struct freeze_thaw *f)
+{
+    int64_t leader = -1;
+    int32_t of = 0;
+    double least = INFINITY;
+    for (int k = MARKS - 1; k >= 0; k--) {
+        if (esp_ranking_count(&f->paused[k]) > 0) {
+            uint32_t trial = esp_ranking_at(&f->paused[k], 1).trial;
+            double expected = esp_surrogate_by_curve(f->surrogate, trial);
+            of++;
+            if (leader < 0 || expected < least) {
+                leader = trial;
+                least = expected;
+            }
+        }
+    }
+    if (leader < 0) {
+        return esp_verdict_none(ESP_RULE_NONE);
+    }
+    const struct esp_roster_trial *t = esp_roster_get(&f->roster, (uint32_t)leader);
+    struct esp_verdict verdict =
+        esp_verdict_make(ESP_VERDICT_CONTINUE, leader, next_mark(f, t), ESP_RULE_LEADER);
+    verdict.reason.at = t->tokens;
+    verdict.reason.value = least;
+    verdict.reason.threshold = f->best;
+    verdict.reason.rank = 1;
+    verdict.reason.of = of;
+    verdict.reason.cost = (double)(t->horizon - t->tokens);
+    return verdict;
+}
+
 static struct esp_verdict choose(const struct freeze_thaw *f, const struct esp_slot_view *view)
 {
     struct option options[MARKS * LEADERS + 2];
@@ -376,6 +444,12 @@ static struct esp_verdict choose(const struct freeze_thaw *f, const struct esp_s
     if (!worth) {
         return view->live > 0 ? esp_verdict_none(ESP_RULE_NONE)
                               : esp_verdict_make(ESP_VERDICT_END, -1, 0, ESP_RULE_STUDY_END);
+    }
+    if (f->spent_leader < LEADER_SHARE * f->spent) {
+        struct esp_verdict leader = lead(f);
+        if (leader.action != ESP_VERDICT_NONE) {
+            return leader;
+        }
     }
     struct esp_verdict verdict;
     if (options[0].trial < 0) {

@@ -144,9 +144,9 @@ static void it_ends_when_everything_diverges(void **state)
     drive_close(&drive);
 }
 
-/* Two trials of batch sizes 4 and 64, as good as each other at 6 of 54, saved and waiting.
- * `rates` are their seconds per token, on the device where they ran: 0. */
-static struct esp_scheduler *two_that_wait(const double *rates)
+/* Two trials of batch sizes 4 and 64, as good as each other at 6 of 54, saved and waiting: sent
+ * there by this rule. `rates` are their seconds per token, on the device where they ran: 0. */
+static struct esp_scheduler *two_sent_by(enum esp_rule rule, const double *rates)
 {
     static struct esp_value sizes[] = {{.type = ESP_VALUE_INTEGER, .integer = 4, .real = 4},
                                        {.type = ESP_VALUE_INTEGER, .integer = 64, .real = 64}};
@@ -170,10 +170,8 @@ static struct esp_scheduler *two_that_wait(const double *rates)
         esp_scheduler_created(s, t, HORIZON, (double[]){t});
     }
     for (uint32_t t = 0; t < 2; t++) {
-        struct esp_verdict go = {.action = ESP_VERDICT_CONTINUE,
-                                 .trial = t,
-                                 .until = 6,
-                                 .reason.rule = ESP_RULE_FREEZE_THAW};
+        struct esp_verdict go = {
+            .action = ESP_VERDICT_CONTINUE, .trial = t, .until = 6, .reason.rule = rule};
         esp_scheduler_decided(s, &go);
         esp_scheduler_started(s, t, 0, 0, 0);
         for (int64_t tokens = 1; tokens <= 6; tokens++) {
@@ -183,6 +181,40 @@ static struct esp_scheduler *two_that_wait(const double *rates)
         esp_scheduler_paused(s, t, false);
     }
     return s;
+}
+
+/* The leader has had more than its share. */
+static struct esp_scheduler *two_that_wait(const double *rates)
+{
+    return two_sent_by(ESP_RULE_LEADER, rates);
+}
+
+/* The model finds the cheaper of two equals more worth while; the leader's share goes by their
+ * curves alone. */
+static void the_leader_by_its_curve_gets_a_share(void **state)
+{
+    (void)state;
+    struct esp_scheduler *s = two_sent_by(ESP_RULE_FREEZE_THAW, (double[]){1, 4});
+    struct esp_slot_view view = {.next_trial = 2};
+    esp_scheduler_observed(s, 1, 7, 3, 28);
+    esp_scheduler_paused(s, 1, false); /* further, and better */
+    struct esp_verdict verdict = esp_scheduler_slot(s, &view);
+    assert_int_equal(verdict.action, ESP_VERDICT_CONTINUE);
+    assert_int_equal(verdict.reason.rule, ESP_RULE_LEADER);
+    assert_int_equal(verdict.trial, 1);
+    assert_true(verdict.reason.at == 7 && verdict.until > 7 && verdict.reason.value < 3);
+    int64_t spent = 13, led = 0;
+    while (verdict.reason.rule == ESP_RULE_LEADER) { /* 3 of 10 that were spent, no more */
+        assert_true((double)led < 0.3 * (double)spent);
+        led += verdict.until - verdict.reason.at;
+        spent += verdict.until - verdict.reason.at;
+        esp_scheduler_decided(s, &verdict);
+        esp_scheduler_observed(s, 1, verdict.until, 2.9, 4 * (double)verdict.until);
+        esp_scheduler_paused(s, 1, false);
+        verdict = esp_scheduler_slot(s, &view);
+    }
+    assert_true((double)led >= 0.3 * (double)spent);
+    esp_scheduler_destroy(s);
 }
 
 static void of_two_equally_promising_the_cheaper_goes_on(void **state)
@@ -228,6 +260,51 @@ static void what_is_cheap_depends_on_the_slot_s_device(void **state)
     esp_scheduler_destroy(s);
 }
 
+/* During a warm-up all learning rates are small. */
+static void a_trial_is_first_judged_after_its_warm_up(void **state)
+{
+    (void)state;
+    static const struct {
+        double warmup, min;
+        const char *param;
+        int axes;
+        int64_t bracket, new; /* where trials of the start-up, and later ones, are sent first */
+    } cases[] = {
+        {0.02, 0, "x", 1, 6, 2},     /* 1/9, and 1/27: as without a warm-up */
+        {0.02, 0, "x", 3, 2, 2},     /* more axes ask for more trials: 1/27 */
+        {0.05, 0, "x", 3, 6, 4},     /* 1/9; 0.0625 of 54 */
+        {0.1, 0, "x", 3, 6, 7},      /* 1/9; 0.125 */
+        {0.2, 0, "x", 3, 18, 14},    /* 1/3; a quarter */
+        {0.2, 0, "warmup", 3, 2, 2}, /* each trial has its own */
+        {0.2, 3, "x", 3, 6, 3},      /* the user knows better */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct esp_study *study = drive_study(ESP_SCHEDULER_FREEZE_THAW, HORIZON);
+        struct esp_scheduler *s;
+        study->trainer.warmup = cases[i].warmup;
+        study->stopping.min = cases[i].min;
+        study->param_count = cases[i].axes;
+        for (int a = 1; a < study->param_count; a++) {
+            study->params[a] = study->params[0];
+            study->params[a].name[0] = (char)('p' + a);
+        }
+        strcpy(study->params[0].name, cases[i].param);
+        assert_int_equal(esp_scheduler_create(study, &s, NULL), 0);
+        struct esp_slot_view view = {.may_create = true};
+        struct esp_verdict verdict = esp_scheduler_slot(s, &view);
+        assert_int_equal(verdict.action, ESP_VERDICT_START);
+        assert_int_equal(verdict.until, cases[i].bracket);
+        verdict.reason.rule = ESP_RULE_FREEZE_THAW; /* ends the start-up */
+        esp_scheduler_decided(s, &verdict);
+        esp_scheduler_created(s, 0, HORIZON, (double[]){0.5, 0.5, 0.5});
+        view = (struct esp_slot_view){.may_create = true, .next_trial = 1, .live = 1};
+        verdict = esp_scheduler_slot(s, &view);
+        assert_int_equal(verdict.action, ESP_VERDICT_START);
+        assert_int_equal(verdict.until, cases[i].new);
+        esp_scheduler_destroy(s);
+    }
+}
+
 /* The study began with a run_cap of 2; what it is now, is in the view. */
 static void a_raised_cap_counts_at_a_report_too(void **state)
 {
@@ -258,6 +335,8 @@ int main(void)
         cmocka_unit_test(of_two_equally_promising_the_cheaper_goes_on),
         cmocka_unit_test(what_is_cheap_depends_on_the_slot_s_device),
         cmocka_unit_test(a_raised_cap_counts_at_a_report_too),
+        cmocka_unit_test(a_trial_is_first_judged_after_its_warm_up),
+        cmocka_unit_test(the_leader_by_its_curve_gets_a_share),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
