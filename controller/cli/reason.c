@@ -42,7 +42,7 @@ static const char *rule_words(enum esp_rule rule)
         [ESP_RULE_STARTUP] = "freeze-thaw's start-up: ranked at its rung by losses corrected "
                              "for annealing that is still to come",
         [ESP_RULE_LEADER] =
-            "freeze-thaw: it leads by the curves alone, and such trials get a share "
+            "freeze-thaw: of those that wait its curve points lowest, and that gets a share "
             "of the training whatever the model expects",
         [ESP_RULE_CALIBRATED] = "at the stated risk",
         [ESP_RULE_DIVERGED] = "its loss diverged",

@@ -381,9 +381,9 @@ void esp_drain(struct esp_core *core, struct esp_agent *agent);
 
 /* decide.c */
 void esp_settle(struct esp_core *core);
-/* The answer to "a slot is free" as things are. */
 /* A slot of a device class as it is now. */
 struct esp_slot_view esp_slot_view(const struct esp_core *core, int device);
+/* The answer to "a slot is free" as things are. */
 struct esp_verdict esp_ask_slot(struct esp_core *core);
 /* Records the trial and where it is sent first. */
 void esp_create_trial(struct esp_core *core,

@@ -14,9 +14,9 @@
  * choice, otherwise it waits, saved: pausing is reversible, so nothing is given up because
  * small learning rates lead early.
  *
- * A share of the training goes to whoever leads by the curves alone, whatever the model expects
- * of its settings. Where the model is mistaken about the space, the leader still gets to its
- * horizon.
+ * A share of the training goes to the paused trial whose curve alone points lowest, when that
+ * is near the best loss or below it, whatever the model expects of its settings. Where the
+ * model is mistaken about the space, what leads still gets to its horizon.
  *
  * The search ends when no new trial may be created and no paused one promises more than a
  * small share of the best loss, provided that some trial has reached its horizon.
@@ -51,12 +51,16 @@
 /* Of what is spent after the start-up no more than this share goes into new trials: where most
  * settings are equally hopeless, the unknown ones always seem to promise more. */
 #define NEW_SHARE_MAX 0.35
-/* The leader's share of what is spent after the start-up. */
+/* What is spent on leaders after the start-up, and how far above the best loss a curve may
+ * point to lead still: a share of that loss, for curves tell no better than that where they
+ * will end. */
 #define LEADER_SHARE 0.3
+#define LEADER_NEAR 0.02
 /* A trial that is this near its next mark is sent to the one after. */
 #define STEP_MIN 1.2
 /* A new trial is first judged a quarter beyond its warm-up: before, all learning rates are
- * small, and too large ones look as good as the best. */
+ * small, and too large ones look as good as the best. The start-up's levels are powers of eta,
+ * so that its first one may be where the warm-up ends: it ranks by the later ones as well. */
 #define WARMED_UP 1.25
 
 struct freeze_thaw {
@@ -98,9 +102,9 @@ static void destroy(void *self)
 static double warmup_of(const struct freeze_thaw *f)
 {
     for (int i = 0; i < f->study->param_count; i++) {
-        const char *name = f->study->params[i].name;
-        if (strcmp(name, "warmup") == 0 || strcmp(name, "schedule.warmup") == 0) {
-            return 0;
+        const struct esp_param *p = &f->study->params[i];
+        if (strcmp(p->name, "warmup") == 0 || strcmp(p->name, "schedule.warmup") == 0) {
+            return p->distribution == ESP_CONSTANT ? p->choices[0].real : 0;
         }
     }
     return f->study->trainer.warmup;
@@ -392,25 +396,26 @@ static void explain(struct esp_reason *reason,
     }
 }
 
-/* Onward with the one, of the best at every mark, whose curve points lowest; NONE: none waits.
- */
+/* Onward with the one, of the best at every mark, whose curve points lowest; NONE where no
+ * curve points near the best loss. */
 static struct esp_verdict lead(const struct freeze_thaw *f)
 {
     int64_t leader = -1;
     int32_t of = 0;
     double least = INFINITY;
     for (int k = MARKS - 1; k >= 0; k--) {
-        if (esp_ranking_count(&f->paused[k]) > 0) {
-            uint32_t trial = esp_ranking_at(&f->paused[k], 1).trial;
-            double expected = esp_surrogate_by_curve(f->surrogate, trial);
-            of++;
-            if (leader < 0 || expected < least) {
-                leader = trial;
-                least = expected;
-            }
+        if (esp_ranking_count(&f->paused[k]) == 0) {
+            continue;
+        }
+        uint32_t trial = esp_ranking_at(&f->paused[k], 1).trial;
+        double expected = esp_surrogate_by_curve(f->surrogate, trial);
+        of++;
+        if (isfinite(expected) && expected < least) {
+            leader = trial;
+            least = expected;
         }
     }
-    if (leader < 0) {
+    if (leader < 0 || least > f->best + LEADER_NEAR * fabs(f->best)) {
         return esp_verdict_none(ESP_RULE_NONE);
     }
     const struct esp_roster_trial *t = esp_roster_get(&f->roster, (uint32_t)leader);

@@ -109,10 +109,11 @@ static void a_forecast_is_not_told_as_a_loss_that_was_seen(void **state)
     esp_buffer_clear(&text);
     verdict = verdict_of(ESP_VERDICT_CONTINUE, ESP_RULE_LEADER);
     esp_reason_verdict(&verdict, "loss", false, &text);
-    assert_non_null(strstr(esp_buffer_get(&text),
-                           "leads by the curves alone, and such trials get a share of the "
-                           "training whatever the model expects. loss 2.61 forecast for its "
-                           "horizon, standing at 67k tokens, is rank 5 of 9; the best so far"));
+    assert_non_null(
+        strstr(esp_buffer_get(&text),
+               "of those that wait its curve points lowest, and that gets a share of "
+               "the training whatever the model expects. loss 2.61 forecast for its "
+               "horizon, standing at 67k tokens, is rank 5 of 9; the best so far"));
     esp_buffer_clear(&text);
     verdict = verdict_of(ESP_VERDICT_PAUSE, ESP_RULE_STARTUP);
     esp_reason_verdict(&verdict, "loss", false, &text);

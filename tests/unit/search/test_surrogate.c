@@ -376,6 +376,32 @@ static void partial_losses_are_projected_to_the_end(void **state)
     esp_surrogate_destroy(s);
 }
 
+/* What its curve alone says: the last loss, less what one in the middle gained from there. */
+static void a_curve_points_by_what_the_others_gained(void **state)
+{
+    (void)state;
+    struct esp_surrogate *s;
+    double drawn[AXES] = {0};
+    plain_study();
+    assert_int_equal(esp_surrogate_create(&study, &s, NULL), 0);
+    for (uint32_t t = 0; t < 5; t++) {
+        esp_surrogate_created(s, t, drawn);
+    }
+    assert_true(isnan(esp_surrogate_by_curve(s, 0)));
+    esp_surrogate_observed(s, 0, 16, 5);
+    assert_near(esp_surrogate_by_curve(s, 0), 5, 1e-9); /* nobody has gained anything yet */
+    for (uint32_t t = 1; t < 4; t++) { /* t in all, from a quarter to the end */
+        esp_surrogate_observed(s, t, 16, 4);
+        esp_surrogate_observed(s, t, 64, 4 - (double)t);
+        esp_surrogate_completed(s, t);
+    }
+    assert_near(esp_surrogate_by_curve(s, 0), 3, 1e-6);
+    assert_near(esp_surrogate_by_curve(s, 3), 1, 1e-9); /* at its end it is what it is */
+    esp_surrogate_observed(s, 4, 32, 5);
+    assert_near(esp_surrogate_by_curve(s, 4), 4, 1e-6);
+    esp_surrogate_destroy(s);
+}
+
 /* A linear range, choices that are no octaves apart, octaves; a word has no centre. */
 static void a_centre_is_placed_on_every_kind_of_number(void **state)
 {
@@ -419,6 +445,7 @@ int main(void)
         cmocka_unit_test(workers_that_ask_at_once_get_different_settings),
         cmocka_unit_test(proposals_keep_apart_at_an_end_of_the_range),
         cmocka_unit_test(a_centre_is_placed_on_every_kind_of_number),
+        cmocka_unit_test(a_curve_points_by_what_the_others_gained),
         cmocka_unit_test(partial_losses_are_projected_to_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

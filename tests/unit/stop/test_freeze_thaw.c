@@ -260,6 +260,24 @@ static void what_is_cheap_depends_on_the_slot_s_device(void **state)
     esp_scheduler_destroy(s);
 }
 
+/* The share is the model's then. */
+static void nobody_leads_from_far_behind(void **state)
+{
+    (void)state;
+    struct esp_scheduler *s = two_sent_by(ESP_RULE_FREEZE_THAW, (double[]){1, 1});
+    struct esp_slot_view view = {.next_trial = 2};
+    esp_scheduler_observed(s, 1, 7, 3, 7);
+    esp_scheduler_paused(s, 1, false);
+    assert_int_equal(esp_scheduler_slot(s, &view).reason.rule, ESP_RULE_LEADER);
+    assert_int_equal(esp_scheduler_slot(s, &view).trial, 1);
+    esp_scheduler_created(s, 2, HORIZON, (double[]){0});
+    esp_scheduler_observed(s, 2, HORIZON, 1, HORIZON);
+    esp_scheduler_ended(s, 2, ESP_CAUSE_COMPLETE);
+    view.next_trial = 3;
+    assert_int_not_equal(esp_scheduler_slot(s, &view).reason.rule, ESP_RULE_LEADER);
+    esp_scheduler_destroy(s);
+}
+
 /* During a warm-up all learning rates are small. */
 static void a_trial_is_first_judged_after_its_warm_up(void **state)
 {
@@ -270,14 +288,16 @@ static void a_trial_is_first_judged_after_its_warm_up(void **state)
         int axes;
         int64_t bracket, new; /* where trials of the start-up, and later ones, are sent first */
     } cases[] = {
-        {0.02, 0, "x", 1, 6, 2},     /* 1/9, and 1/27: as without a warm-up */
-        {0.02, 0, "x", 3, 2, 2},     /* more axes ask for more trials: 1/27 */
-        {0.05, 0, "x", 3, 6, 4},     /* 1/9; 0.0625 of 54 */
-        {0.1, 0, "x", 3, 6, 7},      /* 1/9; 0.125 */
-        {0.2, 0, "x", 3, 18, 14},    /* 1/3; a quarter */
-        {0.2, 0, "warmup", 3, 2, 2}, /* each trial has its own */
-        {0.2, 3, "x", 3, 6, 3},      /* the user knows better */
+        {0.02, 0, "x", 1, 6, 2},          /* 1/9, and 1/27: as without a warm-up */
+        {0.02, 0, "x", 3, 2, 2},          /* more axes ask for more trials: 1/27 */
+        {0.05, 0, "x", 3, 6, 4},          /* 1/9; 0.0625 of 54 */
+        {0.1, 0, "x", 3, 6, 7},           /* 1/9; 0.125 */
+        {0.2, 0, "x", 3, 18, 14},         /* 1/3; a quarter */
+        {0.2, 0, "warmup", 3, 2, 2},      /* each trial has its own */
+        {0.02, 0, "constant", 3, 18, 14}, /* 0.2, as a parameter of one value */
+        {0.2, 3, "x", 3, 6, 3},           /* the user knows better */
     };
+    struct esp_value fifth = {.type = ESP_VALUE_REAL, .real = 0.2};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct esp_study *study = drive_study(ESP_SCHEDULER_FREEZE_THAW, HORIZON);
         struct esp_scheduler *s;
@@ -289,6 +309,11 @@ static void a_trial_is_first_judged_after_its_warm_up(void **state)
             study->params[a].name[0] = (char)('p' + a);
         }
         strcpy(study->params[0].name, cases[i].param);
+        if (strcmp(cases[i].param, "constant") == 0) {
+            strcpy(study->params[0].name, "schedule.warmup");
+            study->params[0].distribution = ESP_CONSTANT;
+            study->params[0].choices = &fifth;
+        }
         assert_int_equal(esp_scheduler_create(study, &s, NULL), 0);
         struct esp_slot_view view = {.may_create = true};
         struct esp_verdict verdict = esp_scheduler_slot(s, &view);
@@ -336,6 +361,7 @@ int main(void)
         cmocka_unit_test(what_is_cheap_depends_on_the_slot_s_device),
         cmocka_unit_test(a_raised_cap_counts_at_a_report_too),
         cmocka_unit_test(a_trial_is_first_judged_after_its_warm_up),
+        cmocka_unit_test(nobody_leads_from_far_behind),
         cmocka_unit_test(the_leader_by_its_curve_gets_a_share),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
