@@ -161,11 +161,13 @@ start_run(const struct esp_kernels *k, enum esp_precision precision, struct exte
     return r;
 }
 
-/* To the device, once the members' controls are as they shall be. */
+/* To the device, when the members' controls are as they shall be. */
 static inline void send_control(struct run *r)
 {
     const size_t bytes = sizeof r->control;
-    r->device_control = r->k->allocate(r->k, bytes);
+    if (!r->device_control) {
+        r->device_control = r->k->allocate(r->k, bytes);
+    }
     assert_non_null(r->device_control);
     assert_int_equal(r->k->upload(r->k, r->device_control, r->control, bytes), 0);
     r->batch.control = r->device_control;
