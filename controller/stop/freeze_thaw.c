@@ -41,8 +41,7 @@
 /* Of eta^s: 24 of 27, 8 of 9. Two instead of three then train a third of the way, which the
  * model would not have chosen either. */
 #define STARTUP_SHARE (8.0 / 9)
-#define STARTUP_RUNGS_FEW 2 /* a scaling law says where to look, or the axes are few */
-#define FEW_AXES 2
+#define STARTUP_RUNGS_LAW 2 /* a scaling law says where to look */
 /* A first level hardly before the first report is at it: of 25 reports, the first is at 0.04.
  */
 #define LEVEL_NEAR 0.9
@@ -121,9 +120,8 @@ static int make_startup(struct freeze_thaw *f, struct esp_error *error)
         return rc;
     }
     const struct esp_law *law = esp_surrogate_law(f->surrogate);
-    bool few = esp_surrogate_space(f->surrogate)->count <= FEW_AXES;
     bool known = law->active && !law->generic && law->matched;
-    int s = few || known ? STARTUP_RUNGS_FEW : STARTUP_RUNGS;
+    int s = known ? STARTUP_RUNGS_LAW : STARTUP_RUNGS;
     f->first = rungs.level[0];
     if (f->horizon <= 0) {
         return 0;

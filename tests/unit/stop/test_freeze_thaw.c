@@ -285,17 +285,15 @@ static void a_trial_is_first_judged_after_its_warm_up(void **state)
     static const struct {
         double warmup, min;
         const char *param;
-        int axes;
         int64_t bracket, new; /* where trials of the start-up, and later ones, are sent first */
     } cases[] = {
-        {0.02, 0, "x", 1, 6, 2},          /* 1/9, and 1/27: as without a warm-up */
-        {0.02, 0, "x", 3, 2, 2},          /* more axes ask for more trials: 1/27 */
-        {0.05, 0, "x", 3, 6, 4},          /* 1/9; 0.0625 of 54 */
-        {0.1, 0, "x", 3, 6, 7},           /* 1/9; 0.125 */
-        {0.2, 0, "x", 3, 18, 14},         /* 1/3; a quarter */
-        {0.2, 0, "warmup", 3, 2, 2},      /* each trial has its own */
-        {0.02, 0, "constant", 3, 18, 14}, /* 0.2, as a parameter of one value */
-        {0.2, 3, "x", 3, 6, 3},           /* the user knows better */
+        {0.02, 0, "x", 2, 2},          /* 1/27, as without a warm-up */
+        {0.05, 0, "x", 6, 4},          /* 1/9; 0.0625 of 54 */
+        {0.1, 0, "x", 6, 7},           /* 1/9; 0.125 */
+        {0.2, 0, "x", 18, 14},         /* 1/3; a quarter */
+        {0.2, 0, "warmup", 2, 2},      /* each trial has its own */
+        {0.02, 0, "constant", 18, 14}, /* 0.2, as a parameter of one value */
+        {0.2, 3, "x", 6, 3},           /* the user knows better */
     };
     struct esp_value fifth = {.type = ESP_VALUE_REAL, .real = 0.2};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -303,11 +301,6 @@ static void a_trial_is_first_judged_after_its_warm_up(void **state)
         struct esp_scheduler *s;
         study->trainer.warmup = cases[i].warmup;
         study->stopping.min = cases[i].min;
-        study->param_count = cases[i].axes;
-        for (int a = 1; a < study->param_count; a++) {
-            study->params[a] = study->params[0];
-            study->params[a].name[0] = (char)('p' + a);
-        }
         strcpy(study->params[0].name, cases[i].param);
         if (strcmp(cases[i].param, "constant") == 0) {
             strcpy(study->params[0].name, "schedule.warmup");
@@ -321,7 +314,7 @@ static void a_trial_is_first_judged_after_its_warm_up(void **state)
         assert_int_equal(verdict.until, cases[i].bracket);
         verdict.reason.rule = ESP_RULE_FREEZE_THAW; /* ends the start-up */
         esp_scheduler_decided(s, &verdict);
-        esp_scheduler_created(s, 0, HORIZON, (double[]){0.5, 0.5, 0.5});
+        esp_scheduler_created(s, 0, HORIZON, (double[]){0.5});
         view = (struct esp_slot_view){.may_create = true, .next_trial = 1, .live = 1};
         verdict = esp_scheduler_slot(s, &view);
         assert_int_equal(verdict.action, ESP_VERDICT_START);

@@ -180,7 +180,7 @@ static void the_default_is_freeze_thaw_for_the_trainer_and_none_for_a_program(vo
     struct esp_slot_view view = {.may_create = true};
     struct esp_scheduler *s;
     assert_int_equal(esp_scheduler_create(study, &s, NULL), 0);
-    assert_int_equal(esp_scheduler_slot(s, &view).until, 30); /* 270 / 9 */
+    assert_int_equal(esp_scheduler_slot(s, &view).until, 10); /* 270 / 27 */
     esp_scheduler_destroy(s);
     study->trainer.report_every = 40; /* 270 / 3 is the first rung that reports can tell */
     assert_int_equal(esp_scheduler_create(study, &s, NULL), 0);
