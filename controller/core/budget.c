@@ -93,10 +93,11 @@ struct esp_trainings esp_budget_trainings(const struct esp_core *core)
                                 .seconds = INFINITY,
                                 .rate = mean_seconds(core)};
     const struct esp_budget *b = &core->budget;
-    if (!core->study->builtin || !limited(core)) {
+    if (!limited(core)) {
         return out;
     }
-    double tokens = (double)esp_study_horizon(core->study);
+    /* How far a program trains nobody knows. */
+    double tokens = core->study->builtin ? (double)esp_study_horizon(core->study) : 0;
     double seconds = tokens * out.rate;
     struct demand sum = committed(core);
     count(&out, b->tokens, sum.tokens, tokens);

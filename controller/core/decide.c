@@ -17,11 +17,11 @@ bool esp_all_fail(const struct esp_core *core)
     return !core->reported && core->failed >= ESP_FAILED_FIRST_MAX;
 }
 
-static bool may_create(const struct esp_core *core)
+static bool may_create(const struct esp_core *core, bool committed)
 {
     return (core->run_cap <= 0 || core->trial_count < core->run_cap) &&
            core->trial_count < ESP_TRIALS_MAX && core->exhausted_at != core->trial_count &&
-           !esp_budget_committed(core) && !esp_all_fail(core);
+           !committed && !esp_all_fail(core);
 }
 
 /* One more training to the horizon, whose seed alone is new. That the budget pays all of it is
@@ -43,13 +43,15 @@ static void refit(struct esp_core *core, int64_t which, const double *numbers, i
 
 struct esp_slot_view esp_slot_view(const struct esp_core *core, int device)
 {
-    return (struct esp_slot_view){.may_create = may_create(core),
+    struct esp_trainings budget = esp_budget_trainings(core);
+    bool committed = budget.tokens <= 0 || budget.seconds <= 0;
+    return (struct esp_slot_view){.may_create = may_create(core, committed),
                                   .next_trial = core->trial_count,
                                   .live = esp_core_live(core) + core->queue.count,
                                   .device = device,
                                   .may_repeat = may_repeat(core),
                                   .run_cap = core->run_cap > 0 ? core->run_cap : 0,
-                                  .budget = esp_budget_trainings(core)};
+                                  .budget = budget};
 }
 
 struct esp_verdict esp_ask_slot(struct esp_core *core)
@@ -194,7 +196,7 @@ static bool follow_slot(struct esp_core *core, struct esp_verdict *verdict)
 {
     switch (verdict->action) {
     case ESP_VERDICT_START: {
-        if (!may_create(core)) {
+        if (!may_create(core, esp_budget_committed(core))) {
             return false;
         }
         double values[ESP_PARAMS_MAX];

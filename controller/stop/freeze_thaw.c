@@ -102,7 +102,7 @@ static double warmup_of(const struct freeze_thaw *f)
 {
     for (int i = 0; i < f->study->param_count; i++) {
         const struct esp_param *p = &f->study->params[i];
-        if (strcmp(p->name, "warmup") == 0 || strcmp(p->name, "schedule.warmup") == 0) {
+        if (esp_trainer_field(p->name) == esp_trainer_field("warmup")) {
             return p->distribution == ESP_CONSTANT ? p->choices[0].real : 0;
         }
     }
@@ -395,7 +395,8 @@ static void explain(struct esp_reason *reason,
 }
 
 /* Onward with the one, of the best at every mark, whose curve points lowest; NONE where no
- * curve points near the best loss. */
+ * curve points near the best loss. It may have been given up and then begins anew: what is
+ * given up must change no decision (discard.h). */
 static struct esp_verdict lead(const struct freeze_thaw *f)
 {
     int64_t leader = -1;
