@@ -265,7 +265,9 @@ int esp_policy_apply(const struct esp_policy *policy,
     if (rc < 0) {
         return rc;
     }
-    rc = read_parts(policy->ablate, &study->ablate, error);
+    unsigned parts;
+    rc = read_parts(policy->ablate, &parts, error);
+    study->ablate |= parts; /* beside what the table does not say */
     return rc < 0 ? rc : read_prior(policy->prior, table, study, error);
 }
 

@@ -100,6 +100,7 @@ int esp_table_study(const struct esp_table *table,
         study->trainer.context = table->context;
         study->trainer.schedule =
             table->schedule >= 0 ? table->schedule : ESP_SCHEDULE_CONSTANT;
+        study->ablate = table->schedule >= 0 ? 0 : ESP_ABLATE_SCHEDULE;
         take(&study->trainer.warmup, table->warmup);
         take(&study->trainer.decay, table->decay);
         take(&study->trainer.floor, table->floor);

@@ -258,12 +258,38 @@ static void a_schedule_may_say_its_shares(void **state)
     assert_int_equal(study->trainer.schedule, ESP_SCHEDULE_WSD);
     assert_true(study->trainer.warmup == 0.05 && study->trainer.decay == 0.25 &&
                 study->trainer.floor == 0);
+    assert_int_equal(study->ablate, 0);
     esp_study_release(study);
     free(study);
     esp_table_release(&table);
     memcpy(strstr(text, "0.25"), "2.50", 4);
     assert_int_equal(write_and_read(text, trials, curves, &table, &error), -EINVAL);
     assert_non_null(strstr(error.text, "decay is a share from 0 to 1, not 2.5"));
+    esp_table_release(&table);
+}
+
+/* It is not taken for a constant one, whatever else is ablated. */
+static void a_schedule_that_is_not_told_is_not_known(void **state)
+{
+    (void)state;
+    struct esp_table table;
+    struct esp_study *study;
+    struct esp_error error;
+    const char *text = "name: t\nhorizon: 4\n"
+                       "parameters:\n  lr: {scale: log}\n  beta: {scale: log1m}\n"
+                       "  size: {scale: log}\n";
+    struct esp_policy policy = {.method = "random",
+                                .scheduler = "none",
+                                .prior = "none",
+                                .ablate = "curve",
+                                .risk = NAN};
+    assert_int_equal(write_and_read(text, trials, curves, &table, &error), 0);
+    assert_int_equal(esp_table_study(&table, &study, &error), 0);
+    assert_int_equal(study->ablate, ESP_ABLATE_SCHEDULE);
+    assert_int_equal(esp_policy_apply(&policy, &table, study, &error), 0);
+    assert_int_equal(study->ablate, ESP_ABLATE_SCHEDULE | ESP_ABLATE_CURVE);
+    esp_study_release(study);
+    free(study);
     esp_table_release(&table);
 }
 
@@ -298,6 +324,7 @@ int main(void)
         cmocka_unit_test(a_search_pays_for_what_it_trains),
         cmocka_unit_test(a_plot_has_a_panel_with_its_line),
         cmocka_unit_test(a_schedule_may_say_its_shares),
+        cmocka_unit_test(a_schedule_that_is_not_told_is_not_known),
         cmocka_unit_test(parts_are_ablated_by_name),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
