@@ -89,7 +89,7 @@ inverse_lengths(const struct esp_surrogate *s, const struct esp_hyper *hyper, do
 
 static double covariance(const struct esp_hyper *hyper, double m, double h, double g, bool same)
 {
-    double common = fmin(h, g);
+    double before = fmin(h, g), common = before * before;
     return m * (1 + exp(hyper->gain) * common) + (same ? exp(hyper->wander) * common : 0);
 }
 

@@ -144,24 +144,12 @@ static double slope_of(const struct esp_step *step)
     return fmin(fmax(slope, SLOPE_MIN), SLOPE_MAX);
 }
 
-/* κ as a share of the loss per octave, before and while it is learnt: between what the two
- * recordings of anneal.h gave (0.010 and 0.022), trusted like four trials that trained through
- * the whole annealing an octave off the middle. */
-#define TILT 0.014
-#define TILT_WEIGHT 4.0
-
-static double tilt_of(const struct esp_surrogate *s)
-{
-    double tilt = (TILT * TILT_WEIGHT + s->tilt_xy) / (TILT_WEIGHT + s->tilt_xx);
-    return fmin(fmax(tilt, 0), 4 * TILT);
-}
-
-/* How much of √(s(t) − s(T)) goes by from mark k to k + 1. */
-static double anneal_step(const struct esp_surrogate *s, int k)
+/* What goes by on the step from mark k to k + 1. */
+static struct esp_anneal_stretch stretch_of(const struct esp_surrogate *s, int k, double height)
 {
     double from = exp2(-ESP_OCTAVES * (1 - (double)k / (ESP_MARKS - 1)));
     double to = exp2(-ESP_OCTAVES * (1 - (double)(k + 1) / (ESP_MARKS - 1)));
-    return esp_anneal_left(&s->anneal, from) - esp_anneal_left(&s->anneal, to);
+    return esp_anneal_between(&s->anneal, height, from, to);
 }
 
 double esp_surrogate_annealed(const struct esp_surrogate *s,
@@ -169,8 +157,12 @@ double esp_surrogate_annealed(const struct esp_surrogate *s,
                               int64_t tokens,
                               double loss)
 {
-    double left = s->horizon > 0 ? esp_anneal_left(&s->anneal, (double)tokens / s->horizon) : 0;
-    return loss - TILT * fabs(loss) * s->trials[trial].height * left;
+    /* Only what is known beforehand, so that losses told at different times compare. */
+    const struct esp_anneal_seen nothing = {0};
+    double share = s->horizon > 0 ? (double)tokens / s->horizon : 1;
+    struct esp_anneal_stretch rest =
+        esp_anneal_between(&s->anneal, s->trials[trial].height, share, 1);
+    return loss - fabs(loss) * esp_anneal_fall(&nothing, rest);
 }
 
 /* What a middling trial gains by a step; an unknown one is like the one before it. */
@@ -187,7 +179,7 @@ esp_surrogate_project(const struct esp_surrogate *s, double loss, double h, doub
     if (h <= 0 || (s->study->ablate & ESP_ABLATE_CURVE)) {
         return loss;
     }
-    double position = (1 - h) * (ESP_MARKS - 1), gain = 0, tilt = tilt_of(s) * fabs(loss);
+    double position = (1 - h) * (ESP_MARKS - 1), gain = 0, size = fabs(loss);
     for (int k = 0; k + 1 < ESP_MARKS; k++) {
         const struct esp_step *step = &s->step[k];
         bool known = esp_quantile_count(&step->gain) > 0;
@@ -199,7 +191,8 @@ esp_surrogate_project(const struct esp_surrogate *s, double loss, double h, doub
         double slope = known ? slope_of(step) : 0;
         double deviation = slope != 0 ? loss - esp_quantile_value(&step->middle) : 0;
         double above = height - (known ? esp_quantile_value(&step->height) : 0);
-        loss += share * (gain + slope * deviation - tilt * above * anneal_step(s, k));
+        double fall = size * esp_anneal_fall(&s->seen, stretch_of(s, k, above));
+        loss += share * (gain + slope * deviation - fall);
     }
     return loss;
 }
@@ -235,7 +228,7 @@ static void learn_step(struct esp_surrogate *s, const struct esp_course *c, int 
         double middle = esp_quantile_value(&step->middle);
         double gain = esp_quantile_value(&step->gain), reach = step->reach;
         double above = c->height - esp_quantile_value(&step->height);
-        double passed = above * anneal_step(s, k);
+        struct esp_anneal_stretch stretch = stretch_of(s, k, above);
         double x = loss - middle;
         step->reach = fmin(reach, loss);
         double clip = STEP_CLIP * fabs(middle - step->reach);
@@ -243,9 +236,9 @@ static void learn_step(struct esp_surrogate *s, const struct esp_course *c, int 
         if (x < 0 && x >= -clip && fabs(each - gain) <= clip) {
             step->weight += 1;
             step->xx += x * x;
-            step->xy += x * (each - gain + tilt_of(s) * fabs(loss) * passed);
-            s->tilt_xx += passed * passed;
-            s->tilt_xy -= passed * (each - gain) / fmax(fabs(loss), 1e-12);
+            double fall = fabs(loss) * esp_anneal_fall(&s->seen, stretch);
+            step->xy += x * (each - gain + fall);
+            esp_anneal_see(&s->seen, stretch, (gain - each) / fmax(fabs(loss), 1e-12));
         }
     }
 }

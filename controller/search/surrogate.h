@@ -9,11 +9,14 @@
  *   z(i, t) = mean(x_i) + f(x_i) + g(x_i, t) + e_i(t) + noise
  *
  *   f  settings:                     M(x, x')
- *   g  gain that depends on them:    a·M(x, x')·min(h, h')    0 at the horizon
- *   e  a trial's own wandering:      b·[i = j]·min(h, h')     0 at the horizon
+ *   g  gain that depends on them:    a·M(x, x')·min(h, h')²   0 at the horizon
+ *   e  a trial's own wandering:      b·[i = j]·min(h, h')²    0 at the horizon
  *
  * with M Matérn-5/2, one length per axis, and h = log2(T/t)/6 how far before the horizon it is:
- * two Brownian motions that run backwards from it. z is scaled by its spread and compressed
+ * two Brownian motions that run backwards from it, by a clock of h². (What is left of the
+ * remaining gain of the better third of 17 recorded studies deviates by 8.2, 5.0, 3.6, 2.6,
+ * 1.9, 1.4, 0.6 % of the loss at 4, 8, 12, 20, 33, 50, 70 % of training: the variance grows a
+ * little faster than h².) z is scaled by its spread and compressed
  * above (a diverged trial is as bad as the compression's end), so that one bad setting does not
  * hide the differences among good ones.
  *
@@ -59,7 +62,7 @@ struct esp_belief {
     double log_ei;          /* log expected improvement over the incumbent, in loss units */
 };
 
-/* The loss less what its trial still gains by annealing beyond one in the middle of the space:
+/* The loss less what its trial still gains by its rate beyond one in the middle of the space:
  * comparable among trials that stand at the same amount of training. */
 double esp_surrogate_annealed(const struct esp_surrogate *s,
                               uint32_t trial,

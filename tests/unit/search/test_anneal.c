@@ -73,15 +73,78 @@ static void what_is_left_follows_each_schedule(void **state)
     assert_near(esp_anneal_left(&a, 0.4), sqrt(0.5 - sqrt(0.1)), 1e-9);
 }
 
-static void a_rate_that_never_falls_owes_nothing(void **state)
+static void a_rate_that_never_falls_owes_nothing_to_annealing(void **state)
 {
     (void)state;
     rates_under(ESP_SCHEDULE_CONSTANT);
     struct esp_anneal a = made();
-    assert_false(a.active);
     assert_near(esp_anneal_left(&a, 0.2), 0, 1e-9);
-    const double x[2] = {-5, 2};
-    assert_near(esp_anneal_height(&a, x), 0, 1e-9);
+    struct esp_anneal_stretch rest = esp_anneal_between(&a, 2, 0.2, 1);
+    assert_near(rest.annealed, 0, 1e-9);
+    assert_near(rest.lag, 2 * 4, 1e-9); /* but a lower rate has still to catch up */
+}
+
+static void a_stretch_is_what_goes_by_times_the_height(void **state)
+{
+    (void)state;
+    rates_under(ESP_SCHEDULE_LINEAR);
+    struct esp_anneal a = made();
+    struct esp_anneal_stretch first = esp_anneal_between(&a, -1.5, 0.05, 0.25);
+    struct esp_anneal_stretch second = esp_anneal_between(&a, -1.5, 0.25, 1);
+    assert_near(first.annealed + second.annealed, -1.5 * sqrt(0.9), 1e-9);
+    assert_near(first.lag, -1.5 * (20 - 4), 1e-9);
+    assert_near(second.lag, -1.5 * 3, 1e-9);
+    /* Rates far down lag as those four octaves down, and nothing is told before a 64th. */
+    assert_near(esp_anneal_between(&a, -9, 0.25, 1).lag, -4 * 3, 1e-9);
+    assert_near(esp_anneal_between(&a, -9, 0.25, 1).annealed, 6 * second.annealed, 1e-9);
+    assert_near(esp_anneal_between(&a, 1, 0, 1).lag, 63, 1e-9);
+}
+
+/* Both terms come out of what was seen, whatever was believed before; and nothing is believed
+ * beyond the bounds. */
+static void both_terms_are_learnt(void **state)
+{
+    (void)state;
+    struct esp_anneal_seen seen = {0};
+    struct esp_anneal_stretch annealed = {.annealed = 1}, lag = {.lag = 1};
+    double before[2] = {esp_anneal_fall(&seen, annealed), esp_anneal_fall(&seen, lag)};
+    assert_true(before[0] > 0 && before[1] < 0);
+    for (int i = 0; i < 4000; i++) {
+        struct esp_anneal_stretch s = {.annealed = 0.1 * (i % 7 - 3), .lag = i % 11 - 5};
+        esp_anneal_see(&seen, s, 0.03 * s.annealed - 0.003 * s.lag);
+    }
+    assert_near(esp_anneal_fall(&seen, annealed), 0.03, 2e-3);
+    assert_near(esp_anneal_fall(&seen, lag), -0.003, 2e-4);
+    for (int i = 0; i < 40000; i++) {
+        struct esp_anneal_stretch s = {.annealed = 0.1 * (i % 7 - 3), .lag = i % 11 - 5};
+        esp_anneal_see(&seen, s, 9 * s.annealed - 9 * s.lag);
+    }
+    assert_near(esp_anneal_fall(&seen, annealed), 4 * before[0], 1e-9);
+    assert_near(esp_anneal_fall(&seen, lag), 6 * before[1], 1e-9);
+}
+
+/* Of two that stand equal, the lower rate ends lower where little has been trained, and the
+ * higher one later. */
+static void lower_rates_catch_up_before_higher_ones_anneal(void **state)
+{
+    (void)state;
+    struct esp_surrogate *s;
+    struct esp_error error;
+    rates_under(ESP_SCHEDULE_COSINE);
+    assert_int_equal(esp_surrogate_create(&study, &s, &error), 0);
+    const double low[2] = {0x1p-10, 1}, high[2] = {0x1p-8, 1};
+    esp_surrogate_created(s, 0, low);
+    esp_surrogate_created(s, 1, high);
+    assert_true(esp_surrogate_annealed(s, 0, 6400 / 25, 3.0) <
+                esp_surrogate_annealed(s, 1, 6400 / 25, 3.0) - 0.02);
+    assert_true(esp_surrogate_annealed(s, 0, 6400 / 3, 3.0) >
+                esp_surrogate_annealed(s, 1, 6400 / 3, 3.0) + 0.02);
+    double early = esp_surrogate_h(s, 6400 / 25), later = esp_surrogate_h(s, 6400 / 3);
+    assert_true(esp_surrogate_project(s, 3.0, early, -1) <
+                esp_surrogate_project(s, 3.0, early, 1));
+    assert_true(esp_surrogate_project(s, 3.0, later, -1) >
+                esp_surrogate_project(s, 3.0, later, 1));
+    esp_surrogate_destroy(s);
 }
 
 static void a_searched_schedule_is_not_known(void **state)
@@ -112,9 +175,9 @@ static void heights_are_octaves_along_the_ridge(void **state)
     assert_near(esp_anneal_height(&a, larger), -0.4, 1e-9);
 }
 
-/* Two that stand equal early: the one with the higher rate is expected to end lower, by about
- * κ times the octaves between them. */
-static void equal_losses_early_are_worth_more_at_a_higher_rate(void **state)
+/* Two that stand equal at an eighth: the one with the higher rate is expected to end lower, by
+ * about κ times the octaves between them, less what the other catches up. */
+static void equal_losses_are_worth_more_at_a_higher_rate(void **state)
 {
     (void)state;
     struct esp_surrogate *s;
@@ -169,10 +232,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_left_follows_each_schedule),
-        cmocka_unit_test(a_rate_that_never_falls_owes_nothing),
+        cmocka_unit_test(a_rate_that_never_falls_owes_nothing_to_annealing),
+        cmocka_unit_test(a_stretch_is_what_goes_by_times_the_height),
+        cmocka_unit_test(both_terms_are_learnt),
+        cmocka_unit_test(lower_rates_catch_up_before_higher_ones_anneal),
         cmocka_unit_test(a_searched_schedule_is_not_known),
         cmocka_unit_test(heights_are_octaves_along_the_ridge),
-        cmocka_unit_test(equal_losses_early_are_worth_more_at_a_higher_rate),
+        cmocka_unit_test(equal_losses_are_worth_more_at_a_higher_rate),
         cmocka_unit_test(evidence_takes_the_tilt_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
