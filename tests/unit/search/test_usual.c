@@ -181,6 +181,28 @@ static void sgd_has_other_learning_rates(void **state)
     assert_int_equal(count_of_usual(), 0);
 }
 
+static void adam_s_learning_rates_are_told_apart_by_octaves(void **state)
+{
+    (void)state;
+    add("learning_rate", ESP_LOG_UNIFORM_VALUES, 1e-8, 1e1);
+    add("l2", ESP_LOG_UNIFORM_VALUES, 1e-8, 1e1);
+    study.builtin = true;
+    study.trainer.optimizer = ESP_OPTIMIZER_ADAMW;
+    esp_space_make(&space, &study);
+    assert_true(esp_usual_length(&space, 0) == 5 && isinf(esp_usual_length(&space, 1)));
+    study.ablate = ESP_ABLATE_PRIOR;
+    assert_true(isinf(esp_usual_length(&space, 0)));
+    study.ablate = 0;
+    study.trainer.optimizer = ESP_OPTIMIZER_SGD;
+    assert_true(isinf(esp_usual_length(&space, 0)));
+    study.trainer.optimizer = ESP_OPTIMIZER_ADAMW;
+    study.params[0].distribution = ESP_UNIFORM;
+    study.params[0].min = 1;
+    study.params[0].max = 2;
+    esp_space_make(&space, &study);
+    assert_true(isinf(esp_usual_length(&space, 0)));
+}
+
 static void a_linear_learning_rate_is_left_alone(void **state)
 {
     (void)state;
@@ -270,6 +292,7 @@ int main(void)
         cmocka_unit_test_setup(a_distribution_of_the_users_own_is_left_alone, begin),
         cmocka_unit_test_setup(sgd_has_other_learning_rates, begin),
         cmocka_unit_test_setup(a_linear_learning_rate_is_left_alone, begin),
+        cmocka_unit_test_setup(adam_s_learning_rates_are_told_apart_by_octaves, begin),
         cmocka_unit_test_setup(a_range_hardly_beyond_the_usual_is_not_drawn_to_its_end, begin),
         cmocka_unit_test_setup(few_dimensions_do_not_need_them, begin),
         cmocka_unit_test_setup(prior_none_a_centre_and_the_ablation_want_no_usual_values,
