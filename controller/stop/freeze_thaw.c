@@ -39,8 +39,10 @@
 #define LEADERS 6 /* paused trials of each mark that a decision looks at */
 #define STARTUP_RUNGS 3
 /* Of eta^s: 24 of 27, 8 of 9. Two instead of three then train a third of the way, which the
- * model would not have chosen either. */
+ * model would not have chosen either. In few dimensions 16 of 27 are enough. */
 #define STARTUP_SHARE (8.0 / 9)
+#define STARTUP_SHARE_FEW (16.0 / 27)
+#define FEW 4
 #define STARTUP_RUNGS_LAW 2 /* a scaling law says where to look */
 /* A first level hardly before the first report is at it: of 25 reports, the first is at 0.04.
  */
@@ -49,11 +51,11 @@
 #define WORTH 2e-4
 /* Of what is spent after the start-up no more than this share goes into new trials: where most
  * settings are equally hopeless, the unknown ones always seem to promise more. */
-#define NEW_SHARE_MAX 0.35
+#define NEW_SHARE_MAX 0.3
 /* What is spent on leaders after the start-up, and how far above the best loss a curve may
  * point to lead still: a share of that loss, for curves tell no better than that where they
  * will end. */
-#define LEADER_SHARE 0.3
+#define LEADER_SHARE 0.4
 #define LEADER_NEAR 0.02
 /* A trial that is this near its next mark is sent to the one after. */
 #define STEP_MIN 1.2
@@ -138,7 +140,9 @@ static int make_startup(struct freeze_thaw *f, struct esp_error *error)
     while (s > 0 && f->horizon * pow(rungs.eta, -s) < least * LEVEL_NEAR) {
         s--;
     }
-    uint32_t size = s > 0 ? (uint32_t)floor(STARTUP_SHARE * pow(rungs.eta, s) + 1e-6) : 0;
+    bool few = s == STARTUP_RUNGS && esp_surrogate_space(f->surrogate)->count <= FEW;
+    double share = few ? STARTUP_SHARE_FEW : STARTUP_SHARE;
+    uint32_t size = s > 0 ? (uint32_t)floor(share * pow(rungs.eta, s) + 1e-6) : 0;
     if (f->study->run_cap > 0 && size > f->study->run_cap) {
         size = (uint32_t)f->study->run_cap;
     }
