@@ -21,6 +21,9 @@
 /* Octaves of ρ, and the earliest share, that the lag is told apart for. */
 #define LAG_OCTAVES 4.0
 #define LAG_SHARE_MIN (1.0 / 64)
+/* A middling trial's updates in those recordings, and how much fewer are believed to matter. */
+#define LAG_UPDATES 700.0
+#define LAG_MOST 2.0
 
 static bool schedule_searched(const struct esp_study *study)
 {
@@ -73,6 +76,13 @@ static double height(const struct esp_anneal *anneal, double rate, double batch)
     return rate - (anneal->batch_axis >= 0 ? BATCH_SHARE * batch : 0);
 }
 
+/* `batch`: log2 of a middling trial's. */
+static double lag_of(const struct esp_trainer *trainer, double batch)
+{
+    double updates = (double)trainer->tokens / ((double)trainer->context * exp2(batch));
+    return isfinite(updates) && updates > 0 ? fmin(LAG_UPDATES / updates, LAG_MOST) : 0;
+}
+
 void esp_anneal_make(struct esp_anneal *anneal, const struct esp_space *space)
 {
     *anneal = (struct esp_anneal){
@@ -91,8 +101,11 @@ void esp_anneal_make(struct esp_anneal *anneal, const struct esp_space *space)
     const struct esp_axis *rate = &space->axes[anneal->rate_axis];
     const struct esp_axis *batch =
         anneal->batch_axis >= 0 ? &space->axes[anneal->batch_axis] : rate;
-    anneal->middle =
-        height(anneal, 0.5 * (rate->low + rate->high), 0.5 * (batch->low + batch->high));
+    double middle = 0.5 * (batch->low + batch->high);
+    anneal->middle = height(anneal, 0.5 * (rate->low + rate->high), middle);
+    bool searched = anneal->batch_axis >= 0;
+    anneal->lag =
+        lag_of(anneal->trainer, searched ? middle : log2((double)anneal->trainer->batch_size));
     anneal->active = true;
 }
 
@@ -119,7 +132,7 @@ esp_anneal_between(const struct esp_anneal *anneal, double height, double from, 
     double lagging = fmin(fmax(height, -LAG_OCTAVES), LAG_OCTAVES);
     return (struct esp_anneal_stretch){
         .annealed = height * (esp_anneal_left(anneal, from) - esp_anneal_left(anneal, to)),
-        .lag = lagging * (behind(from) - behind(to)),
+        .lag = anneal->lag * lagging * (behind(from) - behind(to)),
     };
 }
 

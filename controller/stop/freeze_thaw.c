@@ -39,9 +39,9 @@
 #define LEADERS 6 /* paused trials of each mark that a decision looks at */
 #define STARTUP_RUNGS 3
 /* Of eta^s: 24 of 27, 8 of 9. Two instead of three then train a third of the way, which the
- * model would not have chosen either. In few dimensions 16 of 27 are enough. */
+ * model would not have chosen either. In few dimensions 18 of 27 are enough. */
 #define STARTUP_SHARE (8.0 / 9)
-#define STARTUP_SHARE_FEW (16.0 / 27)
+#define STARTUP_SHARE_FEW (2.0 / 3)
 #define FEW 4
 #define STARTUP_RUNGS_LAW 2 /* a scaling law says where to look */
 /* A first level hardly before the first report is at it: of 25 reports, the first is at 0.04.

@@ -26,6 +26,7 @@ static void rates_under(enum esp_schedule_type schedule)
     study.builtin = true;
     study.prior.kind = ESP_PRIOR_NONE;
     study.trainer.tokens = 6400;
+    study.trainer.context = 1;
     study.trainer.schedule = schedule;
     study.trainer.warmup = 0.1;
     study.trainer.decay = 0.25;
@@ -81,7 +82,28 @@ static void a_rate_that_never_falls_owes_nothing_to_annealing(void **state)
     assert_near(esp_anneal_left(&a, 0.2), 0, 1e-9);
     struct esp_anneal_stretch rest = esp_anneal_between(&a, 2, 0.2, 1);
     assert_near(rest.annealed, 0, 1e-9);
-    assert_near(rest.lag, 2 * 4, 1e-9); /* but a lower rate has still to catch up */
+    assert_near(rest.lag, a.lag * 2 * 4, 1e-9); /* but a lower rate has still to catch up */
+}
+
+/* A middling trial of 8 sequences makes 800 updates. */
+static void catching_up_is_a_matter_of_updates(void **state)
+{
+    (void)state;
+    rates_under(ESP_SCHEDULE_COSINE);
+    assert_near(made().lag, 700 / 800., 1e-9);
+    study.trainer.tokens *= 1000;
+    assert_near(made().lag, 0.7 / 800, 1e-9);
+    study.trainer.tokens = 64;
+    assert_near(made().lag, 2, 1e-9);
+    rates_under(ESP_SCHEDULE_COSINE);
+    study.param_count = 1; /* the trainer's batch size */
+    study.trainer.batch_size = 16;
+    assert_near(made().lag, 700 / 400., 1e-9);
+    study.trainer.context = 0; /* not told */
+    assert_near(made().lag, 0, 1e-9);
+    rates_under(ESP_SCHEDULE_COSINE);
+    study.trainer.tokens = 0;
+    assert_near(made().lag, 0, 1e-9);
 }
 
 static void a_stretch_is_what_goes_by_times_the_height(void **state)
@@ -92,12 +114,12 @@ static void a_stretch_is_what_goes_by_times_the_height(void **state)
     struct esp_anneal_stretch first = esp_anneal_between(&a, -1.5, 0.05, 0.25);
     struct esp_anneal_stretch second = esp_anneal_between(&a, -1.5, 0.25, 1);
     assert_near(first.annealed + second.annealed, -1.5 * sqrt(0.9), 1e-9);
-    assert_near(first.lag, -1.5 * (20 - 4), 1e-9);
-    assert_near(second.lag, -1.5 * 3, 1e-9);
+    assert_near(first.lag, a.lag * -1.5 * (20 - 4), 1e-9);
+    assert_near(second.lag, a.lag * -1.5 * 3, 1e-9);
     /* Rates far down lag as those four octaves down, and nothing is told before a 64th. */
-    assert_near(esp_anneal_between(&a, -9, 0.25, 1).lag, -4 * 3, 1e-9);
+    assert_near(esp_anneal_between(&a, -9, 0.25, 1).lag, a.lag * -4 * 3, 1e-9);
     assert_near(esp_anneal_between(&a, -9, 0.25, 1).annealed, 6 * second.annealed, 1e-9);
-    assert_near(esp_anneal_between(&a, 1, 0, 1).lag, 63, 1e-9);
+    assert_near(esp_anneal_between(&a, 1, 0, 1).lag, a.lag * 63, 1e-9);
 }
 
 /* Both terms come out of what was seen, whatever was believed before; and nothing is believed
@@ -233,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_left_follows_each_schedule),
         cmocka_unit_test(a_rate_that_never_falls_owes_nothing_to_annealing),
+        cmocka_unit_test(catching_up_is_a_matter_of_updates),
         cmocka_unit_test(a_stretch_is_what_goes_by_times_the_height),
         cmocka_unit_test(both_terms_are_learnt),
         cmocka_unit_test(lower_rates_catch_up_before_higher_ones_anneal),
