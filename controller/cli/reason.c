@@ -40,7 +40,7 @@ static const char *rule_words(enum esp_rule rule)
         [ESP_RULE_TARGET] = "the target is reached: the search ends",
         [ESP_RULE_FREEZE_THAW] = "freeze-thaw: weighed by expected improvement per cost",
         [ESP_RULE_STARTUP] = "freeze-thaw's start-up: ranked at its rung by losses corrected "
-                             "for annealing that is still to come",
+                             "for what their learning rates still bring",
         [ESP_RULE_LEADER] =
             "freeze-thaw: of those that wait its curve points lowest, and that gets a share "
             "of the training whatever the model expects",

@@ -8,16 +8,16 @@
  *
  *   G(t) + L·ρ·(κ·√(s(t) − s(T)) − λ·(700/N)·(1/t − 1))
  *
- * with N the updates to T (catching up is a matter of updates, not of shares: it is over early
- * in a long training; an unknown N has none) and one G for all trials of a study, found from
- * their curves, as are κ and λ. Seen on the better third of 17 recorded studies (studies/tables
- * has eight of them; 0.03 to 0.3 M parameters, 25 reports; adamw and sgd, cosine, linear, wsd,
- * constant and inverse square root): the mean regression of the remaining gain, as a share of
- * the loss, on ρ is -0.057, -0.014, 0.002, 0.011, 0.013, 0.013, 0.006 at 4, 8, 12, 20, 33, 50,
- * 75 % of training. Per study, one κ leaves twice the error that κ and λ leave. √s and not s
- * itself: on two of them the regression divided by √Δs stayed level from 20 % to 92 %. In kind
- * the terms are S2 and S1 of Tissue et al. 2024 (arXiv 2408.11029), whose own form needs the
- * annealing to have been seen.
+ * with L the loss at t, N the updates to T (catching up is a matter of updates, not of shares:
+ * it is over early in a long training; an unknown N has none) and one G for all trials of a
+ * study, found from their curves, as are κ and λ, shares of the loss per octave. Seen on the
+ * better third of 17 recorded studies (studies/tables has eight of them; 0.03 to 0.3 M
+ * parameters, 25 reports; adamw and sgd, cosine, linear, wsd, constant and inverse square
+ * root): the mean regression of the remaining gain, as a share of L, on ρ is -0.027, -0.008,
+ * 0.001, 0.008, 0.010, 0.010, 0.006 at 4, 8, 12, 20, 33, 50, 75 % of training; κ and λ together
+ * leave less than half of what κ alone leaves of these. √s and not s itself: on two of them the
+ * regression divided by √Δs stayed level from 20 % to 92 %. In kind the terms are S2 and S1 of
+ * Tissue et al. 2024 (arXiv 2408.11029), whose own form needs the annealing to have been seen.
  *
  * The schedule is the study's; one whose type, decay or floor is searched is not known here. */
 #ifndef ESPALIER_SEARCH_ANNEAL_H
@@ -42,8 +42,8 @@ double esp_anneal_left(const struct esp_anneal *anneal, double share);
 /* ρ of a place, in octaves above the middle of the space; 0 when inactive. */
 double esp_anneal_height(const struct esp_anneal *anneal, const double *x);
 
-/* What goes by between two shares of the horizon, times ρ (within four octaves for what is to
- * be caught up: rates further down lag by no more). */
+/* What goes by between two shares of the horizon, times ρ, and 700/N for the lag: within four
+ * octaves either way, for rates further down lag by no more. */
 struct esp_anneal_stretch {
     double annealed, lag;
 };

@@ -22,7 +22,7 @@ static double default_length(const struct esp_space *space, int axis)
     const struct esp_axis *a = &space->axes[axis];
     double range = a->kind == ESP_AXIS_NOMINAL ? 1 : a->high - a->low;
     /* In many dimensions any two settings are far apart: lengths grow with √d (Hvarfner et al.,
-     * ICML 2024). */
+     * ICML 2024). What is known of an axis limits that. */
     double length = fmax(0.35 * range, 1e-3) * sqrt((double)space->count + 1);
     return log(fmin(length, esp_usual_length(space, axis)));
 }

@@ -152,11 +152,14 @@ static struct esp_anneal_stretch stretch_of(const struct esp_surrogate *s, int k
     return esp_anneal_between(&s->anneal, height, from, to);
 }
 
-double esp_surrogate_annealed(const struct esp_surrogate *s,
+double esp_surrogate_adjusted(const struct esp_surrogate *s,
                               uint32_t trial,
                               int64_t tokens,
                               double loss)
 {
+    if (!isfinite(loss)) {
+        return loss;
+    }
     /* Only what is known beforehand, so that losses told at different times compare. */
     const struct esp_anneal_seen nothing = {0};
     double share = s->horizon > 0 ? (double)tokens / s->horizon : 1;

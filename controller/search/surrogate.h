@@ -64,7 +64,7 @@ struct esp_belief {
 
 /* The loss less what its trial still gains by its rate beyond one in the middle of the space:
  * comparable among trials that stand at the same amount of training. */
-double esp_surrogate_annealed(const struct esp_surrogate *s,
+double esp_surrogate_adjusted(const struct esp_surrogate *s,
                               uint32_t trial,
                               int64_t tokens,
                               double loss);

@@ -111,7 +111,7 @@ struct esp_surrogate {
     uint32_t count, capacity, told;
     struct esp_step step[ESP_MARKS]; /* from mark k to k + 1 */
     struct esp_anneal anneal;
-    struct esp_anneal_seen seen; /* of all steps */
+    struct esp_anneal_seen seen;           /* of all steps */
     struct esp_ranking at_mark[ESP_MARKS]; /* trials by the highest mark they have a loss at */
     struct esp_ranking bad;
     struct esp_ranking silent; /* open, no loss yet: by number */

@@ -8,7 +8,8 @@
 /* Of the draws on an axis where any value up to the usual one will do; more where more of the
  * range lies below it. */
 #define BELOW_SHARE 0.75
-#define RATE_LENGTH 5.0
+/* usual.h */
+#define RATE_LENGTH_OCTAVES 5.0
 
 static const struct {
     const char *name;
@@ -87,8 +88,8 @@ double esp_usual_length(const struct esp_space *space, int axis)
     const struct esp_axis *a = &space->axes[axis];
     bool rate =
         axis == esp_space_find(space, "learning_rate") || axis == esp_space_find(space, "lr");
-    bool known = rate && a->octaves && is_adam(study) && !(study->ablate & ESP_ABLATE_PRIOR);
-    return known ? RATE_LENGTH : INFINITY;
+    return rate && a->octaves && is_adam(study) && is_wanted(study) ? RATE_LENGTH_OCTAVES
+                                                                    : INFINITY;
 }
 
 /* Of the normal around `at` between the ends, by the share u of its mass. */

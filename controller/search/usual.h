@@ -3,13 +3,15 @@
  * ever works.
  *
  * By name:
- *   learning_rate, lr       near 3·10^-3, one σ being a decade: between Step Law's for a model
- *                           of 10^9 parameters (3·10^-4; arXiv 2503.04715) and what models
- * under a million want (3·10^-2), and around Adam's default of 10^-3 (Kingma and Ba, arXiv
- * 1412.6980). Not with SGD, nor where it is not searched in octaves. l1, l2 penalties up to
- * 10^-4 (He et al., arXiv 1512.03385) do little harm, larger ones soon do weight_decay
- * decoupled: up to 0.1 (Brown et al., arXiv 2005.14165) dropout                 up to 0.1
- * (Vaswani et al., arXiv 1706.03762)
+ *
+ *   learning_rate, lr  near 3·10^-3, one σ being a decade: between Step Law's for a model of
+ *                      10^9 parameters (3·10^-4; arXiv 2503.04715) and what models under a
+ *                      million want (3·10^-2), and around Adam's default of 10^-3 (Kingma and
+ *                      Ba, arXiv 1412.6980). Not with SGD, nor where not searched in octaves.
+ *   l1, l2             penalties up to 10^-4 (He et al., arXiv 1512.03385) do little harm,
+ *                      larger ones soon do
+ *   weight_decay       decoupled: up to 0.1 (Brown et al., arXiv 2005.14165)
+ *   dropout            up to 0.1 (Vaswani et al., arXiv 1706.03762)
  *
  * Only ranges that hold the usual value are drawn from in this way: one that leaves it out was
  * chosen by somebody who knew better. That a default is worth more than a uniform draw is what
@@ -34,10 +36,11 @@ struct esp_usual {
 /* None when the study's `prior` is none or a centre of the user's own. */
 void esp_usual_make(struct esp_usual *usual, const struct esp_space *space);
 
-/* By how many coordinates learning rates must differ to be told apart, where they are Adam's
- * and searched in octaves: 5, whatever the range (fits to finished losses of seven studies of
- * 1000 settings over 30 octaves, among them two of TaskSet: 4 to 7). INFINITY: nothing is known
- * of this axis, or the prior is ablated. */
+/* By how many octaves Adam's learning rates must differ for their losses to: 5, however wide
+ * the range (fits to the finished losses of seven studies of 1000 settings over 30 octaves, two
+ * of them TaskSet's: 4 to 7). INFINITY: nothing is known of this axis, or it is not wanted to
+ * be
+ * (`prior`, as above). */
 double esp_usual_length(const struct esp_space *space, int axis);
 
 /* Drawn values from u in (0, 1) per axis of the space: usual ones where there are such, else

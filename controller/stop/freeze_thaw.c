@@ -1,6 +1,6 @@
 /* freeze-thaw, the default: train next whatever promises the most at the horizon for its cost.
  *
- * Start-up by promotion: one bracket of successive halving, about three full trainings. It
+ * Start-up by promotion: one bracket of successive halving, two to three full trainings. It
  * shows how losses move with training, and puts a first trial at its horizon. After it (or as
  * soon as a slot would idle in it) every decision weighs the paused trials and the best new
  * settings that the surrogate knows by
@@ -39,7 +39,7 @@
 #define LEADERS 6 /* paused trials of each mark that a decision looks at */
 #define STARTUP_RUNGS 3
 /* Of eta^s: 24 of 27, 8 of 9. Two instead of three then train a third of the way, which the
- * model would not have chosen either. In few dimensions 18 of 27 are enough. */
+ * model would not have chosen either. Where few settings are searched 18 of 27 are enough. */
 #define STARTUP_SHARE (8.0 / 9)
 #define STARTUP_SHARE_FEW (2.0 / 3)
 #define FEW 4
@@ -111,7 +111,7 @@ static double warmup_of(const struct freeze_thaw *f)
     return f->study->trainer.warmup;
 }
 
-/* Nearly eta^s trials at H/eta^s, a third of them to three times as much, …: less than s + 1
+/* Most of eta^s trials at H/eta^s, a third of them to three times as much, …: less than s + 1
  * full trainings (startup.h). New trials begin there too: much earlier losses tell little (the
  * first report is often of an untrained model), and those of the warm-up none at all. */
 static int make_startup(struct freeze_thaw *f, struct esp_error *error)
@@ -240,8 +240,8 @@ observed(void *self, uint32_t trial, int64_t tokens, double loss, double device_
     }
     esp_surrogate_observed(f->surrogate, trial, tokens, loss);
     if (f->startup) {
-        double annealed = esp_surrogate_annealed(f->surrogate, trial, tokens, loss);
-        esp_startup_observed(&f->bracket, trial, tokens, annealed);
+        double adjusted = esp_surrogate_adjusted(f->surrogate, trial, tokens, loss);
+        esp_startup_observed(&f->bracket, trial, tokens, adjusted);
     }
     const struct esp_roster_trial *t = esp_roster_get(&f->roster, trial);
     if (t->tokens >= t->horizon && isfinite(loss)) {

@@ -3,7 +3,8 @@
  * `size` trials train to the lowest rung; when all of them have told or ended there, the best
  * 1/eta go on to the next rung, eta times further, and so on to the horizon. It shows how
  * losses move with training, and puts a first trial at its horizon. What a rung compares is the
- * annealed loss (search/anneal.h), so that small learning rates do not win because they lead.
+ * loss less what the learning rate still brings (search/anneal.h), so that neither low rates
+ * win because they lead, nor high ones because the others have yet to catch up.
  *
  * A fold of what it is told, like a scheduler. */
 #ifndef ESPALIER_STOP_STARTUP_H
@@ -46,7 +47,7 @@ int64_t esp_startup_onward(const struct esp_startup *s, uint32_t trial);
 int64_t esp_startup_next(const struct esp_startup *s, int rung, uint32_t rank);
 /* The rung where it stands; -1: none. */
 int esp_startup_rung(const struct esp_startup *s, uint32_t trial);
-/* Rung, rank, and the annealed losses it was compared with, for a trial that stands at a rung.
+/* Rung, rank, and the adjusted losses it was compared with, for a trial that stands at a rung.
  */
 void esp_startup_explain(const struct esp_startup *s,
                          uint32_t trial,

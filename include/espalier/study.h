@@ -119,7 +119,7 @@ struct esp_stopping {
 /* What the default search does without, to show what each part is worth (espalier replay). */
 enum esp_ablation {
     ESP_ABLATE_CURVE = 1, /* losses count as they are told, not as projected to the horizon */
-    ESP_ABLATE_SCHEDULE = 2, /* the learning rate's schedule is not known */
+    ESP_ABLATE_SCHEDULE = 2, /* how learning rates shape curves is not known */
     ESP_ABLATE_PRIOR = 4,    /* no shape of the losses over the settings is expected */
 };
 

@@ -173,7 +173,7 @@ static void a_repeat_says_what_a_tie_is(void **state)
 
 static const char start_up[] =
     "paused at rung 1: freeze-thaw's start-up: ranked at its rung by losses "
-    "corrected for annealing that is still to come. Corrected ";
+    "corrected for what their learning rates still bring. Corrected ";
 
 static void assert_start_up(const struct esp_verdict *verdict, bool maximize, const char *rest)
 {

@@ -102,6 +102,15 @@ static void catching_up_is_a_matter_of_updates(void **state)
     study.trainer.context = 0; /* not told */
     assert_near(made().lag, 0, 1e-9);
     rates_under(ESP_SCHEDULE_COSINE);
+    study.params[1].choice_count = 2; /* 4 and 8, hardly octaves: a middle is not told */
+    study.params[1].choices = sizes + 1;
+    study.params[1].choices[0].real = 6;
+    assert_near(made().lag, 0, 1e-9);
+    study.params[1].distribution = ESP_CONSTANT; /* a parameter of one value */
+    study.params[1].choice_count = 1;
+    study.params[1].choices[0].real = 8;
+    assert_near(made().lag, 700 / 800., 1e-9);
+    rates_under(ESP_SCHEDULE_COSINE);
     study.trainer.tokens = 0;
     assert_near(made().lag, 0, 1e-9);
 }
@@ -122,6 +131,13 @@ static void a_stretch_is_what_goes_by_times_the_height(void **state)
     assert_near(esp_anneal_between(&a, 1, 0, 1).lag, a.lag * 63, 1e-9);
 }
 
+/* What is annealed and what is caught up come together. */
+static struct esp_anneal_stretch correlated(int i)
+{
+    double annealed = 0.1 * (i % 7 - 3);
+    return (struct esp_anneal_stretch){annealed, 20 * annealed + i % 11 - 5};
+}
+
 /* Both terms come out of what was seen, whatever was believed before; and nothing is believed
  * beyond the bounds. */
 static void both_terms_are_learnt(void **state)
@@ -131,14 +147,14 @@ static void both_terms_are_learnt(void **state)
     struct esp_anneal_stretch annealed = {.annealed = 1}, lag = {.lag = 1};
     double before[2] = {esp_anneal_fall(&seen, annealed), esp_anneal_fall(&seen, lag)};
     assert_true(before[0] > 0 && before[1] < 0);
-    for (int i = 0; i < 4000; i++) {
-        struct esp_anneal_stretch s = {.annealed = 0.1 * (i % 7 - 3), .lag = i % 11 - 5};
+    for (int i = 0; i < 40000; i++) {
+        struct esp_anneal_stretch s = correlated(i);
         esp_anneal_see(&seen, s, 0.03 * s.annealed - 0.003 * s.lag);
     }
     assert_near(esp_anneal_fall(&seen, annealed), 0.03, 2e-3);
     assert_near(esp_anneal_fall(&seen, lag), -0.003, 2e-4);
-    for (int i = 0; i < 40000; i++) {
-        struct esp_anneal_stretch s = {.annealed = 0.1 * (i % 7 - 3), .lag = i % 11 - 5};
+    for (int i = 0; i < 400000; i++) {
+        struct esp_anneal_stretch s = correlated(i);
         esp_anneal_see(&seen, s, 9 * s.annealed - 9 * s.lag);
     }
     assert_near(esp_anneal_fall(&seen, annealed), 4 * before[0], 1e-9);
@@ -157,10 +173,10 @@ static void lower_rates_catch_up_before_higher_ones_anneal(void **state)
     const double low[2] = {0x1p-10, 1}, high[2] = {0x1p-8, 1};
     esp_surrogate_created(s, 0, low);
     esp_surrogate_created(s, 1, high);
-    assert_true(esp_surrogate_annealed(s, 0, 6400 / 25, 3.0) <
-                esp_surrogate_annealed(s, 1, 6400 / 25, 3.0) - 0.02);
-    assert_true(esp_surrogate_annealed(s, 0, 6400 / 3, 3.0) >
-                esp_surrogate_annealed(s, 1, 6400 / 3, 3.0) + 0.02);
+    assert_true(esp_surrogate_adjusted(s, 0, 6400 / 25, 3.0) <
+                esp_surrogate_adjusted(s, 1, 6400 / 25, 3.0) - 0.02);
+    assert_true(esp_surrogate_adjusted(s, 0, 6400 / 3, 3.0) >
+                esp_surrogate_adjusted(s, 1, 6400 / 3, 3.0) + 0.02);
     double early = esp_surrogate_h(s, 6400 / 25), later = esp_surrogate_h(s, 6400 / 3);
     assert_true(esp_surrogate_project(s, 3.0, early, -1) <
                 esp_surrogate_project(s, 3.0, early, 1));
@@ -212,9 +228,9 @@ static void equal_losses_are_worth_more_at_a_higher_rate(void **state)
     for (uint32_t i = 0; i < 2; i++) {
         esp_surrogate_observed(s, i, 800, 3.0);
     }
-    assert_true(esp_surrogate_annealed(s, 1, 800, 3.0) <
-                esp_surrogate_annealed(s, 0, 800, 3.0) - 0.03);
-    assert_near(esp_surrogate_annealed(s, 1, 6400, 3.0), 3.0, 1e-9);
+    assert_true(esp_surrogate_adjusted(s, 1, 800, 3.0) <
+                esp_surrogate_adjusted(s, 0, 800, 3.0) - 0.03);
+    assert_near(esp_surrogate_adjusted(s, 1, 6400, 3.0), 3.0, 1e-9);
     double h = esp_surrogate_h(s, 800);
     double gap = esp_surrogate_project(s, 3.0, h, s->trials[0].height) -
                  esp_surrogate_project(s, 3.0, h, s->trials[1].height);
@@ -250,6 +266,35 @@ static void evidence_takes_the_tilt_back(void **state)
     esp_surrogate_destroy(s);
 }
 
+/* Curves that follow the law, with more of both terms than was believed: it is learnt from what
+ * is observed. */
+static void the_law_is_found_in_the_curves(void **state)
+{
+    (void)state;
+    struct esp_surrogate *s;
+    struct esp_error error;
+    const double kappa = 0.04, lambda = 0.004;
+    rates_under(ESP_SCHEDULE_COSINE);
+    assert_int_equal(esp_surrogate_create(&study, &s, &error), 0);
+    for (uint32_t i = 0; i < 200; i++) {
+        const double values[2] = {exp2(-11 + 0.1 * (i * 17 % 40)), 1};
+        esp_surrogate_created(s, i, values);
+        double height = s->trials[i].height, loss = 3 + 0.1 * (i * 7 % 5);
+        for (int64_t tokens = 200; tokens <= 6400; tokens *= 2) {
+            esp_surrogate_observed(s, i, tokens, loss);
+            struct esp_anneal_stretch step =
+                esp_anneal_between(&s->anneal, height, tokens / 6400., tokens / 3200.);
+            loss -= 0.05 + loss * (kappa * step.annealed - lambda * step.lag);
+        }
+        esp_surrogate_completed(s, i);
+    }
+    assert_near(
+        esp_anneal_fall(&s->seen, (struct esp_anneal_stretch){.annealed = 1}), kappa, 0.01);
+    assert_near(
+        esp_anneal_fall(&s->seen, (struct esp_anneal_stretch){.lag = 1}), -lambda, 0.001);
+    esp_surrogate_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +308,7 @@ int main(void)
         cmocka_unit_test(heights_are_octaves_along_the_ridge),
         cmocka_unit_test(equal_losses_are_worth_more_at_a_higher_rate),
         cmocka_unit_test(evidence_takes_the_tilt_back),
+        cmocka_unit_test(the_law_is_found_in_the_curves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

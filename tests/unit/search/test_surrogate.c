@@ -377,6 +377,46 @@ static void partial_losses_are_projected_to_the_end(void **state)
 }
 
 /* What its curve alone says: the last loss, less what one in the middle gained from there. */
+/* With the constant as the only mean and K = 1 + (a + b)·h² + noise of one loss told at h, the
+ * variance at the horizon is (1 - 1/K) + (K - 1)²/K = K - 1, times what is the same for all. */
+static void doubt_grows_with_the_square_of_what_is_left(void **state)
+{
+    (void)state;
+    struct esp_error error;
+    double deviation[2];
+    const int64_t told[2] = {32, 8}; /* of 64: h is 1/6 and 1/2 */
+    for (int i = 0; i < 2; i++) {
+        struct esp_surrogate *s;
+        plain_study();
+        assert_int_equal(esp_surrogate_create(&study, &s, &error), 0);
+        esp_surrogate_created(s, 0, (double[AXES]){0});
+        esp_surrogate_observed(s, 0, told[i], 3);
+        struct esp_belief belief;
+        esp_surrogate_trials(s, (uint32_t[]){0}, 1, &belief);
+        deviation[i] = belief.deviation;
+        esp_surrogate_destroy(s);
+    }
+    double wanted = (0.8 / 4 + 1e-3) / (0.8 / 36 + 1e-3);
+    assert_near(pow(deviation[1] / deviation[0], 2), wanted, 1e-3);
+}
+
+/* Axes of equal range: the rate's length is limited in octaves, whatever the range. */
+static void a_rate_s_length_begins_at_what_is_known_of_it(void **state)
+{
+    (void)state;
+    struct esp_space space;
+    struct esp_hyper hyper;
+    rate_and_batch(ESP_PRIOR_STEP_LAW);
+    study.params[0].min = 1e-8;
+    study.params[0].max = 10;
+    study.params[1] = study.params[0];
+    strcpy(study.params[1].name, "l2");
+    esp_space_make(&space, &study);
+    esp_hyper_default(&hyper, &space);
+    assert_near(hyper.length[0], log(5), 1e-9);
+    assert_near(hyper.length[1], log(0.35 * log2(1e9) * sqrt(3)), 1e-9);
+}
+
 static void a_curve_points_by_what_the_others_gained(void **state)
 {
     (void)state;
@@ -445,6 +485,8 @@ int main(void)
         cmocka_unit_test(workers_that_ask_at_once_get_different_settings),
         cmocka_unit_test(proposals_keep_apart_at_an_end_of_the_range),
         cmocka_unit_test(a_centre_is_placed_on_every_kind_of_number),
+        cmocka_unit_test(doubt_grows_with_the_square_of_what_is_left),
+        cmocka_unit_test(a_rate_s_length_begins_at_what_is_known_of_it),
         cmocka_unit_test(a_curve_points_by_what_the_others_gained),
         cmocka_unit_test(partial_losses_are_projected_to_the_end),
     };

@@ -193,6 +193,12 @@ static void adam_s_learning_rates_are_told_apart_by_octaves(void **state)
     study.ablate = ESP_ABLATE_PRIOR;
     assert_true(isinf(esp_usual_length(&space, 0)));
     study.ablate = 0;
+    study.prior.kind = ESP_PRIOR_NONE;
+    study.prior.given = true;
+    assert_true(isinf(esp_usual_length(&space, 0)));
+    study.prior.kind = ESP_PRIOR_STEP_LAW;
+    strcpy(study.params[0].name, "lr");
+    assert_true(esp_usual_length(&space, 0) == 5);
     study.trainer.optimizer = ESP_OPTIMIZER_SGD;
     assert_true(isinf(esp_usual_length(&space, 0)));
     study.trainer.optimizer = ESP_OPTIMIZER_ADAMW;
