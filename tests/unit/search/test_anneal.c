@@ -173,11 +173,11 @@ static void lower_rates_catch_up_before_higher_ones_anneal(void **state)
     const double low[2] = {0x1p-10, 1}, high[2] = {0x1p-8, 1};
     esp_surrogate_created(s, 0, low);
     esp_surrogate_created(s, 1, high);
-    assert_true(esp_surrogate_adjusted(s, 0, 6400 / 25, 3.0) <
-                esp_surrogate_adjusted(s, 1, 6400 / 25, 3.0) - 0.02);
+    assert_true(esp_surrogate_adjusted(s, 0, 6400 / 50, 3.0) <
+                esp_surrogate_adjusted(s, 1, 6400 / 50, 3.0) - 0.02);
     assert_true(esp_surrogate_adjusted(s, 0, 6400 / 3, 3.0) >
                 esp_surrogate_adjusted(s, 1, 6400 / 3, 3.0) + 0.02);
-    double early = esp_surrogate_h(s, 6400 / 25), later = esp_surrogate_h(s, 6400 / 3);
+    double early = esp_surrogate_h(s, 6400 / 50), later = esp_surrogate_h(s, 6400 / 3);
     assert_true(esp_surrogate_project(s, 3.0, early, -1) <
                 esp_surrogate_project(s, 3.0, early, 1));
     assert_true(esp_surrogate_project(s, 3.0, later, -1) >
