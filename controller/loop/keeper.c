@@ -176,6 +176,14 @@ void esp_keeper_end_all(struct esp_keeper *keeper)
     esp_keeper_reap(keeper);
 }
 
+void esp_keeper_end_leftover(struct esp_keeper *keeper)
+{
+    if (watch_holder(keeper) == 0) {
+        esp_keeper_end_all(keeper);
+        forget(keeper);
+    }
+}
+
 void esp_keeper_release(struct esp_keeper *keeper)
 {
     forget(keeper);

@@ -44,6 +44,10 @@ void esp_keeper_kill(struct esp_keeper *keeper);
  * ends: for a controller that can record nothing any more. */
 void esp_keeper_end_all(struct esp_keeper *keeper);
 
+/* The same for what an earlier controller left on this host, if anything lives: it died when
+ * its study had ended, before it had sent its agent home. */
+void esp_keeper_end_leftover(struct esp_keeper *keeper);
+
 void esp_keeper_release(struct esp_keeper *keeper);
 
 #endif

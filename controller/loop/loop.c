@@ -231,6 +231,7 @@ static int begin(struct esp_loop *loop)
     rc = rc == 0 ? sweep(loop) : rc;
     rc = rc == 0 ? esp_loop_start(loop) : rc;
     if (rc == 0 && stays_ended(loop)) {
+        esp_keeper_end_leftover(&loop->keeper);
         loop->finished = true;
         loop->exit_code = loop->outcome.effects[0].exit_code;
         return 0;

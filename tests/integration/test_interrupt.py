@@ -122,6 +122,21 @@ def test_a_second_controller_is_refused(t):
     check_complete(t, run, 4)
 
 
+def test_a_finished_study_is_left_without_the_agent_of_a_killed_controller(t):
+    """The controller may die between the study's end and sending its agent home."""
+    run = t.directory()
+    t.run("run", t.study(tokens=20000), "--dir", run)
+    ended = query(run, "SELECT count(*) FROM event")
+    nobody = "ipc://%s" % t.directory("nobody")
+    study = int(query(run, "SELECT nonce FROM study")[0][0], 16)
+    agent = t.start("agent", "--connect", nobody, "--dir", run, "--study", study)
+    wait_for(lambda: (run / "agent.lock").read_text().split()[:1] == [str(agent.pid)], "its lock")
+    assert processes_of(run, "agent") == [agent.pid]
+    t.run("resume", run)
+    assert processes_of(run) == []
+    assert query(run, "SELECT count(*) FROM event") == ended, "looking again was recorded"
+
+
 def test_an_orphaned_trial_process_leaves_after_its_lease(t):
     run = t.directory()
     process = t.start("run", t.study(tokens=40000000, report_every=4000), "--dir", run)
