@@ -21,8 +21,8 @@ bool esp_policy_is_described(const struct esp_policy *policy);
 int esp_policy_check(const struct esp_policy *policy, struct esp_error *error);
 
 /* Sets the study's method, scheduler and prior, and ablates what the policy names besides what
- * the table does not say. -EINVAL for a prior that cannot be read or
- * names no parameter of the table, and for a described scheduler with faults. */
+ * the table does not say. -EINVAL for a prior that cannot be read or names no parameter of the
+ * table, and for a described scheduler with faults. */
 int esp_policy_apply(const struct esp_policy *policy,
                      const struct esp_table *table,
                      struct esp_study *study,

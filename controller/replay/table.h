@@ -1,8 +1,8 @@
 /* A table of recorded trainings: NAME.yaml, NAME.trials.csv, NAME.curves.csv.
  *
  *   NAME.yaml          name, horizon, model {parameters, context}, metric, schedule (a type, or
- *                      {type, warmup, decay, floor} as in a study file; none: not
- *                      known),
+ *                      {type, warmup, decay, floor} as in a study file; without it
+ *                      nothing is known of it),
  *                      parameters {NAME: {scale: linear | log | log1m, min, max, values}}
  *   NAME.trials.csv    trial and one column per parameter
  *   NAME.curves.csv    trial,tokens,loss,seconds; ordered; seconds may be empty

@@ -15,10 +15,10 @@
  * with M Matérn-5/2, one length per axis, and h = log2(T/t)/6 how far before the horizon it is:
  * two Brownian motions that run backwards from it, by a clock of h². (What is left of the
  * remaining gain of the better third of 17 recorded studies deviates by 8.2, 5.0, 3.6, 2.6,
- * 1.9, 1.4, 0.6 % of the loss at 4, 8, 12, 20, 33, 50, 70 % of training: the variance grows a
- * little faster than h².) z is scaled by its spread and compressed
- * above (a diverged trial is as bad as the compression's end), so that one bad setting does not
- * hide the differences among good ones.
+ * 1.9, 1.4, 0.6 % of the final loss at 4, 8, 12, 20, 33, 50, 70 % of training: the variance
+ * grows a little faster than h².) z is scaled by its spread and compressed above (a diverged
+ * trial is as bad as the compression's end), so that one bad setting does not hide the
+ * differences among good ones.
  *
  * The mean is a mixture: a constant, and the law's basin moved by each of a fixed set of
  * shifts, at full and half depth. The weight of each is its marginal likelihood times its prior

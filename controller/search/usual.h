@@ -38,9 +38,8 @@ void esp_usual_make(struct esp_usual *usual, const struct esp_space *space);
 
 /* By how many octaves Adam's learning rates must differ for their losses to: 5, however wide
  * the range (fits to the finished losses of seven studies of 1000 settings over 30 octaves, two
- * of them TaskSet's: 4 to 7). INFINITY: nothing is known of this axis, or it is not wanted to
- * be
- * (`prior`, as above). */
+ * of them TaskSet's: 4 to 7). INFINITY: nothing is known of this axis, or `prior` is one of
+ * those above. */
 double esp_usual_length(const struct esp_space *space, int axis);
 
 /* Drawn values from u in (0, 1) per axis of the space: usual ones where there are such, else

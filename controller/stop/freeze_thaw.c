@@ -39,10 +39,11 @@
 #define LEADERS 6 /* paused trials of each mark that a decision looks at */
 #define STARTUP_RUNGS 3
 /* Of eta^s: 24 of 27, 8 of 9. Two instead of three then train a third of the way, which the
- * model would not have chosen either. Where few settings are searched 18 of 27 are enough. */
+ * model would not have chosen either. Where no more settings than these are searched, 18 of 27
+ * are enough. */
 #define STARTUP_SHARE (8.0 / 9)
 #define STARTUP_SHARE_FEW (2.0 / 3)
-#define FEW 4
+#define FEW_SETTINGS 4
 #define STARTUP_RUNGS_LAW 2 /* a scaling law says where to look */
 /* A first level hardly before the first report is at it: of 25 reports, the first is at 0.04.
  */
@@ -140,7 +141,7 @@ static int make_startup(struct freeze_thaw *f, struct esp_error *error)
     while (s > 0 && f->horizon * pow(rungs.eta, -s) < least * LEVEL_NEAR) {
         s--;
     }
-    bool few = s == STARTUP_RUNGS && esp_surrogate_space(f->surrogate)->count <= FEW;
+    bool few = s == STARTUP_RUNGS && esp_surrogate_space(f->surrogate)->count <= FEW_SETTINGS;
     double share = few ? STARTUP_SHARE_FEW : STARTUP_SHARE;
     uint32_t size = s > 0 ? (uint32_t)floor(share * pow(rungs.eta, s) + 1e-6) : 0;
     if (f->study->run_cap > 0 && size > f->study->run_cap) {

@@ -76,7 +76,7 @@ enum esp_rule {
     ESP_RULE_THRESHOLD,
     ESP_RULE_TARGET, /* metric.target reached: the study ends */
     ESP_RULE_FREEZE_THAW,
-    ESP_RULE_STARTUP,    /* freeze-thaw's first trials: halving by annealed losses */
+    ESP_RULE_STARTUP,    /* freeze-thaw's first trials: halving by adjusted losses */
     ESP_RULE_LEADER,     /* freeze-thaw's share for the curve that points lowest */
     ESP_RULE_CALIBRATED, /* discarding under the stated risk: rung = the half octave, threshold
                             = how many may be better there, expected = the risk, cost = the

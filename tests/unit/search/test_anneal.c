@@ -102,7 +102,7 @@ static void catching_up_is_a_matter_of_updates(void **state)
     study.trainer.context = 0; /* not told */
     assert_near(made().lag, 0, 1e-9);
     rates_under(ESP_SCHEDULE_COSINE);
-    study.params[1].choice_count = 2; /* 4 and 8, hardly octaves: a middle is not told */
+    study.params[1].choice_count = 2; /* 6 and 16, hardly octaves: a middle is not told */
     study.params[1].choices = sizes + 1;
     study.params[1].choices[0].real = 6;
     assert_near(made().lag, 0, 1e-9);
@@ -161,18 +161,24 @@ static void both_terms_are_learnt(void **state)
     assert_near(esp_anneal_fall(&seen, lag), 6 * before[1], 1e-9);
 }
 
+/* Trial 0 has the lower rate of the two, trial 1 the higher. */
+static struct esp_surrogate *two_rates(void)
+{
+    struct esp_surrogate *s;
+    struct esp_error error;
+    rates_under(ESP_SCHEDULE_COSINE);
+    assert_int_equal(esp_surrogate_create(&study, &s, &error), 0);
+    esp_surrogate_created(s, 0, (const double[]){0x1p-10, 1});
+    esp_surrogate_created(s, 1, (const double[]){0x1p-8, 1});
+    return s;
+}
+
 /* Of two that stand equal, the lower rate ends lower where little has been trained, and the
  * higher one later. */
 static void lower_rates_catch_up_before_higher_ones_anneal(void **state)
 {
     (void)state;
-    struct esp_surrogate *s;
-    struct esp_error error;
-    rates_under(ESP_SCHEDULE_COSINE);
-    assert_int_equal(esp_surrogate_create(&study, &s, &error), 0);
-    const double low[2] = {0x1p-10, 1}, high[2] = {0x1p-8, 1};
-    esp_surrogate_created(s, 0, low);
-    esp_surrogate_created(s, 1, high);
+    struct esp_surrogate *s = two_rates();
     assert_true(esp_surrogate_adjusted(s, 0, 6400 / 50, 3.0) <
                 esp_surrogate_adjusted(s, 1, 6400 / 50, 3.0) - 0.02);
     assert_true(esp_surrogate_adjusted(s, 0, 6400 / 3, 3.0) >
@@ -218,13 +224,7 @@ static void heights_are_octaves_along_the_ridge(void **state)
 static void equal_losses_are_worth_more_at_a_higher_rate(void **state)
 {
     (void)state;
-    struct esp_surrogate *s;
-    struct esp_error error;
-    rates_under(ESP_SCHEDULE_COSINE);
-    assert_int_equal(esp_surrogate_create(&study, &s, &error), 0);
-    const double low[2] = {0x1p-10, 1}, high[2] = {0x1p-8, 1};
-    esp_surrogate_created(s, 0, low);
-    esp_surrogate_created(s, 1, high);
+    struct esp_surrogate *s = two_rates();
     for (uint32_t i = 0; i < 2; i++) {
         esp_surrogate_observed(s, i, 800, 3.0);
     }
