@@ -1,5 +1,5 @@
 /* Discarding at a stated risk: the quantile and the rule. The promise on simulated studies is
- * in test_risk.c. */
+ * in test_discard_risk.c. */
 #include "drive.h"
 
 #include "stop/discard.h"
