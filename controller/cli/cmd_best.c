@@ -1,9 +1,10 @@
 /* espalier best: the best trials, best first. */
-#include "best.h"
+#include "../view/best.h"
+#include "../view/results.h"
+#include "../view/ties.h"
 #include "commands.h"
-#include "results.h"
+#include "output.h"
 #include "term.h"
-#include "ties.h"
 
 #define BEST_DEFAULT 5
 

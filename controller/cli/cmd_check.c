@@ -3,10 +3,11 @@
 #include "../loop/calibration.h"
 #include "../stop/discard.h"
 #include "../study/study.h"
-#include "buffer.h"
+#include "../view/buffer.h"
+#include "../view/discards.h"
+#include "../view/ledger.h"
 #include "commands.h"
-#include "discards.h"
-#include "ledger.h"
+#include "output.h"
 #include "source.h"
 
 #include <errno.h>

@@ -1,9 +1,10 @@
 /* espalier doctor: what this machine offers, and what would be in the way. Exit 1 when
  * something is. */
 #include "../agent/pin.h"
-#include "buffer.h"
+#include "../view/buffer.h"
+#include "../view/ledger.h"
 #include "commands.h"
-#include "ledger.h"
+#include "output.h"
 
 #include <dlfcn.h>
 #include <errno.h>

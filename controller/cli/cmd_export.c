@@ -1,7 +1,8 @@
 /* espalier export: trials or curves for other programs, written as they are read. */
+#include "../view/export.h"
+#include "../view/ledger.h"
 #include "commands.h"
-#include "export.h"
-#include "ledger.h"
+#include "output.h"
 
 #include <errno.h>
 #include <string.h>

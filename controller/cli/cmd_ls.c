@@ -1,7 +1,8 @@
 /* espalier ls: every trial, one row each. */
+#include "../view/export.h"
+#include "../view/results.h"
 #include "commands.h"
-#include "export.h"
-#include "results.h"
+#include "output.h"
 #include "term.h"
 
 int esp_cmd_ls(const struct esp_arguments *arguments, struct esp_error *error)

@@ -1,5 +1,5 @@
 /* espalier note: words into the record, on a trial or on the search. */
-#include "client.h"
+#include "../client/client.h"
 #include "commands.h"
 
 #include <stdio.h>

@@ -2,12 +2,14 @@
 #include "../loop/loop.h"
 #include "../stop/discard.h"
 #include "../study/study.h"
+#include "../view/discards.h"
+#include "../view/ledger.h"
+#include "../view/results.h"
 #include "commands.h"
-#include "discards.h"
-#include "ledger.h"
+#include "output.h"
 #include "progress.h"
-#include "results.h"
 #include "source.h"
+#include "term.h"
 
 #include <errno.h>
 #include <espalier/config.h>
@@ -83,6 +85,25 @@ static void greet(const struct esp_session *session, const char *dir)
     fflush(stderr);
 }
 
+/* What the search has found, to stdout. */
+static int print_summary(const char *dir, struct esp_error *error)
+{
+    struct esp_ledger ledger = {0};
+    struct esp_buffer out = {0};
+    int code = ESP_EXIT_FAILURE;
+    if (esp_ledger_open(dir, &ledger, error) == 0 && esp_results_summary(&ledger,
+                                                                         esp_term_width(stdout),
+                                                                         esp_term_utf8(),
+                                                                         esp_term_color(stdout),
+                                                                         &out,
+                                                                         error) == 0) {
+        code = esp_print(&out, error);
+    }
+    esp_buffer_release(&out);
+    esp_ledger_close(&ledger);
+    return code;
+}
+
 /* Takes the study (NULL: resume). */
 static int run_study(const struct esp_arguments *arguments,
                      const char *dir,
@@ -124,7 +145,7 @@ static int run_study(const struct esp_arguments *arguments,
     }
     code = rc;
     if (code != ESP_EXIT_KILLED) {
-        rc = esp_results_print(dir, error);
+        rc = print_summary(dir, error);
         code = code == ESP_EXIT_DONE ? rc : code;
     }
     explain_code(code, dir);

@@ -1,9 +1,10 @@
 /* espalier sample: text from a trial's latest checkpoint, written by espalier-trial. */
 #include "../agent/launch.h"
-#include "best.h"
+#include "../view/best.h"
+#include "../view/ledger.h"
+#include "../view/rows.h"
 #include "commands.h"
-#include "ledger.h"
-#include "rows.h"
+#include "output.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* espalier set: changes run_cap, workers or a budget of a running search. */
-#include "client.h"
+#include "../client/client.h"
 #include "commands.h"
 
 #include <espalier/suggest.h>

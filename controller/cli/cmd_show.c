@@ -1,9 +1,10 @@
 /* espalier show: one trial, everything known of it. */
+#include "../view/export.h"
+#include "../view/ledger.h"
+#include "../view/reason.h"
+#include "../view/rows.h"
 #include "commands.h"
-#include "export.h"
-#include "ledger.h"
-#include "reason.h"
-#include "rows.h"
+#include "output.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,10 +1,11 @@
 /* espalier status: how a search stands, in a few lines or as DESIGN 9's JSON. */
-#include "best.h"
+#include "../view/best.h"
+#include "../view/discards.h"
+#include "../view/results.h"
+#include "../view/ties.h"
 #include "commands.h"
-#include "discards.h"
-#include "results.h"
+#include "output.h"
 #include "term.h"
-#include "ties.h"
 
 #include <math.h>
 

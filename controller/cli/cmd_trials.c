@@ -1,9 +1,10 @@
 /* espalier stop, pause, continue, extend: commands on trials, sent to the live
  * controller or recorded for the next one. */
-#include "client.h"
+#include "../client/client.h"
+#include "../view/ledger.h"
+#include "../view/rows.h"
 #include "commands.h"
-#include "ledger.h"
-#include "rows.h"
+#include "output.h"
 
 #include <stdio.h>
 #include <string.h>

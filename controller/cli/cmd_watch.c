@@ -1,9 +1,10 @@
 /* espalier watch: a table that redraws as the search moves, until q or Ctrl-C; printed once
  * where stdout is no terminal. */
+#include "../view/best.h"
+#include "../view/results.h"
 #include "../watch/follow.h"
-#include "best.h"
 #include "commands.h"
-#include "results.h"
+#include "output.h"
 #include "term.h"
 
 #include <stdio.h>

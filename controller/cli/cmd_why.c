@@ -1,8 +1,9 @@
 /* espalier why: every verdict about a trial, with the rule, rung, numbers and rivals. */
+#include "../view/ledger.h"
+#include "../view/reason.h"
+#include "../view/rows.h"
 #include "commands.h"
-#include "ledger.h"
-#include "reason.h"
-#include "rows.h"
+#include "output.h"
 
 struct told {
     const struct esp_ledger *ledger;

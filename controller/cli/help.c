@@ -1,6 +1,6 @@
 /* --help, and what to say to a word that is no verb. */
+#include "../view/buffer.h"
 #include "arguments.h"
-#include "buffer.h"
 
 #include <espalier/suggest.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #define ESPALIER_CLI_PROGRESS_H
 
 #include "../core/core.h"
-#include "buffer.h"
+#include "../view/buffer.h"
 
 struct esp_progress {
     const struct esp_study *study;

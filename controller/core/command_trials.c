@@ -1,4 +1,4 @@
-/* Stop, pause, continue, extend: one trial. Answers are constants; controller/cli adds the
+/* Stop, pause, continue, extend: one trial. Answers are constants; controller/client adds the
  * trial's number. */
 #include "state.h"
 

@@ -56,7 +56,7 @@ enum esp_trigger {
     ESP_TRIGGER_COUNT
 };
 
-/* The rule behind a verdict: numbers and names, no prose (controller/cli writes the sentences).
+/* The rule behind a verdict: numbers and names, no prose (controller/view writes the sentences).
  */
 enum esp_rule {
     ESP_RULE_NONE,

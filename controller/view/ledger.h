@@ -1,9 +1,8 @@
 /* A study's ledger as the reading verbs see it: opened, its study known, its sums taken. */
-#ifndef ESPALIER_CLI_LEDGER_H
-#define ESPALIER_CLI_LEDGER_H
+#ifndef ESPALIER_VIEW_LEDGER_H
+#define ESPALIER_VIEW_LEDGER_H
 
 #include "../store/reader.h"
-#include "arguments.h"
 #include "buffer.h"
 
 #include <espalier/study.h>
@@ -38,15 +37,5 @@ const char *esp_ledger_trial_state(const struct esp_ledger *ledger, enum esp_tri
 
 /* What was spent in money; NaN when no price is known. */
 double esp_ledger_usd(const struct esp_ledger *ledger, double device_seconds);
-
-/* The exit code for a failed call on a DIR or a file: 2 for what is not there, not readable or
- * not ours, 1 for what broke. */
-int esp_exit_of(int code);
-
-/* Writes all of a text to stdout. 0, or 1 with words when it cannot (a closed pipe is silent).
- */
-int esp_print(const struct esp_buffer *text, struct esp_error *error);
-
-int64_t esp_wall_ms(void);
 
 #endif

@@ -3,9 +3,9 @@
 #include "columns.h"
 #include "discards.h"
 #include "plot.h"
-#include "term.h"
 #include "ties.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -371,51 +371,49 @@ static void add_next_steps(const char *dir, const struct esp_best *best, struct 
                     dir);
 }
 
-int esp_results_print(const char *dir, struct esp_error *error)
+int esp_results_summary(struct esp_ledger *ledger,
+                        int width,
+                        bool utf8,
+                        bool color,
+                        struct esp_buffer *out,
+                        struct esp_error *error)
 {
-    struct esp_ledger ledger = {0};
     struct esp_best best = {0};
     struct esp_rows all = {0};
-    struct esp_buffer out = {0};
     struct esp_reader_totals totals;
     struct esp_discards discards;
     struct esp_tie tie = {0};
-    int code = ESP_EXIT_FAILURE;
-    if (esp_ledger_open(dir, &ledger, error) < 0 ||
-        esp_reader_totals(ledger.reader, &totals, error) < 0 ||
-        esp_best_load(&ledger, BEST_ROWS, &best, error) < 0 ||
-        esp_tie_load(&ledger, &totals, &tie, error) < 0 ||
-        esp_rows_load(ledger.reader, &all, error) < 0 ||
-        esp_discards_read(&ledger, &discards, error) < 0) {
+    int rc = esp_reader_totals(ledger->reader, &totals, error);
+    rc = rc < 0 ? rc : esp_best_load(ledger, BEST_ROWS, &best, error);
+    rc = rc < 0 ? rc : esp_tie_load(ledger, &totals, &tie, error);
+    rc = rc < 0 ? rc : esp_rows_load(ledger->reader, &all, error);
+    rc = rc < 0 ? rc : esp_discards_read(ledger, &discards, error);
+    if (rc < 0) {
         goto out;
     }
-    bool color = esp_term_color(stdout);
-    int width = esp_term_width(stdout);
     if (best.rows.count > 0) {
         qsort_r(all.trials,
                 all.count,
                 sizeof *all.trials,
                 compare_standing,
-                &(struct standings){&best, ledger.maximize});
+                &(struct standings){&best, ledger->maximize});
         struct esp_rows shown = all;
         shown.count = all.count < BEST_ROWS ? all.count : BEST_ROWS;
-        esp_results_table(&ledger, &shown, &best, width, color, &out);
-        esp_tie_words(&tie, dir, &ledger, &totals, &out);
-        esp_buffer_add(&out, "\n");
-        esp_results_picture(&ledger, &all, width, esp_term_utf8(), color, &out);
-        esp_buffer_add(&out, "\n");
+        esp_results_table(ledger, &shown, &best, width, color, out);
+        esp_tie_words(&tie, ledger->dir, ledger, &totals, out);
+        esp_buffer_add(out, "\n");
+        esp_results_picture(ledger, &all, width, utf8, color, out);
+        esp_buffer_add(out, "\n");
     }
-    esp_results_cost(&ledger, &totals, &out);
-    esp_discards_words(&discards, totals.trials, &out);
+    esp_results_cost(ledger, &totals, out);
+    esp_discards_words(&discards, totals.trials, out);
     if (best.rows.count > 0) {
-        add_next_steps(dir, &best, &out);
+        add_next_steps(ledger->dir, &best, out);
     }
-    code = esp_print(&out, error);
+    rc = out->failed ? esp_error_set(error, -ENOMEM, "out of memory.") : 0;
 out:
-    esp_buffer_release(&out);
     esp_rows_release(&all);
     esp_tie_release(&tie);
     esp_best_release(&best);
-    esp_ledger_close(&ledger);
-    return code;
+    return rc;
 }

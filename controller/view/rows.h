@@ -1,6 +1,6 @@
 /* Trials of a ledger as values that stay: the reader's rows live only inside its callbacks. */
-#ifndef ESPALIER_CLI_ROWS_H
-#define ESPALIER_CLI_ROWS_H
+#ifndef ESPALIER_VIEW_ROWS_H
+#define ESPALIER_VIEW_ROWS_H
 
 #include "../store/reader.h"
 #include "buffer.h"

@@ -1,6 +1,6 @@
 /* JSON, CSV and numbers for people. */
-#include "../../../controller/cli/buffer.h"
-#include "../../../controller/cli/columns.h"
+#include "../../../controller/view/buffer.h"
+#include "../../../controller/view/columns.h"
 
 #include <locale.h>
 #include <math.h>
@@ -135,5 +135,5 @@ int main(void)
         cmocka_unit_test(counts_and_times_read_well),
         cmocka_unit_test(tables_align_and_drop_what_is_too_wide),
     };
-    return cmocka_run_group_tests_name("cli/text", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("view/text", tests, NULL, NULL);
 }

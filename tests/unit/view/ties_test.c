@@ -1,5 +1,5 @@
 /* What is said of leaders that no seed tells apart, and what it would take. */
-#include "../../../controller/cli/ties.h"
+#include "../../../controller/view/ties.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -308,5 +308,5 @@ int main(void)
         cmocka_unit_test_setup(as_many_leaders_are_counted_as_are_trained_again, prepare),
         cmocka_unit_test_setup(leaders_that_had_their_seeds_take_no_more, prepare),
     };
-    return cmocka_run_group_tests_name("cli/ties", tests, NULL, done);
+    return cmocka_run_group_tests_name("view/ties", tests, NULL, done);
 }

@@ -1,5 +1,5 @@
 /* Sentences for verdicts. */
-#include "../../../controller/cli/reason.h"
+#include "../../../controller/view/reason.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -287,5 +287,5 @@ int main(void)
         cmocka_unit_test(numbers_are_called_what_they_are),
         cmocka_unit_test(every_rule_has_words),
     };
-    return cmocka_run_group_tests_name("cli/reason", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("view/reason", tests, NULL, NULL);
 }

@@ -4,12 +4,9 @@
 #include "../study/study.h"
 #include "rows.h"
 
-#include <errno.h>
 #include <espalier/limits.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 static int read_changes(struct esp_ledger *ledger, struct esp_error *error)
 {
@@ -119,47 +116,4 @@ double esp_ledger_usd(const struct esp_ledger *ledger, double device_seconds)
 {
     double price = ledger->study->budget.price_per_hour;
     return price > 0 ? device_seconds / 3600 * price : NAN;
-}
-
-int esp_exit_of(int code)
-{
-    switch (-code) {
-    case ENOENT:
-    case EINVAL:
-    case EACCES:
-    case EPERM:
-    case EROFS:
-    case ENOTDIR:
-    case ENAMETOOLONG:
-    case ENOTSUP:
-        return ESP_EXIT_USAGE;
-    default:
-        return ESP_EXIT_FAILURE;
-    }
-}
-
-int esp_print(const struct esp_buffer *text, struct esp_error *error)
-{
-    if (text->failed) {
-        esp_error_set(error, -ENOMEM, "out of memory.");
-        return ESP_EXIT_FAILURE;
-    }
-    if (text->size > 0 && fwrite(text->data, text->size, 1, stdout) != 1) {
-        goto failed;
-    }
-    if (fflush(stdout) == 0) {
-        return ESP_EXIT_DONE;
-    }
-failed:
-    if (errno != EPIPE) {
-        esp_error_set(error, -errno, "stdout: %s.", strerror(errno));
-    }
-    return ESP_EXIT_FAILURE;
-}
-
-int64_t esp_wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }

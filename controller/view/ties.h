@@ -2,8 +2,8 @@
  *
  * A search settles ties itself when it is over (controller/stop/repeat.h), as far as run_cap
  * and budget have room for it. Where they had none, the reader is told what it would take. */
-#ifndef ESPALIER_CLI_TIES_H
-#define ESPALIER_CLI_TIES_H
+#ifndef ESPALIER_VIEW_TIES_H
+#define ESPALIER_VIEW_TIES_H
 
 #include "best.h"
 

@@ -1,5 +1,5 @@
 /* The picture of values against a setting. */
-#include "../../../controller/cli/plot.h"
+#include "../../../controller/view/plot.h"
 
 #include <locale.h>
 #include <math.h>
@@ -95,5 +95,5 @@ int main(void)
         cmocka_unit_test(what_is_not_finite_is_left_out),
         cmocka_unit_test(equal_values_do_not_divide_by_nothing),
     };
-    return cmocka_run_group_tests_name("cli/plot", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("view/plot", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* What was given up at the stated risk (controller/stop/discard.h), for people and --json. */
-#ifndef ESPALIER_CLI_DISCARDS_H
-#define ESPALIER_CLI_DISCARDS_H
+#ifndef ESPALIER_VIEW_DISCARDS_H
+#define ESPALIER_VIEW_DISCARDS_H
 
 #include "buffer.h"
 #include "ledger.h"

@@ -5,8 +5,8 @@
  * setting shares its seed with; controller/stop/seeds.h says how they rank. Without repeats
  * that is the order by value at the horizon; before any trial has reached it, by the last
  * value. */
-#ifndef ESPALIER_CLI_BEST_H
-#define ESPALIER_CLI_BEST_H
+#ifndef ESPALIER_VIEW_BEST_H
+#define ESPALIER_VIEW_BEST_H
 
 #include "../stop/seeds.h"
 #include "ledger.h"

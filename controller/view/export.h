@@ -6,8 +6,8 @@
  *
  * The same names in CSV and JSON. A value that is not finite is an empty field in CSV when it
  * is NaN, inf or -inf otherwise, and null in JSON. */
-#ifndef ESPALIER_CLI_EXPORT_H
-#define ESPALIER_CLI_EXPORT_H
+#ifndef ESPALIER_VIEW_EXPORT_H
+#define ESPALIER_VIEW_EXPORT_H
 
 #include "rows.h"
 

@@ -1,6 +1,6 @@
 /* Sending a command to the controller of DIR and hearing its answer. */
-#ifndef ESPALIER_CLI_CLIENT_H
-#define ESPALIER_CLI_CLIENT_H
+#ifndef ESPALIER_CLIENT_CLIENT_H
+#define ESPALIER_CLIENT_CLIENT_H
 
 #include <espalier/error.h>
 #include <espalier/message.h>

@@ -1,6 +1,6 @@
 /* Sentences for verdicts: rule, rung, numbers and rivals as the core recorded them. */
-#ifndef ESPALIER_CLI_REASON_H
-#define ESPALIER_CLI_REASON_H
+#ifndef ESPALIER_VIEW_REASON_H
+#define ESPALIER_VIEW_REASON_H
 
 #include "buffer.h"
 

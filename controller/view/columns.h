@@ -1,6 +1,6 @@
 /* A table for people: columns as wide as what they hold, numbers to the right. */
-#ifndef ESPALIER_CLI_COLUMNS_H
-#define ESPALIER_CLI_COLUMNS_H
+#ifndef ESPALIER_VIEW_COLUMNS_H
+#define ESPALIER_VIEW_COLUMNS_H
 
 #include "buffer.h"
 

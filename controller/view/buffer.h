@@ -1,6 +1,6 @@
 /* Text that grows, and how numbers and strings are written in JSON, CSV and for people. */
-#ifndef ESPALIER_CLI_BUFFER_H
-#define ESPALIER_CLI_BUFFER_H
+#ifndef ESPALIER_VIEW_BUFFER_H
+#define ESPALIER_VIEW_BUFFER_H
 
 #include <espalier/trainer.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* What status says of discards, from ledgers as the controller writes them. */
-#include "../../../controller/cli/discards.h"
+#include "../../../controller/view/discards.h"
 
 #include "../../../controller/store/store.h"
 #include "../../../controller/study/study.h"
@@ -188,5 +188,5 @@ int main(void)
         cmocka_unit_test(an_audit_that_led_by_a_lucky_seed_is_not_the_best),
         cmocka_unit_test(an_audit_whose_mean_is_the_best_shows_the_rule_wrong),
     };
-    return cmocka_run_group_tests_name("cli/discards", tests, make_root, remove_root);
+    return cmocka_run_group_tests_name("view/discards", tests, make_root, remove_root);
 }

@@ -8,8 +8,8 @@
  *        3e-4     learning_rate   3e-2
  *        batch_size  ● 4  ◆ 8  hollow: stopped before the end
  */
-#ifndef ESPALIER_CLI_PLOT_H
-#define ESPALIER_CLI_PLOT_H
+#ifndef ESPALIER_VIEW_PLOT_H
+#define ESPALIER_VIEW_PLOT_H
 
 #include "buffer.h"
 

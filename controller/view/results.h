@@ -1,6 +1,6 @@
 /* What a search has found: the best trials, a picture, the cost and what was saved. */
-#ifndef ESPALIER_CLI_RESULTS_H
-#define ESPALIER_CLI_RESULTS_H
+#ifndef ESPALIER_VIEW_RESULTS_H
+#define ESPALIER_VIEW_RESULTS_H
 
 #include "best.h"
 #include "ledger.h"
@@ -28,7 +28,12 @@ void esp_results_cost(const struct esp_ledger *ledger,
                       const struct esp_reader_totals *totals,
                       struct esp_buffer *out);
 
-/* Everything, to stdout, as `run` ends with it. */
-int esp_results_print(const char *dir, struct esp_error *error);
+/* All of the above with ties, discards and next steps: what `run` ends with. */
+int esp_results_summary(struct esp_ledger *ledger,
+                        int width,
+                        bool utf8,
+                        bool color,
+                        struct esp_buffer *out,
+                        struct esp_error *error);
 
 #endif
