@@ -146,7 +146,7 @@ static int take(struct gathering *g,
         return 0;
     }
     esp_study_as_begun(other, row->begun_format);
-    /* Since scores are of all seeds, bayes also begins elsewhere (search/usual.h). */
+    /* Since scores are of all seeds, bayes also begins elsewhere (search/default_prior.h). */
     if (row->scored != ESP_SCORED_SEEDS &&
         (other->stopping.repeats > 0 || other->method == ESP_METHOD_BAYES)) {
         *why = other->stopping.repeats > 0

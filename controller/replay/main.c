@@ -7,7 +7,7 @@
 #include "plot.h"
 #include "price.h"
 #include "print.h"
-#include "recorded.h"
+#include "recorded_study.h"
 #include "stop/discard.h"
 
 #include <errno.h>
@@ -50,8 +50,9 @@ static int read_tables(struct work *work, char **paths, int count)
     for (; work->count < count; work->count++) {
         struct esp_table *table = &work->tables[work->count];
         const char *path = paths[work->count];
-        int rc = esp_recorded_is(path) ? esp_recorded_read(path, table, &work->error)
-                                       : esp_table_read(path, table, &work->error);
+        int rc = esp_recorded_study_exists(path)
+                     ? esp_recorded_study_read(path, table, &work->error)
+                     : esp_table_read(path, table, &work->error);
         if (rc == 0) {
             rc = esp_table_price(table, work->call->unit, &work->error);
             if (rc < 0) {

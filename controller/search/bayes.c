@@ -3,14 +3,14 @@
  *
  * The first trial is where the law says, or the middle of the space. In many dimensions a
  * process that has seen a few points knows nothing: there the first ones are drawn from where
- * good values usually lie (usual.h), where any are known, two of three, and proposed by a
- * Parzen estimator (tpe.c) otherwise. It also proposes every fourth later on, since expected
+ * good values usually lie (default_prior.h), where any are known, two of three, and proposed by
+ * a Parzen estimator (tpe.c) otherwise. It also proposes every fourth later on, since expected
  * improvement goes by what it has seen, and a plateau shows nothing of the valley beside it.
  * Its cost grows with the trials, so beyond PARZEN_TRIALS_MAX those are Sobol points. */
+#include "default_prior.h"
 #include "sampler.h"
 #include "sobol_points.h"
 #include "surrogate.h"
-#include "usual.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ struct bayes {
     struct esp_surrogate *surrogate;
     void *parzen;     /* of esp_sampler_tpe; NULL: the process alone */
     uint32_t startup; /* trials before the first that the process chooses */
-    struct esp_usual usual;
+    struct esp_default_prior usual;
     struct esp_sobol_dimension dimension[ESP_PARAMS_MAX];
     const struct esp_study *study;
 };
@@ -45,11 +45,11 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
         return rc;
     }
     int axes = esp_surrogate_space(bayes->surrogate)->count;
-    const struct esp_law *law = esp_surrogate_law(bayes->surrogate);
+    const struct esp_scaling_law *law = esp_surrogate_law(bayes->surrogate);
     bayes->study = study;
     if (axes >= PARZEN_AXES_MIN && !(law->active && !law->generic)) {
         bayes->startup = (uint32_t)(PARZEN_PER_AXIS * axes);
-        esp_usual_make(&bayes->usual, esp_surrogate_space(bayes->surrogate));
+        esp_default_prior_make(&bayes->usual, esp_surrogate_space(bayes->surrogate));
         rc = esp_sampler_tpe.create(study, &bayes->parzen, error);
         if (rc < 0) {
             esp_surrogate_destroy(bayes->surrogate);
@@ -124,7 +124,7 @@ static void propose_sobol(const struct bayes *bayes, uint32_t trial, bool usual,
                                   trial);
     }
     if (usual) {
-        esp_usual_draw(&bayes->usual, space, u, values);
+        esp_default_prior_draw(&bayes->usual, space, u, values);
     } else {
         esp_space_uniform(space, u, values);
     }

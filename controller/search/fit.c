@@ -1,6 +1,6 @@
 /* The MAP estimate of lengths and variance shares (NLopt, LN_SBPLX from where they are). */
+#include "default_prior.h"
 #include "surrogate_private.h"
-#include "usual.h"
 
 #include <espalier/event.h>
 
@@ -24,7 +24,7 @@ static double default_length(const struct esp_space *space, int axis)
     /* In many dimensions any two settings are far apart: lengths grow with √d (Hvarfner et al.,
      * ICML 2024). What is known of an axis limits that. */
     double length = fmax(0.35 * range, 1e-3) * sqrt((double)space->count + 1);
-    return log(fmin(length, esp_usual_length(space, axis)));
+    return log(fmin(length, esp_default_prior_length(space, axis)));
 }
 
 void esp_hyper_default(struct esp_hyper *hyper, const struct esp_space *space)

@@ -109,29 +109,29 @@ static int choose_trials(const struct esp_surrogate *s, int limit, uint32_t *cho
     uint32_t taken[ESP_MARKS] = {0};
     int good = limit * 2 / 3;
     for (int k = ESP_MARKS - 1; k >= 0; k--) {
-        uint32_t there = esp_ranking_count(&s->at_mark[k]);
+        uint32_t there = esp_loss_ranking_count(&s->at_mark[k]);
         uint32_t most = k == ESP_MARKS - 1 ? (uint32_t)limit / 3 : (uint32_t)limit / 8;
         while (taken[k] < there && taken[k] < most && count < good) {
-            chosen[count++] = esp_ranking_at(&s->at_mark[k], ++taken[k]).trial;
+            chosen[count++] = esp_loss_ranking_at(&s->at_mark[k], ++taken[k]).trial;
         }
     }
-    uint32_t bad = esp_ranking_count(&s->bad);
+    uint32_t bad = esp_loss_ranking_count(&s->bad);
     uint32_t bad_most = (uint32_t)limit / 12;
     for (uint32_t i = 0; i < bad && i < bad_most && count < limit; i++) {
         uint32_t rank = 1 + (uint32_t)((uint64_t)i * bad / (bad < bad_most ? bad : bad_most));
-        chosen[count++] = esp_ranking_at(&s->bad, rank).trial;
+        chosen[count++] = esp_loss_ranking_at(&s->bad, rank).trial;
     }
     uint32_t rest = 0;
     for (int k = 0; k < ESP_MARKS; k++) {
-        rest += esp_ranking_count(&s->at_mark[k]) - taken[k];
+        rest += esp_loss_ranking_count(&s->at_mark[k]) - taken[k];
     }
     uint32_t wanted = (uint32_t)(limit - count) < rest ? (uint32_t)(limit - count) : rest;
     for (uint32_t i = 0; i < wanted; i++) {
         uint32_t at = (uint32_t)(((uint64_t)2 * i + 1) * rest / (2 * wanted));
         for (int k = ESP_MARKS - 1; k >= 0; k--) {
-            uint32_t there = esp_ranking_count(&s->at_mark[k]) - taken[k];
+            uint32_t there = esp_loss_ranking_count(&s->at_mark[k]) - taken[k];
             if (at < there) {
-                chosen[count++] = esp_ranking_at(&s->at_mark[k], taken[k] + at + 1).trial;
+                chosen[count++] = esp_loss_ranking_at(&s->at_mark[k], taken[k] + at + 1).trial;
                 break;
             }
             at -= there;
@@ -225,7 +225,8 @@ static double mean_at(const struct esp_posterior *p,
     if (shift < 0) {
         return 0;
     }
-    return esp_compress(depth * p->law_unit * esp_law_rise(&s->law, x, s->shift[shift]));
+    return esp_compress(depth * p->law_unit *
+                        esp_scaling_law_rise(&s->law, x, s->shift[shift]));
 }
 
 struct scored {
@@ -458,11 +459,11 @@ static int add_pending(struct esp_posterior *p,
                        const struct esp_hyper *hyper,
                        double *w)
 {
-    uint32_t silent = esp_ranking_count(&s->silent);
+    uint32_t silent = esp_loss_ranking_count(&s->silent);
     int axes = s->space.count;
     for (uint32_t r = 1; r <= silent && r <= ESP_PENDING_MAX; r++) {
         /* the youngest first */
-        uint32_t trial = esp_ranking_at(&s->silent, silent + 1 - r).trial;
+        uint32_t trial = esp_loss_ranking_at(&s->silent, silent + 1 - r).trial;
         if (p->points == ESP_POINTS_MAX || p->places == ESP_POINTS_MAX) {
             break;
         }

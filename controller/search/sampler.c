@@ -3,7 +3,7 @@
  * from them. */
 #include "sampler.h"
 
-#include "renumber.h"
+#include "setting_numbers.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -15,7 +15,7 @@ struct esp_sampler {
     void *self;
     const struct esp_study *study;
     uint32_t count; /* trials, repeats among them */
-    struct esp_renumber numbers;
+    struct esp_setting_numbers numbers;
 };
 
 /* By method; NULL: known, not built. */
@@ -63,7 +63,7 @@ void esp_sampler_destroy(struct esp_sampler *sampler)
 {
     if (sampler) {
         sampler->ops->destroy(sampler->self);
-        esp_renumber_release(&sampler->numbers);
+        esp_setting_numbers_release(&sampler->numbers);
         free(sampler);
     }
 }
@@ -74,7 +74,7 @@ void esp_sampler_created(struct esp_sampler *sampler, uint32_t trial, const doub
     sampler->count++;
     if (sampler->ops->created) {
         sampler->ops->created(
-            sampler->self, esp_renumber_setting(&sampler->numbers, trial), values);
+            sampler->self, esp_setting_numbers_to_setting(&sampler->numbers, trial), values);
     }
 }
 
@@ -82,7 +82,7 @@ void esp_sampler_repeated(struct esp_sampler *sampler, uint32_t trial)
 {
     assert(trial == sampler->count);
     sampler->count++;
-    esp_renumber_repeat(&sampler->numbers, trial);
+    esp_setting_numbers_add_repeat(&sampler->numbers, trial);
 }
 
 void esp_sampler_observed(struct esp_sampler *sampler,
@@ -91,17 +91,20 @@ void esp_sampler_observed(struct esp_sampler *sampler,
                           double loss)
 {
     assert(trial < sampler->count);
-    if (sampler->ops->observed && !esp_renumber_is_repeat(&sampler->numbers, trial)) {
-        sampler->ops->observed(
-            sampler->self, esp_renumber_setting(&sampler->numbers, trial), tokens, loss);
+    if (sampler->ops->observed && !esp_setting_numbers_is_repeat(&sampler->numbers, trial)) {
+        sampler->ops->observed(sampler->self,
+                               esp_setting_numbers_to_setting(&sampler->numbers, trial),
+                               tokens,
+                               loss);
     }
 }
 
 void esp_sampler_ended(struct esp_sampler *sampler, uint32_t trial, enum esp_trial_end end)
 {
     assert(trial < sampler->count);
-    if (sampler->ops->ended && !esp_renumber_is_repeat(&sampler->numbers, trial)) {
-        sampler->ops->ended(sampler->self, esp_renumber_setting(&sampler->numbers, trial), end);
+    if (sampler->ops->ended && !esp_setting_numbers_is_repeat(&sampler->numbers, trial)) {
+        sampler->ops->ended(
+            sampler->self, esp_setting_numbers_to_setting(&sampler->numbers, trial), end);
     }
 }
 
@@ -126,12 +129,12 @@ int esp_sampler_propose(const struct esp_sampler *sampler,
     for (int i = 0; i < ESP_RIVALS_MAX; i++) {
         reason->rivals[i] = -1;
     }
-    uint32_t setting = esp_renumber_setting(&sampler->numbers, trial);
+    uint32_t setting = esp_setting_numbers_to_setting(&sampler->numbers, trial);
     int rc = sampler->ops->propose(sampler->self, setting, values, reason);
     for (int i = 0; rc == 0 && i < ESP_RIVALS_MAX; i++) {
         if (reason->rivals[i] >= 0) {
-            reason->rivals[i] =
-                (int32_t)esp_renumber_trial(&sampler->numbers, (uint32_t)reason->rivals[i]);
+            reason->rivals[i] = (int32_t)esp_setting_numbers_to_trial(
+                &sampler->numbers, (uint32_t)reason->rivals[i]);
         }
     }
     for (int i = 0; rc == 0 && i < sampler->study->param_count; i++) {

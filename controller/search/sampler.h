@@ -56,9 +56,9 @@ int esp_sampler_create(const struct esp_study *study,
 void esp_sampler_destroy(struct esp_sampler *sampler);
 void esp_sampler_created(struct esp_sampler *sampler, uint32_t trial, const double *values);
 /* A trial that repeats another's settings with another seed: it takes a number, but the sampler
- * counts settings (renumber.h) and is told neither of it nor of its losses. A second loss at
- * the same point would weigh twice with TPE, and every other point was measured with the first
- * seed. */
+ * counts settings (setting_numbers.h) and is told neither of it nor of its losses. A second
+ * loss at the same point would weigh twice with TPE, and every other point was measured with
+ * the first seed. */
 void esp_sampler_repeated(struct esp_sampler *sampler, uint32_t trial);
 void esp_sampler_observed(struct esp_sampler *sampler,
                           uint32_t trial,

@@ -52,8 +52,8 @@ int esp_surrogate_create(const struct esp_study *study,
     }
     s->study = study;
     esp_space_make(&s->space, study);
-    esp_law_make(&s->law, &s->space);
-    esp_anneal_make(&s->anneal, &s->space);
+    esp_scaling_law_make(&s->law, &s->space);
+    esp_rate_effect_make(&s->anneal, &s->space);
     make_shifts(s);
     s->horizon = study->trainer.tokens > 0 ? (double)study->trainer.tokens : 0;
     for (int k = 0; k < ESP_MARKS; k++) {
@@ -61,10 +61,10 @@ int esp_surrogate_create(const struct esp_study *study,
         esp_quantile_init(&s->step[k].middle, 0.5);
         esp_quantile_init(&s->step[k].height, 0.5);
         s->step[k].reach = INFINITY;
-        esp_ranking_init(&s->at_mark[k]);
+        esp_loss_ranking_init(&s->at_mark[k]);
     }
-    esp_ranking_init(&s->bad);
-    esp_ranking_init(&s->silent);
+    esp_loss_ranking_init(&s->bad);
+    esp_loss_ranking_init(&s->silent);
     esp_hyper_default(&s->hyper, &s->space);
     s->refit_at = ESP_REFIT_FIRST;
     *out = s;
@@ -80,10 +80,10 @@ void esp_surrogate_destroy(struct esp_surrogate *s)
         esp_quantile_release(&s->step[k].gain);
         esp_quantile_release(&s->step[k].middle);
         esp_quantile_release(&s->step[k].height);
-        esp_ranking_release(&s->at_mark[k]);
+        esp_loss_ranking_release(&s->at_mark[k]);
     }
-    esp_ranking_release(&s->bad);
-    esp_ranking_release(&s->silent);
+    esp_loss_ranking_release(&s->bad);
+    esp_loss_ranking_release(&s->silent);
     esp_posterior_release(&s->cache);
     free(s->trials);
     free(s->places);
@@ -107,9 +107,10 @@ void esp_surrogate_created(struct esp_surrogate *s, uint32_t trial, const double
     }
     if (s->space.count > 0) {
         esp_space_place(&s->space, values, &s->places[trial * (size_t)s->space.count]);
-        c->height = esp_anneal_height(&s->anneal, &s->places[trial * (size_t)s->space.count]);
+        c->height =
+            esp_rate_effect_log_rate(&s->anneal, &s->places[trial * (size_t)s->space.count]);
     }
-    esp_ranking_insert(&s->silent, 0, trial);
+    esp_loss_ranking_insert(&s->silent, 0, trial);
     s->cache.ready = false;
 }
 
@@ -145,11 +146,12 @@ static double slope_of(const struct esp_step *step)
 }
 
 /* What goes by on the step from mark k to k + 1. */
-static struct esp_anneal_stretch stretch_of(const struct esp_surrogate *s, int k, double height)
+static struct esp_rate_effect_span
+stretch_of(const struct esp_surrogate *s, int k, double height)
 {
     double from = exp2(-ESP_OCTAVES * (1 - (double)k / (ESP_MARKS - 1)));
     double to = exp2(-ESP_OCTAVES * (1 - (double)(k + 1) / (ESP_MARKS - 1)));
-    return esp_anneal_between(&s->anneal, height, from, to);
+    return esp_rate_effect_between(&s->anneal, height, from, to);
 }
 
 double esp_surrogate_adjusted(const struct esp_surrogate *s,
@@ -161,11 +163,11 @@ double esp_surrogate_adjusted(const struct esp_surrogate *s,
         return loss;
     }
     /* Only what is known beforehand, so that losses told at different times compare. */
-    const struct esp_anneal_seen nothing = {0};
+    const struct esp_rate_effect_fit nothing = {0};
     double share = s->horizon > 0 ? (double)tokens / s->horizon : 1;
-    struct esp_anneal_stretch rest =
-        esp_anneal_between(&s->anneal, s->trials[trial].height, share, 1);
-    return loss - fabs(loss) * esp_anneal_fall(&nothing, rest);
+    struct esp_rate_effect_span rest =
+        esp_rate_effect_between(&s->anneal, s->trials[trial].height, share, 1);
+    return loss - fabs(loss) * esp_rate_effect_decrease(&nothing, rest);
 }
 
 /* What a middling trial gains by a step; an unknown one is like the one before it. */
@@ -194,7 +196,7 @@ esp_surrogate_project(const struct esp_surrogate *s, double loss, double h, doub
         double slope = known ? slope_of(step) : 0;
         double deviation = slope != 0 ? loss - esp_quantile_value(&step->middle) : 0;
         double above = height - (known ? esp_quantile_value(&step->height) : 0);
-        double fall = size * esp_anneal_fall(&s->seen, stretch_of(s, k, above));
+        double fall = size * esp_rate_effect_decrease(&s->seen, stretch_of(s, k, above));
         loss += share * (gain + slope * deviation - fall);
     }
     return loss;
@@ -231,7 +233,7 @@ static void learn_step(struct esp_surrogate *s, const struct esp_course *c, int 
         double middle = esp_quantile_value(&step->middle);
         double gain = esp_quantile_value(&step->gain), reach = step->reach;
         double above = c->height - esp_quantile_value(&step->height);
-        struct esp_anneal_stretch stretch = stretch_of(s, k, above);
+        struct esp_rate_effect_span stretch = stretch_of(s, k, above);
         double x = loss - middle;
         step->reach = fmin(reach, loss);
         double clip = STEP_CLIP * fabs(middle - step->reach);
@@ -239,9 +241,9 @@ static void learn_step(struct esp_surrogate *s, const struct esp_course *c, int 
         if (x < 0 && x >= -clip && fabs(each - gain) <= clip) {
             step->weight += 1;
             step->xx += x * x;
-            double fall = fabs(loss) * esp_anneal_fall(&s->seen, stretch);
+            double fall = fabs(loss) * esp_rate_effect_decrease(&s->seen, stretch);
             step->xy += x * (each - gain + fall);
-            esp_anneal_see(&s->seen, stretch, (gain - each) / fmax(fabs(loss), 1e-12));
+            esp_rate_effect_learn(&s->seen, stretch, (gain - each) / fmax(fabs(loss), 1e-12));
         }
     }
 }
@@ -250,7 +252,7 @@ static void forget_rank(struct esp_surrogate *s, uint32_t trial)
 {
     struct esp_course *c = &s->trials[trial];
     if (c->mark >= 0) {
-        esp_ranking_erase(&s->at_mark[c->mark], (double)c->loss[c->mark], trial);
+        esp_loss_ranking_erase(&s->at_mark[c->mark], (double)c->loss[c->mark], trial);
     }
 }
 
@@ -273,7 +275,7 @@ void esp_surrogate_observed(struct esp_surrogate *s,
     int mark = mark_of(h);
     if (isnan(c->last)) {
         s->told++;
-        esp_ranking_erase(&s->silent, 0, trial);
+        esp_loss_ranking_erase(&s->silent, 0, trial);
     }
     c->last = loss;
     c->last_h = h;
@@ -282,7 +284,7 @@ void esp_surrogate_observed(struct esp_surrogate *s,
         c->mark = mark;
         c->loss[mark] = (float)loss;
         c->since[mark] = (float)h;
-        esp_ranking_insert(&s->at_mark[mark], (double)c->loss[mark], trial);
+        esp_loss_ranking_insert(&s->at_mark[mark], (double)c->loss[mark], trial);
         learn_step(s, c, mark);
     }
 }
@@ -290,7 +292,7 @@ void esp_surrogate_observed(struct esp_surrogate *s,
 void esp_surrogate_completed(struct esp_surrogate *s, uint32_t trial)
 {
     struct esp_course *c = &s->trials[trial];
-    esp_ranking_erase(&s->silent, 0, trial);
+    esp_loss_ranking_erase(&s->silent, 0, trial);
     s->cache.ready = false;
     if (c->state == ESP_COURSE_OPEN) {
         c->state = ESP_COURSE_COMPLETE;
@@ -301,19 +303,19 @@ void esp_surrogate_completed(struct esp_surrogate *s, uint32_t trial)
 void esp_surrogate_spoiled(struct esp_surrogate *s, uint32_t trial)
 {
     struct esp_course *c = &s->trials[trial];
-    esp_ranking_erase(&s->silent, 0, trial);
+    esp_loss_ranking_erase(&s->silent, 0, trial);
     s->cache.ready = false;
     if (c->state != ESP_COURSE_BAD) {
         forget_rank(s, trial);
         c->mark = -1;
         c->state = ESP_COURSE_BAD;
-        esp_ranking_insert(&s->bad, 0, trial);
+        esp_loss_ranking_insert(&s->bad, 0, trial);
     }
 }
 
 void esp_surrogate_closed(struct esp_surrogate *s, uint32_t trial)
 {
-    esp_ranking_erase(&s->silent, 0, trial);
+    esp_loss_ranking_erase(&s->silent, 0, trial);
     s->cache.ready = false;
     if (s->trials[trial].state == ESP_COURSE_OPEN) {
         s->trials[trial].state = ESP_COURSE_CLOSED;
@@ -330,7 +332,7 @@ const struct esp_space *esp_surrogate_space(const struct esp_surrogate *s)
     return &s->space;
 }
 
-const struct esp_law *esp_surrogate_law(const struct esp_surrogate *s)
+const struct esp_scaling_law *esp_surrogate_law(const struct esp_surrogate *s)
 {
     return &s->law;
 }
@@ -500,9 +502,9 @@ static int fill_candidates(const struct esp_surrogate *s, uint32_t trial, double
     uint32_t around[AROUND_TRIALS];
     int found = 0;
     for (int k = ESP_MARKS - 1; k >= 0 && found < AROUND_TRIALS; k--) {
-        uint32_t there = esp_ranking_count(&s->at_mark[k]);
+        uint32_t there = esp_loss_ranking_count(&s->at_mark[k]);
         for (uint32_t r = 1; r <= there && r <= 3 && found < AROUND_TRIALS; r++) {
-            around[found++] = esp_ranking_at(&s->at_mark[k], r).trial;
+            around[found++] = esp_loss_ranking_at(&s->at_mark[k], r).trial;
         }
     }
     for (int i = 0; i < AROUND && found > 0; i++, count++) {

@@ -29,7 +29,7 @@
 #ifndef ESPALIER_SEARCH_SURROGATE_H
 #define ESPALIER_SEARCH_SURROGATE_H
 
-#include "law.h"
+#include "scaling_law.h"
 #include "space.h"
 
 struct esp_surrogate;
@@ -76,7 +76,7 @@ double esp_surrogate_by_curve(const struct esp_surrogate *s, uint32_t trial);
 /* Losses that count: complete, or with a loss. */
 uint32_t esp_surrogate_told(const struct esp_surrogate *s);
 const struct esp_space *esp_surrogate_space(const struct esp_surrogate *s);
-const struct esp_law *esp_surrogate_law(const struct esp_surrogate *s);
+const struct esp_scaling_law *esp_surrogate_law(const struct esp_surrogate *s);
 
 /* The beliefs about trials that have told a loss, or about new settings (coordinates). */
 void esp_surrogate_trials(const struct esp_surrogate *s,

@@ -4,9 +4,9 @@
 
 #include "surrogate.h"
 
-#include "anneal.h"
+#include "loss_ranking.h"
 #include "quantile.h"
-#include "ranking.h"
+#include "rate_effect.h"
 
 /* Half octaves of training, 6 octaves before the horizon to the horizon itself. */
 #define ESP_MARKS 13
@@ -40,7 +40,7 @@ struct esp_course {
     float loss[ESP_MARKS];  /* the first at each mark; NaN: none */
     float since[ESP_MARKS]; /* h of that report */
     double last, last_h;    /* the last finite loss, and how far before the horizon */
-    double height;          /* anneal.h's ρ */
+    double height;          /* rate_effect.h's ρ */
     int64_t tokens;
 };
 
@@ -102,7 +102,7 @@ struct esp_step {
 struct esp_surrogate {
     const struct esp_study *study;
     struct esp_space space;
-    struct esp_law law;
+    struct esp_scaling_law law;
     double shift[ESP_SHIFTS][ESP_PARAMS_MAX];
     double shift_prior[ESP_SHIFTS]; /* log */
     double horizon;
@@ -110,11 +110,12 @@ struct esp_surrogate {
     double *places; /* [trials, axes] */
     uint32_t count, capacity, told;
     struct esp_step step[ESP_MARKS]; /* from mark k to k + 1 */
-    struct esp_anneal anneal;
-    struct esp_anneal_seen seen;           /* of all steps */
-    struct esp_ranking at_mark[ESP_MARKS]; /* trials by the highest mark they have a loss at */
-    struct esp_ranking bad;
-    struct esp_ranking silent; /* open, no loss yet: by number */
+    struct esp_rate_effect anneal;
+    struct esp_rate_effect_fit seen; /* of all steps */
+    struct esp_loss_ranking
+        at_mark[ESP_MARKS]; /* trials by the highest mark they have a loss at */
+    struct esp_loss_ranking bad;
+    struct esp_loss_ranking silent; /* open, no loss yet: by number */
     struct esp_hyper hyper;
     uint32_t fits, refit_at;
     struct esp_posterior cache;

@@ -56,9 +56,9 @@ struct asha {
     uint32_t complete; /* trials that have reached their horizon */
     struct climber *climbers;
     uint32_t capacity;
-    struct esp_ranking rung[ESP_RUNGS_MAX];       /* everyone who reached it, by value there */
-    struct esp_ranking candidates[ESP_RUNGS_MAX]; /* promotion form: waiting there */
-    struct esp_ranking unfinished[ESP_RUNGS_MAX]; /* waiting on the way to it, by number */
+    struct esp_loss_ranking rung[ESP_RUNGS_MAX]; /* everyone who reached it, by value there */
+    struct esp_loss_ranking candidates[ESP_RUNGS_MAX]; /* promotion form: waiting there */
+    struct esp_loss_ranking unfinished[ESP_RUNGS_MAX]; /* waiting on the way to it, by number */
 };
 
 static int
@@ -77,9 +77,9 @@ create_with(const struct esp_study *study, void **self, int ceiling, struct esp_
     asha->ceiling = ceiling;
     esp_roster_init(&asha->roster);
     for (int k = 0; k < ESP_RUNGS_MAX; k++) {
-        esp_ranking_init(&asha->rung[k]);
-        esp_ranking_init(&asha->candidates[k]);
-        esp_ranking_init(&asha->unfinished[k]);
+        esp_loss_ranking_init(&asha->rung[k]);
+        esp_loss_ranking_init(&asha->candidates[k]);
+        esp_loss_ranking_init(&asha->unfinished[k]);
     }
     *self = asha;
     return 0;
@@ -100,9 +100,9 @@ static void destroy(void *self)
     struct asha *asha = self;
     esp_roster_release(&asha->roster);
     for (int k = 0; k < ESP_RUNGS_MAX; k++) {
-        esp_ranking_release(&asha->rung[k]);
-        esp_ranking_release(&asha->candidates[k]);
-        esp_ranking_release(&asha->unfinished[k]);
+        esp_loss_ranking_release(&asha->rung[k]);
+        esp_loss_ranking_release(&asha->candidates[k]);
+        esp_loss_ranking_release(&asha->unfinished[k]);
     }
     free(asha->climbers);
     free(asha);
@@ -114,9 +114,9 @@ static void relist(struct asha *asha, uint32_t trial)
     struct climber *c = &asha->climbers[trial];
     const struct esp_roster_trial *t = esp_roster_get(&asha->roster, trial);
     if (c->listed == LISTED_CANDIDATE) {
-        esp_ranking_erase(&asha->candidates[c->listed_at], c->value, trial);
+        esp_loss_ranking_erase(&asha->candidates[c->listed_at], c->value, trial);
     } else if (c->listed == LISTED_UNFINISHED) {
-        esp_ranking_erase(&asha->unfinished[c->listed_at], 0, trial);
+        esp_loss_ranking_erase(&asha->unfinished[c->listed_at], 0, trial);
     }
     c->listed = LISTED_NOWHERE;
     if (t->state != ESP_ROSTER_PAUSED || t->held) {
@@ -125,11 +125,11 @@ static void relist(struct asha *asha, uint32_t trial)
     if (c->goal > c->rung) {
         c->listed = LISTED_UNFINISHED;
         c->listed_at = c->goal;
-        esp_ranking_insert(&asha->unfinished[c->goal], 0, trial);
+        esp_loss_ranking_insert(&asha->unfinished[c->goal], 0, trial);
     } else if (t->tokens < t->horizon) {
         c->listed = LISTED_CANDIDATE;
         c->listed_at = c->rung;
-        esp_ranking_insert(&asha->candidates[c->rung], c->value, trial);
+        esp_loss_ranking_insert(&asha->candidates[c->rung], c->value, trial);
     }
 }
 
@@ -163,14 +163,14 @@ static void climb(struct asha *asha, uint32_t trial, int rung, double loss)
         return;
     }
     if (c->listed == LISTED_CANDIDATE) { /* its key changes below */
-        esp_ranking_erase(&asha->candidates[c->listed_at], c->value, trial);
+        esp_loss_ranking_erase(&asha->candidates[c->listed_at], c->value, trial);
         c->listed = LISTED_NOWHERE;
     }
     c->fresh = c->rung + 1;
     c->below = c->rung >= 0 ? c->value : loss;
     while (c->rung < rung) {
         c->rung++;
-        esp_ranking_insert(&asha->rung[c->rung], loss, trial);
+        esp_loss_ranking_insert(&asha->rung[c->rung], loss, trial);
     }
     c->value = isnan(loss) ? INFINITY : loss;
 }
@@ -180,15 +180,15 @@ static void climb(struct asha *asha, uint32_t trial, int rung, double loss)
  * no more than the spread within which neighbours changed places. */
 static bool ranking_unstable(const struct asha *asha)
 {
-    const struct esp_ranking *top = &asha->rung[asha->ceiling];
-    uint32_t count = esp_ranking_count(top);
+    const struct esp_loss_ranking *top = &asha->rung[asha->ceiling];
+    uint32_t count = esp_loss_ranking_count(top);
     count = count < PASHA_TOP_MAX ? count : PASHA_TOP_MAX;
     if (count < 2) {
         return false;
     }
     double here[PASHA_TOP_MAX], below[PASHA_TOP_MAX];
     for (uint32_t i = 0; i < count; i++) {
-        struct esp_ranking_entry e = esp_ranking_at(top, i + 1);
+        struct esp_loss_ranking_entry e = esp_loss_ranking_at(top, i + 1);
         here[i] = e.loss;
         below[i] = asha->climbers[e.trial].below;
     }
@@ -278,7 +278,7 @@ static void returned(void *self, uint32_t trial)
 
 static struct esp_verdict promote(const struct asha *asha, int rung, uint32_t trial)
 {
-    const struct esp_ranking *everyone = &asha->rung[rung];
+    const struct esp_loss_ranking *everyone = &asha->rung[rung];
     int64_t horizon = esp_roster_get(&asha->roster, trial)->horizon;
     struct esp_verdict verdict =
         esp_verdict_make(ESP_VERDICT_CONTINUE,
@@ -291,20 +291,20 @@ static struct esp_verdict promote(const struct asha *asha, int rung, uint32_t tr
                     everyone,
                     asha->climbers[trial].value,
                     trial,
-                    esp_rungs_share(esp_ranking_count(everyone), asha->rungs.eta));
+                    esp_rungs_share(esp_loss_ranking_count(everyone), asha->rungs.eta));
     return verdict;
 }
 
 /* The best of those who wait at a rung; -1: nobody, or not good enough. */
 static int64_t best_candidate(const struct asha *asha, int rung, bool must_be_top)
 {
-    if (esp_ranking_count(&asha->candidates[rung]) == 0) {
+    if (esp_loss_ranking_count(&asha->candidates[rung]) == 0) {
         return -1;
     }
-    struct esp_ranking_entry best = esp_ranking_at(&asha->candidates[rung], 1);
-    const struct esp_ranking *everyone = &asha->rung[rung];
-    if (must_be_top && esp_ranking_rank(everyone, best.loss, best.trial) >
-                           esp_rungs_share(esp_ranking_count(everyone), asha->rungs.eta)) {
+    struct esp_loss_ranking_entry best = esp_loss_ranking_at(&asha->candidates[rung], 1);
+    const struct esp_loss_ranking *everyone = &asha->rung[rung];
+    if (must_be_top && esp_loss_ranking_rank(everyone, best.loss, best.trial) >
+                           esp_rungs_share(esp_loss_ranking_count(everyone), asha->rungs.eta)) {
         return -1;
     }
     return isfinite(best.loss) ? (int64_t)best.trial : -1;
@@ -317,8 +317,8 @@ static struct esp_verdict slot(const void *self, const struct esp_slot_view *vie
         return esp_roster_slot_to_horizon(&asha->roster, view);
     }
     for (int k = asha->rungs.count - 1; k >= 0; k--) {
-        if (esp_ranking_count(&asha->unfinished[k]) > 0) {
-            uint32_t trial = esp_ranking_at(&asha->unfinished[k], 1).trial;
+        if (esp_loss_ranking_count(&asha->unfinished[k]) > 0) {
+            uint32_t trial = esp_loss_ranking_at(&asha->unfinished[k], 1).trial;
             int64_t horizon = esp_roster_get(&asha->roster, trial)->horizon;
             struct esp_verdict verdict =
                 esp_verdict_make(ESP_VERDICT_CONTINUE,
@@ -357,10 +357,10 @@ static struct esp_verdict report_stopping(const struct asha *asha, uint32_t tria
 {
     const struct climber *c = &asha->climbers[trial];
     for (int k = c->fresh; k >= 0 && k <= c->rung; k++) {
-        const struct esp_ranking *everyone = &asha->rung[k];
-        uint32_t kept = esp_rungs_share(esp_ranking_count(everyone), asha->rungs.eta);
+        const struct esp_loss_ranking *everyone = &asha->rung[k];
+        uint32_t kept = esp_rungs_share(esp_loss_ranking_count(everyone), asha->rungs.eta);
         kept = kept > 0 ? kept : 1;
-        if (c->value > esp_ranking_at(everyone, kept).loss || !isfinite(c->value)) {
+        if (c->value > esp_loss_ranking_at(everyone, kept).loss || !isfinite(c->value)) {
             struct esp_verdict verdict =
                 esp_verdict_make(ESP_VERDICT_PRUNE, trial, 0, ESP_RULE_ASHA_STOP);
             verdict.reason.rung = k;
@@ -395,10 +395,10 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
                                 esp_rungs_target(&asha->rungs, c->goal, t->horizon),
                                 ESP_RULE_RESTART);
     }
-    const struct esp_ranking *everyone = &asha->rung[c->rung];
-    uint32_t kept = esp_rungs_share(esp_ranking_count(everyone), asha->rungs.eta);
+    const struct esp_loss_ranking *everyone = &asha->rung[c->rung];
+    uint32_t kept = esp_rungs_share(esp_loss_ranking_count(everyone), asha->rungs.eta);
     if (isfinite(c->value) && c->rung < asha->ceiling &&
-        esp_ranking_rank(everyone, c->value, trial) <= kept) {
+        esp_loss_ranking_rank(everyone, c->value, trial) <= kept) {
         return promote(asha, c->rung, trial);
     }
     struct esp_verdict verdict =

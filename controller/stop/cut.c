@@ -16,12 +16,12 @@
 struct cut {
     struct esp_roster roster;
     int64_t at;
-    double eta;                  /* 0: not given */
-    struct esp_ranking everyone; /* who reached `at`, by the loss there */
-    struct esp_ranking waiting;  /* those of them that are paused there */
-    double *value;               /* there; NaN: not reached */
-    bool *sent;                  /* on to the horizon */
-    uint32_t sent_count;         /* that have not failed since */
+    double eta;                       /* 0: not given */
+    struct esp_loss_ranking everyone; /* who reached `at`, by the loss there */
+    struct esp_loss_ranking waiting;  /* those of them that are paused there */
+    double *value;                    /* there; NaN: not reached */
+    bool *sent;                       /* on to the horizon */
+    uint32_t sent_count;              /* that have not failed since */
     uint32_t capacity;
 };
 
@@ -35,8 +35,8 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
     cut->at = study->stopping.at >= 1 ? (int64_t)study->stopping.at : interval;
     cut->eta = study->stopping.eta > 1 ? study->stopping.eta : 0;
     esp_roster_init(&cut->roster);
-    esp_ranking_init(&cut->everyone);
-    esp_ranking_init(&cut->waiting);
+    esp_loss_ranking_init(&cut->everyone);
+    esp_loss_ranking_init(&cut->waiting);
     *self = cut;
     return 0;
 }
@@ -45,8 +45,8 @@ static void destroy(void *self)
 {
     struct cut *cut = self;
     esp_roster_release(&cut->roster);
-    esp_ranking_release(&cut->everyone);
-    esp_ranking_release(&cut->waiting);
+    esp_loss_ranking_release(&cut->everyone);
+    esp_loss_ranking_release(&cut->waiting);
     free(cut->value);
     free(cut->sent);
     free(cut);
@@ -55,10 +55,10 @@ static void destroy(void *self)
 static void relist(struct cut *cut, uint32_t trial)
 {
     const struct esp_roster_trial *t = esp_roster_get(&cut->roster, trial);
-    esp_ranking_erase(&cut->waiting, cut->value[trial], trial);
+    esp_loss_ranking_erase(&cut->waiting, cut->value[trial], trial);
     if (t->state == ESP_ROSTER_PAUSED && !t->held && !cut->sent[trial] &&
         isfinite(cut->value[trial])) {
-        esp_ranking_insert(&cut->waiting, cut->value[trial], trial);
+        esp_loss_ranking_insert(&cut->waiting, cut->value[trial], trial);
     }
 }
 
@@ -84,7 +84,7 @@ observed(void *self, uint32_t trial, int64_t tokens, double loss, double device_
     esp_roster_observed(&cut->roster, trial, tokens, loss, device_seconds);
     if (isnan(cut->value[trial]) && tokens >= cut->at) {
         cut->value[trial] = isfinite(loss) ? loss : INFINITY;
-        esp_ranking_insert(&cut->everyone, cut->value[trial], trial);
+        esp_loss_ranking_insert(&cut->everyone, cut->value[trial], trial);
     }
 }
 
@@ -130,7 +130,7 @@ static void returned(void *self, uint32_t trial)
 
 static uint32_t kept(const struct cut *cut)
 {
-    uint32_t n = esp_ranking_count(&cut->everyone);
+    uint32_t n = esp_loss_ranking_count(&cut->everyone);
     uint32_t kept = cut->eta > 0 ? esp_rungs_share(n, cut->eta) : DEFAULT_KEPT;
     return kept > 0 ? kept : 1;
 }
@@ -139,15 +139,15 @@ static struct esp_verdict slot(const void *self, const struct esp_slot_view *vie
 {
     const struct cut *cut = self;
     /* Interrupted ones first: those not yet at the cut, and those sent on. */
-    uint32_t waiting = esp_ranking_count(&cut->roster.waiting);
+    uint32_t waiting = esp_loss_ranking_count(&cut->roster.waiting);
     for (uint32_t i = 1; i <= waiting; i++) {
-        uint32_t trial = esp_ranking_at(&cut->roster.waiting, i).trial;
+        uint32_t trial = esp_loss_ranking_at(&cut->roster.waiting, i).trial;
         const struct esp_roster_trial *t = esp_roster_get(&cut->roster, trial);
         if (cut->sent[trial] || isnan(cut->value[trial])) {
             int64_t until = cut->sent[trial] || cut->at > t->horizon ? t->horizon : cut->at;
             return esp_verdict_make(ESP_VERDICT_CONTINUE, trial, until, ESP_RULE_RESTART);
         }
-        if (waiting > esp_ranking_count(&cut->waiting)) {
+        if (waiting > esp_loss_ranking_count(&cut->waiting)) {
             continue;
         }
         break; /* all of them wait at the cut */
@@ -155,9 +155,9 @@ static struct esp_verdict slot(const void *self, const struct esp_slot_view *vie
     if (view->may_create) {
         return esp_verdict_make(ESP_VERDICT_START, view->next_trial, cut->at, ESP_RULE_NEW);
     }
-    if (cut->sent_count < kept(cut) && esp_ranking_count(&cut->waiting) > 0 &&
+    if (cut->sent_count < kept(cut) && esp_loss_ranking_count(&cut->waiting) > 0 &&
         (view->live == 0 || cut->sent_count > 0)) {
-        struct esp_ranking_entry best = esp_ranking_at(&cut->waiting, 1);
+        struct esp_loss_ranking_entry best = esp_loss_ranking_at(&cut->waiting, 1);
         struct esp_verdict verdict =
             esp_verdict_make(ESP_VERDICT_CONTINUE,
                              best.trial,

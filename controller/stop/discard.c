@@ -58,20 +58,20 @@ void esp_discard_init(struct esp_discard *d, const struct esp_study *study)
     *d = (struct esp_discard){
         .risk = stopping->risk, .seed = study->seed, .before = NAN, .audit = -1, .best = -1};
     esp_discard_calibrated(d, stopping->calibration, stopping->calibration_count);
-    esp_ranking_init(&d->audits);
+    esp_loss_ranking_init(&d->audits);
     for (int k = 0; k < ESP_DISCARD_MARKS; k++) {
-        esp_ranking_init(&d->all[k]);
-        esp_ranking_init(&d->paused[k]);
+        esp_loss_ranking_init(&d->all[k]);
+        esp_loss_ranking_init(&d->paused[k]);
     }
 }
 
 void esp_discard_release(struct esp_discard *d)
 {
     for (int k = 0; k < ESP_DISCARD_MARKS; k++) {
-        esp_ranking_release(&d->all[k]);
-        esp_ranking_release(&d->paused[k]);
+        esp_loss_ranking_release(&d->all[k]);
+        esp_loss_ranking_release(&d->paused[k]);
     }
-    esp_ranking_release(&d->audits);
+    esp_loss_ranking_release(&d->audits);
     free(d->trials);
     d->trials = NULL;
 }
@@ -109,7 +109,7 @@ void esp_discard_observed(struct esp_discard *d, uint32_t trial, int64_t tokens,
     esp_discard_waits(d, trial, false);
     t->mark = mark;
     t->loss[mark] = isfinite(loss) ? (float)loss : INFINITY;
-    esp_ranking_insert(&d->all[mark], (double)t->loss[mark], trial);
+    esp_loss_ranking_insert(&d->all[mark], (double)t->loss[mark], trial);
     esp_discard_waits(d, trial, paused);
 }
 
@@ -117,9 +117,9 @@ static void unlist(struct esp_discard *d, uint32_t trial)
 {
     struct esp_discard_trial *t = &d->trials[trial];
     if (t->spared) {
-        esp_ranking_erase(&d->audits, 0, trial);
+        esp_loss_ranking_erase(&d->audits, 0, trial);
     } else if (t->mark >= 0) {
-        esp_ranking_erase(&d->paused[t->mark], (double)t->loss[t->mark], trial);
+        esp_loss_ranking_erase(&d->paused[t->mark], (double)t->loss[t->mark], trial);
     }
 }
 
@@ -127,9 +127,9 @@ static void list(struct esp_discard *d, uint32_t trial)
 {
     struct esp_discard_trial *t = &d->trials[trial];
     if (t->spared) {
-        esp_ranking_insert(&d->audits, 0, trial);
+        esp_loss_ranking_insert(&d->audits, 0, trial);
     } else if (t->mark >= 0) {
-        esp_ranking_insert(&d->paused[t->mark], (double)t->loss[t->mark], trial);
+        esp_loss_ranking_insert(&d->paused[t->mark], (double)t->loss[t->mark], trial);
     }
 }
 
@@ -156,7 +156,7 @@ void esp_discard_leads(struct esp_discard *d, uint32_t trial)
 /* How many had a lower loss at a mark; ties do not count against a trial. */
 static uint32_t beaten_by(const struct esp_discard *d, int mark, double loss)
 {
-    return esp_ranking_rank(&d->all[mark], loss, 0) - 1;
+    return esp_loss_ranking_rank(&d->all[mark], loss, 0) - 1;
 }
 
 /* By number alone, so that it has nothing to do with how the trial does. */
@@ -230,11 +230,11 @@ struct esp_verdict esp_discard_next(const struct esp_discard *d)
         return esp_verdict_none(ESP_RULE_NONE);
     }
     for (int k = 0; k < ESP_DISCARD_MARKS; k++) {
-        uint32_t count = esp_ranking_count(&d->paused[k]);
+        uint32_t count = esp_loss_ranking_count(&d->paused[k]);
         if (count == 0) {
             continue;
         }
-        struct esp_ranking_entry worst = esp_ranking_at(&d->paused[k], count);
+        struct esp_loss_ranking_entry worst = esp_loss_ranking_at(&d->paused[k], count);
         if (beaten_by(d, k, worst.loss) + ESP_PLANT("gives-up-too-many") > d->limit) {
             return give_up(d, worst.trial);
         }
@@ -245,8 +245,8 @@ struct esp_verdict esp_discard_next(const struct esp_discard *d)
 struct esp_verdict esp_discard_audit(const struct esp_discard *d)
 {
     int64_t trial = d->audit;
-    if (trial < 0 && esp_ranking_count(&d->audits) > 0) {
-        trial = esp_ranking_at(&d->audits, 1).trial;
+    if (trial < 0 && esp_loss_ranking_count(&d->audits) > 0) {
+        trial = esp_loss_ranking_at(&d->audits, 1).trial;
     }
     if (trial < 0 || !d->trials[trial].paused || ESP_PLANT("forgets-audits")) {
         return esp_verdict_none(ESP_RULE_NONE);

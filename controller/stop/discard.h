@@ -34,8 +34,9 @@
  * quantity where a study may have repeats, and are not taken: controller/loop/calibration.h.)
  *
  * So a study's score is that of P whether it gave trials up or not, and later studies calibrate
- * on both alike. What is twice trained counts against a budget, which may begin repeats, and end a
- * study, earlier than in P; and seconds are spent in another order. Both are taken for noise.
+ * on both alike. What is twice trained counts against a budget, which may begin repeats, and
+ * end a study, earlier than in P; and seconds are spent in another order. Both are taken for
+ * noise.
  *
  * A study that ends without a complete trial has no b and no score, and is left out: given that
  * there is one, those that have one are exchangeable. What a person does in between (stops,
@@ -54,7 +55,7 @@
 #ifndef ESPALIER_STOP_DISCARD_H
 #define ESPALIER_STOP_DISCARD_H
 
-#include "search/ranking.h"
+#include "search/loss_ranking.h"
 
 #include <espalier/event.h>
 #include <espalier/study.h>
@@ -80,10 +81,10 @@ struct esp_discard {
     double before; /* the score before that */
     struct esp_discard_trial *trials;
     uint32_t count, capacity;
-    struct esp_ranking all[ESP_DISCARD_MARKS];
-    struct esp_ranking paused[ESP_DISCARD_MARKS]; /* at their highest mark; no audits */
-    struct esp_ranking audits;                    /* paused ones, by number */
-    int64_t best;                                 /* complete; -1: none */
+    struct esp_loss_ranking all[ESP_DISCARD_MARKS];
+    struct esp_loss_ranking paused[ESP_DISCARD_MARKS]; /* at their highest mark; no audits */
+    struct esp_loss_ranking audits;                    /* paused ones, by number */
+    int64_t best;                                      /* complete; -1: none */
 };
 
 /* Scores that a limit needs to exist: ⌈1/risk⌉ − 1; 0 for a risk of 0. */

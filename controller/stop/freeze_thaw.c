@@ -78,9 +78,9 @@ struct freeze_thaw {
     uint32_t complete;
     /* Tokens since the start-up: in all, up to `first`, and named for the leader. */
     double spent, spent_new, spent_leader;
-    struct esp_ranking paused[MARKS];
-    struct esp_ranking unfinished; /* interrupted on the way, by number */
-    int *listed;                   /* mark, -1: nowhere, MARKS: unfinished */
+    struct esp_loss_ranking paused[MARKS];
+    struct esp_loss_ranking unfinished; /* interrupted on the way, by number */
+    int *listed;                        /* mark, -1: nowhere, MARKS: unfinished */
     double *listed_loss;
     uint32_t capacity;
 };
@@ -90,9 +90,9 @@ static void destroy(void *self)
     struct freeze_thaw *f = self;
     esp_startup_release(&f->bracket);
     for (int k = 0; k < MARKS; k++) {
-        esp_ranking_release(&f->paused[k]);
+        esp_loss_ranking_release(&f->paused[k]);
     }
-    esp_ranking_release(&f->unfinished);
+    esp_loss_ranking_release(&f->unfinished);
     esp_roster_release(&f->roster);
     esp_surrogate_destroy(f->surrogate);
     free(f->listed);
@@ -122,7 +122,7 @@ static int make_startup(struct freeze_thaw *f, struct esp_error *error)
     if (rc < 0) {
         return rc;
     }
-    const struct esp_law *law = esp_surrogate_law(f->surrogate);
+    const struct esp_scaling_law *law = esp_surrogate_law(f->surrogate);
     bool known = law->active && !law->generic && law->matched;
     int s = known ? STARTUP_RUNGS_LAW : STARTUP_RUNGS;
     f->first = rungs.level[0];
@@ -162,9 +162,9 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
     f->horizon = (double)esp_study_horizon(study);
     f->best = INFINITY;
     esp_roster_init(&f->roster);
-    esp_ranking_init(&f->unfinished);
+    esp_loss_ranking_init(&f->unfinished);
     for (int k = 0; k < MARKS; k++) {
-        esp_ranking_init(&f->paused[k]);
+        esp_loss_ranking_init(&f->paused[k]);
     }
     int rc = esp_surrogate_create(study, &f->surrogate, error);
     if (rc == 0) {
@@ -195,9 +195,9 @@ static void relist(struct freeze_thaw *f, uint32_t trial)
 {
     const struct esp_roster_trial *t = esp_roster_get(&f->roster, trial);
     if (f->listed[trial] == MARKS) {
-        esp_ranking_erase(&f->unfinished, 0, trial);
+        esp_loss_ranking_erase(&f->unfinished, 0, trial);
     } else if (f->listed[trial] >= 0) {
-        esp_ranking_erase(&f->paused[f->listed[trial]], f->listed_loss[trial], trial);
+        esp_loss_ranking_erase(&f->paused[f->listed[trial]], f->listed_loss[trial], trial);
     }
     f->listed[trial] = -1;
     if (t->state != ESP_ROSTER_PAUSED || t->held || t->tokens >= t->horizon) {
@@ -205,11 +205,11 @@ static void relist(struct freeze_thaw *f, uint32_t trial)
     }
     if (t->tokens == 0 || t->tokens < (t->until < t->horizon ? t->until : t->horizon)) {
         f->listed[trial] = MARKS;
-        esp_ranking_insert(&f->unfinished, 0, trial);
+        esp_loss_ranking_insert(&f->unfinished, 0, trial);
     } else if (isfinite(t->last)) {
         f->listed[trial] = mark_of(t->tokens, t->horizon);
         f->listed_loss[trial] = t->last;
-        esp_ranking_insert(&f->paused[f->listed[trial]], t->last, trial);
+        esp_loss_ranking_insert(&f->paused[f->listed[trial]], t->last, trial);
     }
 }
 
@@ -343,9 +343,9 @@ static int weigh(const struct freeze_thaw *f,
     struct esp_belief beliefs[MARKS * LEADERS + 1];
     int count = 0, total = 0;
     for (int k = MARKS - 1; k >= 0; k--) {
-        uint32_t there = esp_ranking_count(&f->paused[k]);
+        uint32_t there = esp_loss_ranking_count(&f->paused[k]);
         for (uint32_t r = 1; r <= there && r <= LEADERS; r++) {
-            trials[count++] = esp_ranking_at(&f->paused[k], r).trial;
+            trials[count++] = esp_loss_ranking_at(&f->paused[k], r).trial;
         }
     }
     if (own >= 0) {
@@ -408,10 +408,10 @@ static struct esp_verdict lead(const struct freeze_thaw *f)
     int32_t of = 0;
     double least = INFINITY;
     for (int k = MARKS - 1; k >= 0; k--) {
-        if (esp_ranking_count(&f->paused[k]) == 0) {
+        if (esp_loss_ranking_count(&f->paused[k]) == 0) {
             continue;
         }
-        uint32_t trial = esp_ranking_at(&f->paused[k], 1).trial;
+        uint32_t trial = esp_loss_ranking_at(&f->paused[k], 1).trial;
         double expected = esp_surrogate_by_curve(f->surrogate, trial);
         of++;
         if (isfinite(expected) && expected < least) {
@@ -437,8 +437,8 @@ static struct esp_verdict lead(const struct freeze_thaw *f)
 static struct esp_verdict choose(const struct freeze_thaw *f, const struct esp_slot_view *view)
 {
     struct option options[MARKS * LEADERS + 2];
-    if (esp_ranking_count(&f->unfinished) > 0) {
-        uint32_t trial = esp_ranking_at(&f->unfinished, 1).trial;
+    if (esp_loss_ranking_count(&f->unfinished) > 0) {
+        uint32_t trial = esp_loss_ranking_at(&f->unfinished, 1).trial;
         const struct esp_roster_trial *t = esp_roster_get(&f->roster, trial);
         int64_t until = t->until > t->tokens ? t->until : f->first;
         return esp_verdict_make(ESP_VERDICT_CONTINUE,
@@ -510,7 +510,7 @@ static int64_t next_promoted(const struct freeze_thaw *f)
 static struct esp_verdict slot(const void *self, const struct esp_slot_view *view)
 {
     const struct freeze_thaw *f = self;
-    if (f->startup && esp_ranking_count(&f->unfinished) == 0) {
+    if (f->startup && esp_loss_ranking_count(&f->unfinished) == 0) {
         if (view->may_create && f->roster.count < f->bracket.size) {
             return esp_verdict_make(
                 ESP_VERDICT_START, view->next_trial, f->bracket.level[0], ESP_RULE_NEW);

@@ -28,8 +28,8 @@ struct bracket {
     uint32_t missing;
     bool done;
     double cut; /* the last loss that was promoted from the rung before; NaN: none */
-    struct esp_ranking arrived; /* at `rung` */
-    struct esp_ranking ready;   /* paused on the way to `rung`, by the loss they have */
+    struct esp_loss_ranking arrived; /* at `rung` */
+    struct esp_loss_ranking ready;   /* paused on the way to `rung`, by the loss they have */
 };
 
 struct member {
@@ -112,8 +112,8 @@ static void destroy(void *self)
 {
     struct hyperband *h = self;
     for (uint32_t i = 0; i < h->bracket_count; i++) {
-        esp_ranking_release(&h->brackets[i].arrived);
-        esp_ranking_release(&h->brackets[i].ready);
+        esp_loss_ranking_release(&h->brackets[i].arrived);
+        esp_loss_ranking_release(&h->brackets[i].ready);
     }
     free(h->brackets);
     free(h->members);
@@ -159,9 +159,9 @@ static void relist(struct hyperband *h, uint32_t trial)
     struct bracket *b = &h->brackets[m->bracket];
     bool ready = waits(h, trial) && !m->arrived && !m->missing;
     if (m->ready && !ready) {
-        esp_ranking_erase(&b->ready, m->value, trial);
+        esp_loss_ranking_erase(&b->ready, m->value, trial);
     } else if (!m->ready && ready) {
-        esp_ranking_insert(&b->ready, m->value, trial);
+        esp_loss_ranking_insert(&b->ready, m->value, trial);
     }
     m->ready = ready;
 }
@@ -170,19 +170,19 @@ static void relist(struct hyperband *h, uint32_t trial)
 static void advance(struct hyperband *h, struct bracket *b)
 {
     while (!b->done && b->count == b->size &&
-           esp_ranking_count(&b->arrived) + b->missing == b->size) {
-        uint32_t there = esp_ranking_count(&b->arrived), promoted = 0;
+           esp_loss_ranking_count(&b->arrived) + b->missing == b->size) {
+        uint32_t there = esp_loss_ranking_count(&b->arrived), promoted = 0;
         double planned = bracket_size(h, b->s);
         planned = planned < b->size || b->rung > 0 ? planned : b->size;
         uint32_t keep = (uint32_t)floor(planned * pow(h->eta, -(b->rung + 1)) + 1e-9);
         keep = keep > 0 ? keep : 1;
         b->cut = NAN;
-        struct esp_ranking before = b->arrived;
-        esp_ranking_init(&b->arrived);
+        struct esp_loss_ranking before = b->arrived;
+        esp_loss_ranking_init(&b->arrived);
         b->missing = 0;
         b->rung++;
         for (uint32_t rank = 1; b->rung <= b->s && rank <= there && promoted < keep; rank++) {
-            struct esp_ranking_entry e = esp_ranking_at(&before, rank);
+            struct esp_loss_ranking_entry e = esp_loss_ranking_at(&before, rank);
             const struct esp_roster_trial *t = esp_roster_get(&h->roster, e.trial);
             if (!isfinite(e.loss) || t->state == ESP_ROSTER_ENDED || t->held ||
                 t->tokens >= t->horizon) {
@@ -194,7 +194,7 @@ static void advance(struct hyperband *h, struct bracket *b)
             promoted++;
             relist(h, e.trial);
         }
-        esp_ranking_release(&before);
+        esp_loss_ranking_release(&before);
         b->size = b->count = promoted;
         b->done = promoted == 0;
     }
@@ -213,8 +213,8 @@ static void open_bracket(struct hyperband *h)
     struct bracket *b = &h->brackets[h->bracket_count];
     *b = (struct bracket){.s = bracket_s(h, h->bracket_count), .cut = NAN};
     b->size = bracket_size(h, b->s);
-    esp_ranking_init(&b->arrived);
-    esp_ranking_init(&b->ready);
+    esp_loss_ranking_init(&b->arrived);
+    esp_loss_ranking_init(&b->ready);
     h->bracket_count++;
 }
 
@@ -259,12 +259,12 @@ observed(void *self, uint32_t trial, int64_t tokens, double loss, double device_
         return;
     }
     if (m->ready) {
-        esp_ranking_erase(&b->ready, m->value, trial);
+        esp_loss_ranking_erase(&b->ready, m->value, trial);
         m->ready = false;
     }
     m->arrived = true;
     m->value = isfinite(loss) ? loss : INFINITY;
-    esp_ranking_insert(&b->arrived, m->value, trial);
+    esp_loss_ranking_insert(&b->arrived, m->value, trial);
     advance(h, b);
 }
 
@@ -345,8 +345,8 @@ static struct esp_verdict slot(const void *self, const struct esp_slot_view *vie
     const struct hyperband *h = self;
     for (uint32_t i = h->first_open; i < h->bracket_count; i++) {
         const struct bracket *b = &h->brackets[i];
-        if (esp_ranking_count(&b->ready) > 0) {
-            struct esp_ranking_entry e = esp_ranking_at(&b->ready, 1);
+        if (esp_loss_ranking_count(&b->ready) > 0) {
+            struct esp_loss_ranking_entry e = esp_loss_ranking_at(&b->ready, 1);
             return send(h, e.trial, h->members[e.trial].rung, e.loss);
         }
     }
@@ -363,9 +363,9 @@ static struct esp_verdict slot(const void *self, const struct esp_slot_view *vie
     }
     for (uint32_t i = h->first_open; i < h->bracket_count; i++) {
         const struct bracket *b = &h->brackets[i];
-        uint32_t there = b->done ? 0 : esp_ranking_count(&b->arrived);
+        uint32_t there = b->done ? 0 : esp_loss_ranking_count(&b->arrived);
         for (uint32_t rank = 1; rank <= there; rank++) {
-            struct esp_ranking_entry e = esp_ranking_at(&b->arrived, rank);
+            struct esp_loss_ranking_entry e = esp_loss_ranking_at(&b->arrived, rank);
             const struct esp_roster_trial *t = esp_roster_get(&h->roster, e.trial);
             if (isfinite(e.loss) && waits(h, e.trial) && t->tokens < t->horizon &&
                 b->rung < b->s) {

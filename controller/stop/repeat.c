@@ -24,12 +24,12 @@ void esp_repeat_init(struct esp_repeat *r, uint32_t most)
 {
     *r = (struct esp_repeat){
         .most = most < ESP_REPEATS_MAX ? most : ESP_REPEATS_MAX, .least = NAN, .scatter = NAN};
-    esp_ranking_init(&r->singles);
+    esp_loss_ranking_init(&r->singles);
 }
 
 void esp_repeat_release(struct esp_repeat *r)
 {
-    esp_ranking_release(&r->singles);
+    esp_loss_ranking_release(&r->singles);
     free(r->trials);
     free(r->repeated);
     free(r->open);
@@ -73,7 +73,7 @@ void esp_repeat_repeated(struct esp_repeat *r, uint32_t trial, uint32_t of, int6
         push(&r->repeated, &r->repeated_count, &r->repeated_capacity, of);
         r->since++;
         if (first->seeds.count > 0) {
-            esp_ranking_erase(&r->singles, first->final, of);
+            esp_loss_ranking_erase(&r->singles, first->final, of);
         }
     }
     push(&r->open, &r->open_count, &r->open_capacity, trial);
@@ -94,7 +94,7 @@ static void settle(struct esp_repeat *r, uint32_t trial, double loss)
     struct esp_repeat_trial *first = &r->trials[t->of];
     esp_seeds_add(&first->seeds, &r->pool, loss);
     if (first->made == 0) {
-        esp_ranking_insert(&r->singles, loss, trial);
+        esp_loss_ranking_insert(&r->singles, loss, trial);
     }
 }
 
@@ -207,10 +207,10 @@ static struct leader leader_of(const struct esp_repeat *r, uint32_t trial, doubl
 int64_t esp_repeat_best(const struct esp_repeat *r)
 {
     double noise = esp_repeat_noise(r);
-    bool found = esp_ranking_count(&r->singles) > 0;
+    bool found = esp_loss_ranking_count(&r->singles) > 0;
     struct leader best = {0};
     if (found) {
-        best = leader_of(r, esp_ranking_at(&r->singles, 1).trial, noise);
+        best = leader_of(r, esp_loss_ranking_at(&r->singles, 1).trial, noise);
     }
     for (uint32_t i = 0; i < r->repeated_count; i++) {
         struct leader other = leader_of(r, r->repeated[i], noise);
@@ -259,13 +259,13 @@ is_same_training(const struct esp_repeat *r, uint32_t trial, const struct leader
 /* The first settings, best first. */
 static int lead(const struct esp_repeat *r, double noise, struct leader *leaders)
 {
-    uint32_t singles = esp_ranking_count(&r->singles);
+    uint32_t singles = esp_loss_ranking_count(&r->singles);
     int count = 0;
     for (uint32_t i = 0; i < r->repeated_count; i++) {
         count = place(leaders, count, leader_of(r, r->repeated[i], noise));
     }
     for (uint32_t k = 1; k <= singles && k <= ESP_REPEAT_LOOKED_AT; k++) {
-        uint32_t trial = esp_ranking_at(&r->singles, k).trial;
+        uint32_t trial = esp_loss_ranking_at(&r->singles, k).trial;
         if (!is_same_training(r, trial, leaders, count)) {
             count = place(leaders, count, leader_of(r, trial, noise));
         }

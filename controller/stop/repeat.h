@@ -24,7 +24,7 @@
 #ifndef ESPALIER_STOP_REPEAT_H
 #define ESPALIER_STOP_REPEAT_H
 
-#include "search/ranking.h"
+#include "search/loss_ranking.h"
 #include "seeds.h"
 
 #include <espalier/event.h>
@@ -41,8 +41,8 @@ struct esp_repeat {
     uint32_t most; /* further seeds per setting; 0: never */
     struct esp_repeat_trial *trials;
     uint32_t count, capacity;
-    struct esp_ranking singles; /* settings with one loss and no repeat, by it */
-    uint32_t *repeated;         /* settings with repeats */
+    struct esp_loss_ranking singles; /* settings with one loss and no repeat, by it */
+    uint32_t *repeated;              /* settings with repeats */
     uint32_t repeated_count, repeated_capacity;
     uint32_t since; /* settings first repeated since the last new one */
     uint32_t *open; /* repeats that are live or paused */

@@ -7,13 +7,13 @@
 void esp_roster_init(struct esp_roster *roster)
 {
     *roster = (struct esp_roster){0};
-    esp_ranking_init(&roster->waiting);
+    esp_loss_ranking_init(&roster->waiting);
 }
 
 void esp_roster_release(struct esp_roster *roster)
 {
     free(roster->trials);
-    esp_ranking_release(&roster->waiting);
+    esp_loss_ranking_release(&roster->waiting);
     esp_roster_init(roster);
 }
 
@@ -69,12 +69,12 @@ move(struct esp_roster *roster, uint32_t trial, enum esp_roster_state state, boo
 {
     struct esp_roster_trial *t = at(roster, trial);
     if (t->state == ESP_ROSTER_PAUSED && !t->held) {
-        esp_ranking_erase(&roster->waiting, 0, trial);
+        esp_loss_ranking_erase(&roster->waiting, 0, trial);
     }
     t->state = state;
     t->held = held;
     if (t->state == ESP_ROSTER_PAUSED && !t->held) {
-        esp_ranking_insert(&roster->waiting, 0, trial);
+        esp_loss_ranking_insert(&roster->waiting, 0, trial);
     }
 }
 
@@ -120,8 +120,8 @@ bool esp_roster_at_horizon(const struct esp_roster *roster, uint32_t trial)
 
 int64_t esp_roster_first_waiting(const struct esp_roster *roster)
 {
-    return esp_ranking_count(&roster->waiting) > 0
-               ? (int64_t)esp_ranking_at(&roster->waiting, 1).trial
+    return esp_loss_ranking_count(&roster->waiting) > 0
+               ? (int64_t)esp_loss_ranking_at(&roster->waiting, 1).trial
                : -1;
 }
 

@@ -7,7 +7,7 @@
 #define ESPALIER_STOP_ROSTER_H
 
 #include "scheduler.h"
-#include "search/ranking.h"
+#include "search/loss_ranking.h"
 
 enum esp_roster_state {
     ESP_ROSTER_LIVE, /* queued, or somewhere on a process */
@@ -32,7 +32,7 @@ struct esp_roster_trial {
 struct esp_roster {
     struct esp_roster_trial *trials;
     uint32_t count, capacity;
-    struct esp_ranking waiting; /* paused and not held, by number (their loss is 0) */
+    struct esp_loss_ranking waiting; /* paused and not held, by number (their loss is 0) */
 };
 
 void esp_roster_init(struct esp_roster *roster);

@@ -110,24 +110,24 @@ uint32_t esp_rungs_share(uint32_t n, double eta)
 }
 
 void esp_reason_rank(struct esp_reason *reason,
-                     const struct esp_ranking *ranking,
+                     const struct esp_loss_ranking *ranking,
                      double loss,
                      uint32_t trial,
                      uint32_t kept)
 {
-    uint32_t n = esp_ranking_count(ranking);
-    uint32_t rank = esp_ranking_rank(ranking, loss, trial);
+    uint32_t n = esp_loss_ranking_count(ranking);
+    uint32_t rank = esp_loss_ranking_rank(ranking, loss, trial);
     reason->rank = (int32_t)rank;
     reason->of = (int32_t)n;
     reason->value = loss;
-    reason->threshold = kept >= 1 && kept <= n ? esp_ranking_at(ranking, kept).loss : NAN;
+    reason->threshold = kept >= 1 && kept <= n ? esp_loss_ranking_at(ranking, kept).loss : NAN;
     int found = 0;
     for (uint32_t away = 1; away <= ESP_RIVALS_MAX && found < ESP_RIVALS_MAX; away++) {
         if (rank > away) {
-            reason->rivals[found++] = (int32_t)esp_ranking_at(ranking, rank - away).trial;
+            reason->rivals[found++] = (int32_t)esp_loss_ranking_at(ranking, rank - away).trial;
         }
         if (rank + away <= n && found < ESP_RIVALS_MAX) {
-            reason->rivals[found++] = (int32_t)esp_ranking_at(ranking, rank + away).trial;
+            reason->rivals[found++] = (int32_t)esp_loss_ranking_at(ranking, rank + away).trial;
         }
     }
 }

@@ -7,7 +7,7 @@
 #ifndef ESPALIER_STOP_RUNGS_H
 #define ESPALIER_STOP_RUNGS_H
 
-#include "search/ranking.h"
+#include "search/loss_ranking.h"
 
 #include <espalier/event.h>
 #include <espalier/study.h>
@@ -46,7 +46,7 @@ uint32_t esp_rungs_share(uint32_t n, double eta);
 /* Rank, count, value, threshold (the worst loss within the first `kept`; NaN when none is) and
  * the nearest rivals of (loss, trial), which is in the ranking. */
 void esp_reason_rank(struct esp_reason *reason,
-                     const struct esp_ranking *ranking,
+                     const struct esp_loss_ranking *ranking,
                      double loss,
                      uint32_t trial,
                      uint32_t kept);

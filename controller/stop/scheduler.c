@@ -13,7 +13,7 @@
 #include "discard.h"
 #include "repeat.h"
 #include "roster.h"
-#include "search/renumber.h"
+#include "search/setting_numbers.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -34,7 +34,7 @@ struct esp_scheduler {
     struct esp_cost *cost;
     struct esp_repeat repeat;
     bool by_name; /* the study asks for repeats */
-    struct esp_renumber numbers;
+    struct esp_setting_numbers numbers;
     struct esp_study *inner_study; /* without the trials kept for repeats; NULL: the study */
 };
 
@@ -134,7 +134,7 @@ void esp_scheduler_destroy(struct esp_scheduler *scheduler)
         esp_discard_release(&scheduler->discard);
         esp_cost_destroy(scheduler->cost);
         esp_repeat_release(&scheduler->repeat);
-        esp_renumber_release(&scheduler->numbers);
+        esp_setting_numbers_release(&scheduler->numbers);
         free(scheduler->inner_study);
         free(scheduler);
     }
@@ -144,10 +144,10 @@ void esp_scheduler_destroy(struct esp_scheduler *scheduler)
  * of. */
 static bool setting_of(const struct esp_scheduler *s, uint32_t trial, uint32_t *setting)
 {
-    if (esp_renumber_is_repeat(&s->numbers, trial)) {
+    if (esp_setting_numbers_is_repeat(&s->numbers, trial)) {
         return false;
     }
-    *setting = esp_renumber_setting(&s->numbers, trial);
+    *setting = esp_setting_numbers_to_setting(&s->numbers, trial);
     return true;
 }
 
@@ -158,12 +158,13 @@ static struct esp_verdict outward(const struct esp_scheduler *s, struct esp_verd
         return verdict;
     }
     if (verdict.trial >= 0) {
-        verdict.trial = esp_renumber_trial(&s->numbers, (uint32_t)verdict.trial);
+        verdict.trial = esp_setting_numbers_to_trial(&s->numbers, (uint32_t)verdict.trial);
     }
     for (int i = 0; i < ESP_RIVALS_MAX; i++) {
         int32_t *rival = &verdict.reason.rivals[i];
-        *rival =
-            *rival < 0 ? *rival : (int32_t)esp_renumber_trial(&s->numbers, (uint32_t)*rival);
+        *rival = *rival < 0
+                     ? *rival
+                     : (int32_t)esp_setting_numbers_to_trial(&s->numbers, (uint32_t)*rival);
     }
     return verdict;
 }
@@ -174,7 +175,7 @@ void esp_scheduler_created(struct esp_scheduler *s,
                            const double *values)
 {
     assert(trial == s->count && horizon > 0);
-    uint32_t setting = esp_renumber_setting(&s->numbers, trial);
+    uint32_t setting = esp_setting_numbers_to_setting(&s->numbers, trial);
     s->count++;
     esp_repeat_created(&s->repeat, trial, horizon);
     esp_discard_created(&s->discard, setting, horizon);
@@ -189,7 +190,7 @@ void esp_scheduler_repeated(struct esp_scheduler *s,
 {
     assert(trial == s->count && of < trial && horizon > 0);
     s->count++;
-    esp_renumber_repeat(&s->numbers, trial);
+    esp_setting_numbers_add_repeat(&s->numbers, trial);
     esp_repeat_repeated(&s->repeat, trial, of, horizon);
 }
 
@@ -258,7 +259,8 @@ static void tell_leader(struct esp_scheduler *s)
 {
     int64_t best = esp_repeat_best(&s->repeat);
     if (best >= 0) {
-        esp_discard_leads(&s->discard, esp_renumber_setting(&s->numbers, (uint32_t)best));
+        esp_discard_leads(&s->discard,
+                          esp_setting_numbers_to_setting(&s->numbers, (uint32_t)best));
     }
 }
 
@@ -348,7 +350,7 @@ inner_view(const struct esp_scheduler *s, const struct esp_slot_view *view, bool
     uint32_t repeats = esp_repeat_live(&s->repeat);
     return (struct esp_slot_view){
         .may_create = may_create,
-        .next_trial = esp_renumber_setting(&s->numbers, view->next_trial),
+        .next_trial = esp_setting_numbers_to_setting(&s->numbers, view->next_trial),
         .live = view->live > repeats ? view->live - repeats : 0,
         .device = view->device,
     };
@@ -471,7 +473,8 @@ double esp_scheduler_rate(const struct esp_scheduler *s, uint32_t trial, int dev
 {
     assert(trial < s->count);
     uint32_t first = esp_repeat_of(&s->repeat, trial);
-    return esp_cost_of_trial(s->cost, esp_renumber_setting(&s->numbers, first), device);
+    return esp_cost_of_trial(
+        s->cost, esp_setting_numbers_to_setting(&s->numbers, first), device);
 }
 
 int esp_scheduler_refit(const struct esp_scheduler *s, double *numbers, int capacity)

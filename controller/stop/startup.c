@@ -12,7 +12,7 @@ int esp_startup_init(
     *s = (struct esp_startup){.size = size};
     double left = size;
     for (int k = 0; k < ESP_STARTUP_RUNGS_MAX; k++) {
-        esp_ranking_init(&s->at[k]);
+        esp_loss_ranking_init(&s->at[k]);
     }
     for (int k = steps; k > 0; k--) {
         double level = fmax(horizon * pow(eta, -k), least);
@@ -38,7 +38,7 @@ int esp_startup_init(
 void esp_startup_release(struct esp_startup *s)
 {
     for (int k = 0; k < ESP_STARTUP_RUNGS_MAX; k++) {
-        esp_ranking_release(&s->at[k]);
+        esp_loss_ranking_release(&s->at[k]);
     }
     free(s->rung);
     free(s->value);
@@ -56,7 +56,7 @@ void esp_startup_observed(struct esp_startup *s, uint32_t trial, int64_t tokens,
     while (s->rung[trial] + 1 < s->rungs && tokens >= s->level[s->rung[trial] + 1]) {
         s->rung[trial]++;
         s->value[trial] = isfinite(loss) ? loss : INFINITY;
-        esp_ranking_insert(&s->at[s->rung[trial]], loss, trial);
+        esp_loss_ranking_insert(&s->at[s->rung[trial]], loss, trial);
     }
 }
 
@@ -80,12 +80,13 @@ void esp_startup_returned(struct esp_startup *s, uint32_t trial)
 static bool full(const struct esp_startup *s, int rung)
 {
     if (rung == 0) {
-        return esp_ranking_count(&s->at[0]) + s->silent >= s->size;
+        return esp_loss_ranking_count(&s->at[0]) + s->silent >= s->size;
     }
-    const struct esp_ranking *below = &s->at[rung - 1];
+    const struct esp_loss_ranking *below = &s->at[rung - 1];
     bool all = full(s, rung - 1);
-    for (uint32_t r = 1; all && r <= s->kept[rung - 1] && r <= esp_ranking_count(below); r++) {
-        uint32_t trial = esp_ranking_at(below, r).trial;
+    for (uint32_t r = 1; all && r <= s->kept[rung - 1] && r <= esp_loss_ranking_count(below);
+         r++) {
+        uint32_t trial = esp_loss_ranking_at(below, r).trial;
         all = s->rung[trial] >= rung || s->dead[trial];
     }
     return all;
@@ -97,9 +98,10 @@ int64_t esp_startup_onward(const struct esp_startup *s, uint32_t trial)
         return 0;
     }
     int k = s->rung[trial];
-    const struct esp_ranking *here = &s->at[k];
-    for (uint32_t rank = 1; rank <= s->kept[k] && rank <= esp_ranking_count(here); rank++) {
-        if (esp_ranking_at(here, rank).trial == trial) {
+    const struct esp_loss_ranking *here = &s->at[k];
+    for (uint32_t rank = 1; rank <= s->kept[k] && rank <= esp_loss_ranking_count(here);
+         rank++) {
+        if (esp_loss_ranking_at(here, rank).trial == trial) {
             return !full(s, k) ? 0 : k + 1 < s->rungs ? s->level[k + 1] : INT64_MAX;
         }
     }
@@ -108,10 +110,10 @@ int64_t esp_startup_onward(const struct esp_startup *s, uint32_t trial)
 
 int64_t esp_startup_next(const struct esp_startup *s, int rung, uint32_t rank)
 {
-    if (rank > s->kept[rung] || rank > esp_ranking_count(&s->at[rung]) || !full(s, rung)) {
+    if (rank > s->kept[rung] || rank > esp_loss_ranking_count(&s->at[rung]) || !full(s, rung)) {
         return -1;
     }
-    return esp_ranking_at(&s->at[rung], rank).trial;
+    return esp_loss_ranking_at(&s->at[rung], rank).trial;
 }
 
 int esp_startup_rung(const struct esp_startup *s, uint32_t trial)

@@ -3,14 +3,14 @@
  * `size` trials train to the lowest rung; when all of them have told or ended there, the best
  * 1/eta go on to the next rung, eta times further, and so on to the horizon. It shows how
  * losses move with training, and puts a first trial at its horizon. What a rung compares is the
- * loss less what the learning rate still brings (search/anneal.h), so that neither low rates
- * win because they lead, nor high ones because the others have yet to catch up.
+ * loss less what the learning rate still brings (search/rate_effect.h), so that neither low
+ * rates win because they lead, nor high ones because the others have yet to catch up.
  *
  * A fold of what it is told, like a scheduler. */
 #ifndef ESPALIER_STOP_STARTUP_H
 #define ESPALIER_STOP_STARTUP_H
 
-#include "search/ranking.h"
+#include "search/loss_ranking.h"
 
 #include <espalier/event.h>
 
@@ -22,7 +22,7 @@ struct esp_startup {
     int rungs;                            /* below the horizon */
     int64_t level[ESP_STARTUP_RUNGS_MAX]; /* growing tokens */
     uint32_t kept[ESP_STARTUP_RUNGS_MAX]; /* how many go on from there */
-    struct esp_ranking at[ESP_STARTUP_RUNGS_MAX];
+    struct esp_loss_ranking at[ESP_STARTUP_RUNGS_MAX];
     uint32_t silent; /* ended before they told anything at the lowest rung */
     int *rung;       /* [size]: the highest told; -1: none */
     double *value;   /* [size]: what it told there */

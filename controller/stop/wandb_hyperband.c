@@ -28,7 +28,7 @@ struct wandb {
     bool strict;
     int64_t bands[BANDS_MAX];
     int band_count;
-    struct esp_ranking at[BANDS_MAX];
+    struct esp_loss_ranking at[BANDS_MAX];
     struct history *histories;
     uint32_t capacity;
 };
@@ -70,7 +70,7 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
     w->strict = stopping->strict;
     esp_roster_init(&w->roster);
     for (int i = 0; i < BANDS_MAX; i++) {
-        esp_ranking_init(&w->at[i]);
+        esp_loss_ranking_init(&w->at[i]);
     }
     fill_bands(w, stopping);
     if (w->band_count == 0) {
@@ -90,7 +90,7 @@ static void destroy(void *self)
     struct wandb *w = self;
     esp_roster_release(&w->roster);
     for (int i = 0; i < BANDS_MAX; i++) {
-        esp_ranking_release(&w->at[i]);
+        esp_loss_ranking_release(&w->at[i]);
     }
     free(w->histories);
     free(w);
@@ -123,7 +123,7 @@ observed(void *self, uint32_t trial, int64_t tokens, double loss, double device_
     while (h->band + 1 < w->band_count && h->finite >= w->bands[h->band + 1]) {
         h->band++;
         h->at_band = loss;
-        esp_ranking_insert(&w->at[h->band], loss, trial);
+        esp_loss_ranking_insert(&w->at[h->band], loss, trial);
     }
 }
 
@@ -165,10 +165,11 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
     const struct history *h = &w->histories[trial];
     const struct esp_roster_trial *t = esp_roster_get(&w->roster, trial);
     if (t->tokens < t->horizon && !t->insisted && h->band >= 0) {
-        const struct esp_ranking *there = &w->at[h->band];
-        uint32_t n = esp_ranking_count(there);
+        const struct esp_loss_ranking *there = &w->at[h->band];
+        uint32_t n = esp_loss_ranking_count(there);
         uint32_t index = (uint32_t)(1.0 / w->eta * n);
-        struct esp_ranking_entry limit = esp_ranking_at(there, index < n ? index + 1 : n);
+        struct esp_loss_ranking_entry limit =
+            esp_loss_ranking_at(there, index < n ? index + 1 : n);
         double value = w->strict ? h->at_band : t->best;
         if (value > limit.loss) {
             struct esp_verdict verdict =

@@ -17,7 +17,7 @@ Given to Optuna, so that the comparison is no weaker than it could be:
 
 With --center the first trial is Step Law's optimum (arXiv 2503.04715), its learning rate moved
 by so many octaves. With --usual it has the values that bayes of espalier expects to do well
-(controller/search/usual.h). Prints a JSON line per seed. PROTOCOL changes when what is measured does:
+(controller/search/default_prior.h). Prints a JSON line per seed. PROTOCOL changes when what is measured does:
 results of another one are not reused."""
 
 import argparse

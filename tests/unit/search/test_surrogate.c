@@ -242,7 +242,8 @@ static double bowl(const struct esp_surrogate *s, const double *values, double u
 {
     double x[ESP_PARAMS_MAX], shift[2] = {u, v};
     esp_space_place(esp_surrogate_space(s), values, x);
-    return 2.5 * (1 + 0.01 * esp_compress(esp_law_rise(esp_surrogate_law(s), x, shift)));
+    return 2.5 *
+           (1 + 0.01 * esp_compress(esp_scaling_law_rise(esp_surrogate_law(s), x, shift)));
 }
 
 /* How many full trainings until one is within 0.1 % of the bottom. */
@@ -453,7 +454,7 @@ static void a_centre_is_placed_on_every_kind_of_number(void **state)
                                        {.type = ESP_VALUE_TEXT, .text = "wsd"}};
     const double center[] = {0.25, 0.1, 0.002, 1}, wanted[] = {1, 1, log2(0.002)};
     struct esp_space space;
-    struct esp_law law;
+    struct esp_scaling_law law;
     memset(&study, 0, sizeof study);
     study.prior.kind = ESP_PRIOR_CENTER;
     study.param_count = 4;
@@ -466,7 +467,7 @@ static void a_centre_is_placed_on_every_kind_of_number(void **state)
         .distribution = ESP_CATEGORICAL, .choices = words, .choice_count = 2};
     memcpy(study.prior.center, center, sizeof center);
     esp_space_make(&space, &study);
-    esp_law_make(&law, &space);
+    esp_scaling_law_make(&law, &space);
     assert_int_equal(law.count, 3);
     for (int i = 0; i < law.count; i++) {
         assert_int_equal(law.axes[i], i);

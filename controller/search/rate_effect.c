@@ -1,4 +1,4 @@
-#include "anneal.h"
+#include "rate_effect.h"
 
 #include <math.h>
 #include <string.h>
@@ -66,14 +66,14 @@ static double rate_at(const struct esp_trainer *t, double share)
     return 1;
 }
 
-double esp_anneal_left(const struct esp_anneal *anneal, double share)
+double esp_rate_effect_annealing_left(const struct esp_rate_effect *anneal, double share)
 {
     return anneal->active
                ? sqrt(fmax(rate_at(anneal->trainer, share) - rate_at(anneal->trainer, 1), 0))
                : 0;
 }
 
-static double height(const struct esp_anneal *anneal, double rate, double batch)
+static double height(const struct esp_rate_effect *anneal, double rate, double batch)
 {
     return rate - (anneal->batch_axis >= 0 ? BATCH_SHARE * batch : 0);
 }
@@ -96,9 +96,9 @@ static double lag_of(const struct esp_trainer *trainer, double sequences)
     return isfinite(updates) && updates > 0 ? fmin(LAG_UPDATES / updates, LAG_MOST) : 0;
 }
 
-void esp_anneal_make(struct esp_anneal *anneal, const struct esp_space *space)
+void esp_rate_effect_make(struct esp_rate_effect *anneal, const struct esp_space *space)
 {
-    *anneal = (struct esp_anneal){
+    *anneal = (struct esp_rate_effect){
         .rate_axis = esp_space_find(space, "learning_rate"),
         .batch_axis = esp_space_find(space, "batch_size"),
         .trainer = &space->study->trainer,
@@ -121,7 +121,7 @@ void esp_anneal_make(struct esp_anneal *anneal, const struct esp_space *space)
     anneal->active = true;
 }
 
-double esp_anneal_height(const struct esp_anneal *anneal, const double *x)
+double esp_rate_effect_log_rate(const struct esp_rate_effect *anneal, const double *x)
 {
     if (!anneal->active) {
         return 0;
@@ -135,22 +135,25 @@ static double behind(double share)
     return 1 / fmin(fmax(share, LAG_SHARE_MIN), 1) - 1;
 }
 
-struct esp_anneal_stretch
-esp_anneal_between(const struct esp_anneal *anneal, double height, double from, double to)
+struct esp_rate_effect_span esp_rate_effect_between(const struct esp_rate_effect *anneal,
+                                                    double height,
+                                                    double from,
+                                                    double to)
 {
     if (!anneal->active) {
-        return (struct esp_anneal_stretch){0};
+        return (struct esp_rate_effect_span){0};
     }
     double lagging = fmin(fmax(height, -LAG_OCTAVES), LAG_OCTAVES);
-    return (struct esp_anneal_stretch){
-        .annealed = height * (esp_anneal_left(anneal, from) - esp_anneal_left(anneal, to)),
+    return (struct esp_rate_effect_span){
+        .annealed = height * (esp_rate_effect_annealing_left(anneal, from) -
+                              esp_rate_effect_annealing_left(anneal, to)),
         .lag = anneal->lag * lagging * (behind(from) - behind(to)),
     };
 }
 
-void esp_anneal_see(struct esp_anneal_seen *seen,
-                    struct esp_anneal_stretch stretch,
-                    double fall)
+void esp_rate_effect_learn(struct esp_rate_effect_fit *seen,
+                           struct esp_rate_effect_span stretch,
+                           double fall)
 {
     seen->xx += stretch.annealed * stretch.annealed;
     seen->xz -= stretch.annealed * stretch.lag;
@@ -159,7 +162,8 @@ void esp_anneal_see(struct esp_anneal_seen *seen,
     seen->zy -= stretch.lag * fall;
 }
 
-double esp_anneal_fall(const struct esp_anneal_seen *seen, struct esp_anneal_stretch stretch)
+double esp_rate_effect_decrease(const struct esp_rate_effect_fit *seen,
+                                struct esp_rate_effect_span stretch)
 {
     double xx = KAPPA_WEIGHT + seen->xx, zz = LAMBDA_WEIGHT + seen->zz;
     double xy = KAPPA_WEIGHT * KAPPA + seen->xy, zy = LAMBDA_WEIGHT * LAMBDA + seen->zy;

@@ -6,25 +6,25 @@
  *   settings  0 1 2 3       4
  *
  * A lookup costs a logarithm of the number of repeats. */
-#ifndef ESPALIER_SEARCH_RENUMBER_H
-#define ESPALIER_SEARCH_RENUMBER_H
+#ifndef ESPALIER_SEARCH_SETTING_NUMBERS_H
+#define ESPALIER_SEARCH_SETTING_NUMBERS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct esp_renumber {
+struct esp_setting_numbers {
     uint32_t *repeats; /* trial numbers, ascending */
     uint32_t count, capacity;
 };
 
-void esp_renumber_release(struct esp_renumber *map);
+void esp_setting_numbers_release(struct esp_setting_numbers *map);
 
 /* Trial numbers are told in order: `trial` is above all earlier ones. */
-void esp_renumber_repeat(struct esp_renumber *map, uint32_t trial);
+void esp_setting_numbers_add_repeat(struct esp_setting_numbers *map, uint32_t trial);
 
-bool esp_renumber_is_repeat(const struct esp_renumber *map, uint32_t trial);
+bool esp_setting_numbers_is_repeat(const struct esp_setting_numbers *map, uint32_t trial);
 /* The setting of a trial that is no repeat, and back. */
-uint32_t esp_renumber_setting(const struct esp_renumber *map, uint32_t trial);
-uint32_t esp_renumber_trial(const struct esp_renumber *map, uint32_t setting);
+uint32_t esp_setting_numbers_to_setting(const struct esp_setting_numbers *map, uint32_t trial);
+uint32_t esp_setting_numbers_to_trial(const struct esp_setting_numbers *map, uint32_t setting);
 
 #endif

@@ -1,4 +1,4 @@
-#include "usual.h"
+#include "default_prior.h"
 
 #include "normal.h"
 
@@ -8,7 +8,7 @@
 /* Of the draws on an axis where any value up to the usual one will do; more where more of the
  * range lies below it. */
 #define BELOW_SHARE 0.75
-/* usual.h */
+/* default_prior.h */
 #define RATE_LENGTH_OCTAVES 5.0
 
 static const struct {
@@ -60,7 +60,7 @@ static bool is_open(const struct esp_study *study, const struct esp_axis *axis, 
     }
 }
 
-void esp_usual_make(struct esp_usual *usual, const struct esp_space *space)
+void esp_default_prior_make(struct esp_default_prior *usual, const struct esp_space *space)
 {
     const struct esp_study *study = space->study;
     usual->count = 0;
@@ -76,13 +76,13 @@ void esp_usual_make(struct esp_usual *usual, const struct esp_space *space)
         double middle = esp_space_coordinate(space, at, known[i].value);
         double beyond = esp_space_coordinate(space, at, known[i].beyond);
         if (middle > axis->low && middle < axis->high) {
-            usual->axes[usual->count++] = (struct esp_usual_axis){
+            usual->axes[usual->count++] = (struct esp_default_prior_axis){
                 .axis = at, .most = known[i].most, .at = middle, .width = beyond - middle};
         }
     }
 }
 
-double esp_usual_length(const struct esp_space *space, int axis)
+double esp_default_prior_length(const struct esp_space *space, int axis)
 {
     const struct esp_study *study = space->study;
     const struct esp_axis *a = &space->axes[axis];
@@ -93,7 +93,8 @@ double esp_usual_length(const struct esp_space *space, int axis)
 }
 
 /* Of the normal around `at` between the ends, by the share u of its mass. */
-static double between(const struct esp_usual_axis *usual, double low, double high, double u)
+static double
+between(const struct esp_default_prior_axis *usual, double low, double high, double u)
 {
     double from = esp_normal_p((low - usual->at) / usual->width);
     double to = esp_normal_p((high - usual->at) / usual->width);
@@ -101,7 +102,8 @@ static double between(const struct esp_usual_axis *usual, double low, double hig
     return fmin(fmax(usual->at + usual->width * z, low), high);
 }
 
-static double draw(const struct esp_usual_axis *usual, const struct esp_axis *axis, double u)
+static double
+draw(const struct esp_default_prior_axis *usual, const struct esp_axis *axis, double u)
 {
     if (!usual->most) {
         return between(usual, axis->low, axis->high, u);
@@ -113,16 +115,16 @@ static double draw(const struct esp_usual_axis *usual, const struct esp_axis *ax
     return between(usual, usual->at, axis->high, (u - below) / (1 - below));
 }
 
-void esp_usual_draw(const struct esp_usual *usual,
-                    const struct esp_space *space,
-                    const double *u,
-                    double *drawn)
+void esp_default_prior_draw(const struct esp_default_prior *usual,
+                            const struct esp_space *space,
+                            const double *u,
+                            double *drawn)
 {
     double x[ESP_PARAMS_MAX];
     esp_space_uniform(space, u, drawn);
     esp_space_place(space, drawn, x);
     for (int i = 0; i < usual->count; i++) {
-        const struct esp_usual_axis *a = &usual->axes[i];
+        const struct esp_default_prior_axis *a = &usual->axes[i];
         x[a->axis] = draw(a, &space->axes[a->axis], u[a->axis]);
     }
     esp_space_draw(space, x, drawn);

@@ -16,37 +16,37 @@
  * Only ranges that hold the usual value are drawn from in this way: one that leaves it out was
  * chosen by somebody who knew better. That a default is worth more than a uniform draw is what
  * PriorBand rests on (Mallik et al., arXiv 2306.12370). */
-#ifndef ESPALIER_SEARCH_USUAL_H
-#define ESPALIER_SEARCH_USUAL_H
+#ifndef ESPALIER_SEARCH_DEFAULT_PRIOR_H
+#define ESPALIER_SEARCH_DEFAULT_PRIOR_H
 
 #include "space.h"
 
-struct esp_usual_axis {
+struct esp_default_prior_axis {
     int axis;     /* of the space */
     bool most;    /* any value up to `at` is as good; otherwise it is the middle */
     double at;    /* a coordinate */
     double width; /* one σ around it, of `most` above it */
 };
 
-struct esp_usual {
-    struct esp_usual_axis axes[ESP_PARAMS_MAX];
+struct esp_default_prior {
+    struct esp_default_prior_axis axes[ESP_PARAMS_MAX];
     int count;
 };
 
 /* None when the study's `prior` is none or a centre of the user's own. */
-void esp_usual_make(struct esp_usual *usual, const struct esp_space *space);
+void esp_default_prior_make(struct esp_default_prior *usual, const struct esp_space *space);
 
 /* By how many octaves Adam's learning rates must differ for their losses to: 5, however wide
  * the range (fits to the finished losses of seven studies of 1000 settings over 30 octaves, two
  * of them TaskSet's: 4 to 7). INFINITY: nothing is known of this axis, or `prior` is one of
  * those above. */
-double esp_usual_length(const struct esp_space *space, int axis);
+double esp_default_prior_length(const struct esp_space *space, int axis);
 
 /* Drawn values from u in (0, 1) per axis of the space: usual ones where there are such, else
  * as esp_space_uniform. */
-void esp_usual_draw(const struct esp_usual *usual,
-                    const struct esp_space *space,
-                    const double *u,
-                    double *drawn);
+void esp_default_prior_draw(const struct esp_default_prior *usual,
+                            const struct esp_space *space,
+                            const double *u,
+                            double *drawn);
 
 #endif

@@ -1,6 +1,6 @@
 /* Repeats take trial numbers; samplers never see them. */
-#include "search/renumber.h"
 #include "search/sampler.h"
+#include "search/setting_numbers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,21 +13,22 @@
 static void trials_and_settings_map_both_ways(void **state)
 {
     (void)state;
-    struct esp_renumber map = {0};
+    struct esp_setting_numbers map = {0};
     const uint32_t repeats[] = {4, 5, 9};
     const int64_t settings[] = {0, 1, 2, 3, -1, -1, 4, 5, 6, -1, 7, 8};
-    assert_int_equal(esp_renumber_trial(&map, 17), 17);
+    assert_int_equal(esp_setting_numbers_to_trial(&map, 17), 17);
     for (int i = 0; i < 3; i++) {
-        esp_renumber_repeat(&map, repeats[i]);
+        esp_setting_numbers_add_repeat(&map, repeats[i]);
     }
     for (uint32_t trial = 0; trial < 12; trial++) {
-        assert_int_equal(esp_renumber_is_repeat(&map, trial), settings[trial] < 0);
+        assert_int_equal(esp_setting_numbers_is_repeat(&map, trial), settings[trial] < 0);
         if (settings[trial] >= 0) {
-            assert_int_equal(esp_renumber_setting(&map, trial), settings[trial]);
-            assert_int_equal(esp_renumber_trial(&map, (uint32_t)settings[trial]), trial);
+            assert_int_equal(esp_setting_numbers_to_setting(&map, trial), settings[trial]);
+            assert_int_equal(esp_setting_numbers_to_trial(&map, (uint32_t)settings[trial]),
+                             trial);
         }
     }
-    esp_renumber_release(&map);
+    esp_setting_numbers_release(&map);
 }
 
 /* Twelve settings drawn with, and without, repeats in between. */

@@ -3,16 +3,16 @@
  * Priorities are a hash of the trial's number: the shape is a function of the contents alone,
  * and adversarial orders of insertion cost nothing. Recursion is as deep as the tree: for
  * ESP_TRIALS_MAX = 2^20 entries about 2 ln n = 28 levels are expected, 100 never seen. */
-#include "ranking.h"
+#include "loss_ranking.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 
-#define ESP_RANKING_NIL UINT32_MAX
+#define ESP_LOSS_RANKING_NIL UINT32_MAX
 
-struct esp_ranking_node {
+struct esp_loss_ranking_node {
     double loss;
     uint32_t trial;
     uint32_t priority;
@@ -32,36 +32,37 @@ static double ordered(double loss)
     return isnan(loss) ? INFINITY : loss;
 }
 
-static bool before(double loss, uint32_t trial, const struct esp_ranking_node *node)
+static bool before(double loss, uint32_t trial, const struct esp_loss_ranking_node *node)
 {
     return loss < node->loss || (loss == node->loss && trial < node->trial);
 }
 
-static uint32_t size_of(const struct esp_ranking *ranking, uint32_t node)
+static uint32_t size_of(const struct esp_loss_ranking *ranking, uint32_t node)
 {
-    return node == ESP_RANKING_NIL ? 0 : ranking->nodes[node].size;
+    return node == ESP_LOSS_RANKING_NIL ? 0 : ranking->nodes[node].size;
 }
 
-static void resize(struct esp_ranking *ranking, uint32_t node)
+static void resize(struct esp_loss_ranking *ranking, uint32_t node)
 {
-    struct esp_ranking_node *n = &ranking->nodes[node];
+    struct esp_loss_ranking_node *n = &ranking->nodes[node];
     n->size = 1 + size_of(ranking, n->left) + size_of(ranking, n->right);
 }
 
-void esp_ranking_init(struct esp_ranking *ranking)
+void esp_loss_ranking_init(struct esp_loss_ranking *ranking)
 {
-    *ranking = (struct esp_ranking){.root = ESP_RANKING_NIL, .free = ESP_RANKING_NIL};
+    *ranking =
+        (struct esp_loss_ranking){.root = ESP_LOSS_RANKING_NIL, .free = ESP_LOSS_RANKING_NIL};
 }
 
-void esp_ranking_release(struct esp_ranking *ranking)
+void esp_loss_ranking_release(struct esp_loss_ranking *ranking)
 {
     free(ranking->nodes);
-    esp_ranking_init(ranking);
+    esp_loss_ranking_init(ranking);
 }
 
-static uint32_t take_node(struct esp_ranking *ranking)
+static uint32_t take_node(struct esp_loss_ranking *ranking)
 {
-    if (ranking->free != ESP_RANKING_NIL) {
+    if (ranking->free != ESP_LOSS_RANKING_NIL) {
         uint32_t node = ranking->free;
         ranking->free = ranking->nodes[node].left;
         return node;
@@ -76,18 +77,18 @@ static uint32_t take_node(struct esp_ranking *ranking)
 }
 
 /* Splits `node` into what comes before (loss, trial) and the rest. */
-static void split(struct esp_ranking *ranking,
+static void split(struct esp_loss_ranking *ranking,
                   uint32_t node,
                   double loss,
                   uint32_t trial,
                   uint32_t *low,
                   uint32_t *high)
 {
-    if (node == ESP_RANKING_NIL) {
-        *low = *high = ESP_RANKING_NIL;
+    if (node == ESP_LOSS_RANKING_NIL) {
+        *low = *high = ESP_LOSS_RANKING_NIL;
         return;
     }
-    struct esp_ranking_node *n = &ranking->nodes[node];
+    struct esp_loss_ranking_node *n = &ranking->nodes[node];
     if (before(loss, trial, n)) {
         split(ranking, n->left, loss, trial, low, &n->left);
         *high = node;
@@ -98,15 +99,15 @@ static void split(struct esp_ranking *ranking,
     resize(ranking, node);
 }
 
-static uint32_t merge(struct esp_ranking *ranking, uint32_t low, uint32_t high)
+static uint32_t merge(struct esp_loss_ranking *ranking, uint32_t low, uint32_t high)
 {
-    if (low == ESP_RANKING_NIL) {
+    if (low == ESP_LOSS_RANKING_NIL) {
         return high;
     }
-    if (high == ESP_RANKING_NIL) {
+    if (high == ESP_LOSS_RANKING_NIL) {
         return low;
     }
-    struct esp_ranking_node *l = &ranking->nodes[low], *h = &ranking->nodes[high];
+    struct esp_loss_ranking_node *l = &ranking->nodes[low], *h = &ranking->nodes[high];
     if (l->priority > h->priority) {
         l->right = merge(ranking, l->right, high);
         resize(ranking, low);
@@ -117,29 +118,29 @@ static uint32_t merge(struct esp_ranking *ranking, uint32_t low, uint32_t high)
     return high;
 }
 
-void esp_ranking_insert(struct esp_ranking *ranking, double loss, uint32_t trial)
+void esp_loss_ranking_insert(struct esp_loss_ranking *ranking, double loss, uint32_t trial)
 {
     loss = ordered(loss);
     uint32_t node = take_node(ranking), low, high;
-    ranking->nodes[node] = (struct esp_ranking_node){
+    ranking->nodes[node] = (struct esp_loss_ranking_node){
         .loss = loss,
         .trial = trial,
         .priority = hash(trial),
-        .left = ESP_RANKING_NIL,
-        .right = ESP_RANKING_NIL,
+        .left = ESP_LOSS_RANKING_NIL,
+        .right = ESP_LOSS_RANKING_NIL,
         .size = 1,
     };
     split(ranking, ranking->root, loss, trial, &low, &high);
     ranking->root = merge(ranking, merge(ranking, low, node), high);
 }
 
-bool esp_ranking_erase(struct esp_ranking *ranking, double loss, uint32_t trial)
+bool esp_loss_ranking_erase(struct esp_loss_ranking *ranking, double loss, uint32_t trial)
 {
     loss = ordered(loss);
     uint32_t *link = &ranking->root;
     uint32_t path[256], depth = 0;
-    while (*link != ESP_RANKING_NIL) {
-        struct esp_ranking_node *n = &ranking->nodes[*link];
+    while (*link != ESP_LOSS_RANKING_NIL) {
+        struct esp_loss_ranking_node *n = &ranking->nodes[*link];
         if (n->loss == loss && n->trial == trial) {
             break;
         }
@@ -147,7 +148,7 @@ bool esp_ranking_erase(struct esp_ranking *ranking, double loss, uint32_t trial)
         path[depth++] = *link;
         link = before(loss, trial, n) ? &n->left : &n->right;
     }
-    if (*link == ESP_RANKING_NIL) {
+    if (*link == ESP_LOSS_RANKING_NIL) {
         return false;
     }
     uint32_t node = *link;
@@ -160,17 +161,18 @@ bool esp_ranking_erase(struct esp_ranking *ranking, double loss, uint32_t trial)
     return true;
 }
 
-uint32_t esp_ranking_count(const struct esp_ranking *ranking)
+uint32_t esp_loss_ranking_count(const struct esp_loss_ranking *ranking)
 {
     return size_of(ranking, ranking->root);
 }
 
-uint32_t esp_ranking_rank(const struct esp_ranking *ranking, double loss, uint32_t trial)
+uint32_t
+esp_loss_ranking_rank(const struct esp_loss_ranking *ranking, double loss, uint32_t trial)
 {
     loss = ordered(loss);
     uint32_t rank = 1, node = ranking->root;
-    while (node != ESP_RANKING_NIL) {
-        const struct esp_ranking_node *n = &ranking->nodes[node];
+    while (node != ESP_LOSS_RANKING_NIL) {
+        const struct esp_loss_ranking_node *n = &ranking->nodes[node];
         if (n->loss < loss || (n->loss == loss && n->trial < trial)) {
             rank += size_of(ranking, n->left) + 1;
             node = n->right;
@@ -181,17 +183,18 @@ uint32_t esp_ranking_rank(const struct esp_ranking *ranking, double loss, uint32
     return rank;
 }
 
-struct esp_ranking_entry esp_ranking_at(const struct esp_ranking *ranking, uint32_t rank)
+struct esp_loss_ranking_entry esp_loss_ranking_at(const struct esp_loss_ranking *ranking,
+                                                  uint32_t rank)
 {
-    assert(rank >= 1 && rank <= esp_ranking_count(ranking));
+    assert(rank >= 1 && rank <= esp_loss_ranking_count(ranking));
     uint32_t node = ranking->root;
     for (;;) {
-        const struct esp_ranking_node *n = &ranking->nodes[node];
+        const struct esp_loss_ranking_node *n = &ranking->nodes[node];
         uint32_t left = size_of(ranking, n->left);
         if (rank <= left) {
             node = n->left;
         } else if (rank == left + 1) {
-            return (struct esp_ranking_entry){.loss = n->loss, .trial = n->trial};
+            return (struct esp_loss_ranking_entry){.loss = n->loss, .trial = n->trial};
         } else {
             rank -= left + 1;
             node = n->right;

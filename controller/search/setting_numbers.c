@@ -1,15 +1,15 @@
-#include "renumber.h"
+#include "setting_numbers.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-void esp_renumber_release(struct esp_renumber *map)
+void esp_setting_numbers_release(struct esp_setting_numbers *map)
 {
     free(map->repeats);
-    *map = (struct esp_renumber){0};
+    *map = (struct esp_setting_numbers){0};
 }
 
-void esp_renumber_repeat(struct esp_renumber *map, uint32_t trial)
+void esp_setting_numbers_add_repeat(struct esp_setting_numbers *map, uint32_t trial)
 {
     assert(map->count == 0 || map->repeats[map->count - 1] < trial);
     if (map->count == map->capacity) {
@@ -21,7 +21,7 @@ void esp_renumber_repeat(struct esp_renumber *map, uint32_t trial)
 }
 
 /* How many repeats have a number below `trial`. */
-static uint32_t below(const struct esp_renumber *map, uint32_t trial)
+static uint32_t below(const struct esp_setting_numbers *map, uint32_t trial)
 {
     uint32_t low = 0, high = map->count;
     while (low < high) {
@@ -35,19 +35,19 @@ static uint32_t below(const struct esp_renumber *map, uint32_t trial)
     return low;
 }
 
-bool esp_renumber_is_repeat(const struct esp_renumber *map, uint32_t trial)
+bool esp_setting_numbers_is_repeat(const struct esp_setting_numbers *map, uint32_t trial)
 {
     uint32_t at = below(map, trial);
     return at < map->count && map->repeats[at] == trial;
 }
 
-uint32_t esp_renumber_setting(const struct esp_renumber *map, uint32_t trial)
+uint32_t esp_setting_numbers_to_setting(const struct esp_setting_numbers *map, uint32_t trial)
 {
     return trial - below(map, trial);
 }
 
 /* Repeat k lies before setting s when repeats[k] - k <= s, which grows with k. */
-uint32_t esp_renumber_trial(const struct esp_renumber *map, uint32_t setting)
+uint32_t esp_setting_numbers_to_trial(const struct esp_setting_numbers *map, uint32_t setting)
 {
     uint32_t low = 0, high = map->count;
     while (low < high) {

@@ -12,17 +12,17 @@
  * The searched parameters and the trainer are the study's own, from its text in the ledger;
  * distances are taken in [0, 1] of each parameter's distribution, and between choices in
  * octaves when they are numbers that span a factor of four, as the samplers do. */
-#ifndef ESPALIER_REPLAY_RECORDED_H
-#define ESPALIER_REPLAY_RECORDED_H
+#ifndef ESPALIER_REPLAY_RECORDED_STUDY_H
+#define ESPALIER_REPLAY_RECORDED_STUDY_H
 
 #include "table.h"
 
 /* Whether a path means a recorded study rather than a table: a folder, or a database. */
-bool esp_recorded_is(const char *path);
+bool esp_recorded_study_exists(const char *path);
 
 /* Reads the study in `path`, a folder or its study.db. -ENOENT without a ledger, -EINVAL for
  * another program's, for one without reports or without a trial at its horizon, for trials
  * whose horizons cannot be compared; the words name the file and the remedy. */
-int esp_recorded_read(const char *path, struct esp_table *table, struct esp_error *error);
+int esp_recorded_study_read(const char *path, struct esp_table *table, struct esp_error *error);
 
 #endif

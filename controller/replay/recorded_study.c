@@ -1,4 +1,4 @@
-#include "recorded.h"
+#include "recorded_study.h"
 
 #include "store/reader.h"
 #include "study/study.h"
@@ -49,7 +49,7 @@ static const char *last_part(const char *path)
     return slash ? slash + 1 : path;
 }
 
-bool esp_recorded_is(const char *path)
+bool esp_recorded_study_exists(const char *path)
 {
     struct stat status;
     if (strcmp(last_part(path), ledger_name) == 0) {
@@ -412,7 +412,7 @@ static int read_snapshot(struct record *record, struct esp_reader *reader)
     return rc == 0 ? finish(record) : rc;
 }
 
-int esp_recorded_read(const char *path, struct esp_table *table, struct esp_error *error)
+int esp_recorded_study_read(const char *path, struct esp_table *table, struct esp_error *error)
 {
     char folder[ESP_PATH_MAX];
     struct esp_reader *reader = NULL;

@@ -1,4 +1,4 @@
-#include "law.h"
+#include "scaling_law.h"
 
 #include <math.h>
 #include <string.h>
@@ -27,7 +27,8 @@ static double model_parameters(const struct esp_study *study)
     return study->builtin ? 12.0 * (double)study->trainer.layers * width * width : 0;
 }
 
-static void add_axis(struct esp_law *law, int axis, double at, double curvature, double width)
+static void
+add_axis(struct esp_scaling_law *law, int axis, double at, double curvature, double width)
 {
     int i = law->count++;
     law->axes[i] = axis;
@@ -36,7 +37,7 @@ static void add_axis(struct esp_law *law, int axis, double at, double curvature,
     law->width[i] = width;
 }
 
-static void make_step_law(struct esp_law *law, const struct esp_space *space)
+static void make_step_law(struct esp_scaling_law *law, const struct esp_space *space)
 {
     const struct esp_study *study = space->study;
     double n = model_parameters(study), d = (double)study->trainer.tokens;
@@ -75,7 +76,7 @@ static void make_step_law(struct esp_law *law, const struct esp_space *space)
     law->active = law->count > 0;
 }
 
-static void make_center(struct esp_law *law, const struct esp_space *space)
+static void make_center(struct esp_scaling_law *law, const struct esp_space *space)
 {
     const struct esp_study *study = space->study;
     double width = study->prior.width > 0 ? study->prior.width : WIDTH_MATCHED;
@@ -96,7 +97,7 @@ static void make_center(struct esp_law *law, const struct esp_space *space)
 
 /* A bowl whose bottom may be anywhere; `width` is half the range. In many dimensions too few
  * bottoms could be tried, and few of them would matter. */
-static void make_generic(struct esp_law *law, const struct esp_space *space)
+static void make_generic(struct esp_scaling_law *law, const struct esp_space *space)
 {
     for (int i = 0; i < space->count; i++) {
         const struct esp_axis *axis = &space->axes[i];
@@ -109,7 +110,7 @@ static void make_generic(struct esp_law *law, const struct esp_space *space)
     law->active = law->count > 0 && space->count <= GENERIC_AXES_MAX;
 }
 
-void esp_law_make(struct esp_law *law, const struct esp_space *space)
+void esp_scaling_law_make(struct esp_scaling_law *law, const struct esp_space *space)
 {
     memset(law, 0, sizeof *law);
     switch (space->study->prior.kind) {
@@ -130,7 +131,8 @@ void esp_law_make(struct esp_law *law, const struct esp_space *space)
     }
 }
 
-double esp_law_rise(const struct esp_law *law, const double *x, const double *shift)
+double
+esp_scaling_law_rise(const struct esp_scaling_law *law, const double *x, const double *shift)
 {
     double sum = 0, away[ESP_PARAMS_MAX];
     for (int i = 0; i < law->count; i++) {

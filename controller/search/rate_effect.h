@@ -20,12 +20,12 @@
  * Tissue et al. 2024 (arXiv 2408.11029), whose own form needs the annealing to have been seen.
  *
  * The schedule is the study's; one whose type, decay or floor is searched is not known here. */
-#ifndef ESPALIER_SEARCH_ANNEAL_H
-#define ESPALIER_SEARCH_ANNEAL_H
+#ifndef ESPALIER_SEARCH_RATE_EFFECT_H
+#define ESPALIER_SEARCH_RATE_EFFECT_H
 
 #include "space.h"
 
-struct esp_anneal {
+struct esp_rate_effect {
     bool active;
     int rate_axis, batch_axis; /* -1: not searched */
     double middle;             /* ρ in the middle of the space: ρ is told relative to it */
@@ -34,31 +34,34 @@ struct esp_anneal {
 };
 
 /* Inactive when the rate is not searched in octaves, or it is not known how it goes on. */
-void esp_anneal_make(struct esp_anneal *anneal, const struct esp_space *space);
+void esp_rate_effect_make(struct esp_rate_effect *anneal, const struct esp_space *space);
 
 /* √(s(t) − s(T)) at a share of the horizon in [0, 1]; during warm-up as at its end. */
-double esp_anneal_left(const struct esp_anneal *anneal, double share);
+double esp_rate_effect_annealing_left(const struct esp_rate_effect *anneal, double share);
 
 /* ρ of a place, in octaves above the middle of the space; 0 when inactive. */
-double esp_anneal_height(const struct esp_anneal *anneal, const double *x);
+double esp_rate_effect_log_rate(const struct esp_rate_effect *anneal, const double *x);
 
 /* What goes by between two shares of the horizon, times ρ, and 700/N for the lag: within four
  * octaves either way, for rates further down lag by no more. */
-struct esp_anneal_stretch {
+struct esp_rate_effect_span {
     double annealed, lag;
 };
-struct esp_anneal_stretch
-esp_anneal_between(const struct esp_anneal *anneal, double height, double from, double to);
+struct esp_rate_effect_span esp_rate_effect_between(const struct esp_rate_effect *anneal,
+                                                    double height,
+                                                    double from,
+                                                    double to);
 
 /* κ and λ by least squares, with a prior worth a few trials. All 0: nothing seen. */
-struct esp_anneal_seen {
+struct esp_rate_effect_fit {
     double xx, xz, zz, xy, zy; /* x annealed, z lag, y fall */
 };
 /* `fall`: by how much more the loss fell than a middling trial's, as a share of it. */
-void esp_anneal_see(struct esp_anneal_seen *seen,
-                    struct esp_anneal_stretch stretch,
-                    double fall);
+void esp_rate_effect_learn(struct esp_rate_effect_fit *seen,
+                           struct esp_rate_effect_span stretch,
+                           double fall);
 /* The fall that is expected, as a share of the loss. */
-double esp_anneal_fall(const struct esp_anneal_seen *seen, struct esp_anneal_stretch stretch);
+double esp_rate_effect_decrease(const struct esp_rate_effect_fit *seen,
+                                struct esp_rate_effect_span stretch);
 
 #endif

@@ -1,6 +1,6 @@
 /* The ordered set against a plain array, under random inserts and erasures. */
+#include "search/loss_ranking.h"
 #include "search/quantile.h"
-#include "search/ranking.h"
 
 #include <espalier/random.h>
 
@@ -18,7 +18,7 @@
 
 static int by_loss_then_trial(const void *a, const void *b)
 {
-    const struct esp_ranking_entry *x = a, *y = b;
+    const struct esp_loss_ranking_entry *x = a, *y = b;
     if (x->loss != y->loss) {
         return x->loss < y->loss ? -1 : 1;
     }
@@ -28,51 +28,52 @@ static int by_loss_then_trial(const void *a, const void *b)
 static void ranks_equal_those_of_a_sorted_array(void **state)
 {
     (void)state;
-    struct esp_ranking ranking;
-    struct esp_ranking_entry plain[600];
+    struct esp_loss_ranking ranking;
+    struct esp_loss_ranking_entry plain[600];
     int count = 0;
-    esp_ranking_init(&ranking);
+    esp_loss_ranking_init(&ranking);
     for (uint32_t i = 0; i < 2000; i++) {
         struct esp_random_block r = esp_random_at(1, i, ESP_RANDOM_SIMULATION, 0);
         if (count == 600 || (count > 0 && r.word[0] % 3 == 0)) {
             int at = (int)(r.word[1] % (uint32_t)count);
-            assert_true(esp_ranking_erase(&ranking, plain[at].loss, plain[at].trial));
-            assert_false(esp_ranking_erase(&ranking, plain[at].loss, plain[at].trial));
+            assert_true(esp_loss_ranking_erase(&ranking, plain[at].loss, plain[at].trial));
+            assert_false(esp_loss_ranking_erase(&ranking, plain[at].loss, plain[at].trial));
             plain[at] = plain[--count];
         } else {
             /* Few values, so that there are many ties; one of them is NaN. */
             double loss = r.word[1] % 20 == 0 ? NAN : (double)(r.word[1] % 20);
-            esp_ranking_insert(&ranking, loss, i);
-            plain[count++] =
-                (struct esp_ranking_entry){.loss = isnan(loss) ? INFINITY : loss, .trial = i};
+            esp_loss_ranking_insert(&ranking, loss, i);
+            plain[count++] = (struct esp_loss_ranking_entry){
+                .loss = isnan(loss) ? INFINITY : loss, .trial = i};
         }
-        assert_int_equal(esp_ranking_count(&ranking), count);
+        assert_int_equal(esp_loss_ranking_count(&ranking), count);
         if (i % 50 == 0) {
-            struct esp_ranking_entry sorted[600];
+            struct esp_loss_ranking_entry sorted[600];
             memcpy(sorted, plain, sizeof sorted);
             qsort(sorted, (size_t)count, sizeof *sorted, by_loss_then_trial);
             for (int k = 0; k < count; k++) {
-                struct esp_ranking_entry e = esp_ranking_at(&ranking, (uint32_t)k + 1);
+                struct esp_loss_ranking_entry e =
+                    esp_loss_ranking_at(&ranking, (uint32_t)k + 1);
                 assert_true(e.loss == sorted[k].loss && e.trial == sorted[k].trial);
-                assert_int_equal(esp_ranking_rank(&ranking, e.loss, e.trial), k + 1);
+                assert_int_equal(esp_loss_ranking_rank(&ranking, e.loss, e.trial), k + 1);
             }
         }
     }
-    esp_ranking_release(&ranking);
+    esp_loss_ranking_release(&ranking);
 }
 
 static void an_absent_pair_has_the_rank_it_would_get(void **state)
 {
     (void)state;
-    struct esp_ranking ranking;
-    esp_ranking_init(&ranking);
-    esp_ranking_insert(&ranking, 2, 5);
-    esp_ranking_insert(&ranking, 4, 6);
-    assert_int_equal(esp_ranking_rank(&ranking, 1, 0), 1);
-    assert_int_equal(esp_ranking_rank(&ranking, 2, 4), 1);
-    assert_int_equal(esp_ranking_rank(&ranking, 2, 6), 2);
-    assert_int_equal(esp_ranking_rank(&ranking, NAN, 0), 3);
-    esp_ranking_release(&ranking);
+    struct esp_loss_ranking ranking;
+    esp_loss_ranking_init(&ranking);
+    esp_loss_ranking_insert(&ranking, 2, 5);
+    esp_loss_ranking_insert(&ranking, 4, 6);
+    assert_int_equal(esp_loss_ranking_rank(&ranking, 1, 0), 1);
+    assert_int_equal(esp_loss_ranking_rank(&ranking, 2, 4), 1);
+    assert_int_equal(esp_loss_ranking_rank(&ranking, 2, 6), 2);
+    assert_int_equal(esp_loss_ranking_rank(&ranking, NAN, 0), 3);
+    esp_loss_ranking_release(&ranking);
 }
 
 static int by_number(const void *a, const void *b)

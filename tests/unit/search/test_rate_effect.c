@@ -42,12 +42,12 @@ static void rates_under(enum esp_schedule_type schedule)
                                          .choice_count = 3};
 }
 
-static struct esp_anneal made(void)
+static struct esp_rate_effect made(void)
 {
     static struct esp_space space;
-    struct esp_anneal anneal;
+    struct esp_rate_effect anneal;
     esp_space_make(&space, &study);
-    esp_anneal_make(&anneal, &space);
+    esp_rate_effect_make(&anneal, &space);
     return anneal;
 }
 
@@ -55,32 +55,38 @@ static void what_is_left_follows_each_schedule(void **state)
 {
     (void)state;
     rates_under(ESP_SCHEDULE_LINEAR);
-    struct esp_anneal a = made();
+    struct esp_rate_effect a = made();
     assert_true(a.active);
-    assert_near(esp_anneal_left(&a, 0.05), sqrt(0.9), 1e-9); /* warm-up counts as its end */
-    assert_near(esp_anneal_left(&a, 0.1), sqrt(0.9), 1e-9);
-    assert_near(esp_anneal_left(&a, 0.55), sqrt(0.45), 1e-9); /* half of what follows warm-up */
-    assert_near(esp_anneal_left(&a, 1), 0, 1e-9);
+    assert_near(esp_rate_effect_annealing_left(&a, 0.05),
+                sqrt(0.9),
+                1e-9); /* warm-up counts as its end */
+    assert_near(esp_rate_effect_annealing_left(&a, 0.1), sqrt(0.9), 1e-9);
+    assert_near(esp_rate_effect_annealing_left(&a, 0.55),
+                sqrt(0.45),
+                1e-9); /* half of what follows warm-up */
+    assert_near(esp_rate_effect_annealing_left(&a, 1), 0, 1e-9);
     rates_under(ESP_SCHEDULE_COSINE);
     a = made();
-    assert_near(esp_anneal_left(&a, 0.55), sqrt(0.45), 1e-9);
-    assert_near(esp_anneal_left(&a, 0.1 + 0.9 / 3), sqrt(0.9 * 0.75), 1e-9);
+    assert_near(esp_rate_effect_annealing_left(&a, 0.55), sqrt(0.45), 1e-9);
+    assert_near(esp_rate_effect_annealing_left(&a, 0.1 + 0.9 / 3), sqrt(0.9 * 0.75), 1e-9);
     rates_under(ESP_SCHEDULE_WSD);
     a = made();
-    assert_near(esp_anneal_left(&a, 0.1 + 0.9 * 0.75), sqrt(0.9), 1e-9); /* the decay begins */
-    assert_near(esp_anneal_left(&a, 0.1 + 0.9 * 0.875), sqrt(0.45), 1e-9);
+    assert_near(esp_rate_effect_annealing_left(&a, 0.1 + 0.9 * 0.75),
+                sqrt(0.9),
+                1e-9); /* the decay begins */
+    assert_near(esp_rate_effect_annealing_left(&a, 0.1 + 0.9 * 0.875), sqrt(0.45), 1e-9);
     rates_under(ESP_SCHEDULE_INVERSE_SQRT);
     a = made();
-    assert_near(esp_anneal_left(&a, 0.4), sqrt(0.5 - sqrt(0.1)), 1e-9);
+    assert_near(esp_rate_effect_annealing_left(&a, 0.4), sqrt(0.5 - sqrt(0.1)), 1e-9);
 }
 
 static void a_rate_that_never_falls_owes_nothing_to_annealing(void **state)
 {
     (void)state;
     rates_under(ESP_SCHEDULE_CONSTANT);
-    struct esp_anneal a = made();
-    assert_near(esp_anneal_left(&a, 0.2), 0, 1e-9);
-    struct esp_anneal_stretch rest = esp_anneal_between(&a, 2, 0.2, 1);
+    struct esp_rate_effect a = made();
+    assert_near(esp_rate_effect_annealing_left(&a, 0.2), 0, 1e-9);
+    struct esp_rate_effect_span rest = esp_rate_effect_between(&a, 2, 0.2, 1);
     assert_near(rest.annealed, 0, 1e-9);
     assert_near(rest.lag, a.lag * 2 * 4, 1e-9); /* but a lower rate has still to catch up */
 }
@@ -119,23 +125,23 @@ static void a_stretch_is_what_goes_by_times_the_height(void **state)
 {
     (void)state;
     rates_under(ESP_SCHEDULE_LINEAR);
-    struct esp_anneal a = made();
-    struct esp_anneal_stretch first = esp_anneal_between(&a, -1.5, 0.05, 0.25);
-    struct esp_anneal_stretch second = esp_anneal_between(&a, -1.5, 0.25, 1);
+    struct esp_rate_effect a = made();
+    struct esp_rate_effect_span first = esp_rate_effect_between(&a, -1.5, 0.05, 0.25);
+    struct esp_rate_effect_span second = esp_rate_effect_between(&a, -1.5, 0.25, 1);
     assert_near(first.annealed + second.annealed, -1.5 * sqrt(0.9), 1e-9);
     assert_near(first.lag, a.lag * -1.5 * (20 - 4), 1e-9);
     assert_near(second.lag, a.lag * -1.5 * 3, 1e-9);
     /* Rates far down lag as those four octaves down, and nothing is told before a 64th. */
-    assert_near(esp_anneal_between(&a, -9, 0.25, 1).lag, a.lag * -4 * 3, 1e-9);
-    assert_near(esp_anneal_between(&a, -9, 0.25, 1).annealed, 6 * second.annealed, 1e-9);
-    assert_near(esp_anneal_between(&a, 1, 0, 1).lag, a.lag * 63, 1e-9);
+    assert_near(esp_rate_effect_between(&a, -9, 0.25, 1).lag, a.lag * -4 * 3, 1e-9);
+    assert_near(esp_rate_effect_between(&a, -9, 0.25, 1).annealed, 6 * second.annealed, 1e-9);
+    assert_near(esp_rate_effect_between(&a, 1, 0, 1).lag, a.lag * 63, 1e-9);
 }
 
 /* What is annealed and what is caught up come together. */
-static struct esp_anneal_stretch correlated(int i)
+static struct esp_rate_effect_span correlated(int i)
 {
     double annealed = 0.1 * (i % 7 - 3);
-    return (struct esp_anneal_stretch){annealed, 20 * annealed + i % 11 - 5};
+    return (struct esp_rate_effect_span){annealed, 20 * annealed + i % 11 - 5};
 }
 
 /* Both terms come out of what was seen, whatever was believed before; and nothing is believed
@@ -143,22 +149,23 @@ static struct esp_anneal_stretch correlated(int i)
 static void both_terms_are_learnt(void **state)
 {
     (void)state;
-    struct esp_anneal_seen seen = {0};
-    struct esp_anneal_stretch annealed = {.annealed = 1}, lag = {.lag = 1};
-    double before[2] = {esp_anneal_fall(&seen, annealed), esp_anneal_fall(&seen, lag)};
+    struct esp_rate_effect_fit seen = {0};
+    struct esp_rate_effect_span annealed = {.annealed = 1}, lag = {.lag = 1};
+    double before[2] = {esp_rate_effect_decrease(&seen, annealed),
+                        esp_rate_effect_decrease(&seen, lag)};
     assert_true(before[0] > 0 && before[1] < 0);
     for (int i = 0; i < 40000; i++) {
-        struct esp_anneal_stretch s = correlated(i);
-        esp_anneal_see(&seen, s, 0.03 * s.annealed - 0.003 * s.lag);
+        struct esp_rate_effect_span s = correlated(i);
+        esp_rate_effect_learn(&seen, s, 0.03 * s.annealed - 0.003 * s.lag);
     }
-    assert_near(esp_anneal_fall(&seen, annealed), 0.03, 2e-3);
-    assert_near(esp_anneal_fall(&seen, lag), -0.003, 2e-4);
+    assert_near(esp_rate_effect_decrease(&seen, annealed), 0.03, 2e-3);
+    assert_near(esp_rate_effect_decrease(&seen, lag), -0.003, 2e-4);
     for (int i = 0; i < 400000; i++) {
-        struct esp_anneal_stretch s = correlated(i);
-        esp_anneal_see(&seen, s, 9 * s.annealed - 9 * s.lag);
+        struct esp_rate_effect_span s = correlated(i);
+        esp_rate_effect_learn(&seen, s, 9 * s.annealed - 9 * s.lag);
     }
-    assert_near(esp_anneal_fall(&seen, annealed), 4 * before[0], 1e-9);
-    assert_near(esp_anneal_fall(&seen, lag), 6 * before[1], 1e-9);
+    assert_near(esp_rate_effect_decrease(&seen, annealed), 4 * before[0], 1e-9);
+    assert_near(esp_rate_effect_decrease(&seen, lag), 6 * before[1], 1e-9);
 }
 
 /* Trial 0 has the lower rate of the two, trial 1 the higher. */
@@ -212,11 +219,11 @@ static void heights_are_octaves_along_the_ridge(void **state)
 {
     (void)state;
     rates_under(ESP_SCHEDULE_COSINE);
-    struct esp_anneal a = made();
+    struct esp_rate_effect a = made();
     const double middle[2] = {-9, 3}, higher[2] = {-7, 3}, larger[2] = {-9, 4};
-    assert_near(esp_anneal_height(&a, middle), 0, 1e-9);
-    assert_near(esp_anneal_height(&a, higher), 2, 1e-9);
-    assert_near(esp_anneal_height(&a, larger), -0.4, 1e-9);
+    assert_near(esp_rate_effect_log_rate(&a, middle), 0, 1e-9);
+    assert_near(esp_rate_effect_log_rate(&a, higher), 2, 1e-9);
+    assert_near(esp_rate_effect_log_rate(&a, larger), -0.4, 1e-9);
 }
 
 /* Two that stand equal at an eighth: the one with the higher rate is expected to end lower, by
@@ -282,16 +289,19 @@ static void the_law_is_found_in_the_curves(void **state)
         double height = s->trials[i].height, loss = 3 + 0.1 * (i * 7 % 5);
         for (int64_t tokens = 200; tokens <= 6400; tokens *= 2) {
             esp_surrogate_observed(s, i, tokens, loss);
-            struct esp_anneal_stretch step =
-                esp_anneal_between(&s->anneal, height, tokens / 6400., tokens / 3200.);
+            struct esp_rate_effect_span step =
+                esp_rate_effect_between(&s->anneal, height, tokens / 6400., tokens / 3200.);
             loss -= 0.05 + loss * (kappa * step.annealed - lambda * step.lag);
         }
         esp_surrogate_completed(s, i);
     }
     assert_near(
-        esp_anneal_fall(&s->seen, (struct esp_anneal_stretch){.annealed = 1}), kappa, 0.01);
-    assert_near(
-        esp_anneal_fall(&s->seen, (struct esp_anneal_stretch){.lag = 1}), -lambda, 0.001);
+        esp_rate_effect_decrease(&s->seen, (struct esp_rate_effect_span){.annealed = 1}),
+        kappa,
+        0.01);
+    assert_near(esp_rate_effect_decrease(&s->seen, (struct esp_rate_effect_span){.lag = 1}),
+                -lambda,
+                0.001);
     esp_surrogate_destroy(s);
 }
 

@@ -9,12 +9,12 @@
  * Without either there is still a shape to expect: losses over numbers that are searched in
  * good faith look like a bowl with its bottom somewhere in the range. `generic` says so: the
  * optimum anywhere, the rise in units of the losses' own spread. */
-#ifndef ESPALIER_SEARCH_LAW_H
-#define ESPALIER_SEARCH_LAW_H
+#ifndef ESPALIER_SEARCH_SCALING_LAW_H
+#define ESPALIER_SEARCH_SCALING_LAW_H
 
 #include "space.h"
 
-struct esp_law {
+struct esp_scaling_law {
     bool active;
     bool matched;              /* the set-up is like the one it was measured on */
     bool generic;              /* no law: a bowl somewhere */
@@ -28,10 +28,11 @@ struct esp_law {
 
 /* Inactive when the study wants none, searches none of its parameters, or its model is unknown.
  */
-void esp_law_make(struct esp_law *law, const struct esp_space *space);
+void esp_scaling_law_make(struct esp_scaling_law *law, const struct esp_space *space);
 
 /* Per cent above the optimum, when that is moved by `shift` (one number per axis of the law).
  */
-double esp_law_rise(const struct esp_law *law, const double *x, const double *shift);
+double
+esp_scaling_law_rise(const struct esp_scaling_law *law, const double *x, const double *shift);
 
 #endif

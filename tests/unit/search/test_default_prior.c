@@ -1,6 +1,6 @@
 /* Where good values usually lie, and that bayes begins there. */
+#include "search/default_prior.h"
 #include "search/sampler.h"
-#include "search/usual.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -17,7 +17,7 @@
 
 static struct esp_study study;
 static struct esp_space space;
-static struct esp_usual usual;
+static struct esp_default_prior usual;
 
 static struct esp_param *
 add(const char *name, enum esp_distribution distribution, double min, double max)
@@ -41,7 +41,7 @@ static int begin(void **state)
 static int count_of_usual(void)
 {
     esp_space_make(&space, &study);
-    esp_usual_make(&usual, &space);
+    esp_default_prior_make(&usual, &space);
     return usual.count;
 }
 
@@ -51,7 +51,7 @@ static double share_up_to(double limit)
     int found = 0;
     for (int i = 0; i < DRAWS; i++) {
         double u = (i + 0.5) / DRAWS, drawn;
-        esp_usual_draw(&usual, &space, &u, &drawn);
+        esp_default_prior_draw(&usual, &space, &u, &drawn);
         found += esp_space_number(&space, 0, drawn) <= limit;
     }
     return (double)found / DRAWS;
@@ -139,7 +139,7 @@ static void ranges_beside_the_usual_value_are_believed(void **state)
     add("momentum", ESP_UNIFORM, 0, 1);
     assert_int_equal(count_of_usual(), 0);
     double u[] = {0.1, 0.7, 0.3, 0.9}, drawn[4], uniform[4];
-    esp_usual_draw(&usual, &space, u, drawn);
+    esp_default_prior_draw(&usual, &space, u, drawn);
     esp_space_uniform(&space, u, uniform);
     for (int i = 0; i < 4; i++) {
         assert_near(drawn[i], uniform[i], 1e-9);
@@ -189,24 +189,25 @@ static void adam_s_learning_rates_are_told_apart_by_octaves(void **state)
     study.builtin = true;
     study.trainer.optimizer = ESP_OPTIMIZER_ADAMW;
     esp_space_make(&space, &study);
-    assert_true(esp_usual_length(&space, 0) == 5 && isinf(esp_usual_length(&space, 1)));
+    assert_true(esp_default_prior_length(&space, 0) == 5 &&
+                isinf(esp_default_prior_length(&space, 1)));
     study.ablate = ESP_ABLATE_PRIOR;
-    assert_true(isinf(esp_usual_length(&space, 0)));
+    assert_true(isinf(esp_default_prior_length(&space, 0)));
     study.ablate = 0;
     study.prior.kind = ESP_PRIOR_NONE;
     study.prior.given = true;
-    assert_true(isinf(esp_usual_length(&space, 0)));
+    assert_true(isinf(esp_default_prior_length(&space, 0)));
     study.prior.kind = ESP_PRIOR_STEP_LAW;
     strcpy(study.params[0].name, "lr");
-    assert_true(esp_usual_length(&space, 0) == 5);
+    assert_true(esp_default_prior_length(&space, 0) == 5);
     study.trainer.optimizer = ESP_OPTIMIZER_SGD;
-    assert_true(isinf(esp_usual_length(&space, 0)));
+    assert_true(isinf(esp_default_prior_length(&space, 0)));
     study.trainer.optimizer = ESP_OPTIMIZER_ADAMW;
     study.params[0].distribution = ESP_UNIFORM;
     study.params[0].min = 1;
     study.params[0].max = 2;
     esp_space_make(&space, &study);
-    assert_true(isinf(esp_usual_length(&space, 0)));
+    assert_true(isinf(esp_default_prior_length(&space, 0)));
 }
 
 static void a_linear_learning_rate_is_left_alone(void **state)

@@ -1,5 +1,5 @@
 /* A recorded study as a table: every way a record can end, and what cannot be replayed. */
-#include "replay/recorded.h"
+#include "replay/recorded_study.h"
 #include "store/store.h"
 #include "study/study.h"
 
@@ -230,7 +230,7 @@ static void each_record_ends_in_its_own_way(void **state)
         struct esp_error error = {""};
         char path[128];
         finish(&l);
-        if (esp_recorded_read(dir, &table, &error) < 0) {
+        if (esp_recorded_study_read(dir, &table, &error) < 0) {
             fail_msg("%s", error.text);
         }
         check_all(&table);
@@ -244,8 +244,8 @@ static void each_record_ends_in_its_own_way(void **state)
         esp_study_destroy(study);
         esp_table_release(&table);
         snprintf(path, sizeof path, "%s/study.db", dir);
-        assert_true(esp_recorded_is(path));
-        assert_int_equal(esp_recorded_read(path, &table, &error), 0);
+        assert_true(esp_recorded_study_exists(path));
+        assert_int_equal(esp_recorded_study_read(path, &table, &error), 0);
         esp_table_release(&table);
     }
 }
@@ -258,11 +258,11 @@ static void a_study_is_read_while_it_is_written(void **state)
     struct esp_error error = {""};
     commit(&l);
     report(&l, 5, 3, 3, 4.0); /* not committed: nobody sees it yet */
-    assert_int_equal(esp_recorded_read(dir, &table, &error), 0);
+    assert_int_equal(esp_recorded_study_read(dir, &table, &error), 0);
     check_all(&table);
     esp_table_release(&table);
     commit(&l);
-    assert_int_equal(esp_recorded_read(dir, &table, &error), 0);
+    assert_int_equal(esp_recorded_study_read(dir, &table, &error), 0);
     assert_int_equal(table.first[5] - table.first[4], 3);
     esp_table_release(&table);
     finish(&l);
@@ -272,7 +272,7 @@ static void refused(const char *path, int code, const char *words)
 {
     struct esp_table table;
     struct esp_error error = {""};
-    int rc = esp_recorded_read(path, &table, &error);
+    int rc = esp_recorded_study_read(path, &table, &error);
     if (rc != code || !strstr(error.text, words)) {
         fail_msg("%d, %s", rc, error.text);
     }
@@ -284,8 +284,8 @@ static void what_cannot_be_replayed_says_why(void **state)
     char path[128];
     snprintf(path, sizeof path, "%s/none", root);
     refused(path, -ENOENT, "there is no study here");
-    assert_false(esp_recorded_is(path));
-    assert_true(esp_recorded_is(root));
+    assert_false(esp_recorded_study_exists(path));
+    assert_true(esp_recorded_study_exists(root));
     refused(root, -ENOENT, "no study.db");
 
     struct ledger l = begin(false);
@@ -312,7 +312,7 @@ static void what_cannot_be_replayed_says_why(void **state)
     assert_non_null(file);
     fwrite("SQLite format 3", 1, 16, file);
     fclose(file);
-    assert_true(esp_recorded_is(path));
+    assert_true(esp_recorded_study_exists(path));
     refused(path, -EINVAL, "name the folder");
 }
 
