@@ -1,11 +1,12 @@
 #include "agent.h"
 
-#include "duty.h"
-#include "lock.h"
-#include "pin.h"
+#include "../system/cpu_affinity.h"
+#include "agent_id.h"
+#include "agent_lock.h"
+#include "agent_protocol.h"
 
+#include "../../proto/transport/dealer.h"
 #include <errno.h>
-#include <espalier/dealer.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 #define ENDS_MAX 64
 
 struct agent {
-    struct esp_duty duty;
+    struct esp_agent_protocol protocol;
     struct esp_dealer *dealer;
     int ends; /* epoll over the pidfds */
     int64_t heard_ms, sent_ms;
@@ -47,7 +48,7 @@ static int send_message(void *context, const struct esp_message *message)
 /* Puts every process that is not yet waited for into epoll. */
 static void watch_processes(struct agent *agent)
 {
-    struct esp_processes *processes = agent->duty.processes;
+    struct esp_processes *processes = agent->protocol.processes;
     for (size_t i = 0; i < esp_processes_count(processes); i++) {
         struct esp_process *process = esp_processes_at(processes, i);
         if (process->pidfd >= 0 && !process->watched) {
@@ -61,7 +62,7 @@ static void watch_processes(struct agent *agent)
 static void take_ends(struct agent *agent)
 {
     struct epoll_event events[ENDS_MAX];
-    struct esp_processes *processes = agent->duty.processes;
+    struct esp_processes *processes = agent->protocol.processes;
     int count;
     do {
         count = epoll_wait(agent->ends, events, ENDS_MAX, 0);
@@ -74,7 +75,7 @@ static void take_ends(struct agent *agent)
             }
         }
     } while (count == ENDS_MAX);
-    esp_duty_report(&agent->duty);
+    esp_agent_protocol_report(&agent->protocol);
 }
 
 static void take_messages(struct agent *agent)
@@ -95,18 +96,18 @@ static void take_messages(struct agent *agent)
             continue;
         }
         agent->heard_ms = monotonic_ms();
-        esp_duty_take(&agent->duty, &message, agent->heard_ms);
+        esp_agent_protocol_take(&agent->protocol, &message, agent->heard_ms);
     }
 }
 
 /* When the loop has to look again without an event. */
 static int64_t next_deadline(const struct agent *agent)
 {
-    int64_t next = esp_processes_deadline(agent->duty.processes);
-    int64_t beat = agent->sent_ms + agent->duty.heartbeat_ms;
+    int64_t next = esp_processes_deadline(agent->protocol.processes);
+    int64_t beat = agent->sent_ms + agent->protocol.heartbeat_ms;
     next = beat < next ? beat : next;
-    if (esp_processes_alive(agent->duty.processes) == 0) {
-        int64_t lapse = agent->heard_ms + agent->duty.lease_ms;
+    if (esp_processes_alive(agent->protocol.processes) == 0) {
+        int64_t lapse = agent->heard_ms + agent->protocol.lease_ms;
         next = lapse < next ? lapse : next;
     }
     return next;
@@ -115,37 +116,37 @@ static int64_t next_deadline(const struct agent *agent)
 /* A sign of life; to a controller that has not answered yet, the Hello again. */
 static void beat(struct agent *agent)
 {
-    if (!agent->duty.welcome) {
-        esp_duty_hello(&agent->duty);
+    if (!agent->protocol.welcome) {
+        esp_agent_protocol_hello(&agent->protocol);
         return;
     }
     struct esp_message message = {.kind = ESP_MESSAGE_HEARTBEAT};
     send_message(agent, &message);
-    esp_duty_report(&agent->duty);
+    esp_agent_protocol_report(&agent->protocol);
 }
 
 static int serve(struct agent *agent, struct esp_error *error)
 {
-    struct esp_duty *duty = &agent->duty;
+    struct esp_agent_protocol *protocol = &agent->protocol;
     agent->heard_ms = agent->sent_ms = monotonic_ms();
-    esp_duty_hello(duty);
+    esp_agent_protocol_hello(protocol);
     for (;;) {
         watch_processes(agent);
-        size_t alive = esp_processes_alive(duty->processes);
+        size_t alive = esp_processes_alive(protocol->processes);
         int64_t now = monotonic_ms();
-        if (duty->refused[0]) {
-            esp_error_set(error, 0, "refused by the controller: %s", duty->refused);
+        if (protocol->refused[0]) {
+            esp_error_set(error, 0, "refused by the controller: %s", protocol->refused);
             return 1;
         }
-        if (duty->retiring && alive == 0) {
+        if (protocol->retiring && alive == 0) {
             return 0;
         }
-        if (alive == 0 && now - agent->heard_ms >= duty->lease_ms) {
+        if (alive == 0 && now - agent->heard_ms >= protocol->lease_ms) {
             fprintf(stderr, "no controller for a lease, and no process left: leaving\n");
             return 0;
         }
-        esp_processes_expire(duty->processes, now);
-        if (now - agent->sent_ms >= duty->heartbeat_ms) {
+        esp_processes_expire(protocol->processes, now);
+        if (now - agent->sent_ms >= protocol->heartbeat_ms) {
             beat(agent);
             agent->sent_ms = now; /* also when nobody is there: the next beat tries again */
         }
@@ -167,7 +168,8 @@ static uint32_t count_slots(void)
 {
     const char *text = getenv("ESPALIER_SLOTS");
     long slots = text ? strtol(text, NULL, 10) : 0;
-    return (uint32_t)(slots > 0 && slots <= ESP_PROCESSES_MAX ? slots : esp_pin_cores());
+    return (uint32_t)(slots > 0 && slots <= ESP_PROCESSES_MAX ? slots
+                                                              : esp_cpu_affinity_count());
 }
 
 int esp_agent_run(const struct esp_agent_options *options, struct esp_error *error)
@@ -190,7 +192,7 @@ int esp_agent_run(const struct esp_agent_options *options, struct esp_error *err
         .study = options->study,
         .grace_ms = ESP_GRACE_MS,
     };
-    agent.duty = (struct esp_duty){
+    agent.protocol = (struct esp_agent_protocol){
         .study = options->study,
         .host = host,
         .device = strcmp(options->device, "auto") == 0 ? "cpu" : options->device,
@@ -201,8 +203,8 @@ int esp_agent_run(const struct esp_agent_options *options, struct esp_error *err
         .lease_ms = ESP_LEASE_MS,
     };
     /* The table makes DIR/agent, where the id is kept. */
-    rc = esp_processes_open(&table, &agent.duty.processes, error);
-    rc = rc < 0 ? rc : esp_identity_agent(options->dir, &agent.duty.id, error);
+    rc = esp_processes_open(&table, &agent.protocol.processes, error);
+    rc = rc < 0 ? rc : esp_agent_id(options->dir, &agent.protocol.id, error);
     rc = rc < 0 ? rc : esp_dealer_connect(options->endpoint, &agent.dealer, error);
     if (rc < 0) {
         goto out;
@@ -215,7 +217,7 @@ int esp_agent_run(const struct esp_agent_options *options, struct esp_error *err
     code = serve(&agent, error);
 out:
     esp_dealer_close(agent.dealer, 0);
-    esp_processes_close(agent.duty.processes);
+    esp_processes_close(agent.protocol.processes);
     if (agent.ends >= 0) {
         close(agent.ends);
     }

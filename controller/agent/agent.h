@@ -10,7 +10,7 @@
 #ifndef ESPALIER_AGENT_AGENT_H
 #define ESPALIER_AGENT_AGENT_H
 
-#include "identity.h"
+#include "../system/process_identity.h"
 
 #define ESP_AGENT_EXIT_BUSY 10
 #define ESP_AGENT_LOCK "agent.lock"
@@ -28,6 +28,6 @@ struct esp_agent_options {
 int esp_agent_run(const struct esp_agent_options *options, struct esp_error *error);
 
 /* Who holds DIR/agent.lock. 0, or -ENOENT when nobody who lives does. */
-int esp_agent_holder(const char *dir, struct esp_identity *holder);
+int esp_agent_holder(const char *dir, struct esp_process_identity *holder);
 
 #endif

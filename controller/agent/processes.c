@@ -1,8 +1,8 @@
 #include "processes.h"
 
-#include "files.h"
-#include "launch.h"
-#include "pin.h"
+#include "../system/cpu_affinity.h"
+#include "../system/files.h"
+#include "../system/launch.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -62,7 +62,7 @@ static void end_entry(struct esp_processes *table, struct esp_process *entry)
     entry->record.ended = true;
     entry->kill_at_ms = 0;
     entry->told = false;
-    esp_record_write(table->options.dir, &entry->record, NULL);
+    esp_process_record_write(table->options.dir, &entry->record, NULL);
 }
 
 /* Of a process that is not our child, waitid tells nothing: how it ended is unknown. */
@@ -73,7 +73,7 @@ static void end_of_stranger(struct esp_processes *table, struct esp_process *ent
     end_entry(table, entry);
 }
 
-static int adopt(void *context, const struct esp_record *record)
+static int adopt(void *context, const struct esp_process_record *record)
 {
     struct esp_processes *table = context;
     if (table->count == ESP_PROCESSES_MAX) {
@@ -84,7 +84,7 @@ static int adopt(void *context, const struct esp_record *record)
     if (record->ended) {
         return 0;
     }
-    entry->pidfd = esp_identity_open(&record->identity);
+    entry->pidfd = esp_process_identity_open(&record->identity);
     if (entry->pidfd < 0) {
         end_of_stranger(table, entry);
     }
@@ -122,7 +122,7 @@ int esp_processes_open(const struct esp_processes_options *options,
     if (rc < 0) {
         goto out;
     }
-    rc = esp_record_list(options->dir, adopt, table, error);
+    rc = esp_process_record_list(options->dir, adopt, table, error);
     if (rc < 0) {
         goto out;
     }
@@ -186,7 +186,7 @@ static int start(struct esp_processes *table,
     char **environment = NULL;
     cpu_set_t set;
     bool cuda = strncmp(device, "cuda:", 5) == 0;
-    int pin = cuda ? -1 : esp_pin_claim(entry->record.slot, &set), rc = 0;
+    int core_fd = cuda ? -1 : esp_cpu_affinity_claim(entry->record.slot, &set), rc = 0;
     snprintf(key, sizeof key, "%" PRIu64, entry->record.key);
     snprintf(study, sizeof study, "%" PRIu64, table->options.study);
     snprintf(slot, sizeof slot, "%" PRIu32, entry->record.slot);
@@ -217,16 +217,16 @@ static int start(struct esp_processes *table,
                                 .arguments = (char *const *)arguments,
                                 .environment = environment,
                                 .log = log,
-                                .pin = pin >= 0 ? &set : NULL,
-                                .keep_fd = pin};
+                                .affinity = core_fd >= 0 ? &set : NULL,
+                                .keep_fd = core_fd};
     struct esp_launched launched;
     rc = esp_launch_prepare(&launch, &launched, error);
     if (rc < 0) {
         goto out;
     }
-    rc = esp_identity_read(launched.pid, &entry->record.identity, NULL);
+    rc = esp_process_identity_read(launched.pid, &entry->record.identity, NULL);
     if (rc == 0) {
-        rc = esp_record_write(table->options.dir, &entry->record, error);
+        rc = esp_process_record_write(table->options.dir, &entry->record, error);
     }
     if (rc < 0) {
         esp_launch_abandon(&launched);
@@ -236,8 +236,8 @@ static int start(struct esp_processes *table,
     entry->child = true;
     esp_launch_release(&launched);
 out:
-    if (pin >= 0) {
-        close(pin);
+    if (core_fd >= 0) {
+        close(core_fd);
     }
     free(environment);
     return rc;
@@ -262,7 +262,7 @@ int esp_processes_spawn(struct esp_processes *table,
     };
     int rc = start(table, entry, device, error);
     if (rc < 0) {
-        entry->record.identity = (struct esp_identity){0};
+        entry->record.identity = (struct esp_process_identity){0};
         end_entry(table, entry);
     }
     return rc;
@@ -287,7 +287,7 @@ int esp_processes_kill(struct esp_processes *table, uint64_t key, bool now, int6
     }
     if (!entry->record.asked) {
         entry->record.asked = true;
-        esp_record_write(table->options.dir, &entry->record, NULL);
+        esp_process_record_write(table->options.dir, &entry->record, NULL);
     }
     if (now) {
         entry->kill_at_ms = 0;
@@ -352,7 +352,7 @@ void esp_processes_forget(struct esp_processes *table, uint64_t key)
     if (!entry || !entry->record.ended) {
         return;
     }
-    esp_record_remove(table->options.dir, key);
+    esp_process_record_remove(table->options.dir, key);
     table->forgotten[table->forgotten_count++ % FORGOTTEN_MAX] = key;
     *entry = table->items[--table->count];
 }

@@ -9,7 +9,7 @@
 #ifndef ESPALIER_AGENT_PROCESSES_H
 #define ESPALIER_AGENT_PROCESSES_H
 
-#include "record.h"
+#include "process_record.h"
 
 #include <espalier/limits.h>
 #include <stddef.h>
@@ -26,12 +26,12 @@ struct esp_processes_options {
 
 /* One process as the agent sees it. */
 struct esp_process {
-    struct esp_record record; /* .ended: no longer there */
-    int pidfd;                /* readable once it has ended; -1: ended, or not watchable */
-    bool child;               /* started by this agent, so that its status can be had */
-    bool watched;             /* the agent's loop waits on its pidfd */
-    bool told;                /* its end was sent on the present connection */
-    int64_t kill_at_ms;       /* SIGKILL is due; 0: not */
+    struct esp_process_record record; /* .ended: no longer there */
+    int pidfd;          /* readable once it has ended; -1: ended, or not watchable */
+    bool child;         /* started by this agent, so that its status can be had */
+    bool watched;       /* the agent's loop waits on its pidfd */
+    bool told;          /* its end was sent on the present connection */
+    int64_t kill_at_ms; /* SIGKILL is due; 0: not */
 };
 
 /* Reads the table in DIR and adopts what lives. Options' strings are borrowed. */

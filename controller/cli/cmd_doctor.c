@@ -1,6 +1,6 @@
 /* espalier doctor: what this machine offers, and what would be in the way. Exit 1 when
  * something is. */
-#include "../agent/pin.h"
+#include "../system/cpu_affinity.h"
 #include "../view/buffer.h"
 #include "../view/ledger.h"
 #include "commands.h"
@@ -52,7 +52,7 @@ tell(struct checkup *checkup, enum health health, const char *name, const char *
 static void check_machine(struct checkup *checkup)
 {
     struct esp_buffer words = {0};
-    esp_buffer_addf(&words, "%d usable", esp_pin_cores());
+    esp_buffer_addf(&words, "%d usable", esp_cpu_affinity_count());
     tell(checkup, GOOD, "cores", esp_buffer_get(&words));
     struct sysinfo info;
     if (sysinfo(&info) == 0) {

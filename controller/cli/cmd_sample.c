@@ -1,5 +1,5 @@
 /* espalier sample: text from a trial's latest checkpoint, written by espalier-trial. */
-#include "../agent/launch.h"
+#include "../system/launch.h"
 #include "../view/best.h"
 #include "../view/ledger.h"
 #include "../view/rows.h"

@@ -1,13 +1,13 @@
 #include "client.h"
 
 #include "../agent/agent.h"
-#include "../agent/identity.h"
 #include "../loop/offline.h"
 #include "../store/store.h"
+#include "../system/random.h"
 
+#include "../../proto/transport/dealer.h"
+#include "../../proto/transport/endpoint.h"
 #include <errno.h>
-#include <espalier/dealer.h>
-#include <espalier/endpoint.h>
 #include <espalier/limits.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -156,7 +156,7 @@ static int record_command(const char *dir,
     }
     bool goes_on = command->verb == ESP_VERB_CONTINUE || command->verb == ESP_VERB_SET;
     bool ends = command->verb == ESP_VERB_STOP || command->verb == ESP_VERB_PAUSE;
-    struct esp_identity agent;
+    struct esp_process_identity agent;
     if (goes_on && said.work) {
         snprintf(answer, ESP_WORDS_MAX, "recorded; espalier resume %s goes on with it", dir);
     } else if (ends && esp_agent_holder(dir, &agent) == 0) {
@@ -179,7 +179,7 @@ int esp_client_command(const char *dir,
 {
     char endpoint[ESP_ENDPOINT_MAX];
     struct talk talk = {.command = command};
-    command->id = esp_identity_random();
+    command->id = esp_system_random();
     if (!esp_store_exists(dir)) {
         return esp_error_set(error, -ENOENT, "%s: holds no study.", dir);
     }

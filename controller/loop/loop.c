@@ -1,7 +1,8 @@
 #include "loop.h"
 
-#include "../net/net.h"
-#include "batch.h"
+#include "../../proto/transport/router.h"
+#include "../system/random.h"
+#include "loop_private.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,7 +24,7 @@ static int take_messages(struct esp_loop *loop)
     struct esp_error error;
     while (loop->outcome.event_count < ESP_COMMIT_REPORTS_MAX) {
         error.text[0] = '\0';
-        int rc = esp_net_receive(loop->net, &peer, &message, &error);
+        int rc = esp_router_receive(loop->router, &peer, &message, &error);
         if (rc == -EAGAIN) {
             return 0;
         }
@@ -34,7 +35,7 @@ static int take_messages(struct esp_loop *loop)
             continue; /* not acknowledged, so it comes again */
         }
         if (rc == 0 && message.kind == ESP_MESSAGE_HELLO && peer.role == ESP_ROLE_AGENT) {
-            esp_keeper_greeted(&loop->keeper);
+            esp_local_agent_greeted(&loop->agent);
         }
         struct esp_input input = {
             .kind = rc == 0 ? ESP_INPUT_MESSAGE : ESP_INPUT_MALFORMED,
@@ -73,7 +74,7 @@ static int take_signals(struct esp_loop *loop)
     struct signalfd_siginfo info;
     while (read(loop->signals, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGCHLD) {
-            esp_keeper_reap(&loop->keeper);
+            esp_local_agent_reap(&loop->agent);
             continue;
         }
         if (info.ssi_signo == SIGHUP && loop->interruptions > 0) {
@@ -156,19 +157,19 @@ static bool commit_is_due(const struct esp_loop *loop)
 
 static int serve(struct esp_loop *loop)
 {
-    while (!(loop->finished && loop->keeper.ended) && !loop->abandoned) {
+    while (!(loop->finished && loop->agent.ended) && !loop->abandoned) {
         struct pollfd fds[FD_COUNT] = {
             [FD_SIGNALS] = {.fd = loop->signals, .events = POLLIN},
-            [FD_AGENT] = {.fd = loop->keeper.pidfd, .events = POLLIN},
+            [FD_AGENT] = {.fd = loop->agent.pidfd, .events = POLLIN},
         };
-        int rc = esp_net_poll(loop->net, fds, FD_COUNT, next_wait(loop));
+        int rc = esp_router_poll(loop->router, fds, FD_COUNT, next_wait(loop));
         if (rc < 0 && rc != -EINTR) {
             return esp_error_set(&loop->error, rc, "waiting failed: %s.", strerror(-rc));
         }
         rc = rc > 0 ? take_messages(loop) : 0;
         rc = rc == 0 && fds[FD_SIGNALS].revents ? take_signals(loop) : rc;
         if (rc == 0 && fds[FD_AGENT].revents) {
-            rc = esp_keeper_ended(&loop->keeper, loop->finished, &loop->error);
+            rc = esp_local_agent_ended(&loop->agent, loop->finished, &loop->error);
         }
         rc = rc == 0 ? take_time(loop) : rc;
         rc = rc == 0 && commit_is_due(loop) ? esp_loop_flush(loop) : rc;
@@ -177,7 +178,7 @@ static int serve(struct esp_loop *loop)
         }
         int64_t now = esp_loop_clock();
         if (loop->finished && now >= loop->retired_ms) {
-            esp_keeper_kill(&loop->keeper);
+            esp_local_agent_kill(&loop->agent);
             loop->retired_ms = INT64_MAX;
         }
         if (!loop->finished && now >= loop->look_ms) {
@@ -219,7 +220,7 @@ static int begin(struct esp_loop *loop)
     if (session->change_count > 0) {
         struct esp_message message = {
             .kind = ESP_MESSAGE_COMMAND,
-            .command = {.id = esp_identity_random(),
+            .command = {.id = esp_system_random(),
                         .verb = ESP_VERB_SET,
                         .settings = session->changes,
                         .setting_count = session->change_count},
@@ -231,7 +232,7 @@ static int begin(struct esp_loop *loop)
     rc = rc == 0 ? sweep(loop) : rc;
     rc = rc == 0 ? esp_loop_start(loop) : rc;
     if (rc == 0 && stays_ended(loop)) {
-        esp_keeper_end_leftover(&loop->keeper);
+        esp_local_agent_end_leftover(&loop->agent);
         loop->finished = true;
         loop->exit_code = loop->outcome.effects[0].exit_code;
         return 0;
@@ -271,16 +272,16 @@ int esp_loop_run(struct esp_session *session,
     /* Before the socket's threads exist, so that they inherit the mask. */
     int rc = open_signals(loop, &before);
     rc = rc < 0 ? rc : esp_endpoint(session->dir, loop->endpoint, &loop->error);
-    rc = rc < 0 ? rc : esp_net_create(loop->endpoint, &loop->net, &loop->error);
+    rc = rc < 0 ? rc : esp_router_create(loop->endpoint, &loop->router, &loop->error);
     rc = rc < 0 ? rc : begin(loop);
     if (rc == 0 && !loop->finished) {
-        rc = esp_keeper_start(&loop->keeper, &loop->error);
+        rc = esp_local_agent_start(&loop->agent, &loop->error);
     } else {
-        loop->keeper.ended = true;
+        loop->agent.ended = true;
     }
     rc = rc < 0 ? rc : serve(loop);
     if (loop->abandoned) {
-        esp_keeper_end_all(&loop->keeper);
+        esp_local_agent_end_all(&loop->agent);
     }
     if (rc == 0) {
         rc = loop->abandoned ? ESP_LOOP_KILLED : loop->exit_code;
@@ -288,7 +289,7 @@ int esp_loop_run(struct esp_session *session,
     if (error) {
         *error = loop->error;
     }
-    esp_net_destroy(loop->net, 100);
+    esp_router_destroy(loop->router, 100);
     esp_loop_release(loop);
     sigprocmask(SIG_SETMASK, &before, NULL);
     free(loop);

@@ -1,6 +1,6 @@
 #include "offline.h"
 
-#include "batch.h"
+#include "loop_private.h"
 
 #include <stdio.h>
 #include <time.h>

@@ -1,8 +1,8 @@
 #include "session.h"
 
-#include "../agent/files.h"
-#include "../agent/identity.h"
 #include "../study/study.h"
+#include "../system/files.h"
+#include "../system/random.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -107,7 +107,7 @@ static int create_ledger(struct esp_session *session,
     struct esp_store_origin origin = {
         .file = options->file,
         .base = options->base,
-        .nonce = esp_identity_random(),
+        .nonce = esp_system_random(),
         .time_ms = now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000,
     };
     /* The core first: a study that it cannot serve leaves no ledger behind. */

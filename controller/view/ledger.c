@@ -58,7 +58,7 @@ static int look(struct esp_ledger *ledger, struct esp_error *error)
     ledger->alive = row.alive;
     ledger->pid = row.pid;
     /* The agent goes with the last of its processes. */
-    struct esp_identity agent;
+    struct esp_process_identity agent;
     ledger->orphans = row.state == ESP_STUDY_INTERRUPTED && !row.alive &&
                       esp_agent_holder(ledger->dir, &agent) == 0;
     ledger->opened_ms = row.opened_ms;

@@ -1,7 +1,7 @@
 /* Messages between controller, agents, trial processes and clients (DESIGN 4), as plain values.
  *
- * proto/codec turns them into protobuf and back; net and client carry them; the core reads and
- * writes them. Delivery is at least once, the effect exactly once: everything that may be
+ * proto/codec turns them into protobuf and back; proto/transport carries them; the core reads
+ * and writes them. Delivery is at least once, the effect exactly once: everything that may be
  * repeated carries a key (attempt and sequence, directive number, process key, command id).
  *
  * Pointers are borrowed: of a decoded message they live in the decoder's arena until it is
@@ -24,7 +24,7 @@ enum esp_role {
 };
 
 /* Who a message comes from or goes to. AGENT: the agent's id; TRIAL: the process key; CLIENT: a
- * number net gives to a connection. */
+ * number that the router gives to a connection. */
 struct esp_peer {
     enum esp_role role;
     uint64_t key;

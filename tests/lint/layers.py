@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # A header of somebody else's: only these folders may include it.
 OWNED = {
-    "zmq.h": ("controller/net/", "trial/client/"),
+    "zmq.h": ("proto/transport/",),
     "sqlite3.h": ("controller/store/",),
     "libfyaml.h": ("controller/study/", "trial/config/"),
     "cmocka.h": ("tests/",),

@@ -235,9 +235,9 @@ static int keep(struct esp_client *client, struct esp_message *message, struct e
     return rc;
 }
 
-int esp_client_say(struct esp_client *client,
-                   const struct esp_message *message,
-                   struct esp_error *error)
+int esp_client_send(struct esp_client *client,
+                    const struct esp_message *message,
+                    struct esp_error *error)
 {
     struct esp_message numbered = *message;
     assert(key_of(&numbered));

@@ -39,7 +39,7 @@ enum esp_client_event_kind {
     ESP_CLIENT_ASSIGNED, /* `assign`: begin, answer by STARTED or FAILED */
     ESP_CLIENT_DIRECTED, /* `directive`: newer than all before; only the latest is told */
     ESP_CLIENT_FENCED,   /* stop training it, then say RELEASED */
-    ESP_CLIENT_ROOM,     /* after esp_client_say returned -EAGAIN: reports fit again */
+    ESP_CLIENT_ROOM,     /* after esp_client_send returned -EAGAIN: reports fit again */
     ESP_CLIENT_REFUSED,  /* `words`: the controller does not want this process: leave */
     ESP_CLIENT_LAPSED,   /* the lease is over: save and leave */
 };
@@ -70,9 +70,9 @@ int esp_client_fd(const struct esp_client *client);
  * filled in here. -EAGAIN: a REPORT, and too much is unacknowledged: wait for ESP_CLIENT_ROOM.
  * -ESTALE: the attempt is not held, or fenced (only RELEASED is taken then). -EINVAL: it breaks
  * a limit, with words. -ENOMEM. */
-int esp_client_say(struct esp_client *client,
-                   const struct esp_message *message,
-                   struct esp_error *error);
+int esp_client_send(struct esp_client *client,
+                    const struct esp_message *message,
+                    struct esp_error *error);
 
 /* Whether a REPORT would be taken; when not, ESP_CLIENT_ROOM will follow. */
 bool esp_client_has_room(struct esp_client *client);

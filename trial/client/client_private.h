@@ -6,7 +6,7 @@
 #include "attempts.h"
 #include "client.h"
 
-#include <espalier/dealer.h>
+#include "../../proto/transport/dealer.h"
 #include <pthread.h>
 #include <stdatomic.h>
 

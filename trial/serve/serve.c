@@ -1,8 +1,8 @@
 #include "serve.h"
 
 #include "members.h"
+#include "notify.h"
 #include "resume.h"
-#include "tell.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,7 +18,7 @@
 #define SEED_MASK ((UINT64_C(1) << 53) - 1)
 
 struct server {
-    struct esp_teller teller;
+    struct esp_notifier notifier;
     struct esp_client *client;
     struct esp_members members;
     uint64_t pieces; /* of work done, for heartbeats */
@@ -75,11 +75,11 @@ static void begin(struct server *s, const struct esp_assign *assign)
     }
     if (rc == 0) {
         tell_capacity(s, group, esp_trainer_group(&trainer));
-        rc = esp_resume_join(group, slot, &trainer, s->teller.dir, assign, fell_back, &error);
+        rc = esp_resume_join(group, slot, &trainer, s->notifier.dir, assign, fell_back, &error);
     }
     if (rc < 0) {
-        esp_tell_failed(&s->teller, assign->trial, assign->attempt, rc, false, error.text);
-        esp_tell_released(&s->teller, assign->trial, assign->attempt);
+        esp_notify_failed(&s->notifier, assign->trial, assign->attempt, rc, false, error.text);
+        esp_notify_released(&s->notifier, assign->trial, assign->attempt);
         return;
     }
     struct esp_member *m =
@@ -94,7 +94,7 @@ static void begin(struct server *s, const struct esp_assign *assign)
             esp_group_horizon(group, slot),
             fell_back[0] ? ": " : "",
             fell_back);
-    esp_tell_started(&s->teller, m, fell_back);
+    esp_notify_started(&s->notifier, m, fell_back);
     obey(s, m, &assign->directive);
 }
 
@@ -102,7 +102,7 @@ static void release_member(struct server *s, struct esp_member *m)
 {
     uint32_t trial = m->trial, attempt = m->attempt;
     esp_members_leave(m);
-    esp_tell_released(&s->teller, trial, attempt);
+    esp_notify_released(&s->notifier, trial, attempt);
 }
 
 static void take_progress(struct server *s, struct esp_group *group, struct esp_group_event *e);
@@ -137,16 +137,16 @@ static void obey(struct server *s, struct esp_member *m, const struct esp_direct
         esp_group_until(m->group, m->slot, d->until);
         break;
     case ESP_DIRECT_SAVE:
-        esp_tell_save(&s->teller, m);
+        esp_notify_save(&s->notifier, m);
         break;
     case ESP_DIRECT_PAUSE:
-        if (esp_tell_save(&s->teller, m)) {
+        if (esp_notify_save(&s->notifier, m)) {
             release_member(s, m);
         }
         break;
     case ESP_DIRECT_STOP:
         if (d->keep && m->saved_step != esp_group_point(m->group, m->slot).step) {
-            esp_tell_save(&s->teller, m);
+            esp_notify_save(&s->notifier, m);
         }
         release_member(s, m);
         break;
@@ -173,7 +173,7 @@ static void take_event(struct server *s, const struct esp_client_event *event)
         if (m) {
             esp_members_leave(m);
         }
-        esp_tell_released(&s->teller, event->trial, event->attempt);
+        esp_notify_released(&s->notifier, event->trial, event->attempt);
         break;
     case ESP_CLIENT_REFUSED:
         s->leaving = true;
@@ -205,10 +205,10 @@ static void take_progress(struct server *s, struct esp_group *group, struct esp_
     if (!m) {
         return;
     }
-    esp_tell_report(&s->teller, m, e, waiting);
+    esp_notify_report(&s->notifier, m, e, waiting);
     double interval_ms = esp_group_trainer(m->group, m->slot)->checkpoint_seconds * 1000;
     if (!waiting && (double)(esp_serve_now_ms() - m->saved_at_ms) > interval_ms) {
-        esp_tell_save(&s->teller, m);
+        esp_notify_save(&s->notifier, m);
     }
 }
 
@@ -243,7 +243,7 @@ static void save_all(struct server *s)
     }
     for (int i = 0; i < ESP_MEMBERS_MAX; i++) {
         struct esp_member *m = &s->members.items[i];
-        if (m->used && esp_tell_save(&s->teller, m)) {
+        if (m->used && esp_notify_save(&s->notifier, m)) {
             release_member(s, m);
         }
     }
@@ -288,13 +288,13 @@ int esp_serve(const struct esp_serve_options *options,
                                         .key = options->key,
                                         .study = options->study,
                                         .device = options->device};
-    s.teller.dir = options->dir;
-    if (gethostname(s.teller.host, sizeof s.teller.host - 1) < 0) {
-        strcpy(s.teller.host, "?");
+    s.notifier.dir = options->dir;
+    if (gethostname(s.notifier.host, sizeof s.notifier.host - 1) < 0) {
+        strcpy(s.notifier.host, "?");
     }
     int rc = esp_client_create(&client, &s.client, error);
     if (rc == 0) {
-        s.teller.client = s.client;
+        s.notifier.client = s.client;
         tell_capacity(&s, NULL, 0);
         rc = serve(&s, options->leave_fd);
     }

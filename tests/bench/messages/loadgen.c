@@ -63,7 +63,7 @@ static double setting(const char *name)
 static void say(struct load *l, struct esp_message *message)
 {
     struct esp_error error;
-    int rc = esp_client_say(l->client, message, &error);
+    int rc = esp_client_send(l->client, message, &error);
     if (rc < 0 && rc != -ESTALE) {
         fprintf(stderr, "loadgen: %s\n", error.text);
     }

@@ -1,0 +1,227 @@
+#include "loop_private.h"
+
+#include "../../proto/transport/router.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How often a disk that refused a commit is looked at. */
+#define ROOM_MS 1000
+/* An agent that was retired and has no processes leaves at once. */
+#define RETIRED_MS 10000
+/* Effects can bring inputs (a peer is found gone), whose effects can bring inputs again. */
+#define ROUNDS_MAX 16
+
+static int64_t clock_ms(clockid_t which)
+{
+    struct timespec now;
+    clock_gettime(which, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+int64_t esp_loop_clock(void)
+{
+    return clock_ms(CLOCK_MONOTONIC);
+}
+
+void esp_loop_init(struct esp_loop *loop,
+                   struct esp_session *session,
+                   const struct esp_loop_options *options)
+{
+    loop->session = session;
+    loop->options = options;
+    loop->signals = -1;
+    loop->look_ms = INT64_MAX;
+    loop->agent = (struct esp_local_agent){
+        .dir = session->dir,
+        .endpoint = loop->endpoint,
+        .device = options->device,
+        .study = session->options.nonce,
+        .pidfd = -1,
+    };
+    esp_outcome_init(&loop->outcome);
+    esp_outcome_init(&loop->batch);
+}
+
+void esp_loop_release(struct esp_loop *loop)
+{
+    esp_outcome_release(&loop->outcome);
+    esp_outcome_release(&loop->batch);
+    esp_local_agent_release(&loop->agent);
+    if (loop->signals >= 0) {
+        close(loop->signals);
+    }
+}
+
+void esp_loop_say(struct esp_loop *loop, const char *words)
+{
+    loop->options->watcher.say(loop->options->watcher.context, words);
+}
+
+void esp_loop_look(struct esp_loop *loop, const struct esp_event *events, size_t count)
+{
+    const struct esp_loop_watcher *watcher = &loop->options->watcher;
+    loop->look_ms =
+        watcher->look(watcher->context, loop->session->core, events, count, esp_loop_clock());
+}
+
+int esp_loop_step(struct esp_loop *loop, const struct esp_input *given)
+{
+    struct esp_input input = *given;
+    input.time_ms = clock_ms(CLOCK_REALTIME);
+    int rc = esp_core_step(loop->session->core, &input, esp_loop_clock(), &loop->outcome);
+    return rc < 0 ? esp_error_set(&loop->error, rc, "out of memory.") : 0;
+}
+
+int esp_loop_start(struct esp_loop *loop)
+{
+    const struct esp_session *session = loop->session;
+    struct esp_input calibration = {.kind = ESP_INPUT_CALIBRATION,
+                                    .scores = session->calibration.scores,
+                                    .score_count = session->calibration.count,
+                                    .looked_at = session->calibration.looked_at};
+    struct esp_input start = {.kind = ESP_INPUT_START, .text = ESP_VERSION};
+    int rc = session->gathered ? esp_loop_step(loop, &calibration) : 0;
+    return rc == 0 ? esp_loop_step(loop, &start) : rc;
+}
+
+static int send_effect(struct esp_loop *loop, const struct esp_effect *effect)
+{
+    struct esp_error error = {{0}};
+    if (effect->peer.role == ESP_LOOP_OURSELVES.role &&
+        effect->peer.key == ESP_LOOP_OURSELVES.key) {
+        if (effect->message.kind == ESP_MESSAGE_REPLY && effect->message.reply.code < 0) {
+            const char *text = effect->message.reply.text;
+            snprintf(loop->refused, sizeof loop->refused, "%s", text ? text : "refused");
+        }
+        return 0;
+    }
+    int rc = esp_router_send(loop->router, &effect->peer, &effect->message, &error);
+    if (rc == -EHOSTUNREACH || rc == -EAGAIN) {
+        struct esp_input gone = {.kind = ESP_INPUT_GONE, .peer = effect->peer};
+        return esp_loop_step(loop, &gone);
+    }
+    if (rc < 0) {
+        char words[ESP_WORDS_MAX];
+        snprintf(words, sizeof words, "a message could not be sent: %.1900s", error.text);
+        esp_loop_say(loop, words);
+    }
+    return 0;
+}
+
+/* A file that is gone already is what was wanted; its folder goes with its last file. */
+void esp_loop_drop_file(const char *dir, const char *relative)
+{
+    char path[2 * ESP_PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", dir, relative);
+    if (unlink(path) == 0) {
+        char *slash = strrchr(path, '/');
+        *slash = '\0';
+        rmdir(path);
+    }
+}
+
+static int perform(struct esp_loop *loop)
+{
+    for (size_t i = 0; i < loop->batch.effect_count; i++) {
+        const struct esp_effect *effect = &loop->batch.effects[i];
+        int rc = 0;
+        switch (effect->kind) {
+        case ESP_EFFECT_SEND:
+            rc = send_effect(loop, effect);
+            break;
+        case ESP_EFFECT_DROP:
+            esp_loop_drop_file(loop->session->dir, effect->path);
+            break;
+        case ESP_EFFECT_FINISH:
+            loop->finished = true;
+            loop->exit_code = effect->exit_code;
+            loop->retired_ms = esp_loop_clock() + RETIRED_MS;
+            break;
+        }
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+/* The batch did not become durable: nothing of it may leave. */
+static int fall_ill(struct esp_loop *loop, int code, const struct esp_error *why)
+{
+    char words[ESP_WORDS_MAX];
+    esp_outcome_reset(&loop->batch);
+    esp_outcome_reset(&loop->outcome);
+    if (!loop->ailing) {
+        snprintf(words,
+                 sizeof words,
+                 "%.1700s. The search waits, and goes on when the record can be written.",
+                 why->text[0] ? why->text : strerror(-code));
+        esp_loop_say(loop, words);
+    }
+    loop->ailing = true;
+    loop->reopen = code != -ENOSPC && code != -EBUSY;
+    loop->room_ms = esp_loop_clock() + ROOM_MS;
+    return 0;
+}
+
+int esp_loop_recover(struct esp_loop *loop)
+{
+    loop->room_ms = esp_loop_clock() + ROOM_MS;
+    if (!loop->reopen && esp_store_room(loop->session->store, NULL) != 1) {
+        return 0;
+    }
+    int rc = esp_session_rebuild(loop->session, loop->reopen, &loop->error);
+    if (rc < 0) {
+        return rc;
+    }
+    /* The new core knows nobody: on a new socket everyone introduces himself again, and sends
+     * again what was not acknowledged. */
+    esp_router_destroy(loop->router, 0);
+    loop->router = NULL;
+    rc = esp_router_create(loop->agent.endpoint, &loop->router, &loop->error);
+    if (rc < 0) {
+        return rc;
+    }
+    loop->ailing = false;
+    esp_loop_say(loop, "the record can be written again; going on");
+    rc = esp_loop_start(loop);
+    if (rc == 0 && loop->interruptions > 0) {
+        struct esp_input input = {.kind = ESP_INPUT_INTERRUPT};
+        rc = esp_loop_step(loop, &input);
+    }
+    return rc;
+}
+
+int esp_loop_flush(struct esp_loop *loop)
+{
+    for (int round = 0; round < ROUNDS_MAX && !loop->finished; round++) {
+        struct esp_outcome empty = loop->batch;
+        loop->batch = loop->outcome;
+        loop->outcome = empty;
+        if (loop->batch.event_count == 0 && loop->batch.effect_count == 0) {
+            return 0;
+        }
+        struct esp_error why = {{0}};
+        int rc = esp_store_append(
+            loop->session->store, loop->batch.events, loop->batch.event_count, &why);
+        rc = rc < 0 ? rc : esp_store_commit(loop->session->store, &why);
+        if (rc < 0) {
+            return fall_ill(loop, rc, &why);
+        }
+        loop->committed_ms = esp_loop_clock();
+        esp_loop_look(loop, loop->batch.events, loop->batch.event_count);
+        rc = perform(loop);
+        esp_outcome_reset(&loop->batch);
+        if (rc < 0) {
+            return rc;
+        }
+        /* Now that everyone has been answered. */
+        esp_store_tidy(loop->session->store);
+    }
+    return 0;
+}

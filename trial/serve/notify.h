@@ -1,0 +1,38 @@
+/* What a trial process says of its attempts, and the saving that goes with it. */
+#ifndef TRIAL_SERVE_NOTIFY_H
+#define TRIAL_SERVE_NOTIFY_H
+
+#include "client.h"
+#include "members.h"
+
+/* All of these log to stderr what went wrong; an attempt that was fenced meanwhile is no fault:
+ * what is said of it is dropped. */
+
+struct esp_notifier {
+    struct esp_client *client;
+    const char *dir;
+    char host[ESP_NAME_MAX];
+};
+
+void esp_notify_started(const struct esp_notifier *t,
+                        const struct esp_member *m,
+                        const char *fell_back);
+/* `waiting`: it does not train on without a directive. */
+void esp_notify_report(const struct esp_notifier *t,
+                       const struct esp_member *m,
+                       const struct esp_group_event *event,
+                       bool waiting);
+void esp_notify_failed(const struct esp_notifier *t,
+                       uint32_t trial,
+                       uint32_t attempt,
+                       int code,
+                       bool save_failed,
+                       const char *words);
+void esp_notify_released(const struct esp_notifier *t, uint32_t trial, uint32_t attempt);
+
+/* Saves and says Saved, or Failed with `save_failed`. Whether it was saved. */
+bool esp_notify_save(const struct esp_notifier *t, struct esp_member *m);
+
+int64_t esp_serve_now_ms(void);
+
+#endif
