@@ -1,5 +1,5 @@
-/* Beginning a ledger: all of it in one transaction, so that a creation that is cut off leaves
- * nothing that looks like a study. */
+/* Creates a ledger in one transaction, so that an interrupted creation leaves nothing that
+ * looks like a study. */
 #include "internal.h"
 #include "schema.h"
 #include <errno.h>
@@ -63,7 +63,7 @@ static int insert_space(struct esp_store *store, const struct esp_study *study)
     return rc;
 }
 
-/* What Optuna's viewers show beside the study. */
+/* The metric's name, which optuna-dashboard shows. */
 static int insert_metric_name(struct esp_store *store, const struct esp_study *study)
 {
     sqlite3_stmt *s = NULL;
@@ -94,7 +94,7 @@ static int fill(struct esp_store *store,
     return rc == SQLITE_OK ? sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL) : rc;
 }
 
-/* DIR itself must be on disk too, or a power cut takes the whole study with it. */
+/* Syncs DIR and its parent: otherwise a power loss could remove the whole study. */
 static int sync_folders(const char *dir, struct esp_error *error)
 {
     char copy[ESP_PATH_MAX];
@@ -123,7 +123,7 @@ int esp_store_create(const char *dir,
     if (content != 0) {
         code = content < 0
                    ? content
-                   : esp_error_set(error, -EEXIST, "%s: there is a study already", store->path);
+                   : esp_error_set(error, -EEXIST, "%s: there is already a study", store->path);
         goto out;
     }
     code = esp_store_configure(store, options, error);
@@ -132,7 +132,7 @@ int esp_store_create(const char *dir,
     }
     int rc = fill(store, study, origin);
     if (rc != SQLITE_OK) {
-        code = esp_database_fail(store->db, rc, store->path, "begin the ledger", error);
+        code = esp_database_fail(store->db, rc, store->path, "create the ledger", error);
         goto out;
     }
     code = options && options->unsafe ? 0 : sync_folders(dir, error);

@@ -1,4 +1,4 @@
-/* SQLite's results in the project's terms, and whose file it is. */
+/* Maps SQLite results to errno codes and messages, and identifies ledger files. */
 #include "database.h"
 #include "schema.h"
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Damage beyond these is told by the first lines already. */
+/* Lines of quick_check that are reported; the first ones suffice. */
 #define CHECK_LINES_MAX 3
 
 static int errno_of(sqlite3 *db, int rc)
@@ -34,13 +34,13 @@ static int errno_of(sqlite3 *db, int rc)
     case SQLITE_CANTOPEN:
         return system > 0 ? -system : -EACCES;
     case SQLITE_IOERR:
-        /* Growing the shared-memory index on a full disk, or a quota, comes as an IOERR. */
+        /* A full disk or quota while the shared-memory file grows is reported as an IOERR. */
         return system == ENOSPC || system == EDQUOT ? -ENOSPC
                : rc == SQLITE_IOERR_NOMEM           ? -ENOMEM
                                                     : -EIO;
     case SQLITE_TOOBIG:
         return -EMSGSIZE;
-    default: /* an error of a statement, say: nothing that the disk did */
+    default: /* for example an error in a statement; not caused by the disk */
         return -EPROTO;
     }
 }
@@ -106,16 +106,16 @@ int esp_database_integer(sqlite3 *db, const char *sql, int64_t *value)
 
 int esp_database_begun_format(sqlite3 *db, int64_t *format)
 {
-    int64_t told = 0;
+    int64_t has_column = 0;
     int code = esp_database_integer(
         db,
         "SELECT count(*) FROM pragma_table_info('study') WHERE name = 'begun_format'",
-        &told);
+        &has_column);
     if (code < 0) {
         return code;
     }
     return esp_database_integer(
-        db, told ? "SELECT begun_format FROM study" : "PRAGMA user_version", format);
+        db, has_column ? "SELECT begun_format FROM study" : "PRAGMA user_version", format);
 }
 
 int esp_database_content(sqlite3 *db, const char *path, struct esp_error *error)
@@ -177,8 +177,8 @@ int esp_database_identify(sqlite3 *db, const char *path, bool *older, struct esp
     } else if (version < ESP_SCHEMA_VERSION) {
         return esp_error_set(error,
                              -ENOTSUP,
-                             "%s: of an older format (%" PRId64
-                             "); `espalier resume` brings it up to date",
+                             "%s: has an older format (%" PRId64
+                             "); `espalier resume` migrates it",
                              path,
                              version);
     }

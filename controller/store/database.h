@@ -1,4 +1,4 @@
-/* What the writer and the readers share about SQLite: errors, identity, small helpers. */
+/* SQLite helpers shared by the writer and the readers: errors, identity, hexadecimal keys. */
 #ifndef ESPALIER_STORE_DATABASE_H
 #define ESPALIER_STORE_DATABASE_H
 
@@ -8,50 +8,53 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* DIR, "/study.db" and a suffix. */
+/* Room for DIR, "/study.db" and a suffix. */
 #define ESP_DATABASE_PATH_MAX (ESP_PATH_MAX + 64)
 
-/* How long a connection waits for another's lock. */
+/* How long a connection waits for a lock that another one holds. */
 #define ESP_DATABASE_BUSY_MS 5000
 
-/* A SQLite result as a negative errno, with words: "PATH: cannot DOING: …" and the remedy.
- * -ENOSPC, -EBUSY, -EBADMSG (corrupt or no database), -EROFS, -EACCES, -ENOMEM, -EIO. */
+/* Converts a SQLite result code to a negative errno and sets the message "PATH: cannot DOING:
+ * …" with a remedy. -ENOSPC, -EBUSY, -EBADMSG (corrupt or no database), -EROFS, -EACCES,
+ * -ENOMEM, -EIO. */
 int esp_database_fail(
     sqlite3 *db, int rc, const char *path, const char *doing, struct esp_error *error);
 
-/* The path of DIR's ledger. -ENAMETOOLONG. */
+/* Writes the path of the ledger in DIR. -ENAMETOOLONG. */
 int esp_database_path(const char *dir,
                       char path[ESP_DATABASE_PATH_MAX],
                       struct esp_error *error);
 
-/* The one integer that a statement yields. -EBADMSG or as esp_database_fail. */
+/* Reads the single integer that a statement returns. -EBADMSG: it returns no row; otherwise as
+ * esp_database_fail. */
 int esp_database_integer(sqlite3 *db, const char *sql, int64_t *value);
 
-/* The format that the ledger was begun in (schema.h). */
+/* Reads the format in which the ledger was created (schema.h). */
 int esp_database_begun_format(sqlite3 *db, int64_t *format);
 
-/* Whether there is anything in it: 1 or 0, or negative errno. */
+/* Whether the database holds anything: 1, 0, or a negative errno. */
 int esp_database_content(sqlite3 *db, const char *path, struct esp_error *error);
 
-/* Ours, and of a version up to the present one. -EINVAL: another program's; -ENOTSUP: newer;
- * -ENOENT: empty. `older` (may be NULL) tells whether it needs a migration; where that is NULL
- * an older one is -ENOTSUP. */
+/* Checks that the database is a ledger of a supported version. -EINVAL: it belongs to another
+ * program; -ENOTSUP: its format is newer; -ENOENT: it is empty. `older` receives whether it
+ * needs a migration; when `older` is NULL, an older format is -ENOTSUP. */
 int esp_database_identify(sqlite3 *db, const char *path, bool *older, struct esp_error *error);
 
-/* Reads every page (PRAGMA quick_check). -EBADMSG: what is damaged. */
+/* Checks every page (PRAGMA quick_check). -EBADMSG: damaged, the message says where. */
 int esp_database_check(sqlite3 *db, const char *path, struct esp_error *error);
 
-/* fsync of a file, or of a folder. */
+/* Calls fsync on a file or a folder. */
 int esp_database_sync_file(const char *path, struct esp_error *error);
 
-/* NULL, or the network filesystem that keeps a database from being safe there. `type` is
- * statfs's f_type, `name` the mount's type as in /proc/self/mountinfo ("" when unknown). */
+/* Returns the name of the network filesystem if a database is not safe on it, otherwise NULL.
+ * `type` is f_type of statfs(2), `name` the type of the mount as in /proc/self/mountinfo (""
+ * when unknown). */
 const char *esp_filesystem_refused(unsigned long type, const char *name);
 
-/* -ENOTSUP when DIR lies on a network filesystem. */
+/* -ENOTSUP when DIR is on a network filesystem. */
 int esp_filesystem_check(const char *dir, struct esp_error *error);
 
-/* 64-bit keys and hashes are 16 hex digits in the ledger. Parsing: 0 or -EBADMSG. */
+/* 64-bit keys and hashes are stored as 16 hex digits. esp_hex_read returns 0 or -EBADMSG. */
 #define ESP_HEX_MAX 17
 void esp_hex_write(uint64_t value, char text[ESP_HEX_MAX]);
 int esp_hex_read(const char *text, uint64_t *value);

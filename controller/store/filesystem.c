@@ -1,10 +1,10 @@
-/* Which filesystems a ledger may lie on.
+/* Refuses network filesystems for the ledger.
  *
- * WAL needs memory shared between processes and locks that hold, which network filesystems do
- * not give: two hosts would each believe to be the only writer. What is refused is a list, not
- * what is allowed, so that a new local filesystem works. Overlay and 9p are left alone: inside
- * containers and virtual machines they are how a local disk looks. FUSE carries both kinds, so
- * there the mount's type decides ("fuse.sshfs"). */
+ * WAL needs memory shared between processes and reliable locks. Network filesystems provide
+ * neither, so two hosts could each become the writer. The list names what is refused, not what
+ * is allowed, so that new local filesystems work. Overlay and 9p are allowed, because
+ * containers and virtual machines present local disks through them. FUSE serves both local and
+ * network filesystems, so there the type of the mount decides ("fuse.sshfs"). */
 #include "database.h"
 #include <ctype.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 
-/* linux/magic.h and the filesystems' own headers. */
+/* From linux/magic.h and the headers of the filesystems. */
 static const struct {
     unsigned long type;
     const char *name;
@@ -78,8 +78,8 @@ const char *esp_filesystem_refused(unsigned long type, const char *name)
     return NULL;
 }
 
-/* The type of the mount that a device number belongs to, from
- * "36 35 98:0 /root /mnt options - ext4 …" (proc(5)). Left "" when it is not listed. */
+/* Reads the type of the mount that a device number belongs to from /proc/self/mountinfo, whose
+ * lines read "36 35 98:0 /root /mnt options - ext4 …" (proc(5)). "" when it is not listed. */
 static void mount_type(dev_t device, char *name, size_t size)
 {
     FILE *file = fopen("/proc/self/mountinfo", "re");

@@ -1,4 +1,4 @@
-/* The writer's inside, shared by store.c, fold.c and load.c. */
+/* The writer's private struct and helpers, shared by the .c files of the writer. */
 #ifndef ESPALIER_STORE_INTERNAL_H
 #define ESPALIER_STORE_INTERNAL_H
 
@@ -6,7 +6,7 @@
 #include "event_text.h"
 #include "store.h"
 
-/* The writer's statements, prepared once; their SQL is in fold.c. */
+/* Statements of the writer, prepared once when the ledger is opened. Their SQL is in fold.c. */
 enum esp_sql {
     ESP_SQL_BEGIN,
     ESP_SQL_COMMIT,
@@ -41,16 +41,16 @@ struct esp_store {
     uint64_t seq;       /* of the last event appended */
     uint64_t committed; /* of the last event that is on disk */
     uint64_t commits;
-    bool open;            /* a group is open */
-    int broken;           /* 0, or the code that every call returns from now on */
-    int wal_frames;       /* in the log after the last commit */
-    int log_copied;       /* frames when copying it into the database was last tried */
-    struct esp_text text; /* the event being written */
+    bool open;            /* a group (an open transaction) exists */
+    int broken;           /* 0, or the error code that every later call returns */
+    int wal_frames;       /* frames in the write-ahead log after the last commit */
+    int log_copied;       /* wal_frames at the last attempt to checkpoint the log */
+    struct esp_text text; /* JSON of the event being written */
     sqlite3_stmt *sql[ESP_SQL_COUNT];
 };
 
-/* The steps of opening, shared with creating. NULL with `code` set; otherwise 0 or negative
- * errno with words. */
+/* Steps that opening and creating share. esp_store_allocate returns NULL and sets `code` on
+ * failure; the others return 0 or a negative errno and fill `error`. */
 struct esp_store *esp_store_allocate(const char *dir, struct esp_error *error, int *code);
 int esp_store_connect(struct esp_store *store, int flags, struct esp_error *error);
 int esp_store_configure(struct esp_store *store,
@@ -59,38 +59,42 @@ int esp_store_configure(struct esp_store *store,
 int esp_store_read_study(struct esp_store *store, struct esp_error *error);
 int esp_store_prepare(struct esp_store *store, struct esp_error *error);
 
-/* Prepares the statements. A SQLite result code. */
+/* Prepares and finalizes the statements. Returns a SQLite result code. */
 int esp_fold_prepare(struct esp_store *store);
 void esp_fold_release(struct esp_store *store);
 
-/* Writes one event: its own row and those that fold from it. A SQLite result code, or -EINVAL
- * (a field that cannot be kept), -ENOMEM. */
+/* Writes one event and the rows of the other tables that it changes. Returns a SQLite result
+ * code, -EINVAL (a field that the ledger cannot represent) or -ENOMEM. */
 int esp_fold_event(struct esp_store *store, const struct esp_event *event);
 
-/* The distribution of a parameter in Optuna's JSON. */
+/* Appends the distribution of a parameter as Optuna's JSON. */
 void esp_optuna_distribution(const struct esp_param *param, struct esp_text *text);
 
-/* The columns of a curve point, in this order. */
+/* Columns that esp_report_row reads, in this order. */
 #define ESP_REPORT_COLUMNS                                                                     \
     "trial, step, seq, attempt, tokens, device_seconds, value, train_loss, time_ms, "          \
     "sequence, waiting, measures"
 
-/* Fills a REPORT from a row with those columns; measures are left empty, their number is
- * returned. */
+/* Fills a REPORT event from a row with those columns. Leaves its measures empty and returns
+ * how many rows of `measure` belong to it. */
 int esp_report_row(sqlite3_stmt *row, struct esp_event *event);
 
-/* A REAL column, NULL meaning NaN. */
+/* An INTEGER column, -1 for NULL. */
+int64_t esp_column_id(sqlite3_stmt *row, int column);
+
+/* A REAL column, NaN for NULL. */
 double esp_column_real(sqlite3_stmt *row, int column);
 
-/* Reads the measures of a point (statement: trial, step → metric, value by position). A SQLite
- * result code. */
+/* Reads the measures of a point with a statement prepared from ESP_MEASURES_SQL. Their names
+ * live in `memory`. Returns a SQLite result code. */
 int esp_measures_read(sqlite3_stmt *statement,
                       struct esp_event *event,
                       struct esp_decoded *memory);
 #define ESP_MEASURES_SQL                                                                       \
     "SELECT metric, value FROM measure WHERE trial = ? AND step = ? ORDER BY position"
 
-/* Fills an event from seq, time_ms, kind, trial, attempt, data. -EBADMSG, -ENOMEM. */
+/* Fills an event from a row with ESP_EVENT_COLUMNS. Its strings live in `memory`. -EBADMSG: the
+ * row does not decode; -ENOMEM. */
 #define ESP_EVENT_COLUMNS "seq, time_ms, kind, trial, attempt, data"
 int esp_event_row(sqlite3_stmt *row, struct esp_decoded *memory, struct esp_event *event);
 

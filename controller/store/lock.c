@@ -1,9 +1,9 @@
-/* DIR/lock: one controller per study.
+/* DIR/lock: at most one controller per study.
  *
- * Two locks on one open file, taken together and given up together by close or death: flock is
- * the lock, which any script can try (`flock -n DIR/lock true`); an open-file-description lock
- * shadows it, because that one can be looked at without being taken (F_OFD_GETLK): a reader
- * that asks whether the controller lives never stands in the way of one that starts. */
+ * The holder takes two locks on one open file; the kernel releases both when it closes the file
+ * or dies. flock is the lock proper, which scripts can test with `flock -n DIR/lock true`. The
+ * second is an open-file-description lock. It can be queried without taking it (F_OFD_GETLK),
+ * so a reader that asks whether a controller is alive never blocks one that is starting. */
 #include "database.h"
 #include "store.h"
 #include <errno.h>
@@ -23,7 +23,7 @@ static int lock_path(const char *dir, char path[ESP_DATABASE_PATH_MAX], struct e
     return 0;
 }
 
-/* The pid that the holder wrote; 0 when there is none to read. */
+/* Returns the pid that the holder wrote, or 0. */
 static pid_t holder(int fd)
 {
     char text[32];
@@ -71,7 +71,7 @@ int esp_store_lock(const char *dir, int *out, struct esp_error *error)
     }
     if (mkdir(dir, 0777) < 0 && errno != EEXIST) {
         code = -errno;
-        return esp_error_set(error, code, "cannot make the folder %s: %m", dir);
+        return esp_error_set(error, code, "cannot create the folder %s: %m", dir);
     }
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0) {
@@ -90,7 +90,7 @@ int esp_store_lock(const char *dir, int *out, struct esp_error *error)
         close(fd);
         return code;
     }
-    /* The pid only serves messages: a full disk must not keep a study from being resumed. */
+    /* The pid is used only in messages, so a full disk must not prevent a resume. */
     code = write_pid(fd);
     if (code < 0 && code != -ENOSPC && code != -EDQUOT) {
         esp_error_set(error, code, "cannot write %s: %s", path, strerror(-code));

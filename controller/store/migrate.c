@@ -1,4 +1,5 @@
-/* Migrations: a backup beside the file, then every step in one transaction. */
+/* Migrates a ledger: writes a backup next to the file, then runs all steps in one transaction.
+ */
 #include "database.h"
 #include "schema.h"
 #include <errno.h>
@@ -16,8 +17,8 @@ find(const struct esp_migration *migrations, size_t count, int to)
     return NULL;
 }
 
-/* VACUUM INTO writes a whole, consistent file, but does not sync it: the copy must be on disk
- * before the original changes. */
+/* VACUUM INTO writes a complete and consistent file but does not sync it. The copy must be on
+ * disk before the original changes. */
 static int back_up(sqlite3 *db, const char *path, int version, struct esp_error *error)
 {
     char copy[ESP_DATABASE_PATH_MAX];
@@ -59,8 +60,8 @@ int esp_schema_migrate(sqlite3 *db,
         if (!find(migrations, count, to)) {
             return esp_error_set(error,
                                  -ENOTSUP,
-                                 "%s: version %d of the format, which this espalier (format "
-                                 "%d) has no way to read; use the espalier that wrote it",
+                                 "%s: has format %d, which this version of espalier (format "
+                                 "%d) cannot migrate; use the version that wrote it",
                                  path,
                                  (int)version,
                                  target);

@@ -1,5 +1,4 @@
-/* Opening a ledger as its writer: whose it is, whether it is whole, and what was begun in it.
- */
+/* Opens a ledger for writing: checks its identity and integrity, and reads its study row. */
 #include "internal.h"
 #include "schema.h"
 #include <errno.h>
@@ -47,15 +46,16 @@ int esp_store_connect(struct esp_store *store, int flags, struct esp_error *erro
         return esp_database_fail(store->db, rc, store->path, "open it", error);
     }
     sqlite3_busy_timeout(store->db, ESP_DATABASE_BUSY_MS);
-    /* What a damaged or hostile file's schema may do is kept small; a file that shrinks under
-     * us must not raise SIGBUS. */
+    /* Limits what the schema of a damaged or hostile file can do. Without mmap a file that
+     * shrinks while it is open cannot raise SIGBUS. */
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_exec(store->db, "PRAGMA mmap_size = 0", NULL, NULL, NULL);
     return 0;
 }
 
-/* WAL, the sync level, the log's copying by our hand (so that a failed sync is seen). */
+/* Sets WAL and the sync level. Checkpoints are made explicitly, so that a failed sync is seen.
+ */
 int esp_store_configure(struct esp_store *store,
                         const struct esp_store_options *options,
                         struct esp_error *error)
@@ -82,7 +82,7 @@ static char *column_copy(sqlite3_stmt *s, int column)
     return strdup(text ? (const char *)text : "");
 }
 
-/* The study row and where the numbering stands. */
+/* Reads the study row and the last seq. */
 int esp_store_read_study(struct esp_store *store, struct esp_error *error)
 {
     sqlite3_stmt *s = NULL;
@@ -100,7 +100,7 @@ int esp_store_read_study(struct esp_store *store, struct esp_error *error)
     sqlite3_finalize(s);
     if (rc == SQLITE_DONE || code < 0) {
         return esp_error_set(
-            error, -EBADMSG, "%s: the ledger is damaged: it names no study", store->path);
+            error, -EBADMSG, "%s: the ledger is damaged: it has no study row", store->path);
     }
     if (rc != SQLITE_ROW) {
         return esp_database_fail(store->db, rc, store->path, "be read", error);
@@ -189,8 +189,8 @@ mismatch(struct esp_store *store, const char *what, const char *ours, struct esp
 {
     return esp_error_set(error,
                          -EINVAL,
-                         "%s: begun with another %s than `%s`; a changed search needs a folder "
-                         "of its own (--dir)",
+                         "%s: was created with another %s than `%s`; use a new folder for a "
+                         "changed search (--dir)",
                          store->path,
                          what,
                          ours);
@@ -241,11 +241,11 @@ int esp_store_bind(struct esp_store *store,
     return code;
 }
 
-/* How long readers are waited for at the end. */
+/* How long esp_store_close waits for readers. */
 #define CLOSE_WAIT_MS 200
 
-/* study.db alone is the whole ledger afterwards, also while readers have it open; where one is
- * in the midst of reading, whoever opens it next reads the log. */
+/* Copies the log into study.db, so that this file alone is the complete ledger. While a reader
+ * holds a snapshot the log cannot be truncated; it is then read by the next opener. */
 static void complete_file(struct esp_store *store)
 {
     sqlite3_busy_timeout(store->db, CLOSE_WAIT_MS);
@@ -318,7 +318,7 @@ int esp_store_exists(const char *dir)
     if (!S_ISREG(status.st_mode)) {
         return 1;
     }
-    int content = 1; /* what cannot be looked at is not ours to overwrite */
+    int content = 1; /* a file that cannot be read must not be overwritten */
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_EXRESCODE, NULL) ==
         SQLITE_OK) {
         sqlite3_busy_timeout(db, ESP_DATABASE_BUSY_MS);

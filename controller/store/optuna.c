@@ -1,5 +1,5 @@
-/* A parameter's distribution as Optuna writes it (optuna/distributions.py): the value that the
- * view gives is the drawn one, for choices the index. */
+/* A distribution in the JSON format of Optuna (optuna/distributions.py). The view's value is
+ * the drawn one, which for choices is the index. */
 #include "internal.h"
 #include <float.h>
 #include <math.h>
@@ -90,7 +90,7 @@ void esp_optuna_distribution(const struct esp_param *param, struct esp_text *tex
         range.low = round(range.low / param->q) * param->q;
         range.high = round(range.high / param->q) * param->q;
     }
-    /* Optuna has no steps on a log scale, and no log of 0. */
+    /* Optuna allows neither steps on a log scale nor a lower bound of 0 on it. */
     range.log = range.log && range.low > 0;
     bool integral = param->integral;
     bool stepped = !range.log && (integral || (param->quantised && param->q > 0));

@@ -1,4 +1,4 @@
-/* What happened: curves, events, notes, checkpoints, workers. */
+/* Queries for curves, events, notes, checkpoints and workers. */
 #include "reader_internal.h"
 #include <errno.h>
 
@@ -44,7 +44,7 @@ int esp_reader_curves(struct esp_reader *reader,
 {
     struct event_query query = {
         .reader = reader, .each = each, .context = context, .error = error};
-    bool ours = !reader->in_snapshot;
+    bool began_here = !reader->in_snapshot;
     int code = esp_reader_begin(reader, error);
     if (code == 0) {
         code = esp_reader_prepare(reader, ESP_MEASURES_SQL, &query.measures, error);
@@ -69,7 +69,7 @@ int esp_reader_curves(struct esp_reader *reader,
                                 error);
     }
     sqlite3_finalize(query.measures);
-    if (ours) {
+    if (began_here) {
         esp_reader_end(reader);
     }
     return code;
@@ -93,7 +93,7 @@ int esp_reader_history(struct esp_reader *reader,
                             error);
 }
 
-/* The words are looked for in the text first, which is much cheaper than taking it apart. */
+/* LIKE on the JSON text is much cheaper than extracting the key from every event. */
 int esp_reader_calibrated(struct esp_reader *reader,
                           esp_reader_each_event *each,
                           void *context,
@@ -156,17 +156,11 @@ struct note_query {
     void *context;
 };
 
-static int64_t id(sqlite3_stmt *row, int column)
-{
-    return sqlite3_column_type(row, column) == SQLITE_NULL ? -1
-                                                           : sqlite3_column_int64(row, column);
-}
-
 static int note_row(void *context, sqlite3_stmt *row)
 {
     struct note_query *query = context;
     struct esp_reader_note note = {.time_ms = sqlite3_column_int64(row, 0),
-                                   .trial = id(row, 1),
+                                   .trial = esp_column_id(row, 1),
                                    .text = (const char *)sqlite3_column_text(row, 2)};
     return query->each(query->context, &note);
 }
@@ -248,7 +242,7 @@ static int worker_row(void *context, sqlite3_stmt *row)
         .host = (const char *)sqlite3_column_text(row, 4),
         .device = (const char *)sqlite3_column_text(row, 5),
         .since_ms = sqlite3_column_int64(row, 6),
-        .trial = id(row, 7),
+        .trial = esp_column_id(row, 7),
         .exited = sqlite3_column_type(row, 8) != SQLITE_NULL,
         .exited_ms = sqlite3_column_int64(row, 8),
         .status = (int32_t)sqlite3_column_int64(row, 9),

@@ -1,4 +1,4 @@
-/* The readers' inside, shared by reader.c, reader_trials.c and reader_events.c. */
+/* Private struct and helpers of the reader, shared by the reader*.c files. */
 #ifndef ESPALIER_STORE_READER_INTERNAL_H
 #define ESPALIER_STORE_READER_INTERNAL_H
 
@@ -9,15 +9,15 @@ struct esp_reader {
     sqlite3 *db;
     char *dir, *path;
     bool in_snapshot;
-    bool unrepeated;         /* of format 1, which knew no repeats */
-    struct esp_text text[6]; /* of the study row */
+    bool lacks_repeats;      /* the ledger has format 1, without trial.repeats */
+    struct esp_text text[6]; /* texts of the study row */
     struct esp_decoded memory;
 };
 
-/* What runs for every row: non-zero ends the query and is returned. */
+/* Called for every row. A non-zero return ends the query and is returned by it. */
 typedef int esp_reader_row(void *context, sqlite3_stmt *row);
 
-/* Prepares `sql`, binds `count` integers, runs `row` for every row, finalizes. */
+/* Prepares `sql`, binds `count` integers, calls `row` for every row, and finalizes. */
 int esp_reader_query(struct esp_reader *reader,
                      const char *sql,
                      const int64_t *bound,
@@ -32,7 +32,7 @@ int esp_reader_prepare(struct esp_reader *reader,
                        sqlite3_stmt **statement,
                        struct esp_error *error);
 
-/* "…: the ledger is damaged", -EBADMSG. */
+/* Sets "…: the ledger is damaged" and returns -EBADMSG. */
 int esp_reader_damaged(struct esp_reader *reader, struct esp_error *error);
 
 #endif

@@ -1,4 +1,4 @@
-/* Trials as rows: all, one, the best. */
+/* Queries for trials: all of them, one, the best, repeats. */
 #include "reader_internal.h"
 #include <errno.h>
 #include <math.h>
@@ -13,23 +13,17 @@
 
 struct trial_query {
     struct esp_reader *reader;
-    sqlite3_stmt *params; /* of one trial, by position */
-    struct esp_text text; /* what the settings point to */
+    sqlite3_stmt *params; /* selects the parameters of one trial, by position */
+    struct esp_text text; /* names and texts that the settings point to */
     struct esp_setting settings[ESP_PARAMS_MAX];
-    size_t names[ESP_PARAMS_MAX], texts[ESP_PARAMS_MAX]; /* where in `text` */
+    size_t names[ESP_PARAMS_MAX], texts[ESP_PARAMS_MAX]; /* offsets in `text` */
     esp_reader_each_trial *each;
     void *context;
     struct esp_error *error;
     int64_t rows;
 };
 
-static int64_t id(sqlite3_stmt *row, int column)
-{
-    return sqlite3_column_type(row, column) == SQLITE_NULL ? -1
-                                                           : sqlite3_column_int64(row, column);
-}
-
-/* Appends a column's text with its NUL; returns where it begins. */
+/* Appends the text of a column and a NUL. Returns its offset. */
 static size_t put_text(struct esp_text *text, sqlite3_stmt *row, int column)
 {
     size_t at = text->length;
@@ -48,7 +42,8 @@ static enum esp_value_type type_of(const char *word)
                                           : ESP_VALUE_TEXT;
 }
 
-/* The parameters of one trial. Pointers are set once the text has stopped growing. */
+/* Reads the parameters of one trial. Pointers are set last, because the text may move while it
+ * grows. */
 static int read_params(struct trial_query *query, struct esp_reader_trial *trial)
 {
     sqlite3_stmt *s = query->params;
@@ -104,25 +99,25 @@ static int trial_row(void *context, sqlite3_stmt *row)
         .horizon = sqlite3_column_int64(row, 5),
         .until = sqlite3_column_int64(row, 6),
         .seed = sqlite3_column_int64(row, 7),
-        .step = id(row, 8),
-        .tokens = id(row, 9),
+        .step = esp_column_id(row, 8),
+        .tokens = esp_column_id(row, 9),
         .value = esp_column_real(row, 10),
         .train_loss = esp_column_real(row, 11),
         .device_seconds = sqlite3_column_double(row, 12),
         .spent_tokens = sqlite3_column_int64(row, 13),
-        .checkpoint = id(row, 14),
+        .checkpoint = esp_column_id(row, 14),
         .created_ms = sqlite3_column_int64(row, 15),
         .started_ms = sqlite3_column_int64(row, 16),
         .ended_ms = sqlite3_column_int64(row, 17),
         .words = (const char *)sqlite3_column_text(row, 18),
-        .repeats = id(row, 19),
+        .repeats = esp_column_id(row, 19),
     };
     trial.finished = trial.tokens >= 0 && trial.tokens >= trial.horizon;
     int code = read_params(query, &trial);
     return code < 0 ? code : query->each(query->context, &trial);
 }
 
-/* The trials that `rest` asks for, what stands after FROM. */
+/* Selects trials. `rest` is the SQL after the FROM clause. */
 static int run(struct trial_query *query, const char *rest, const int64_t *bound, int count)
 {
     struct esp_reader *reader = query->reader;
@@ -130,9 +125,9 @@ static int run(struct trial_query *query, const char *rest, const int64_t *bound
     snprintf(sql,
              sizeof sql,
              "SELECT " COLUMNS "repeats FROM %s %s",
-             reader->unrepeated ? "(SELECT *, NULL AS repeats FROM trial)" : "trial",
+             reader->lacks_repeats ? "(SELECT *, NULL AS repeats FROM trial)" : "trial",
              rest);
-    bool ours = !reader->in_snapshot;
+    bool began_here = !reader->in_snapshot;
     int code = esp_reader_begin(reader, query->error);
     if (code == 0) {
         code = esp_reader_prepare(
@@ -146,7 +141,7 @@ static int run(struct trial_query *query, const char *rest, const int64_t *bound
     }
     sqlite3_finalize(query->params);
     esp_text_release(&query->text);
-    if (ours) {
+    if (began_here) {
         esp_reader_end(reader);
     }
     return code;
@@ -207,7 +202,7 @@ int esp_reader_repeats(struct esp_reader *reader,
 {
     struct trial_query query = {
         .reader = reader, .each = each, .context = context, .error = error};
-    if (reader->unrepeated) {
+    if (reader->lacks_repeats) {
         return 0;
     }
     return run(&query,

@@ -1,9 +1,15 @@
-/* Rows back to events: shared by loading and by the readers. */
+/* Converts rows to events, for loading a ledger and for the readers. */
 #include "internal.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+int64_t esp_column_id(sqlite3_stmt *row, int column)
+{
+    return sqlite3_column_type(row, column) == SQLITE_NULL ? -1
+                                                           : sqlite3_column_int64(row, column);
+}
 
 double esp_column_real(sqlite3_stmt *row, int column)
 {
@@ -30,8 +36,8 @@ int esp_report_row(sqlite3_stmt *row, struct esp_event *event)
     return sqlite3_column_int(row, 11);
 }
 
-/* The statement's texts live until its next step, so names are copied: all into one block that
- * is sized on a first pass. */
+/* SQLite's text pointers are valid only until the next step, so the names are copied. A first
+ * pass computes the size of the block that holds all of them. */
 int esp_measures_read(sqlite3_stmt *s, struct esp_event *event, struct esp_decoded *memory)
 {
     size_t bytes = 0, used = 0;
@@ -82,7 +88,7 @@ int esp_event_row(sqlite3_stmt *row, struct esp_decoded *memory, struct esp_even
         .seq = (uint64_t)sqlite3_column_int64(row, 0),
         .time_ms = sqlite3_column_int64(row, 1),
         .kind = (enum esp_event_kind)number,
-        .trial = sqlite3_column_type(row, 3) == SQLITE_NULL ? -1 : sqlite3_column_int64(row, 3),
+        .trial = esp_column_id(row, 3),
         .attempt = (uint32_t)sqlite3_column_int64(row, 4),
     };
     return esp_event_decode(data, (size_t)sqlite3_column_bytes(row, 5), memory, event);

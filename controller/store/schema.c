@@ -1,39 +1,37 @@
-/* The ledger's format.
+/* Format of the ledger.
  *
  * DIR/study.db is one SQLite database per study: application_id "espl", user_version the
- * format's version, WAL, synchronous=FULL. One connection writes: the controller's. Everything
+ * format, WAL, synchronous=FULL. The controller's connection is the only writer. Everything
  * else opens the file read-only.
  *
- * What happened is kept in two tables, ordered together by `seq`, dense from 1:
+ * Two tables record what happened, ordered together by `seq`, which starts at 1 without gaps:
  *
  *   event   append-only: triggers refuse UPDATE and DELETE. `kind` is a word of
- *           esp_event_kind_name; `trial` the trial it is about or NULL; `data` a flat JSON
- *           object of what the kind carries (fields.c names the keys), for json_extract.
- *           Doubles are written so that they read back bit for bit; what is not finite is the
- *           string "NaN", "Infinity" or "-Infinity"; 64-bit keys and hashes are strings of 16
- *           hex digits, because JSON's numbers end at 2^53. Text is UTF-8: bytes that are not
- *           are recorded as U+FFFD.
- *   report  one row per (trial, step): the first acknowledged value. A report for a step that
- *           has a row (a later attempt trained it again) is an event of kind 'report' instead,
- *           and changes nothing here. In REAL columns NULL stands for NaN, and -0 becomes 0;
- *           infinities are SQLite's own. `measures` counts the rows of `measure` that belong to
- * it.
+ *           esp_event_kind_name, `trial` the trial concerned or NULL, `data` a flat JSON object
+ *           with the members of the kind (fields.c lists the keys), for json_extract. Doubles
+ *           are written so that they read back bit for bit; non-finite ones are the strings
+ *           "NaN", "Infinity" and "-Infinity". 64-bit keys and hashes are strings of 16 hex
+ *           digits, because JSON numbers are exact only up to 2^53. Text is UTF-8; invalid
+ * bytes are recorded as U+FFFD. report  one row per (trial, step): the first acknowledged
+ * value. When a later attempt reports the same step again, that report is recorded as an event
+ * of kind 'report' and the row stays unchanged. In REAL columns NULL stands for NaN and -0
+ * becomes 0; SQLite stores infinities. `measures` is the number of rows of `measure` that
+ * belong to it.
  *
- * The rest folds from those, in the same transaction (fold.c), so that plain SQL can ask:
+ * The other tables are derived from these in the same transaction (fold.c), for queries in
+ * plain SQL:
  *
- *   study       one row: the study file's text, where it came from, its nonce; begun_format is
- *               the format that it was begun in, since what the text leaves out means what it
- *               meant then. Ledgers of format 2 that are older than the column lack it.
- *   space       the searched parameters in order, with Optuna's form of their distribution
- *   trial       one row per trial: its state now, its furthest report (step, tokens, value,
- *               train_loss), what it spent over all attempts (spent_tokens, device_seconds;
- *               at_tokens and at_seconds are where the running attempt's count stands); repeats
- *               names the trial whose settings it has with another seed
- *   param       what a trial was given, as a person would write it (value, type) and as drawn
+ *   study       one row: text and path of the study file, nonce; begun_format is the format in
+ * which the study was created, because defaults of omitted keys are those of that format. Early
+ * ledgers of format 2 lack this column. space       the searched parameters in order, with
+ * their distributions in Optuna's JSON trial       one row per trial: its state, its furthest
+ * report (step, tokens, value, train_loss), its cost over all attempts (spent_tokens,
+ * device_seconds; at_tokens and at_seconds are the position of the running attempt); repeats is
+ *               the trial that it repeats with another seed
+ *   param       parameters of a trial, as a person would write them (value, type) and as drawn
  *   measure     other metrics of a report
- *   checkpoint  saved files; dropped_ms is set when a file was given up; id is the event's seq
- *   worker      agents and trial processes
- *   note        what people noted
+ *   checkpoint  saved files; dropped_ms is set when the file was deleted; id is the seq of the
+ * event worker      agents and trial processes note        notes by users
  *
  * Times are milliseconds of the Unix epoch. Optuna's names are in schema_optuna.c. */
 #include "schema.h"

@@ -1,4 +1,4 @@
-/* The ledger's tables, and how an older version becomes the present one. */
+/* Tables of the ledger, and migrations from older formats. */
 #ifndef ESPALIER_STORE_SCHEMA_H
 #define ESPALIER_STORE_SCHEMA_H
 
@@ -6,32 +6,32 @@
 #include <sqlite3.h>
 #include <stddef.h>
 
-/* "espl", read as a big-endian integer: what `file study.db` and we know our files by. */
+/* "espl" as a big-endian integer. Identifies ledgers, also for file(1). */
 #define ESP_SCHEMA_APPLICATION_ID 0x6573706c
 #define ESP_SCHEMA_VERSION 2
 
-/* One step of the ledger's history: the statements that bring version `to - 1` to `to`. */
+/* Statements that migrate format `to - 1` to format `to`. */
 struct esp_migration {
     int to;
     const char *sql;
 };
 
-/* All tables, views and triggers of the present version, for an empty database; within the
- * caller's transaction. Sets application_id and user_version. A SQLite result code. */
+/* Creates all tables, views and triggers of the current format in an empty database, within the
+ * caller's transaction, and sets application_id and user_version. Returns a SQLite result code.
+ */
 int esp_schema_create(sqlite3 *db);
 
-/* Optuna's tables and views, part of the above. */
+/* SQL of Optuna's tables and views, run by esp_schema_create. */
 extern const char esp_schema_optuna[];
 
-/* Steps from older versions, by `to`:
- *   2  trial.repeats; study.begun_format says that it was 1 */
+/* Migrations ordered by `to`:
+ *   2  adds trial.repeats, and study.begun_format with the value 1 */
 extern const struct esp_migration esp_schema_migrations[];
 extern const size_t esp_schema_migration_count;
 
-/* Brings a database from its user_version to `target`: copies it to PATH.vN.bak first (an
- * existing copy of that name, left by a migration that was cut off, is replaced), then runs
- * all steps in one transaction. -ENOTSUP: a step is missing. On failure the database is as
- * before. */
+/* Migrates a database from its user_version to `target`. Copies it to PATH.vN.bak first and
+ * replaces a copy left by an interrupted migration, then runs all steps in one transaction.
+ * -ENOTSUP: a step is missing. On failure the database is unchanged. */
 int esp_schema_migrate(sqlite3 *db,
                        const char *path,
                        const struct esp_migration *migrations,

@@ -1,17 +1,19 @@
-/* Optuna's table names over ours, so that optuna and optuna-dashboard open study.db as it is.
+/* Tables and views with Optuna's names, so that optuna and optuna-dashboard open study.db as it
+ * is.
  *
- * They look at version_info = (1, 12, text) and alembic_version = 'v3.2.0.a'. What they only
- * read are views; what they may write about a study (attributes: the dashboard's notes and
- * tags) and heartbeats are real tables. A `tell` or `ask` of theirs fails: a view cannot be
+ * Optuna checks version_info = (1, 12, text) and alembic_version = 'v3.2.0.a'. Data that it
+ * only reads are views. Data that it may write about a study (attributes: notes and tags of the
+ * dashboard) and heartbeats are real tables. `tell` and `ask` fail, because a view cannot be
  * modified.
  *
- *   - Optuna's ids begin at 1: trial_id is our trial + 1; its `number` is our trial.
- *   - PAUSED, and QUEUED once it has trained, are RUNNING to Optuna; the fold keeps our own
- *     word in the user attribute espalier:state. STOPPED is PRUNED when it has a value.
- *   - A categorical value is the index of the choice, which is what we draw.
- *   - value_type tells what a REAL cannot: our NULL is NAN, SQLite's infinities INF_POS and
+ *   - Optuna's ids start at 1: trial_id is `trial` + 1, and `number` is `trial`.
+ *   - PAUSED trials, and QUEUED ones that have trained, are RUNNING in Optuna; the user
+ * attribute espalier:state holds the state of the ledger. STOPPED is PRUNED when it has a
+ * value.
+ *   - A categorical value is the index of the choice.
+ *   - value_type expresses what a REAL column cannot: NULL is NAN, infinities are INF_POS and
  *     INF_NEG; the value is then NULL.
- *   - Times are UTC, as Optuna 5 reads them. */
+ *   - Times are UTC, as Optuna 5 expects. */
 #include "schema.h"
 
 #define TIME(column) "strftime('%Y-%m-%d %H:%M:%f', " column " / 1000.0, 'unixepoch') || '000'"
@@ -23,6 +25,7 @@
     "WHEN " column " > 1.7976931348623157e308 THEN 'INF_POS' "                                 \
     "WHEN " column " < -1.7976931348623157e308 THEN 'INF_NEG' ELSE 'FINITE' END"
 
+/* clang-format off: one line of SQL per line. */
 const char esp_schema_optuna[] =
     "CREATE TABLE alembic_version(version_num VARCHAR(32) NOT NULL PRIMARY KEY);\n"
     "INSERT INTO alembic_version VALUES ('v3.2.0.a');\n"
@@ -80,3 +83,4 @@ const char esp_schema_optuna[] =
                                                                              "intermediate_"
                                                                              "value_type FROM "
                                                                              "report;\n";
+/* clang-format on */

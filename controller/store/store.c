@@ -1,4 +1,4 @@
-/* The writer's groups and commits, and what happens when the disk says no. */
+/* Groups and commits of the writer, and its behaviour on disk errors. */
 #include "store.h"
 #include "internal.h"
 #include <errno.h>
@@ -7,25 +7,25 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The write-ahead log is copied into the database from this many pages on: 4 MiB, when the
- * caller has time (esp_store_tidy), and by the commit itself from four times as many on. A
- * hundred times was measured to cut throughput by half. */
+/* Log size in pages of 4 KiB at which esp_store_tidy checkpoints (4 MiB), and at which a commit
+ * checkpoints by itself (16 MiB). A log of a hundred times the first size was measured to halve
+ * the throughput. */
 #define CHECKPOINT_FRAMES 1000
 #define CHECKPOINT_FRAMES_LATE 4000
 
-/* What must fit before a full disk counts as having room: a group of 256 reports changes at
- * most about 256 leaf pages of 4 KiB. */
+/* Bytes that must be free before a full disk counts as having room: a group of 256 reports
+ * changes at most about 256 leaf pages of 4 KiB. */
 #define ROOM_BYTES (1024 * 1024)
 
 #define PAGES_MAX 4294967294LL
 
-/* Codes after which the connection is as good as before. */
+/* Whether the connection is still usable after this error. */
 static bool is_usable_after(int code)
 {
     return code == -ENOSPC || code == -EBUSY || code == -EINVAL;
 }
 
-/* Ends the group without a trace, and remembers a failure that cannot be gone on from. */
+/* Rolls back the group, and records an error after which the store cannot be used. */
 static int drop(struct esp_store *store, int code)
 {
     if (!sqlite3_get_autocommit(store->db)) {
@@ -41,7 +41,7 @@ static int drop(struct esp_store *store, int code)
 
 static int fail(struct esp_store *store, int rc, const char *doing, struct esp_error *error)
 {
-    if (rc < 0) { /* ours, not SQLite's */
+    if (rc < 0) { /* an errno, not a SQLite result */
         esp_error_set(error, rc, "%s: cannot %s: %s", store->path, doing, strerror(-rc));
         return drop(store, rc);
     }
@@ -52,8 +52,8 @@ static int refuse_broken(struct esp_store *store, struct esp_error *error)
 {
     return esp_error_set(error,
                          store->broken,
-                         "%s: not written any more after a failed write; resume the study, "
-                         "which checks the file",
+                         "%s: an earlier write failed, so nothing more is written; resume the "
+                         "study, which checks the file",
                          store->path);
 }
 
@@ -98,10 +98,9 @@ int esp_store_append(struct esp_store *store,
     return 0;
 }
 
-/* Copies the log into the database. The commit before it is safe whatever happens here; but a
- * sync that failed once may not fail again although the pages are lost, so after an error of
- * the disk nothing more is written. A reader that stays in a snapshot, or a full disk, only
- * puts it off. */
+/* Copies the write-ahead log into the database. Earlier commits are safe whatever happens here.
+ * After a failed sync, a second sync may succeed although the pages are lost, so nothing is
+ * written after a disk error. A reader in a snapshot or a full disk only delays the copy. */
 static void checkpoint(struct esp_store *store)
 {
     int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
@@ -112,7 +111,8 @@ static void checkpoint(struct esp_store *store)
     store->log_copied = store->wal_frames;
 }
 
-/* Whether the log has grown by `frames` since copying it was last tried, or it began anew. */
+/* Whether the log has grown by `frames` since the last attempt to copy it, or since it was
+ * reset. */
 static bool log_has_grown(struct esp_store *store, int frames)
 {
     if (store->wal_frames < store->log_copied) {
@@ -161,7 +161,8 @@ void esp_store_rollback(struct esp_store *store)
     }
 }
 
-/* A file of that size, written and synced, then gone. */
+/* Writes and syncs a temporary file of ROOM_BYTES. 1: it fits, 0: the disk is full, or an
+ * errno. */
 static int try_disk(struct esp_store *store)
 {
     static const char block[65536];
