@@ -104,7 +104,7 @@ static void ended(void *self, uint32_t trial, enum esp_trial_end end)
         break;
     case ESP_END_DIVERGED:
     case ESP_END_FAILED:
-        esp_surrogate_spoiled(bayes->surrogate, trial);
+        esp_surrogate_failed(bayes->surrogate, trial);
         break;
     default:
         esp_surrogate_closed(bayes->surrogate, trial);
@@ -145,7 +145,7 @@ static int propose(const void *self, uint32_t trial, double *values, struct esp_
         propose_sobol(bayes, trial, false, values);
         return 0;
     }
-    struct esp_belief belief = esp_surrogate_best_new(bayes->surrogate, trial, values);
+    struct esp_prediction belief = esp_surrogate_propose(bayes->surrogate, trial, values);
     reason->expected = belief.mean;
     return 0;
 }

@@ -100,7 +100,7 @@ static int choose_trials(const struct esp_surrogate *s, int limit, uint32_t *cho
     int count = 0;
     if (s->count <= (uint32_t)limit) {
         for (uint32_t i = 0; i < s->count; i++) {
-            if (!isnan(s->trials[i].last) || s->trials[i].state == ESP_COURSE_BAD) {
+            if (!isnan(s->trials[i].last) || s->trials[i].state == ESP_CURVE_BAD) {
                 chosen[count++] = i;
             }
         }
@@ -156,10 +156,10 @@ static void choose_points(struct esp_posterior *p,
 {
     int axes = s->space.count;
     for (int i = 0; i < count; i++) {
-        const struct esp_course *c = &s->trials[chosen[i]];
+        const struct esp_curve *c = &s->trials[chosen[i]];
         memcpy(
             &p->x[i * axes], &s->places[chosen[i] * (size_t)axes], (size_t)axes * sizeof *p->x);
-        bool bad = c->state == ESP_COURSE_BAD;
+        bool bad = c->state == ESP_CURVE_BAD;
         double h = bad ? 0 : c->last_h;
         add_point(p,
                   chosen[i],
@@ -170,9 +170,9 @@ static void choose_points(struct esp_posterior *p,
     p->places = count;
     for (int back = 3; back < ESP_MARKS; back += 3) {
         for (int i = 0; i < count; i++) {
-            const struct esp_course *c = &s->trials[chosen[i]];
+            const struct esp_curve *c = &s->trials[chosen[i]];
             int mark = c->mark - back;
-            if (c->state == ESP_COURSE_BAD || mark < 0 || isnan(c->loss[mark])) {
+            if (c->state == ESP_CURVE_BAD || mark < 0 || isnan(c->loss[mark])) {
                 continue;
             }
             add_point(p,
@@ -440,7 +440,7 @@ choose_incumbent(struct esp_posterior *p, const struct esp_surrogate *s, const d
     }
     p->best_w = INFINITY;
     struct esp_query queries[ESP_ACTIVE_MAX];
-    struct esp_belief_w beliefs[ESP_ACTIVE_MAX];
+    struct esp_prediction_w beliefs[ESP_ACTIVE_MAX];
     for (int i = 0; i < p->places; i++) {
         queries[i] =
             (struct esp_query){.x = &p->x[i * s->space.count], .trial = p->refs[i].trial};
@@ -468,7 +468,7 @@ static int add_pending(struct esp_posterior *p,
             break;
         }
         double *x = &p->x[p->places * axes];
-        struct esp_belief_w belief;
+        struct esp_prediction_w belief;
         memcpy(x, &s->places[trial * (size_t)axes], (size_t)axes * sizeof *x);
         esp_posterior_predict(
             p, s, &(struct esp_query){.x = x, .trial = UINT32_MAX}, 1, &belief);
@@ -523,7 +523,7 @@ void esp_posterior_predict(const struct esp_posterior *p,
                            const struct esp_surrogate *s,
                            const struct esp_query *queries,
                            int count,
-                           struct esp_belief_w *out)
+                           struct esp_prediction_w *out)
 {
     int n = p->points, axes = s->space.count;
     double inverse[ESP_PARAMS_MAX];
@@ -587,9 +587,9 @@ void esp_posterior_predict(const struct esp_posterior *p,
         for (int t = 0; t < p->parts; t++) {
             sum += exp(log_ei[t] - most);
         }
-        out[c] = (struct esp_belief_w){.mean = first,
-                                       .variance = fmax(second - first * first, 1e-20),
-                                       .log_ei = most + log(sum)};
+        out[c] = (struct esp_prediction_w){.mean = first,
+                                           .variance = fmax(second - first * first, 1e-20),
+                                           .log_ei = most + log(sum)};
     }
     free(k);
     free(m);

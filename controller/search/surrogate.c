@@ -100,8 +100,8 @@ void esp_surrogate_created(struct esp_surrogate *s, uint32_t trial, const double
             realloc(s->places, (s->capacity * (size_t)s->space.count + 1) * sizeof(double));
         assert(s->trials && s->places);
     }
-    struct esp_course *c = &s->trials[s->count++];
-    *c = (struct esp_course){.mark = -1, .last = NAN};
+    struct esp_curve *c = &s->trials[s->count++];
+    *c = (struct esp_curve){.mark = -1, .last = NAN};
     for (int k = 0; k < ESP_MARKS; k++) {
         c->loss[k] = NAN;
     }
@@ -154,10 +154,10 @@ stretch_of(const struct esp_surrogate *s, int k, double height)
     return esp_rate_effect_between(&s->anneal, height, from, to);
 }
 
-double esp_surrogate_adjusted(const struct esp_surrogate *s,
-                              uint32_t trial,
-                              int64_t tokens,
-                              double loss)
+double esp_surrogate_rate_adjusted_loss(const struct esp_surrogate *s,
+                                        uint32_t trial,
+                                        int64_t tokens,
+                                        double loss)
 {
     if (!isfinite(loss)) {
         return loss;
@@ -202,10 +202,10 @@ esp_surrogate_project(const struct esp_surrogate *s, double loss, double h, doub
     return loss;
 }
 
-double esp_surrogate_by_curve(const struct esp_surrogate *s, uint32_t trial)
+double esp_surrogate_extrapolated_loss(const struct esp_surrogate *s, uint32_t trial)
 {
     assert(trial < s->count);
-    const struct esp_course *c = &s->trials[trial];
+    const struct esp_curve *c = &s->trials[trial];
     double position = (1 - c->last_h) * (ESP_MARKS - 1), gain = 0, loss = c->last;
     for (int k = 0; k + 1 < ESP_MARKS && !(s->study->ablate & ESP_ABLATE_CURVE); k++) {
         gain = gain_of(&s->step[k], gain);
@@ -215,7 +215,7 @@ double esp_surrogate_by_curve(const struct esp_surrogate *s, uint32_t trial)
 }
 
 /* A step from an earlier mark to `mark`, shared out over the marks between. */
-static void learn_step(struct esp_surrogate *s, const struct esp_course *c, int mark)
+static void learn_step(struct esp_surrogate *s, const struct esp_curve *c, int mark)
 {
     int from = mark - 1;
     while (from >= 0 && isnan(c->loss[from])) {
@@ -250,7 +250,7 @@ static void learn_step(struct esp_surrogate *s, const struct esp_course *c, int 
 
 static void forget_rank(struct esp_surrogate *s, uint32_t trial)
 {
-    struct esp_course *c = &s->trials[trial];
+    struct esp_curve *c = &s->trials[trial];
     if (c->mark >= 0) {
         esp_loss_ranking_erase(&s->at_mark[c->mark], (double)c->loss[c->mark], trial);
     }
@@ -262,10 +262,10 @@ void esp_surrogate_observed(struct esp_surrogate *s,
                             double loss)
 {
     assert(trial < s->count);
-    struct esp_course *c = &s->trials[trial];
+    struct esp_curve *c = &s->trials[trial];
     s->cache.ready = false;
     c->tokens = tokens;
-    if (!isfinite(loss) || c->state == ESP_COURSE_BAD) {
+    if (!isfinite(loss) || c->state == ESP_CURVE_BAD) {
         return;
     }
     if (s->horizon <= 0) {
@@ -291,24 +291,24 @@ void esp_surrogate_observed(struct esp_surrogate *s,
 
 void esp_surrogate_completed(struct esp_surrogate *s, uint32_t trial)
 {
-    struct esp_course *c = &s->trials[trial];
+    struct esp_curve *c = &s->trials[trial];
     esp_loss_ranking_erase(&s->silent, 0, trial);
     s->cache.ready = false;
-    if (c->state == ESP_COURSE_OPEN) {
-        c->state = ESP_COURSE_COMPLETE;
+    if (c->state == ESP_CURVE_OPEN) {
+        c->state = ESP_CURVE_COMPLETE;
         c->last_h = 0;
     }
 }
 
-void esp_surrogate_spoiled(struct esp_surrogate *s, uint32_t trial)
+void esp_surrogate_failed(struct esp_surrogate *s, uint32_t trial)
 {
-    struct esp_course *c = &s->trials[trial];
+    struct esp_curve *c = &s->trials[trial];
     esp_loss_ranking_erase(&s->silent, 0, trial);
     s->cache.ready = false;
-    if (c->state != ESP_COURSE_BAD) {
+    if (c->state != ESP_CURVE_BAD) {
         forget_rank(s, trial);
         c->mark = -1;
-        c->state = ESP_COURSE_BAD;
+        c->state = ESP_CURVE_BAD;
         esp_loss_ranking_insert(&s->bad, 0, trial);
     }
 }
@@ -317,14 +317,9 @@ void esp_surrogate_closed(struct esp_surrogate *s, uint32_t trial)
 {
     esp_loss_ranking_erase(&s->silent, 0, trial);
     s->cache.ready = false;
-    if (s->trials[trial].state == ESP_COURSE_OPEN) {
-        s->trials[trial].state = ESP_COURSE_CLOSED;
+    if (s->trials[trial].state == ESP_CURVE_OPEN) {
+        s->trials[trial].state = ESP_CURVE_CLOSED;
     }
-}
-
-uint32_t esp_surrogate_told(const struct esp_surrogate *s)
-{
-    return s->told;
 }
 
 const struct esp_space *esp_surrogate_space(const struct esp_surrogate *s)
@@ -349,9 +344,9 @@ static const struct esp_posterior *posterior(const struct esp_surrogate *s)
     return &s->cache;
 }
 
-static struct esp_belief in_losses(const struct esp_posterior *p, struct esp_belief_w w)
+static struct esp_prediction in_losses(const struct esp_posterior *p, struct esp_prediction_w w)
 {
-    return (struct esp_belief){
+    return (struct esp_prediction){
         .mean = p->best_z + p->scale * w.mean,
         .deviation = p->scale * sqrt(w.variance),
         .log_ei = w.log_ei + log(p->scale),
@@ -361,13 +356,13 @@ static struct esp_belief in_losses(const struct esp_posterior *p, struct esp_bel
 /* Queries of one prediction: the paused leaders of every mark, and one more. */
 #define QUERIES_MAX 128
 
-void esp_surrogate_trials(const struct esp_surrogate *s,
-                          const uint32_t *trials,
-                          int count,
-                          struct esp_belief *out)
+void esp_surrogate_predict_trials(const struct esp_surrogate *s,
+                                  const uint32_t *trials,
+                                  int count,
+                                  struct esp_prediction *out)
 {
     struct esp_query queries[QUERIES_MAX];
-    struct esp_belief_w beliefs[QUERIES_MAX];
+    struct esp_prediction_w beliefs[QUERIES_MAX];
     assert(count <= QUERIES_MAX);
     const struct esp_posterior *p = posterior(s);
     for (int i = 0; i < count; i++) {
@@ -380,9 +375,9 @@ void esp_surrogate_trials(const struct esp_surrogate *s,
     }
 }
 
-struct esp_belief esp_surrogate_at(const struct esp_surrogate *s, const double *x)
+struct esp_prediction esp_surrogate_predict_at(const struct esp_surrogate *s, const double *x)
 {
-    struct esp_belief_w w;
+    struct esp_prediction_w w;
     struct esp_query query = {.x = x, .trial = UINT32_MAX};
     const struct esp_posterior *p = posterior(s);
     esp_posterior_predict(p, s, &query, 1, &w);
@@ -565,10 +560,10 @@ static int best_of(const struct esp_surrogate *s,
                    const struct esp_posterior *p,
                    double *x,
                    int count,
-                   struct esp_belief_w *belief)
+                   struct esp_prediction_w *belief)
 {
     struct esp_query queries[CANDIDATES + 3 * ESP_MEANS_KEPT];
-    struct esp_belief_w beliefs[CANDIDATES + 3 * ESP_MEANS_KEPT];
+    struct esp_prediction_w beliefs[CANDIDATES + 3 * ESP_MEANS_KEPT];
     bool taken[CANDIDATES + 3 * ESP_MEANS_KEPT] = {false};
     int axes = s->space.count;
     assert(count > 0);
@@ -592,15 +587,15 @@ static int best_of(const struct esp_surrogate *s,
     return -1;
 }
 
-struct esp_belief
-esp_surrogate_best_new(const struct esp_surrogate *s, uint32_t trial, double *values)
+struct esp_prediction
+esp_surrogate_propose(const struct esp_surrogate *s, uint32_t trial, double *values)
 {
     const struct esp_posterior *p = posterior(s);
     int axes = s->space.count, best = 0;
     size_t room = (size_t)(CANDIDATES + 3 * ESP_MEANS_KEPT) * (size_t)(axes + 1);
     double *x = malloc(room * sizeof *x), *polish = malloc(room * sizeof *polish);
     assert(x && polish);
-    struct esp_belief_w w = {.log_ei = -INFINITY};
+    struct esp_prediction_w w = {.log_ei = -INFINITY};
     if (axes == 0 || s->count == 0) {
         first_place(s, x);
         esp_posterior_predict(p, s, &(struct esp_query){.x = x, .trial = UINT32_MAX}, 1, &w);
@@ -618,7 +613,7 @@ esp_surrogate_best_new(const struct esp_surrogate *s, uint32_t trial, double *va
                    &polish[i * axes]);
             settle(s, &polish[i * axes]);
         }
-        struct esp_belief_w v;
+        struct esp_prediction_w v;
         int nearer = best_of(s, p, polish, POLISH, &v);
         if (nearer >= 0 && v.log_ei > w.log_ei) {
             w = v;

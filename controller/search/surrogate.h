@@ -48,7 +48,7 @@ void esp_surrogate_observed(struct esp_surrogate *s,
 /* Its last loss is its final one. */
 void esp_surrogate_completed(struct esp_surrogate *s, uint32_t trial);
 /* It diverged or failed: as bad as can be. */
-void esp_surrogate_spoiled(struct esp_surrogate *s, uint32_t trial);
+void esp_surrogate_failed(struct esp_surrogate *s, uint32_t trial);
 /* It will report no more (stopped, pruned, discarded). */
 void esp_surrogate_closed(struct esp_surrogate *s, uint32_t trial);
 
@@ -57,38 +57,36 @@ void esp_surrogate_fitted(struct esp_surrogate *s, const double *numbers, int co
 
 /* Questions. They refresh a cache that is a function of the folded state. */
 
-struct esp_belief {
+struct esp_prediction {
     double mean, deviation; /* of the loss at the horizon, near the incumbent in loss units */
     double log_ei;          /* log expected improvement over the incumbent, in loss units */
 };
 
 /* The loss less what its trial still gains by its rate beyond one in the middle of the space:
  * comparable among trials that stand at the same amount of training. */
-double esp_surrogate_adjusted(const struct esp_surrogate *s,
-                              uint32_t trial,
-                              int64_t tokens,
-                              double loss);
+double esp_surrogate_rate_adjusted_loss(const struct esp_surrogate *s,
+                                        uint32_t trial,
+                                        int64_t tokens,
+                                        double loss);
 
 /* Where the trial's curve alone points: its last loss and what a middling trial gained from
  * there to the horizon. Neither settings nor the model have a say. NaN: no loss yet. */
-double esp_surrogate_by_curve(const struct esp_surrogate *s, uint32_t trial);
+double esp_surrogate_extrapolated_loss(const struct esp_surrogate *s, uint32_t trial);
 
-/* Losses that count: complete, or with a loss. */
-uint32_t esp_surrogate_told(const struct esp_surrogate *s);
 const struct esp_space *esp_surrogate_space(const struct esp_surrogate *s);
 const struct esp_scaling_law *esp_surrogate_law(const struct esp_surrogate *s);
 
 /* The beliefs about trials that have told a loss, or about new settings (coordinates). */
-void esp_surrogate_trials(const struct esp_surrogate *s,
-                          const uint32_t *trials,
-                          int count,
-                          struct esp_belief *out);
-struct esp_belief esp_surrogate_at(const struct esp_surrogate *s, const double *x);
+void esp_surrogate_predict_trials(const struct esp_surrogate *s,
+                                  const uint32_t *trials,
+                                  int count,
+                                  struct esp_prediction *out);
+struct esp_prediction esp_surrogate_predict_at(const struct esp_surrogate *s, const double *x);
 /* The share of the mixture that follows the law. */
 double esp_surrogate_law_weight(const struct esp_surrogate *s);
 
 /* The settings for new trial `trial` that promise the most; drawn values. */
-struct esp_belief
-esp_surrogate_best_new(const struct esp_surrogate *s, uint32_t trial, double *values);
+struct esp_prediction
+esp_surrogate_propose(const struct esp_surrogate *s, uint32_t trial, double *values);
 
 #endif

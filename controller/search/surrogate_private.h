@@ -27,15 +27,15 @@
 
 #define ESP_REFIT_FIRST 6
 
-enum esp_course_state {
-    ESP_COURSE_OPEN,
-    ESP_COURSE_COMPLETE,
-    ESP_COURSE_BAD,
-    ESP_COURSE_CLOSED,
+enum esp_curve_state {
+    ESP_CURVE_OPEN,
+    ESP_CURVE_COMPLETE,
+    ESP_CURVE_BAD,
+    ESP_CURVE_CLOSED,
 };
 
-struct esp_course {
-    enum esp_course_state state;
+struct esp_curve {
+    enum esp_curve_state state;
     int mark;               /* the highest with a loss; -1: none */
     float loss[ESP_MARKS];  /* the first at each mark; NaN: none */
     float since[ESP_MARKS]; /* h of that report */
@@ -106,7 +106,7 @@ struct esp_surrogate {
     double shift[ESP_SHIFTS][ESP_PARAMS_MAX];
     double shift_prior[ESP_SHIFTS]; /* log */
     double horizon;
-    struct esp_course *trials;
+    struct esp_curve *trials;
     double *places; /* [trials, axes] */
     uint32_t count, capacity, told;
     struct esp_step step[ESP_MARKS]; /* from mark k to k + 1 */
@@ -142,14 +142,14 @@ struct esp_query {
     uint32_t trial; /* UINT32_MAX: a new one */
 };
 /* Mean and variance in w for each mean that counts; log EI over `best_w`. */
-struct esp_belief_w {
+struct esp_prediction_w {
     double mean, variance, log_ei;
 };
 void esp_posterior_predict(const struct esp_posterior *p,
                            const struct esp_surrogate *s,
                            const struct esp_query *queries,
                            int count,
-                           struct esp_belief_w *out);
+                           struct esp_prediction_w *out);
 
 /* fit.c */
 void esp_hyper_default(struct esp_hyper *hyper, const struct esp_space *space);

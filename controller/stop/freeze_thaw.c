@@ -241,7 +241,7 @@ observed(void *self, uint32_t trial, int64_t tokens, double loss, double device_
     }
     esp_surrogate_observed(f->surrogate, trial, tokens, loss);
     if (f->startup) {
-        double adjusted = esp_surrogate_adjusted(f->surrogate, trial, tokens, loss);
+        double adjusted = esp_surrogate_rate_adjusted_loss(f->surrogate, trial, tokens, loss);
         esp_startup_observed(&f->bracket, trial, tokens, adjusted);
     }
     const struct esp_roster_trial *t = esp_roster_get(&f->roster, trial);
@@ -283,7 +283,7 @@ static void ended(void *self, uint32_t trial, enum esp_cause cause)
         f->complete++;
         esp_surrogate_completed(f->surrogate, trial);
     } else if (cause == ESP_CAUSE_DIVERGED || cause == ESP_CAUSE_FAILED) {
-        esp_surrogate_spoiled(f->surrogate, trial);
+        esp_surrogate_failed(f->surrogate, trial);
     } else if (cause != ESP_CAUSE_LOST) {
         esp_surrogate_closed(f->surrogate, trial);
     }
@@ -317,12 +317,12 @@ static int64_t next_mark(const struct freeze_thaw *f, const struct esp_roster_tr
 struct option {
     int64_t trial;               /* -1: a new one */
     double score, cost, seconds; /* what remains: tokens, and device seconds or NaN */
-    struct esp_belief belief;
+    struct esp_prediction belief;
 };
 
 /* `rate` is NaN for all options or for none. */
 static struct option
-option_of(int64_t trial, const struct esp_belief *belief, double tokens, double rate)
+option_of(int64_t trial, const struct esp_prediction *belief, double tokens, double rate)
 {
     double cost = fmax(tokens, 1);
     return (struct option){.trial = trial,
@@ -340,7 +340,7 @@ static int weigh(const struct freeze_thaw *f,
                  struct option *options)
 {
     uint32_t trials[MARKS * LEADERS + 1];
-    struct esp_belief beliefs[MARKS * LEADERS + 1];
+    struct esp_prediction beliefs[MARKS * LEADERS + 1];
     int count = 0, total = 0;
     for (int k = MARKS - 1; k >= 0; k--) {
         uint32_t there = esp_loss_ranking_count(&f->paused[k]);
@@ -351,7 +351,7 @@ static int weigh(const struct freeze_thaw *f,
     if (own >= 0) {
         trials[count++] = (uint32_t)own;
     }
-    esp_surrogate_trials(f->surrogate, trials, count, beliefs);
+    esp_surrogate_predict_trials(f->surrogate, trials, count, beliefs);
     for (int i = 0; i < count; i++) {
         const struct esp_roster_trial *t = esp_roster_get(&f->roster, trials[i]);
         double rate = esp_cost_of_trial(f->cost, trials[i], view->device);
@@ -361,8 +361,8 @@ static int weigh(const struct freeze_thaw *f,
     bool enough = count > 0 && f->spent_new > NEW_SHARE_MAX * f->spent;
     if (view->may_create && !enough) {
         double values[ESP_PARAMS_MAX];
-        struct esp_belief belief =
-            esp_surrogate_best_new(f->surrogate, view->next_trial, values);
+        struct esp_prediction belief =
+            esp_surrogate_propose(f->surrogate, view->next_trial, values);
         double rate = esp_cost_of_values(f->cost, values, view->device);
         options[total++] = option_of(-1, &belief, f->horizon > 0 ? f->horizon : 1, rate);
     }
@@ -412,7 +412,7 @@ static struct esp_verdict lead(const struct freeze_thaw *f)
             continue;
         }
         uint32_t trial = esp_loss_ranking_at(&f->paused[k], 1).trial;
-        double expected = esp_surrogate_by_curve(f->surrogate, trial);
+        double expected = esp_surrogate_extrapolated_loss(f->surrogate, trial);
         of++;
         if (isfinite(expected) && expected < least) {
             leader = trial;

@@ -186,10 +186,10 @@ static void lower_rates_catch_up_before_higher_ones_anneal(void **state)
 {
     (void)state;
     struct esp_surrogate *s = two_rates();
-    assert_true(esp_surrogate_adjusted(s, 0, 6400 / 50, 3.0) <
-                esp_surrogate_adjusted(s, 1, 6400 / 50, 3.0) - 0.02);
-    assert_true(esp_surrogate_adjusted(s, 0, 6400 / 3, 3.0) >
-                esp_surrogate_adjusted(s, 1, 6400 / 3, 3.0) + 0.02);
+    assert_true(esp_surrogate_rate_adjusted_loss(s, 0, 6400 / 50, 3.0) <
+                esp_surrogate_rate_adjusted_loss(s, 1, 6400 / 50, 3.0) - 0.02);
+    assert_true(esp_surrogate_rate_adjusted_loss(s, 0, 6400 / 3, 3.0) >
+                esp_surrogate_rate_adjusted_loss(s, 1, 6400 / 3, 3.0) + 0.02);
     double early = esp_surrogate_h(s, 6400 / 50), later = esp_surrogate_h(s, 6400 / 3);
     assert_true(esp_surrogate_project(s, 3.0, early, -1) <
                 esp_surrogate_project(s, 3.0, early, 1));
@@ -235,9 +235,9 @@ static void equal_losses_are_worth_more_at_a_higher_rate(void **state)
     for (uint32_t i = 0; i < 2; i++) {
         esp_surrogate_observed(s, i, 800, 3.0);
     }
-    assert_true(esp_surrogate_adjusted(s, 1, 800, 3.0) <
-                esp_surrogate_adjusted(s, 0, 800, 3.0) - 0.03);
-    assert_near(esp_surrogate_adjusted(s, 1, 6400, 3.0), 3.0, 1e-9);
+    assert_true(esp_surrogate_rate_adjusted_loss(s, 1, 800, 3.0) <
+                esp_surrogate_rate_adjusted_loss(s, 0, 800, 3.0) - 0.03);
+    assert_near(esp_surrogate_rate_adjusted_loss(s, 1, 6400, 3.0), 3.0, 1e-9);
     double h = esp_surrogate_h(s, 800);
     double gap = esp_surrogate_project(s, 3.0, h, s->trials[0].height) -
                  esp_surrogate_project(s, 3.0, h, s->trials[1].height);

@@ -157,7 +157,7 @@ static void the_posterior_equals_a_direct_solve(void **state)
     /* inverse gamma (1.5, 1.5): variance (1.5 + q/2)/(1.5 + (N-1)/2 - 1/2) */
     double variance =
         (1 - explained + rest * rest / ones) * (1.5 + q / 2) / (1.5 + (N - 1) / 2.0 - 0.5);
-    struct esp_belief_w belief;
+    struct esp_prediction_w belief;
     struct esp_query query = {.x = at, .trial = UINT32_MAX};
     esp_posterior_predict(&p, s, &query, 1, &belief);
     assert_near(belief.mean, mean, 1e-9);
@@ -172,7 +172,7 @@ static void the_posterior_equals_a_direct_solve(void **state)
 static void the_order_of_telling_changes_nothing(void **state)
 {
     (void)state;
-    struct esp_belief belief[2];
+    struct esp_prediction belief[2];
     plain_study();
     for (int order = 0; order < 2; order++) {
         struct esp_surrogate *s;
@@ -189,13 +189,13 @@ static void the_order_of_telling_changes_nothing(void **state)
             uint32_t which = order ? 39 - i : i;
             esp_surrogate_observed(s, i, 64, 2 + uniform(which, 100));
             if (which % 7 == 3) {
-                esp_surrogate_spoiled(s, i);
+                esp_surrogate_failed(s, i);
             } else {
                 esp_surrogate_completed(s, i);
             }
         }
         double at[AXES] = {1, 2, 3, 2, 1};
-        belief[order] = esp_surrogate_at(s, at);
+        belief[order] = esp_surrogate_predict_at(s, at);
         esp_surrogate_destroy(s);
     }
     assert_near(belief[0].mean, belief[1].mean, 1e-9);
@@ -213,7 +213,7 @@ static void nothing_told_is_not_finite_afterwards(void **state)
         assert_int_equal(esp_surrogate_create(&study, &s, NULL), 0);
         for (uint32_t t = 0; t < 30; t++) {
             double values[2], numbers[ESP_FIT_NUMBERS_MAX];
-            struct esp_belief belief = esp_surrogate_best_new(s, t, values);
+            struct esp_prediction belief = esp_surrogate_propose(s, t, values);
             assert_true(isfinite(values[0]) && values[0] >= 1e-4 * (1 - 1e-9) &&
                         values[0] <= 5e-2 * (1 + 1e-9));
             assert_true(values[1] >= 0 && values[1] < 8);
@@ -221,7 +221,7 @@ static void nothing_told_is_not_finite_afterwards(void **state)
             esp_surrogate_created(s, t, values);
             esp_surrogate_observed(s, t, 1 + (int64_t)t * 100000000, odd[t % 7]);
             if (t % 3 == 0) {
-                esp_surrogate_spoiled(s, t);
+                esp_surrogate_failed(s, t);
             } else if (t % 3 == 1) {
                 esp_surrogate_completed(s, t);
             }
@@ -258,7 +258,7 @@ static int trainings_to_the_bottom(enum esp_prior_kind prior, double u, double v
     int found = 0;
     for (uint32_t t = 0; t < 30 && !found; t++) {
         double values[2], numbers[ESP_FIT_NUMBERS_MAX];
-        esp_surrogate_best_new(s, t, values);
+        esp_surrogate_propose(s, t, values);
         double loss = bowl(law, values, u, v);
         found = loss < 2.5 * 1.001 ? (int)t + 1 : 0;
         esp_surrogate_created(s, t, values);
@@ -313,7 +313,7 @@ static void workers_that_ask_at_once_get_different_settings(void **state)
     bool seen[3][8] = {{false}};
     for (uint32_t t = 0; t < 24; t++) { /* all of 3 × 8 settings, none told */
         double values[2];
-        esp_surrogate_best_new(s, t, values);
+        esp_surrogate_propose(s, t, values);
         bool *cell = &seen[(int)values[0] - 1][(int)values[1]];
         assert_false(*cell);
         *cell = true;
@@ -334,7 +334,7 @@ static void proposals_keep_apart_at_an_end_of_the_range(void **state)
     double drawn[40];
     bool at_end = false;
     for (uint32_t t = 0; t < 40; t++) {
-        esp_surrogate_best_new(s, t, &drawn[t]);
+        esp_surrogate_propose(s, t, &drawn[t]);
         for (uint32_t i = 0; i < t; i++) {
             assert_true(fabs(drawn[i] - drawn[t]) > 0.0099); /* of a range of 2 */
         }
@@ -392,8 +392,8 @@ static void doubt_grows_with_the_square_of_what_is_left(void **state)
         assert_int_equal(esp_surrogate_create(&study, &s, &error), 0);
         esp_surrogate_created(s, 0, (double[AXES]){0});
         esp_surrogate_observed(s, 0, told[i], 3);
-        struct esp_belief belief;
-        esp_surrogate_trials(s, (uint32_t[]){0}, 1, &belief);
+        struct esp_prediction belief;
+        esp_surrogate_predict_trials(s, (uint32_t[]){0}, 1, &belief);
         deviation[i] = belief.deviation;
         esp_surrogate_destroy(s);
     }
@@ -428,18 +428,20 @@ static void a_curve_points_by_what_the_others_gained(void **state)
     for (uint32_t t = 0; t < 5; t++) {
         esp_surrogate_created(s, t, drawn);
     }
-    assert_true(isnan(esp_surrogate_by_curve(s, 0)));
+    assert_true(isnan(esp_surrogate_extrapolated_loss(s, 0)));
     esp_surrogate_observed(s, 0, 16, 5);
-    assert_near(esp_surrogate_by_curve(s, 0), 5, 1e-9); /* nobody has gained anything yet */
+    assert_near(
+        esp_surrogate_extrapolated_loss(s, 0), 5, 1e-9); /* nobody has gained anything yet */
     for (uint32_t t = 1; t < 4; t++) { /* t in all, from a quarter to the end */
         esp_surrogate_observed(s, t, 16, 4);
         esp_surrogate_observed(s, t, 64, 4 - (double)t);
         esp_surrogate_completed(s, t);
     }
-    assert_near(esp_surrogate_by_curve(s, 0), 3, 1e-6);
-    assert_near(esp_surrogate_by_curve(s, 3), 1, 1e-9); /* at its end it is what it is */
+    assert_near(esp_surrogate_extrapolated_loss(s, 0), 3, 1e-6);
+    assert_near(
+        esp_surrogate_extrapolated_loss(s, 3), 1, 1e-9); /* at its end it is what it is */
     esp_surrogate_observed(s, 4, 32, 5);
-    assert_near(esp_surrogate_by_curve(s, 4), 4, 1e-6);
+    assert_near(esp_surrogate_extrapolated_loss(s, 4), 4, 1e-6);
     esp_surrogate_destroy(s);
 }
 
