@@ -202,7 +202,7 @@ static void assign(struct decoder *d, const Espalier__Assign *in, struct esp_ass
     };
     out->params =
         settings(d, in->params, in->n_params, ESP_PARAMS_MAX, &out->param_count, "parameters");
-    out->trainer = in->builtin ? trainer(d, in) : NULL;
+    out->trainer = in->has_trainer ? trainer(d, in) : NULL;
 }
 
 static void point(struct decoder *d, const Espalier__Point *in, struct esp_point *out)

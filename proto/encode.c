@@ -236,7 +236,7 @@ static void assign(struct encoder *e, const struct esp_assign *m, Espalier__Assi
     out->params =
         settings(e, m->params, m->param_count, ESP_PARAMS_MAX, &out->n_params, "parameters");
     if (m->trainer) {
-        out->builtin = true;
+        out->has_trainer = true;
         out->trainer = trainer(e, m->trainer, &out->n_trainer);
     }
     out->resume = text(e, m->resume, ESP_PATH_MAX, "a checkpoint's path");

@@ -80,7 +80,7 @@ static void add_words(const struct esp_study *study,
     if (study->run_cap > 0) {
         esp_buffer_addf(out, "trials: %" PRId64 "\n", study->run_cap);
     }
-    if (study->builtin) {
+    if (study->abilities.settings_known) {
         esp_buffer_add(out, "horizon: ");
         esp_buffer_count(out, (double)study->trainer.tokens);
         esp_buffer_add(out, " tokens a trial");
@@ -117,9 +117,10 @@ static void add_json(const struct esp_study *study, struct esp_buffer *out)
         esp_buffer_add(out, p ? "," : "");
         esp_buffer_json_string(out, study->params[p].name);
     }
-    esp_buffer_addf(
-        out, "],\"tokens\":%" PRId64 ",\"data\":", study->builtin ? study->trainer.tokens : 0);
-    esp_buffer_json_string(out, study->builtin ? study->trainer.data : NULL);
+    esp_buffer_addf(out,
+                    "],\"tokens\":%" PRId64 ",\"data\":",
+                    study->abilities.horizon_known ? study->trainer.tokens : 0);
+    esp_buffer_json_string(out, study->abilities.settings_known ? study->trainer.data : NULL);
     esp_buffer_add(out, "}\n");
 }
 

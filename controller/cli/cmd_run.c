@@ -166,7 +166,7 @@ int esp_cmd_run(const struct esp_arguments *arguments, struct esp_error *error)
         esp_study_destroy(study);
         return ESP_EXIT_USAGE;
     }
-    if (!study->builtin) {
+    if (study->command) {
         esp_error_set(
             error,
             -ENOTSUP,

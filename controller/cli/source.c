@@ -71,7 +71,7 @@ int esp_source_read(const char *path,
 
 void esp_source_warn(const struct esp_study *study)
 {
-    if (!study->builtin) {
+    if (study->command) {
         fprintf(
             stderr,
             "espalier: the file is read, and `espalier run` refuses it: programs of one's own "
@@ -85,7 +85,7 @@ void esp_source_warn(const struct esp_study *study)
                 "interrupted.\n");
     }
     double tokens = study->budget.tokens, horizon = (double)study->trainer.tokens;
-    if (study->builtin && tokens > 0 && tokens < horizon) {
+    if (study->abilities.progress == ESP_PROGRESS_TOKENS && tokens > 0 && tokens < horizon) {
         fprintf(stderr,
                 "espalier: budget.tokens, %.10g, is less than one training to the horizon, "
                 "%.10g: no trial will reach it.\n",

@@ -82,7 +82,7 @@ fold_created(struct esp_core *core, const struct esp_event *e, struct esp_error 
     if (params > 0) {
         memcpy(core->values + (size_t)index * params, e->values, params * sizeof *e->values);
     }
-    if (core->study->builtin) {
+    if (core->study->abilities.settings_known) {
         struct esp_trainer settings;
         if (esp_trial_settings(core, e->values, &settings)) {
             t->group = esp_trainer_group(&settings);

@@ -97,7 +97,8 @@ struct esp_trainings esp_budget_trainings(const struct esp_core *core)
         return out;
     }
     /* How far a program trains nobody knows. */
-    double tokens = core->study->builtin ? (double)esp_study_horizon(core->study) : 0;
+    double tokens =
+        core->study->abilities.horizon_known ? (double)esp_study_horizon(core->study) : 0;
     double seconds = tokens * out.rate;
     struct demand sum = committed(core);
     count(&out, b->tokens, sum.tokens, tokens);

@@ -146,8 +146,8 @@ struct esp_said esp_command_add(struct esp_core *core, const struct esp_command 
         }
     }
     struct esp_trainer settings;
-    if (study->builtin && (!esp_trial_settings(core, values, &settings) ||
-                           esp_trainer_validate(&settings, NULL) != 0)) {
+    if (study->abilities.settings_known && (!esp_trial_settings(core, values, &settings) ||
+                                            esp_trainer_validate(&settings, NULL) != 0)) {
         return refuse(-EINVAL, "the trainer refuses these values");
     }
     struct esp_reason reason = esp_reason_none(ESP_RULE_USER);

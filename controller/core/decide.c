@@ -28,7 +28,8 @@ static bool may_create(const struct esp_core *core, bool committed)
  * tested where the setting is chosen (stop/scheduler.c). */
 static bool may_repeat(const struct esp_core *core)
 {
-    return core->study->builtin && (core->run_cap <= 0 || core->trial_count < core->run_cap) &&
+    return core->study->abilities.deterministic &&
+           (core->run_cap <= 0 || core->trial_count < core->run_cap) &&
            core->trial_count < ESP_TRIALS_MAX && !esp_all_fail(core);
 }
 
@@ -82,7 +83,8 @@ bool esp_propose(struct esp_core *core, double *values, struct esp_reason *reaso
 /* Common random numbers: every trial starts from the same seed unless seeds are searched. */
 static int64_t seed_of(const struct esp_core *core, const struct esp_trainer *settings)
 {
-    return core->study->builtin ? settings->seed : (int64_t)(core->study->seed & INT64_MAX);
+    return core->study->abilities.settings_known ? settings->seed
+                                                 : (int64_t)(core->study->seed & INT64_MAX);
 }
 
 /* The k-th repeat of a setting has its first seed + k: again the same for every setting. Seeds
@@ -136,7 +138,7 @@ void esp_create_trial(struct esp_core *core,
     struct esp_trainer settings;
     int64_t horizon = INT64_MAX;
     esp_trial_settings(core, values, &settings);
-    if (core->study->builtin) {
+    if (core->study->abilities.settings_known) {
         /* Settings that make no step are the trial process's to refuse. */
         int64_t tokens = esp_trainer_horizon_tokens(&settings);
         horizon = tokens > 0 ? tokens : 1;

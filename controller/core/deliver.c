@@ -65,7 +65,7 @@ void esp_send_assign(struct esp_core *core, struct esp_trial *t)
     assign->attempt = t->attempt;
     assign->params = settings_of(core, index);
     assign->param_count = (uint32_t)core->study->param_count;
-    assign->trainer = core->study->builtin ? &core->study->trainer : NULL;
+    assign->trainer = core->study->abilities.settings_known ? &core->study->trainer : NULL;
     assign->seed = t->seed;
     assign->horizon = t->horizon;
     assign->directive = t->directive;

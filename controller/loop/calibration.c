@@ -26,15 +26,6 @@ struct gathering {
     char **texts; /* sources of the studies that were taken */
 };
 
-static enum esp_scheduler_type type_of(const struct esp_study *study)
-{
-    enum esp_scheduler_type type = study->stopping.type;
-    if (type == ESP_SCHEDULER_DEFAULT) {
-        return study->builtin ? ESP_SCHEDULER_FREEZE_THAW : ESP_SCHEDULER_NONE;
-    }
-    return type;
-}
-
 static double eta_of(const struct esp_study *study)
 {
     return study->stopping.eta > 0 ? study->stopping.eta : ETA_DEFAULT;
@@ -43,8 +34,9 @@ static double eta_of(const struct esp_study *study)
 /* A rung as a share of the horizon; 0: as the scheduler chooses. */
 static double share_of(const struct esp_study *study, double rung)
 {
-    return study->builtin && study->trainer.tokens > 0 ? rung / (double)study->trainer.tokens
-                                                       : rung;
+    return study->abilities.horizon_known && study->trainer.tokens > 0
+               ? rung / (double)study->trainer.tokens
+               : rung;
 }
 
 static bool is_near(double a, double b)
@@ -72,7 +64,7 @@ static double plan_of(const struct esp_study *study, double run_cap)
     if (plan > 0) {
         return grid > 0 && grid < plan ? grid : plan;
     }
-    if (!study->builtin || study->trainer.tokens <= 0) {
+    if (study->abilities.progress != ESP_PROGRESS_TOKENS || study->trainer.tokens <= 0) {
         return 0;
     }
     return less_kept(stopping, study->budget.tokens / (double)study->trainer.tokens);
@@ -86,8 +78,8 @@ difference(const struct esp_study *study, const struct esp_study *other, double 
     if (study->maximize != other->maximize || strcmp(study->metric, other->metric) != 0) {
         return "its metric or goal is another";
     }
-    if (type_of(study) != type_of(other) || a->stopping_form != b->stopping_form ||
-        eta_of(study) != eta_of(other)) {
+    if (esp_study_scheduler(study) != esp_study_scheduler(other) ||
+        a->stopping_form != b->stopping_form || eta_of(study) != eta_of(other)) {
         return "its early_terminate is another (type, form or eta)";
     }
     if (a->repeats != b->repeats || a->repeats_by_name != b->repeats_by_name) {

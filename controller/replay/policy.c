@@ -296,7 +296,6 @@ int esp_policy_try(const struct esp_policy *policy,
 
 bool esp_policy_is_blind(const struct esp_study *study)
 {
-    enum esp_scheduler_type type = study->stopping.type;
     return study->method <= ESP_METHOD_SOBOL &&
-           (type == ESP_SCHEDULER_NONE || (type == ESP_SCHEDULER_DEFAULT && !study->builtin));
+           esp_study_scheduler(study) == ESP_SCHEDULER_NONE;
 }

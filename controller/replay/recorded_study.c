@@ -276,7 +276,7 @@ static int describe(struct record *record)
     table->horizon = study->trainer.tokens;
     table->context = study->trainer.context;
     table->schedule = study->trainer.schedule;
-    for (uint32_t t = 0; !study->builtin && t < record->count; t++) {
+    for (uint32_t t = 0; !study->abilities.horizon_known && t < record->count; t++) {
         if (record->trials[t].horizon > table->horizon) {
             table->horizon = record->trials[t].horizon;
         }

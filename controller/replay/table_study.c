@@ -92,7 +92,7 @@ int esp_table_study(const struct esp_table *table,
     }
     snprintf(study->name, sizeof study->name, "%s", table->name);
     snprintf(study->metric, sizeof study->metric, "%s", table->metric);
-    study->builtin = recorded ? recorded->builtin : true;
+    study->abilities = recorded ? recorded->abilities : esp_abilities_builtin();
     esp_trainer_init(&study->trainer);
     if (recorded) {
         study->trainer = recorded->trainer;

@@ -42,7 +42,7 @@ static bool is_adam(const struct esp_study *study)
                    strncmp(only->text, "adam", 4) == 0;
         }
     }
-    return !study->builtin || study->trainer.optimizer == ESP_OPTIMIZER_ADAMW;
+    return !study->abilities.settings_known || study->trainer.optimizer == ESP_OPTIMIZER_ADAMW;
 }
 
 /* Other distributions are a prior of the user's own; and what is known of learning rates are

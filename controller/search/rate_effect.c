@@ -104,8 +104,8 @@ void esp_rate_effect_make(struct esp_rate_effect *anneal, const struct esp_space
         .trainer = &space->study->trainer,
     };
     if (anneal->rate_axis < 0 || !space->axes[anneal->rate_axis].octaves ||
-        !space->study->builtin || (space->study->ablate & ESP_ABLATE_SCHEDULE) ||
-        schedule_searched(space->study)) {
+        !space->study->abilities.schedule_known ||
+        (space->study->ablate & ESP_ABLATE_SCHEDULE) || schedule_searched(space->study)) {
         return;
     }
     if (anneal->batch_axis >= 0 && !space->axes[anneal->batch_axis].octaves) {

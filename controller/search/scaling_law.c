@@ -24,7 +24,9 @@ static double model_parameters(const struct esp_study *study)
         return study->prior.parameters;
     }
     double width = (double)study->trainer.width;
-    return study->builtin ? 12.0 * (double)study->trainer.layers * width * width : 0;
+    return study->abilities.settings_known
+               ? 12.0 * (double)study->trainer.layers * width * width
+               : 0;
 }
 
 static void

@@ -53,7 +53,7 @@ int esp_cost_create(const struct esp_study *study,
     }
     cost->study = study;
     cost->batch = -1;
-    for (int i = 0; i < study->param_count && study->builtin; i++) {
+    for (int i = 0; i < study->param_count && study->abilities.settings_known; i++) {
         const struct esp_field *field = esp_trainer_field(study->params[i].name);
         if (field && field->offset == offsetof(struct esp_trainer, batch_size)) {
             cost->batch = i;
@@ -87,7 +87,8 @@ void esp_cost_destroy(struct esp_cost *cost)
 /* A program's batch size may be anything: its trials differ by their own rates alone. */
 static double inverse_of(const struct esp_cost *cost, const double *values)
 {
-    double size = cost->study->builtin ? (double)cost->study->trainer.batch_size : 1;
+    double size =
+        cost->study->abilities.settings_known ? (double)cost->study->trainer.batch_size : 1;
     if (cost->batch >= 0) {
         const struct esp_param *param = &cost->study->params[cost->batch];
         size = esp_param_value(param, values[cost->batch]).real;

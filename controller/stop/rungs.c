@@ -18,7 +18,7 @@ int64_t esp_study_horizon(const struct esp_study *study)
 
 int64_t esp_report_interval(const struct esp_study *study)
 {
-    if (!study->builtin) {
+    if (!study->abilities.settings_known) {
         return 1;
     }
     int64_t interval = study->trainer.report_every > 0

@@ -43,7 +43,6 @@ static const struct {
     const char *name;
     const struct esp_scheduler_ops *ops;
 } schedulers[] = {
-    [ESP_SCHEDULER_DEFAULT] = {"default", &esp_scheduler_freeze_thaw},
     [ESP_SCHEDULER_NONE] = {"none", &esp_scheduler_none},
     [ESP_SCHEDULER_ASHA] = {"asha", &esp_scheduler_asha},
     [ESP_SCHEDULER_MEDIAN] = {"median", &esp_scheduler_median},
@@ -80,11 +79,8 @@ int esp_scheduler_create(const struct esp_study *study,
                          struct esp_scheduler **out,
                          struct esp_error *error)
 {
-    enum esp_scheduler_type type = study->stopping.type;
+    enum esp_scheduler_type type = esp_study_scheduler(study);
     assert((size_t)type < sizeof schedulers / sizeof *schedulers);
-    if (type == ESP_SCHEDULER_DEFAULT && !study->builtin) {
-        type = ESP_SCHEDULER_NONE; /* whether a program saves and reports is not known */
-    }
     const struct esp_scheduler_ops *ops = schedulers[type].ops;
     if (!ops) {
         return esp_error_line(error,

@@ -357,7 +357,7 @@ void esp_check_study(struct reader *r)
         strcmp(esp_yaml_scalar(method), "grid") == 0) {
         check_grid(r);
     }
-    if (!r->study->builtin) {
+    if (!r->study->abilities.settings_known) {
         return;
     }
     before = esp_yaml_fault_count(r->yaml);

@@ -59,7 +59,7 @@ int esp_study_check_data(const struct esp_study *study, struct esp_error *error)
     struct esp_corpus_tally tally;
     int rc;
 
-    if (!study->builtin) {
+    if (!study->abilities.settings_known) {
         return 0;
     }
     rc = esp_corpus_survey(study->trainer.data, &tally, error);

@@ -188,8 +188,8 @@ static void read_trainer(struct reader *r)
                        "`command` of your own");
         return;
     }
-    r->study->builtin = trainer != NULL;
     if (trainer) {
+        r->study->abilities = esp_abilities_builtin();
         r->trainer = trainer;
         esp_config_read_trainer(
             r->yaml, trainer, r->base_dir, &r->study->trainer, r->trainer_nodes);

@@ -81,8 +81,8 @@ void esp_read_metric(struct reader *r)
         snprintf(r->study->metric,
                  sizeof r->study->metric,
                  "%s",
-                 r->study->builtin ? "val_loss" : "loss");
-        if (!r->study->builtin) {
+                 r->study->abilities.settings_known ? "val_loss" : "loss");
+        if (!r->study->abilities.settings_known) {
             esp_reader_warn(r, "no metric is named: \"loss\" is taken, and minimized");
         }
         return;
@@ -107,7 +107,7 @@ void esp_read_metric(struct reader *r)
         esp_yaml_fault(r->yaml, node, "metric needs `name`");
     } else if (esp_yaml_read_text(
                    r->yaml, name, "metric.name", r->study->metric, sizeof r->study->metric) &&
-               r->study->builtin) {
+               r->study->abilities.settings_known) {
         check_builtin_metric(r, node);
     }
 }
@@ -227,7 +227,7 @@ void esp_read_prior(struct reader *r)
     struct esp_prior *prior = &study->prior;
     int index;
 
-    prior->kind = study->builtin ? ESP_PRIOR_STEP_LAW : ESP_PRIOR_NONE;
+    prior->kind = study->abilities.settings_known ? ESP_PRIOR_STEP_LAW : ESP_PRIOR_NONE;
     for (int i = 0; i < ESP_PARAMS_MAX; i++) {
         prior->center[i] = NAN;
     }

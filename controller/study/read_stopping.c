@@ -288,9 +288,9 @@ static bool searches_seed(const struct esp_study *study)
 static void default_repeats(struct esp_study *study)
 {
     struct esp_stopping *out = &study->stopping;
-    bool ours = out->type == ESP_SCHEDULER_FREEZE_THAW || out->type == ESP_SCHEDULER_DEFAULT;
-    out->repeats =
-        ours && study->builtin && study->method != ESP_METHOD_GRID && !searches_seed(study);
+    out->repeats = esp_study_scheduler(study) == ESP_SCHEDULER_FREEZE_THAW &&
+                   study->abilities.deterministic && study->method != ESP_METHOD_GRID &&
+                   !searches_seed(study);
 }
 
 static void read_repeats(struct reader *r, const struct esp_yaml_node *node)
@@ -303,7 +303,7 @@ static void read_repeats(struct reader *r, const struct esp_yaml_node *node)
     }
     out->repeats = (int)read_number(r, node, "repeats", 0);
     out->repeats_by_name = true;
-    if (out->repeats > 0 && !r->study->builtin) {
+    if (out->repeats > 0 && !r->study->abilities.deterministic) {
         esp_yaml_fault(r->yaml,
                        value,
                        "repeats needs the built-in trainer: a program's seed is not ours to "

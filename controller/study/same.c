@@ -79,7 +79,7 @@ compare_trainers(const struct esp_study *a, const struct esp_study *b, struct es
 {
     char key[ESP_NAME_MAX + 16];
 
-    for (size_t i = 0; a->builtin && i < esp_trainer_field_count; i++) {
+    for (size_t i = 0; a->abilities.settings_known && i < esp_trainer_field_count; i++) {
         const struct esp_field *field = &esp_trainer_fields[i];
         struct esp_value x = esp_trainer_get(&a->trainer, field);
         struct esp_value y = esp_trainer_get(&b->trainer, field);
@@ -140,7 +140,7 @@ int esp_study_same_search(const struct esp_study *a,
     if (a->method != b->method) {
         return differs(error, "method");
     }
-    if (a->builtin != b->builtin) {
+    if (!a->command != !b->command) {
         return differs(error, "trainer");
     }
     if (!is_same_command(a->command, b->command)) {

@@ -109,7 +109,7 @@ static int find_noise(struct esp_ledger *ledger,
         leader(repeats, sign, leader(&best->rows, sign, NULL));
     struct curve curve = {.horizon = least ? least->horizon : 0};
     int rc = 0;
-    if (!ledger->study->builtin) {
+    if (!ledger->study->abilities.deterministic) {
         return 0;
     }
     if (least) {

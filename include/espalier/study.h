@@ -5,6 +5,7 @@
 #ifndef ESPALIER_STUDY_H
 #define ESPALIER_STUDY_H
 
+#include <espalier/abilities.h>
 #include <espalier/trainer.h>
 #include <stdbool.h>
 
@@ -147,9 +148,9 @@ struct esp_study {
     unsigned ablate; /* of enum esp_ablation; a study file cannot set it */
     int64_t run_cap; /* trials in total; 0: no limit */
     struct esp_budget budget;
-    int64_t workers; /* 0: auto */
-    bool builtin;    /* the built-in trainer; else `command` */
-    struct esp_trainer trainer;
+    int64_t workers;                /* 0: auto */
+    struct esp_abilities abilities; /* of the trainer */
+    struct esp_trainer trainer;     /* its settings; defaults for a program */
     char **command; /* own program: NULL-terminated, W&B macros unexpanded; owned */
     char *source;   /* the file's text as read; owned */
 };
@@ -157,6 +158,12 @@ struct esp_study {
 void esp_study_release(struct esp_study *study);
 /* What it owns; it is zero afterwards. */
 void esp_stopping_release(struct esp_stopping *stopping);
+
+/* The scheduler that the study uses: the one that its file names, or the default for its
+ * trainer. Freeze-thaw pauses trials and projects their losses to the horizon, so it is the
+ * default where the trainer can save and the horizon is known; otherwise there is none. Never
+ * ESP_SCHEDULER_DEFAULT. */
+enum esp_scheduler_type esp_study_scheduler(const struct esp_study *study);
 
 /* A drawn value: a double per parameter, for CONSTANT and CATEGORICAL the index of the choice.
  */

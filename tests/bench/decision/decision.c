@@ -46,7 +46,7 @@ static struct esp_study *make_study(void)
 {
     struct esp_study *study = calloc(1, sizeof *study);
     assert(study);
-    study->builtin = true;
+    study->abilities = esp_abilities_builtin();
     study->seed = 1;
     study->trainer.tokens = HORIZON;
     study->trainer.report_every = HORIZON / 25;

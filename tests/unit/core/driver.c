@@ -12,7 +12,7 @@ void driver_study(struct esp_study *study, int64_t run_cap)
     study->method = ESP_METHOD_RANDOM;
     study->stopping.type = ESP_SCHEDULER_NONE;
     study->run_cap = run_cap;
-    study->builtin = true;
+    study->abilities = esp_abilities_builtin();
     study->param_count = 1;
     study->params[0] = (struct esp_param){.name = "learning_rate",
                                           .distribution = ESP_LOG_UNIFORM_VALUES,

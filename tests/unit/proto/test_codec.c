@@ -275,7 +275,7 @@ static void unknown_settings_of_the_trainer_are_refused(void **state)
     size_t n = put(setting, 1, "model.wings", 11);
     n += put(setting + n, 2, value, 9);
     size_t at = put(assign, 4, setting, n);
-    memcpy(assign + at, "\x28\x01\x5a\x00", 4); /* builtin, an empty directive */
+    memcpy(assign + at, "\x28\x01\x5a\x00", 4); /* has_trainer, an empty directive */
     n = put(outer, 5, assign, at + 4);
     refuse(f, outer, n, "model.wings");
 }

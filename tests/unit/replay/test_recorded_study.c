@@ -235,7 +235,7 @@ static void each_record_ends_in_its_own_way(void **state)
         }
         check_all(&table);
         assert_int_equal(esp_table_study(&table, &study, &error), 0);
-        assert_true(study->builtin == !maximize);
+        assert_true(study->abilities.settings_known == !maximize);
         assert_true(maximize || study->trainer.width == 16);
         assert_int_equal(study->trainer.report_every, 100);
         assert_int_equal(study->param_count, 4);

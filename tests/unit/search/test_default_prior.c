@@ -162,7 +162,7 @@ static void sgd_has_other_learning_rates(void **state)
 {
     (void)state;
     add("learning_rate", ESP_LOG_UNIFORM_VALUES, 1e-8, 1e1);
-    study.builtin = true;
+    study.abilities = esp_abilities_builtin();
     study.trainer.optimizer = ESP_OPTIMIZER_SGD;
     assert_int_equal(count_of_usual(), 0);
     study.trainer.optimizer = ESP_OPTIMIZER_ADAMW;
@@ -186,7 +186,7 @@ static void adam_s_learning_rates_are_told_apart_by_octaves(void **state)
     (void)state;
     add("learning_rate", ESP_LOG_UNIFORM_VALUES, 1e-8, 1e1);
     add("l2", ESP_LOG_UNIFORM_VALUES, 1e-8, 1e1);
-    study.builtin = true;
+    study.abilities = esp_abilities_builtin();
     study.trainer.optimizer = ESP_OPTIMIZER_ADAMW;
     esp_space_make(&space, &study);
     assert_true(esp_default_prior_length(&space, 0) == 5 &&

@@ -23,7 +23,7 @@ static struct esp_value sizes[] = {
 static void rates_under(enum esp_schedule_type schedule)
 {
     memset(&study, 0, sizeof study);
-    study.builtin = true;
+    study.abilities = esp_abilities_builtin();
     study.prior.kind = ESP_PRIOR_NONE;
     study.trainer.tokens = 6400;
     study.trainer.context = 1;
@@ -208,7 +208,7 @@ static void a_searched_schedule_is_not_known(void **state)
     strcpy(study.params[1].name, "floor");
     assert_false(made().active);
     rates_under(ESP_SCHEDULE_COSINE);
-    study.builtin = false;
+    study.abilities = (struct esp_abilities){0};
     assert_false(made().active);
     rates_under(ESP_SCHEDULE_COSINE);
     study.ablate = ESP_ABLATE_SCHEDULE;

@@ -16,7 +16,7 @@ struct esp_study *drive_study(enum esp_scheduler_type type, int64_t horizon)
 {
     static struct esp_study study;
     memset(&study, 0, sizeof study);
-    study.builtin = true;
+    study.abilities = esp_abilities_builtin();
     study.trainer.tokens = horizon;
     study.trainer.report_every = 1;
     study.stopping.type = type;

@@ -204,7 +204,7 @@ static struct esp_study *study_of(bool shape)
         {.type = ESP_VALUE_INTEGER, .integer = 64, .real = 64},
         {.type = ESP_VALUE_INTEGER, .integer = 512, .real = 512}};
     memset(&study, 0, sizeof study);
-    study.builtin = true;
+    study.abilities = esp_abilities_builtin();
     study.trainer.batch_size = 16;
     study.param_count = shape ? 2 : 1;
     study.params[0] = (struct esp_param){.name = "batch_size",
@@ -380,7 +380,7 @@ static void a_program_s_trials_are_known_by_their_own_rates(void **state)
 {
     (void)state;
     struct esp_study *study = study_of(false);
-    study->builtin = false;
+    study->abilities = (struct esp_abilities){0};
     struct esp_cost *cost = open_cost(study);
     train(cost, 0, (double[]){4}, 0, 1, 5);
     train(cost, 1, (double[]){512}, 0, 3, 5);

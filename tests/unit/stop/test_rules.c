@@ -186,7 +186,7 @@ static void the_default_is_freeze_thaw_for_the_trainer_and_none_for_a_program(vo
     assert_int_equal(esp_scheduler_create(study, &s, NULL), 0);
     assert_int_equal(esp_scheduler_slot(s, &view).until, 90);
     esp_scheduler_destroy(s);
-    study->builtin = false;
+    study->abilities = (struct esp_abilities){0};
     assert_int_equal(esp_scheduler_create(study, &s, NULL), 0);
     assert_true(esp_scheduler_slot(s, &view).until >= 270);
     esp_scheduler_destroy(s);

@@ -51,7 +51,7 @@ static void every_key_is_read(void **state)
     assert_true(s->stopping.eta == 4 && s->stopping.min == 5e4 && s->stopping.max == 5e5);
     assert_true(s->stopping.stopping_form && s->stopping.risk == 0.1);
     assert_int_equal(s->run_cap, 24);
-    assert_true(s->builtin && !s->command);
+    assert_true(s->abilities.settings_known && !s->command);
     assert_string_equal(s->trainer.data, "/base/corpus.txt");
     assert_int_equal(s->trainer.tokens, 1000000);
     assert_true(s->budget.tokens == 2e7 && s->budget.seconds == 3600 && s->budget.usd == 5);

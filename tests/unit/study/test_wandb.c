@@ -44,7 +44,7 @@ static void a_bayes_sweep_with_hyperband_loads(void **state)
     (void)state;
     assert_string_equal(words.warning,
                         "without effect here, as they steer a W&B server: project, entity");
-    assert_false(s->builtin);
+    assert_false(s->abilities.settings_known);
     assert_string_equal(s->name, "sweep");
     assert_int_equal(s->param_count, 4);
     assert_int_equal(s->params[0].distribution, ESP_INT_UNIFORM);
