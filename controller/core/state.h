@@ -282,7 +282,7 @@ void esp_process_let_go(struct esp_core *core,
                         uint32_t trial,
                         uint32_t attempt);
 
-/* agent.c */
+/* process_table.c */
 struct esp_agent *esp_agent_find(const struct esp_core *core, uint64_t id);
 uint32_t esp_agents_slots(const struct esp_core *core);
 /* An agent with a free slot, and that slot; NULL: none. */
@@ -310,7 +310,7 @@ const char *esp_outcome_text(struct esp_outcome *outcome, const char *text, size
 int esp_outcome_event(struct esp_outcome *outcome, const struct esp_event *event);
 int esp_outcome_effect(struct esp_outcome *outcome, const struct esp_effect *effect);
 
-/* deliver.c: effects that follow from the state. */
+/* effects.c: effects that follow from the state. */
 void esp_send(struct esp_core *core, struct esp_peer peer, const struct esp_message *message);
 void esp_send_assign(struct esp_core *core, struct esp_trial *trial);
 void esp_send_ack(struct esp_core *core, struct esp_trial *trial);
@@ -324,7 +324,7 @@ void esp_send_kill(struct esp_core *core, struct esp_trial_process *p);
 void esp_send_simple(struct esp_core *core, struct esp_peer peer, enum esp_message_kind kind);
 void esp_drop_checkpoint(struct esp_core *core, struct esp_trial *trial, int which);
 
-/* move.c */
+/* transition.c */
 struct esp_move {
     enum esp_trigger trigger;
     uint64_t sequence; /* of the message that caused it */
@@ -369,7 +369,7 @@ bool esp_value_diverged(const struct esp_core *core, const struct esp_trial *t, 
 /* hello.c */
 void esp_hello(struct esp_core *core, struct esp_peer peer, const struct esp_hello *hello);
 
-/* exits.c */
+/* lose.c */
 void esp_process_exited(struct esp_core *core,
                         struct esp_trial_process *p,
                         const struct esp_exited *exited);
@@ -379,7 +379,7 @@ void esp_exited(struct esp_core *core,
                 const struct esp_exited *exited);
 void esp_drain(struct esp_core *core, struct esp_agent *agent);
 
-/* decide.c */
+/* ask.c */
 void esp_settle(struct esp_core *core);
 /* A slot of a device class as it is now. */
 struct esp_slot_view esp_slot_view(const struct esp_core *core, int device);
@@ -397,13 +397,13 @@ bool esp_propose(struct esp_core *core, double *values, struct esp_reason *reaso
 /* Nothing runs and nothing can be launched: the search or its budget is at its end. */
 void esp_nothing_left(struct esp_core *core, const struct esp_verdict *verdict);
 
-/* apply_moved.c */
+/* fold_transition.c */
 void esp_keep_failure(struct esp_core *core, const char *words);
 
-/* decide.c: every trial fails before it says anything, so that more would, too. */
+/* ask.c: every trial fails before it says anything, so that more would, too. */
 bool esp_all_fail(const struct esp_core *core);
 
-/* expire.c: deadlines that are over. */
+/* deadlines.c: deadlines that are over. */
 void esp_expire(struct esp_core *core);
 
 /* spawn.c: processes beyond the workers that are wanted. Idle ones are ended at once, busy ones
@@ -418,7 +418,7 @@ bool esp_budget_committed(const struct esp_core *core); /* by what is live: laun
 /* What of it is left beyond what is live, in trainings that it pays to their end. */
 struct esp_trainings esp_budget_trainings(const struct esp_core *core);
 
-/* leave.c */
+/* shutdown.c */
 void esp_begin(struct esp_core *core, const char *version);
 void esp_interrupt(struct esp_core *core, enum esp_mode mode, int exit_code);
 void esp_terminate(struct esp_core *core);
@@ -443,7 +443,7 @@ struct esp_said esp_command_trial(struct esp_core *core, enum esp_verb verb, uin
 struct esp_said esp_command_set(struct esp_core *core, const struct esp_command *command);
 struct esp_said esp_command_add(struct esp_core *core, const struct esp_command *command);
 
-/* apply.c, apply_trial.c, apply_process.c: the fold. */
+/* fold.c, fold_trial.c, fold_process.c: the fold. */
 int esp_fold(struct esp_core *core, const struct esp_event *event, struct esp_error *error);
 int esp_fold_trial(struct esp_core *core,
                    const struct esp_event *event,

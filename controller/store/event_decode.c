@@ -2,7 +2,7 @@
  * with any white space. Anything else is a damaged ledger. */
 #include "database.h"
 #include "event_text.h"
-#include "fields.h"
+#include "event_fields.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Events to JSON. */
 #include "database.h"
 #include "event_text.h"
-#include "fields.h"
+#include "event_fields.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>

@@ -2,7 +2,7 @@
 #include "fixture.h"
 #include <errno.h>
 #include <event_text.h>
-#include <fields.h>
+#include <event_fields.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

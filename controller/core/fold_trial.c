@@ -1,5 +1,5 @@
 /* The fold of a trial's creation, attempts, reports and checkpoints; its moves are in
- * apply_moved.c. */
+ * fold_transition.c. */
 #include "state.h"
 
 #include <errno.h>

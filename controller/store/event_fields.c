@@ -3,7 +3,7 @@
  * Every plain member that differs from its default is written, whatever the kind, so that
  * nothing the core records is lost; a kind's aliases only make the usual ones readable. The
  * names are a format: a key once written stays. */
-#include "fields.h"
+#include "event_fields.h"
 #include <string.h>
 
 #define WORDS(noun)                                                                            \
