@@ -1,14 +1,14 @@
-/* The ledger's speed: durable rows per second by group size, and the time and memory to resume.
+/* Speed of the ledger: durable rows per second by group size, and time and memory of a resume.
  *
  *   bench_store [--dir DIR] [--trials N] [--points N] [--rows N]
  *
  * prints one JSON object:
  *   durable   for 1, 10, 100, 256 reports per commit: rows/s and the commits' p50 and p99 in µs
- *   resume    a ledger of --trials × --points, written as 64 trials at a time and, worse, as
- * all at once: seconds to open (every page checked) and to load, and the growth of the
- *             process's peak memory in KiB, measured in a process of its own
- *   read      seconds for what `status`, `best` and `export --curves` ask of it
- * DIR (default .) should lie on the disk in question. */
+ *   resume    a ledger of --trials × --points, written with 64 trials interleaved and (the
+ * worst case) with all of them interleaved: seconds to open it (every page is checked) and to
+ * load it, and the growth of peak memory in KiB, measured in a child process read      seconds
+ * for the queries of `status`, `best` and `export --curves` DIR (default .) should be on the
+ * disk to measure. */
 #include <errno.h>
 #include <reader.h>
 #include <stdio.h>
@@ -161,8 +161,8 @@ static void durable(const struct options *options, int group, const char *separa
     remove_study(dir);
 }
 
-/* `active` trials report in turns until each has its points; then the next ones. Moves and a
- * save per trial lie among them. */
+/* `active` trials report in turns until each has its points, then the next ones. Each trial
+ * also has state transitions and a save. */
 static void write_long(const struct options *options, const char *dir, int64_t active)
 {
     struct esp_error error = {""};
@@ -224,7 +224,7 @@ static long peak_kib(void)
     return usage.ru_maxrss;
 }
 
-/* In a child, so that its peak memory is its own. */
+/* Runs in a child process, so that its peak memory can be measured. */
 static void resume(const char *dir, const char *name, const char *separator)
 {
     fflush(stdout);

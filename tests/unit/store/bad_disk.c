@@ -2,7 +2,7 @@
 #include <sqlite3.h>
 #include <string.h>
 
-/* SQLite gives szOsFile bytes per file: ours, and behind them the real one's. */
+/* SQLite allocates szOsFile bytes per file: this struct, followed by that of the real VFS. */
 struct file {
     sqlite3_file base;
     int is_main;

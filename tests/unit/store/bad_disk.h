@@ -1,5 +1,5 @@
-/* A disk that fails: a VFS laid over the real one, made the default. Every file opened while it
- * is there can be told to fail its syncs or writes with SQLite's I/O errors. */
+/* A failing disk: a SQLite VFS that wraps the real one and becomes the default. Files opened
+ * through it can be made to fail their syncs or writes with SQLite's I/O errors. */
 #ifndef ESPALIER_TESTS_STORE_BAD_DISK_H
 #define ESPALIER_TESTS_STORE_BAD_DISK_H
 
@@ -7,7 +7,7 @@ enum bad_disk {
     BAD_DISK_WELL,
     BAD_DISK_SYNC,      /* fsync fails: EIO */
     BAD_DISK_WRITE,     /* write fails: EIO */
-    BAD_DISK_SYNC_MAIN, /* only the database's own syncs fail, not the log's */
+    BAD_DISK_SYNC_MAIN, /* syncs of the database file fail, those of the log succeed */
 };
 
 void bad_disk_insert(void);

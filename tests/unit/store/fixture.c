@@ -290,7 +290,7 @@ static void same_reason(const struct esp_reason *a, const struct esp_reason *b)
     assert_memory_equal(a->rivals, b->rivals, sizeof a->rivals);
 }
 
-/* SQLite keeps a REAL column's -0 as 0. */
+/* SQLite stores -0 in a REAL column as 0. */
 static void same_number(double a, double b)
 {
     same_real(a == 0 ? 0 : a, b == 0 ? 0 : b);

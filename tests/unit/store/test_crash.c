@@ -1,4 +1,4 @@
-/* Death and full disks: what was committed is there, what was not is not. */
+/* Process death and full disks: committed events are kept, uncommitted ones are gone. */
 #include "bad_disk.h"
 #include "fixture.h"
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 enum { KILLS = 25, GROUP = 16 };
 
-/* The event of a number, the same in every process. */
+/* The event with a given seq, the same in every process. */
 static struct esp_event event_at(uint64_t seq)
 {
     uint64_t random = seq * 1000003;
@@ -25,7 +25,7 @@ static struct esp_event event_at(uint64_t seq)
             : (enum esp_event_kind)(1 + fixture_random(&random) % (ESP_EVENT_KIND_COUNT - 1));
     struct esp_event event = fixture_event(&random, kind, seq);
     if (kind == ESP_EVENT_REPORT) {
-        event.point.step = (int64_t)seq; /* steps differ, as a trial's do */
+        event.point.step = (int64_t)seq; /* steps are distinct, as those of a trial */
     }
     return event;
 }
@@ -38,7 +38,7 @@ static int check(void *context, const struct esp_event *event)
     return 0;
 }
 
-/* Opens (which checks the file), loads, compares; returns how far the ledger goes. */
+/* Opens the ledger (which checks the file), loads and compares it, and returns its last seq. */
 static uint64_t verify(const char *dir)
 {
     struct esp_store *store = NULL;
@@ -54,7 +54,7 @@ static uint64_t verify(const char *dir)
         fixture_query(
             dir, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"),
         0);
-    /* The folded tables belong to the same commit. */
+    /* The derived tables are from the same commit. */
     assert_int_equal(fixture_query(dir,
                                    "SELECT (SELECT count(*) FROM event WHERE kind = 'note') - "
                                    "(SELECT count(*) FROM note)"),
@@ -66,7 +66,7 @@ static uint64_t verify(const char *dir)
     return seen;
 }
 
-/* Appends and commits for ever; tells each commit through the pipe, after it. */
+/* Appends and commits in an endless loop, and reports each commit through the pipe. */
 static void write_until_killed(const char *dir, int pipe)
 {
     struct esp_store *store = NULL;
@@ -92,7 +92,7 @@ static void write_until_killed(const char *dir, int pipe)
     }
 }
 
-static void what_was_committed_survives_kill_at_any_moment(void **state)
+static void committed_events_survive_a_kill_at_any_moment(void **state)
 {
     uint64_t random = 11, told = 0;
     esp_store_close(fixture_create(*state));
@@ -104,7 +104,7 @@ static void what_was_committed_survives_kill_at_any_moment(void **state)
             write_until_killed(*state, pipes[1]);
         }
         close(pipes[1]);
-        /* Some commits in, then a random part of one more. */
+        /* Waits for some commits and then a random part of another one. */
         uint64_t seq = told, commits = 1 + fixture_random(&random) % 60;
         for (uint64_t i = 0; i < commits; i++) {
             assert_int_equal(read(pipes[0], &seq, sizeof seq), sizeof seq);
@@ -125,7 +125,7 @@ static void what_was_committed_survives_kill_at_any_moment(void **state)
     }
 }
 
-/* Fills until the disk says no; checks that the group is gone, the rest there. */
+/* Appends until the disk is full. Checks that the last group is gone and the rest is kept. */
 static uint64_t fill_up(struct esp_store *store, uint64_t seq)
 {
     struct esp_error error = {""};
@@ -147,7 +147,7 @@ static uint64_t fill_up(struct esp_store *store, uint64_t seq)
     }
 }
 
-static void a_full_ledger_keeps_what_is_committed_and_goes_on(void **state)
+static void a_full_ledger_keeps_commits_and_stays_usable(void **state)
 {
     struct esp_store *store = fixture_create(*state);
     struct esp_error error = {""};
@@ -168,7 +168,7 @@ static void a_full_ledger_keeps_what_is_committed_and_goes_on(void **state)
     assert_int_equal(verify(*state), seq + 1);
 }
 
-static void a_full_disk_keeps_what_is_committed_and_goes_on(void **state)
+static void a_full_disk_keeps_commits_and_stays_usable(void **state)
 {
     struct esp_error error = {""};
     char ballast[512];
@@ -184,7 +184,7 @@ static void a_full_disk_keeps_what_is_committed_and_goes_on(void **state)
     assert_int_equal(esp_store_room(store, &error), 0);
     assert_int_equal(esp_store_load(store, check, &seen, &error), 0);
     assert_int_equal(seen, seq);
-    /* Reopened while it is full, as after a kill. */
+    /* Reopens the ledger while the disk is full, as after a kill. */
     esp_store_close(store);
     assert_int_equal(verify(*state), seq);
     assert_int_equal(esp_store_open(*state, NULL, &store, &error), 0);
@@ -216,7 +216,7 @@ static void events_out_of_order_drop_the_group(void **state)
     esp_store_close(store);
 }
 
-static void a_foreign_writer_makes_it_busy_not_broken(void **state)
+static void another_writer_makes_the_store_busy_not_broken(void **state)
 {
     struct esp_store *store = fixture_create(*state);
     struct esp_event event = event_at(1);
@@ -236,7 +236,7 @@ static void a_foreign_writer_makes_it_busy_not_broken(void **state)
     assert_int_equal(verify(*state), 1);
 }
 
-static void a_held_snapshot_puts_checkpoints_off_only(void **state)
+static void a_held_snapshot_only_delays_checkpoints(void **state)
 {
     struct esp_store *store = fixture_create(*state);
     char path[512];
@@ -264,9 +264,9 @@ static int append_and_commit(struct esp_store *store, struct esp_error *error)
     return code < 0 ? code : esp_store_commit(store, error);
 }
 
-/* What a failed write leaves in the kernel's cache is unknown: nothing may be acknowledged on
- * top of it, until the file has been opened, and so checked, again. */
-static void a_failing_disk_ends_the_store_until_it_is_opened_again(void **state)
+/* After a failed write the state of the kernel's cache is unknown, so nothing may be
+ * acknowledged until the file has been reopened, which checks it. */
+static void a_disk_error_breaks_the_store_until_it_is_reopened(void **state)
 {
     static const enum bad_disk ways[] = {BAD_DISK_SYNC, BAD_DISK_WRITE};
     struct esp_error error = {""};
@@ -284,7 +284,7 @@ static void a_failing_disk_ends_the_store_until_it_is_opened_again(void **state)
         assert_int_equal(esp_store_load(store, check, &seen, &error), -EIO);
         assert_int_equal(esp_store_room(store, &error), -EIO);
         esp_store_close(store);
-        /* The group that was not acknowledged may have reached the disk, wholly or not at all.
+        /* The unacknowledged group is on disk either completely or not at all.
          */
         uint64_t found = verify(*state);
         assert_true(found == seq || found == seq + 1);
@@ -295,7 +295,7 @@ static void a_failing_disk_ends_the_store_until_it_is_opened_again(void **state)
     bad_disk_remove();
 }
 
-static void a_checkpoint_that_fails_ends_it_too(void **state)
+static void a_failed_checkpoint_breaks_the_store_too(void **state)
 {
     struct esp_error error = {""};
     bad_disk_insert();
@@ -319,14 +319,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define WITH_DIR(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-        WITH_DIR(what_was_committed_survives_kill_at_any_moment),
-        WITH_DIR(a_full_ledger_keeps_what_is_committed_and_goes_on),
-        WITH_DIR(a_full_disk_keeps_what_is_committed_and_goes_on),
-        WITH_DIR(a_failing_disk_ends_the_store_until_it_is_opened_again),
-        WITH_DIR(a_checkpoint_that_fails_ends_it_too),
+        WITH_DIR(committed_events_survive_a_kill_at_any_moment),
+        WITH_DIR(a_full_ledger_keeps_commits_and_stays_usable),
+        WITH_DIR(a_full_disk_keeps_commits_and_stays_usable),
+        WITH_DIR(a_disk_error_breaks_the_store_until_it_is_reopened),
+        WITH_DIR(a_failed_checkpoint_breaks_the_store_too),
         WITH_DIR(events_out_of_order_drop_the_group),
-        WITH_DIR(a_foreign_writer_makes_it_busy_not_broken),
-        WITH_DIR(a_held_snapshot_puts_checkpoints_off_only),
+        WITH_DIR(another_writer_makes_the_store_busy_not_broken),
+        WITH_DIR(a_held_snapshot_only_delays_checkpoints),
     };
     return cmocka_run_group_tests_name("store crash", tests, NULL, NULL);
 }

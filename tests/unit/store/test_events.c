@@ -1,4 +1,4 @@
-/* Events go through the ledger unchanged. */
+/* Events are written to the ledger and read back unchanged. */
 #include "fixture.h"
 #include <errno.h>
 #include <event_text.h>
@@ -27,7 +27,7 @@ static struct esp_store *reopen(struct esp_store *store, const char *dir)
     return store;
 }
 
-static void every_kind_comes_back_with_every_member(void **state)
+static void every_kind_round_trips_with_every_member(void **state)
 {
     struct esp_store *store = fixture_create(*state);
     struct esp_event events[ESP_EVENT_KIND_COUNT];
@@ -45,7 +45,7 @@ static void every_kind_comes_back_with_every_member(void **state)
     esp_store_close(store);
 }
 
-/* Draws the same events again, in step with the load. */
+/* Generates the same events again while they are loaded. */
 static int check_random(void *context, const struct esp_event *event)
 {
     uint64_t *random = context;
@@ -57,7 +57,7 @@ static int check_random(void *context, const struct esp_event *event)
     return 0;
 }
 
-static void random_events_come_back_as_they_went(void **state)
+static void random_events_round_trip(void **state)
 {
     struct esp_store *store = fixture_create(*state);
     enum { COUNT = 5000, BATCH = 37 };
@@ -150,7 +150,7 @@ static int stop_at_three(void *context, const struct esp_event *event)
     return ++*(int *)context == 3 ? 42 : 0;
 }
 
-static void what_the_callback_returns_ends_the_load(void **state)
+static void a_non_zero_return_of_the_callback_stops_the_load(void **state)
 {
     struct esp_store *store = fixture_create(*state);
     struct esp_event events[5];
@@ -164,7 +164,7 @@ static void what_the_callback_returns_ends_the_load(void **state)
     esp_store_close(store);
 }
 
-static void a_step_keeps_its_first_value_and_the_repeat_its_event(void **state)
+static void a_step_keeps_its_first_value_and_a_second_report_stays_an_event(void **state)
 {
     struct esp_store *store = fixture_create(*state);
     struct esp_event events[] = {fixture_report(1, 4, 10, 2.5),
@@ -180,7 +180,7 @@ static void a_step_keeps_its_first_value_and_the_repeat_its_event(void **state)
     esp_store_close(store);
 }
 
-static void text_that_is_not_utf8_is_replaced(void **state)
+static void invalid_utf8_is_replaced(void **state)
 {
     struct esp_store *store = fixture_create(*state);
     struct esp_event event = {.seq = 1,
@@ -200,7 +200,7 @@ static void text_that_is_not_utf8_is_replaced(void **state)
     esp_store_close(store);
 }
 
-static void data_that_we_did_not_write_is_refused(void **state)
+static void malformed_data_is_refused(void **state)
 {
     static const char *const texts[] = {"",
                                         "{",
@@ -230,7 +230,7 @@ static void data_that_we_did_not_write_is_refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct esp_event event = {.kind = ESP_EVENT_NONE + 9};
-        /* A copy of the exact size, so that a sanitizer sees a byte too many being read. */
+        /* A copy of the exact size, so that a sanitizer detects a read past its end. */
         size_t length = strlen(texts[i]);
         char *data = malloc(length + !length);
         memcpy(data, texts[i], length);
@@ -242,8 +242,8 @@ static void data_that_we_did_not_write_is_refused(void **state)
     esp_decoded_release(&memory);
 }
 
-/* Two members of one name would be read into one another. */
-static void no_kind_names_two_members_alike(void **state)
+/* Two members with the same key could not be told apart when reading. */
+static void no_kind_has_two_members_with_the_same_key(void **state)
 {
     (void)state;
     for (int kind = 1; kind < ESP_EVENT_KIND_COUNT; kind++) {
@@ -255,7 +255,7 @@ static void no_kind_names_two_members_alike(void **state)
     }
 }
 
-static void cut_and_changed_data_never_crashes(void **state)
+static void truncated_and_altered_data_never_crashes(void **state)
 {
     struct esp_decoded memory = {0};
     struct esp_text text = {0};
@@ -284,15 +284,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define WITH_DIR(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-        WITH_DIR(every_kind_comes_back_with_every_member),
-        WITH_DIR(random_events_come_back_as_they_went),
+        WITH_DIR(every_kind_round_trips_with_every_member),
+        WITH_DIR(random_events_round_trip),
         WITH_DIR(a_long_study_loads_in_order),
-        WITH_DIR(what_the_callback_returns_ends_the_load),
-        WITH_DIR(a_step_keeps_its_first_value_and_the_repeat_its_event),
-        WITH_DIR(text_that_is_not_utf8_is_replaced),
-        cmocka_unit_test(data_that_we_did_not_write_is_refused),
-        cmocka_unit_test(no_kind_names_two_members_alike),
-        cmocka_unit_test(cut_and_changed_data_never_crashes),
+        WITH_DIR(a_non_zero_return_of_the_callback_stops_the_load),
+        WITH_DIR(a_step_keeps_its_first_value_and_a_second_report_stays_an_event),
+        WITH_DIR(invalid_utf8_is_replaced),
+        cmocka_unit_test(malformed_data_is_refused),
+        cmocka_unit_test(no_kind_has_two_members_with_the_same_key),
+        cmocka_unit_test(truncated_and_altered_data_never_crashes),
     };
     return cmocka_run_group_tests_name("store events", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* What is refused, what is repaired, who may hold a folder. */
+/* Opening: refused files, repairs, migrations, and the lock of a folder. */
 #include "fixture.h"
 #include <database.h>
 #include <errno.h>
@@ -19,7 +19,8 @@ static void file_path(const char *dir, const char *name, char path[512])
     snprintf(path, 512, "%s/%s", dir, name);
 }
 
-/* Opens as writer and as reader, and expects the same refusal with words about the file. */
+/* Opens the file as writer and as reader; both must fail with the same code and name the file.
+ */
 static void assert_refused(const char *dir, int code, const char *word)
 {
     struct esp_store *store = NULL;
@@ -59,13 +60,13 @@ static void fill(const char *dir, int reports)
     esp_store_close(store);
 }
 
-static void an_empty_folder_is_no_study(void **state)
+static void an_empty_folder_holds_no_study(void **state)
 {
     assert_int_equal(esp_store_exists(*state), 0);
     assert_refused(*state, -ENOENT, "study");
 }
 
-static void a_study_is_not_begun_twice(void **state)
+static void a_study_is_not_created_twice(void **state)
 {
     struct esp_store_origin origin = {.base = "/"};
     struct esp_store *store = NULL;
@@ -77,7 +78,7 @@ static void a_study_is_not_begun_twice(void **state)
     assert_null(store);
 }
 
-static void another_programs_database_is_refused(void **state)
+static void a_database_of_another_program_is_refused(void **state)
 {
     execute(*state, "CREATE TABLE recipe(title TEXT); INSERT INTO recipe VALUES ('soup')");
     assert_int_equal(esp_store_exists(*state), 1);
@@ -92,7 +93,7 @@ static void a_newer_version_is_refused(void **state)
     assert_refused(*state, -ENOTSUP, "newer");
 }
 
-static void a_file_that_is_no_database_is_refused(void **state)
+static void a_file_that_is_not_a_database_is_refused(void **state)
 {
     char path[512];
     file_path(*state, "study.db", path);
@@ -154,7 +155,7 @@ static void a_missing_report_is_found_by_loading(void **state)
     esp_store_close(store);
 }
 
-static void a_number_that_occurs_twice_is_found_by_loading(void **state)
+static void a_duplicate_seq_is_found_by_loading(void **state)
 {
     struct esp_store *store = NULL;
     fill(*state, 100);
@@ -182,9 +183,9 @@ static void the_event_log_cannot_be_changed(void **state)
     sqlite3_close(db);
 }
 
-static void a_creation_that_was_cut_off_begins_anew(void **state)
+static void an_interrupted_creation_can_be_repeated(void **state)
 {
-    /* All that can be there before the one transaction of the creation commits. */
+    /* The most that exists before the transaction of the creation commits. */
     execute(*state, "PRAGMA journal_mode = WAL");
     assert_int_equal(esp_store_exists(*state), 0);
     assert_refused(*state, -ENOENT, "no study");
@@ -257,7 +258,7 @@ static void an_older_version_is_migrated_after_a_backup(void **state)
     sqlite3_close(copy);
 }
 
-static void a_migration_that_fails_changes_nothing(void **state)
+static void a_failed_migration_changes_nothing(void **state)
 {
     char path[512];
     int64_t value = -1;
@@ -300,7 +301,7 @@ static void one_process_holds_a_folder(void **state)
     assert_non_null(strstr(error.text, words));
     assert_int_equal(esp_store_locked(sub, &pid), 1);
     assert_int_equal(pid, child);
-    /* Looking did not take it: it is still there, and free once its holder is killed. */
+    /* The query did not take the lock: it is still held, and free once its holder is killed. */
     assert_int_equal(esp_store_locked(sub, &pid), 1);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
@@ -354,20 +355,20 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define WITH_DIR(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-        WITH_DIR(an_empty_folder_is_no_study),
-        WITH_DIR(a_study_is_not_begun_twice),
-        WITH_DIR(another_programs_database_is_refused),
+        WITH_DIR(an_empty_folder_holds_no_study),
+        WITH_DIR(a_study_is_not_created_twice),
+        WITH_DIR(a_database_of_another_program_is_refused),
         WITH_DIR(a_newer_version_is_refused),
-        WITH_DIR(a_file_that_is_no_database_is_refused),
+        WITH_DIR(a_file_that_is_not_a_database_is_refused),
         WITH_DIR(a_truncated_ledger_is_refused),
         WITH_DIR(a_page_of_garbage_is_found),
         WITH_DIR(a_missing_report_is_found_by_loading),
-        WITH_DIR(a_number_that_occurs_twice_is_found_by_loading),
+        WITH_DIR(a_duplicate_seq_is_found_by_loading),
         WITH_DIR(the_event_log_cannot_be_changed),
-        WITH_DIR(a_creation_that_was_cut_off_begins_anew),
+        WITH_DIR(an_interrupted_creation_can_be_repeated),
         WITH_DIR(a_changed_search_does_not_bind),
         WITH_DIR(an_older_version_is_migrated_after_a_backup),
-        WITH_DIR(a_migration_that_fails_changes_nothing),
+        WITH_DIR(a_failed_migration_changes_nothing),
         WITH_DIR(one_process_holds_a_folder),
         WITH_DIR(an_unwritable_folder_is_named),
         cmocka_unit_test(network_filesystems_are_refused),

@@ -1,4 +1,4 @@
-/* What people and programs read from a ledger. */
+/* Queries of the reader. */
 #include "fixture.h"
 #include <database.h>
 #include <errno.h>
@@ -120,7 +120,7 @@ static struct esp_reader *open_reader(const char *dir)
     return reader;
 }
 
-static void the_study_tells_what_it_was_begun_with(void **state)
+static void the_study_row_holds_what_it_was_created_with(void **state)
 {
     struct esp_reader_study study;
     double value = 0;
@@ -191,7 +191,7 @@ static void a_study_runs_only_while_its_lock_is_held(void **state)
     esp_reader_close(reader);
 }
 
-static void totals_count_what_was_trained_again(void **state)
+static void totals_include_repeated_training(void **state)
 {
     struct esp_reader_totals totals;
     write_study(*state);
@@ -209,7 +209,7 @@ static void totals_count_what_was_trained_again(void **state)
     esp_reader_close(reader);
 }
 
-/* Programs have no horizon until they tell one. */
+/* The horizon of a program's trial is unknown until it reports one. */
 static void totals_of_trials_without_a_horizon_do_not_overflow(void **state)
 {
     struct esp_reader_totals totals;
@@ -234,7 +234,7 @@ static void totals_of_trials_without_a_horizon_do_not_overflow(void **state)
     esp_store_close(store);
 }
 
-static void totals_stay_at_their_end(void **state)
+static void totals_saturate(void **state)
 {
     struct esp_reader_totals totals;
     struct esp_store *store = fixture_create(*state);
@@ -254,7 +254,7 @@ static void totals_stay_at_their_end(void **state)
     esp_store_close(store);
 }
 
-static void an_error_of_a_statement_is_not_the_disks(void **state)
+static void an_error_in_a_statement_is_not_reported_as_a_disk_error(void **state)
 {
     sqlite3 *db = NULL;
     struct esp_error error = {""};
@@ -273,7 +273,7 @@ static void an_error_of_a_statement_is_not_the_disks(void **state)
     sqlite3_close(db);
 }
 
-/* Copied without the files beside it. */
+/* Copies study.db without its -wal and -shm files. */
 static void a_closed_ledger_is_one_file(void **state)
 {
     char command[1024], other[320];
@@ -395,7 +395,7 @@ static void assert_best(const char *dir, int64_t limit, const int64_t *expected,
     esp_reader_close(reader);
 }
 
-static void repeats_stand_for_no_setting_of_their_own(void **state)
+static void repeats_are_not_ranked_as_settings(void **state)
 {
     static struct esp_study study;
     struct esp_store_origin origin = {.base = "/"};
@@ -430,20 +430,20 @@ static void repeats_stand_for_no_setting_of_their_own(void **state)
     esp_reader_close(reader);
 }
 
-static void before_any_has_finished_the_last_values_rank(void **state)
+static void before_any_trial_finishes_last_values_are_ranked(void **state)
 {
     write_values(*state, false, false);
     assert_best(*state, 0, (int64_t[]){2, 5, 4, 0}, 4);
     assert_best(*state, 2, (int64_t[]){2, 5}, 2);
 }
 
-static void the_goal_turns_the_ranking_round(void **state)
+static void a_maximized_metric_reverses_the_ranking(void **state)
 {
     write_values(*state, true, false);
     assert_best(*state, 0, (int64_t[]){0, 4, 2, 5}, 4);
 }
 
-static void only_finished_trials_rank_once_there_are_some(void **state)
+static void only_finished_trials_are_ranked_once_one_exists(void **state)
 {
     write_values(*state, false, true);
     assert_best(*state, 0, (int64_t[]){2, 4, 0}, 3);
@@ -574,7 +574,7 @@ static void a_dropped_checkpoint_is_not_listed(void **state)
     esp_reader_close(reader);
 }
 
-static void a_snapshot_does_not_see_what_comes_later(void **state)
+static void a_snapshot_does_not_see_later_commits(void **state)
 {
     struct esp_store *store = NULL;
     struct esp_event event = fixture_created(25, 3);
@@ -596,7 +596,7 @@ static void a_snapshot_does_not_see_what_comes_later(void **state)
     esp_reader_close(reader);
 }
 
-static void a_reader_sees_no_open_group(void **state)
+static void a_reader_does_not_see_the_open_group(void **state)
 {
     struct esp_store *store = fixture_create(*state);
     struct esp_event event = fixture_created(1, 0);
@@ -611,12 +611,12 @@ static void a_reader_sees_no_open_group(void **state)
     esp_reader_close(reader);
 }
 
-static void a_closed_ledger_in_a_read_only_folder_is_read(void **state)
+static void a_closed_ledger_in_a_read_only_folder_can_be_read(void **state)
 {
     struct esp_reader_totals totals;
     write_study(*state);
     if (geteuid() == 0) {
-        /* Root writes anywhere, so that only the other way in is shown: as nobody. */
+        /* Root ignores permissions, so a child opens the ledger as the user nobody. */
         pid_t child = fork();
         if (child == 0) {
             struct esp_reader *reader = NULL;
@@ -650,26 +650,26 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define WITH_DIR(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-        WITH_DIR(the_study_tells_what_it_was_begun_with),
+        WITH_DIR(the_study_row_holds_what_it_was_created_with),
         WITH_DIR(a_study_runs_only_while_its_lock_is_held),
-        WITH_DIR(totals_count_what_was_trained_again),
+        WITH_DIR(totals_include_repeated_training),
         WITH_DIR(totals_of_trials_without_a_horizon_do_not_overflow),
-        WITH_DIR(totals_stay_at_their_end),
-        cmocka_unit_test(an_error_of_a_statement_is_not_the_disks),
+        WITH_DIR(totals_saturate),
+        cmocka_unit_test(an_error_in_a_statement_is_not_reported_as_a_disk_error),
         WITH_DIR(a_closed_ledger_is_one_file),
         WITH_DIR(a_trial_row_has_its_furthest_report),
         WITH_DIR(a_finished_trial_ranks_before_better_unfinished_ones),
-        WITH_DIR(repeats_stand_for_no_setting_of_their_own),
-        WITH_DIR(before_any_has_finished_the_last_values_rank),
-        WITH_DIR(the_goal_turns_the_ranking_round),
-        WITH_DIR(only_finished_trials_rank_once_there_are_some),
+        WITH_DIR(repeats_are_not_ranked_as_settings),
+        WITH_DIR(before_any_trial_finishes_last_values_are_ranked),
+        WITH_DIR(a_maximized_metric_reverses_the_ranking),
+        WITH_DIR(only_finished_trials_are_ranked_once_one_exists),
         WITH_DIR(curves_are_ordered_and_keep_first_values),
         WITH_DIR(history_decodes_reasons),
         WITH_DIR(workers_checkpoints_and_notes_are_listed),
         WITH_DIR(a_dropped_checkpoint_is_not_listed),
-        WITH_DIR(a_snapshot_does_not_see_what_comes_later),
-        WITH_DIR(a_reader_sees_no_open_group),
-        WITH_DIR(a_closed_ledger_in_a_read_only_folder_is_read),
+        WITH_DIR(a_snapshot_does_not_see_later_commits),
+        WITH_DIR(a_reader_does_not_see_the_open_group),
+        WITH_DIR(a_closed_ledger_in_a_read_only_folder_can_be_read),
         WITH_DIR(an_empty_folder_has_no_study),
     };
     return cmocka_run_group_tests_name("store reader", tests, NULL, NULL);
