@@ -268,7 +268,7 @@ static void command(struct decoder *d, const Espalier__Command *in, struct esp_c
         .verb = (enum esp_verb)in->verb,
         .trials = in->trials,
         .trial_count = (uint32_t)in->n_trials,
-        .text = optional(d, in->text, ESP_WORDS_MAX, "a note"),
+        .text = optional(d, in->text, ESP_MESSAGE_TEXT_MAX, "a note"),
     };
     out->settings = settings(
         d, in->settings, in->n_settings, ESP_PARAMS_MAX, &out->setting_count, "settings");
@@ -286,8 +286,8 @@ decode_of_attempt(struct decoder *d, const Espalier__Envelope *in, struct esp_me
             .can_save = in->started->can_save,
             .tokens = in->started->tokens,
             .horizon = in->started->horizon,
-            .fell_back =
-                optional(d, in->started->fell_back, ESP_WORDS_MAX, "the reason to fall back"),
+            .fell_back = optional(
+                d, in->started->fell_back, ESP_MESSAGE_TEXT_MAX, "the reason to fall back"),
         };
         return true;
     case ESPALIER__ENVELOPE__BODY_REPORT:
@@ -314,7 +314,7 @@ decode_of_attempt(struct decoder *d, const Espalier__Envelope *in, struct esp_me
             .at = {in->failed->trial, in->failed->attempt, in->failed->sequence},
             .code = in->failed->code,
             .save_failed = in->failed->save_failed,
-            .words = text(d, in->failed->words, ESP_WORDS_MAX, "a failure's words"),
+            .text = text(d, in->failed->text, ESP_MESSAGE_TEXT_MAX, "the text of a failure"),
         };
         return true;
     case ESPALIER__ENVELOPE__BODY_RELEASED:
@@ -363,7 +363,8 @@ decode_other(struct decoder *d, const Espalier__Envelope *in, struct esp_message
             .incarnation = in->welcome->incarnation,
             .heartbeat_ms = in->welcome->heartbeat_ms,
             .lease_ms = in->welcome->lease_ms,
-            .refused = optional(d, in->welcome->refused, ESP_WORDS_MAX, "the reason to refuse"),
+            .refused =
+                optional(d, in->welcome->refused, ESP_MESSAGE_TEXT_MAX, "the reason to refuse"),
         };
         break;
     case ESPALIER__ENVELOPE__BODY_INTRODUCE:
@@ -402,7 +403,7 @@ decode_other(struct decoder *d, const Espalier__Envelope *in, struct esp_message
         out->kind = ESP_MESSAGE_DRAIN;
         out->drain = (struct esp_drain){
             .leaves_in_ms = in->drain->leaves_in_ms,
-            .reason = text(d, in->drain->reason, ESP_WORDS_MAX, "the reason to leave"),
+            .reason = text(d, in->drain->reason, ESP_MESSAGE_TEXT_MAX, "the reason to leave"),
         };
         break;
     case ESPALIER__ENVELOPE__BODY_RETIRE:
@@ -418,7 +419,7 @@ decode_other(struct decoder *d, const Espalier__Envelope *in, struct esp_message
             .id = in->reply->id,
             .code = in->reply->code,
             .trial = in->reply->trial,
-            .text = text(d, in->reply->text, ESP_WORDS_MAX, "a reply"),
+            .text = text(d, in->reply->text, ESP_MESSAGE_TEXT_MAX, "a reply"),
         };
         break;
     case ESPALIER__ENVELOPE__BODY_HEARTBEAT:

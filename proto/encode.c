@@ -78,10 +78,10 @@ static char *name(struct encoder *e, const char *value, size_t limit, const char
 static char *words(struct encoder *e, const char *value)
 {
     size_t length = value ? strlen(value) : 0;
-    if (length < ESP_WORDS_MAX && esp_text_valid(value, length) == length) {
+    if (length < ESP_MESSAGE_TEXT_MAX && esp_text_valid(value, length) == length) {
         return (char *)(value ? value : "");
     }
-    char *clean = esp_wire_text_clean(e->arena, value, length, ESP_WORDS_MAX, false);
+    char *clean = esp_wire_text_clean(e->arena, value, length, ESP_MESSAGE_TEXT_MAX, false);
     if (!clean && e->rc == 0) {
         e->rc = esp_error_set(e->error, -ENOMEM, "out of memory for a message.");
     }
@@ -335,7 +335,7 @@ static void command(struct encoder *e, const struct esp_command *m, Espalier__Co
     out->n_trials = m->trial_count;
     out->settings = settings(
         e, m->settings, m->setting_count, ESP_PARAMS_MAX, &out->n_settings, "settings");
-    out->text = text(e, m->text, ESP_WORDS_MAX, "a note");
+    out->text = text(e, m->text, ESP_MESSAGE_TEXT_MAX, "a note");
 }
 
 /* Takes and attaches the body of one kind. */
@@ -414,7 +414,7 @@ int esp_encode_envelope(struct esp_arena *arena,
         body->sequence = m->at.sequence;
         body->code = m->code;
         body->save_failed = m->save_failed;
-        body->words = words(&e, m->words);
+        body->text = words(&e, m->text);
         break;
     }
     case ESP_MESSAGE_RELEASED: {

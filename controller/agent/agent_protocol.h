@@ -18,7 +18,7 @@ struct esp_agent_protocol {
     /* what was learnt */
     bool welcome;  /* the present controller knows this agent */
     bool retiring; /* the study is over */
-    char refused[ESP_WORDS_MAX];
+    char refused[ESP_MESSAGE_TEXT_MAX];
     int64_t heartbeat_ms, lease_ms;
 };
 

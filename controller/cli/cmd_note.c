@@ -7,15 +7,16 @@
 
 int esp_cmd_note(const struct esp_arguments *arguments, struct esp_error *error)
 {
-    char answer[ESP_WORDS_MAX];
+    char answer[ESP_MESSAGE_TEXT_MAX];
     bool on_trial = arguments->operand_count == 3;
     const char *text = arguments->operands[on_trial ? 2 : 1];
     int64_t number = 0;
     if (on_trial && esp_arguments_trial(arguments->operands[1], &number, error) < 0) {
         return ESP_EXIT_USAGE;
     }
-    if (strlen(text) == 0 || strlen(text) >= ESP_WORDS_MAX) {
-        esp_error_set(error, 0, "note: a text of 1 to %d bytes is needed.", ESP_WORDS_MAX - 1);
+    if (strlen(text) == 0 || strlen(text) >= ESP_MESSAGE_TEXT_MAX) {
+        esp_error_set(
+            error, 0, "note: a text of 1 to %d bytes is needed.", ESP_MESSAGE_TEXT_MAX - 1);
         return ESP_EXIT_USAGE;
     }
     uint32_t trial = (uint32_t)number;

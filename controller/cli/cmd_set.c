@@ -57,7 +57,7 @@ int esp_cmd_set(const struct esp_arguments *arguments, struct esp_error *error)
 {
     static char words[SETTINGS_MAX][ESP_NAME_MAX];
     struct esp_setting settings[SETTINGS_MAX];
-    char answer[ESP_WORDS_MAX];
+    char answer[ESP_MESSAGE_TEXT_MAX];
     int count = arguments->operand_count - 1;
     for (int i = 0; i < count; i++) {
         if (read_setting(arguments->operands[1 + i], words[i], &settings[i], error) < 0) {

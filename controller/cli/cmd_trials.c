@@ -46,7 +46,7 @@ say_until(const char *dir, const uint32_t *trials, uint32_t count, struct esp_er
 int esp_cmd_trials(const struct esp_arguments *arguments, struct esp_error *error)
 {
     uint32_t trials[ESP_COMMAND_TRIALS_MAX];
-    char answer[ESP_WORDS_MAX];
+    char answer[ESP_MESSAGE_TEXT_MAX];
     int count = arguments->operand_count - 1;
     for (int i = 0; i < count; i++) {
         int64_t trial;

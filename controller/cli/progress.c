@@ -96,7 +96,7 @@ void esp_progress_line(const struct esp_progress *progress,
 
 static void tell_exit(struct esp_progress *progress, const struct esp_event *event)
 {
-    char words[ESP_WORDS_MAX];
+    char words[ESP_MESSAGE_TEXT_MAX];
     const char *tail = event->text ? event->text : "", *last = tail;
     for (const char *p = tail; *p; p++) {
         last = *p == '\n' && p[1] ? p + 1 : last;
@@ -120,7 +120,7 @@ static void tell_event(struct esp_progress *progress,
                        const struct esp_core *core,
                        const struct esp_event *event)
 {
-    char words[ESP_WORDS_MAX];
+    char words[ESP_MESSAGE_TEXT_MAX];
     if (event->kind == ESP_EVENT_EXITED && !event->flag &&
         (event->number > 0 || event->extra)) {
         tell_exit(progress, event);

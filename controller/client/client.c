@@ -75,7 +75,7 @@ static int refuse(const struct esp_command *command,
 /* 1: answered. */
 static int take(struct talk *talk,
                 const struct esp_message *message,
-                char answer[ESP_WORDS_MAX],
+                char answer[ESP_MESSAGE_TEXT_MAX],
                 struct esp_error *error)
 {
     switch (message->kind) {
@@ -99,15 +99,17 @@ static int take(struct talk *talk,
                           message->reply.text,
                           error);
         }
-        snprintf(answer, ESP_WORDS_MAX, "%s", message->reply.text ? message->reply.text : "");
+        snprintf(
+            answer, ESP_MESSAGE_TEXT_MAX, "%s", message->reply.text ? message->reply.text : "");
         return 1;
     default:
         return 0;
     }
 }
 
-static int
-talk_until_answered(struct talk *talk, char answer[ESP_WORDS_MAX], struct esp_error *error)
+static int talk_until_answered(struct talk *talk,
+                               char answer[ESP_MESSAGE_TEXT_MAX],
+                               struct esp_error *error)
 {
     int64_t until = monotonic_ms() + ANSWER_MS;
     int rc = say_hello(talk);
@@ -143,7 +145,7 @@ talk_until_answered(struct talk *talk, char answer[ESP_WORDS_MAX], struct esp_er
 /* Nobody is there to answer: it is recorded, and the next controller goes by it. */
 static int record_command(const char *dir,
                           const struct esp_command *command,
-                          char answer[ESP_WORDS_MAX],
+                          char answer[ESP_MESSAGE_TEXT_MAX],
                           struct esp_error *error)
 {
     struct esp_offline_answer said;
@@ -158,23 +160,24 @@ static int record_command(const char *dir,
     bool ends = command->verb == ESP_VERB_STOP || command->verb == ESP_VERB_PAUSE;
     struct esp_process_identity agent;
     if (goes_on && said.work) {
-        snprintf(answer, ESP_WORDS_MAX, "recorded; espalier resume %s goes on with it", dir);
+        snprintf(
+            answer, ESP_MESSAGE_TEXT_MAX, "recorded; espalier resume %s goes on with it", dir);
     } else if (ends && esp_agent_holder(dir, &agent) == 0) {
         snprintf(answer,
-                 ESP_WORDS_MAX,
+                 ESP_MESSAGE_TEXT_MAX,
                  "recorded; a process that still trains it is told by espalier resume %s, and "
                  "without that trains on for up to %d s",
                  dir,
                  ESP_LEASE_MS / 1000);
     } else {
-        snprintf(answer, ESP_WORDS_MAX, "recorded.");
+        snprintf(answer, ESP_MESSAGE_TEXT_MAX, "recorded.");
     }
     return 0;
 }
 
 int esp_client_command(const char *dir,
                        struct esp_command *command,
-                       char answer[ESP_WORDS_MAX],
+                       char answer[ESP_MESSAGE_TEXT_MAX],
                        struct esp_error *error)
 {
     char endpoint[ESP_ENDPOINT_MAX];

@@ -10,7 +10,7 @@
  * negative errno from the controller, with its words; -ETIMEDOUT. */
 int esp_client_command(const char *dir,
                        struct esp_command *command,
-                       char answer[ESP_WORDS_MAX],
+                       char answer[ESP_MESSAGE_TEXT_MAX],
                        struct esp_error *error);
 
 #endif

@@ -190,7 +190,7 @@ static void take_failed(struct esp_core *core, struct esp_trial *t, const struct
     event.sequence = f->at.sequence;
     event.number = f->code;
     event.flag = f->save_failed;
-    event.text = esp_outcome_text(core->outcome, f->words, ESP_WORDS_MAX);
+    event.text = esp_outcome_text(core->outcome, f->text, ESP_MESSAGE_TEXT_MAX);
     esp_record(core, &event);
     if (f->save_failed) {
         if (no_room) {
@@ -200,12 +200,12 @@ static void take_failed(struct esp_core *core, struct esp_trial *t, const struct
             esp_trial_move(core,
                            t,
                            &(struct esp_move){.trigger = ESP_TRIGGER_SAVE_FAILED,
-                                              .text = f->words,
+                                              .text = f->text,
                                               .excused = no_room});
         }
     } else if (t->state != ESP_TRIAL_STOPPING) {
         esp_trial_move(
-            core, t, &(struct esp_move){.trigger = ESP_TRIGGER_ERROR, .text = f->words});
+            core, t, &(struct esp_move){.trigger = ESP_TRIGGER_ERROR, .text = f->text});
     }
 }
 

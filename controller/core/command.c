@@ -45,7 +45,7 @@ static void note(struct esp_core *core, int64_t trial, const char *text)
 static struct esp_said on_note(struct esp_core *core, const struct esp_command *c)
 {
     struct esp_said answer = fine;
-    const char *text = esp_outcome_text(core->outcome, c->text, ESP_WORDS_MAX);
+    const char *text = esp_outcome_text(core->outcome, c->text, ESP_MESSAGE_TEXT_MAX);
     if (!text || !text[0]) {
         return (struct esp_said){-EINVAL, 0, "the note is empty"};
     }
@@ -92,11 +92,11 @@ static void
 reply(struct esp_core *core, struct esp_peer peer, uint64_t id, const struct esp_said *said)
 {
     struct esp_message message = {.kind = ESP_MESSAGE_REPLY};
-    message.reply =
-        (struct esp_reply){.id = id,
-                           .code = said->code,
-                           .trial = said->trial,
-                           .text = esp_outcome_text(core->outcome, said->text, ESP_WORDS_MAX)};
+    message.reply = (struct esp_reply){
+        .id = id,
+        .code = said->code,
+        .trial = said->trial,
+        .text = esp_outcome_text(core->outcome, said->text, ESP_MESSAGE_TEXT_MAX)};
     esp_send(core, peer, &message);
 }
 

@@ -13,7 +13,7 @@ static bool blames_trial(const struct esp_trial_process *p, const struct esp_exi
 /* So many in a row: the next one will not live either. */
 void esp_process_stillborn(struct esp_core *core)
 {
-    if (++core->stillborn >= ESP_STILLBORN_MAX) {
+    if (++core->stillborn >= ESP_EARLY_EXITS_MAX) {
         esp_interrupt(core, ESP_MODE_INTERRUPT, 1);
     }
 }

@@ -150,7 +150,7 @@ static void note_failure(struct esp_core *core)
 {
     struct esp_event event = esp_event_of(ESP_EVENT_NOTE);
     event.text = core->complaint[0]
-                     ? esp_outcome_text(core->outcome, core->complaint, ESP_WORDS_MAX)
+                     ? esp_outcome_text(core->outcome, core->complaint, ESP_MESSAGE_TEXT_MAX)
                      : "every trial has failed, and none has ever reported";
     esp_record(core, &event);
 }

@@ -171,10 +171,10 @@ struct esp_core {
     struct esp_budget budget;
     int64_t spent_tokens;
     double spent_seconds;
-    uint32_t finite_trials;        /* trials with a finite value at their furthest report */
-    bool reported;                 /* some trial has once */
-    uint32_t failed;               /* trials in a row since it was opened */
-    char complaint[ESP_WORDS_MAX]; /* what the last of them said */
+    uint32_t finite_trials; /* trials with a finite value at their furthest report */
+    bool reported;          /* some trial has once */
+    uint32_t failed;        /* trials in a row since it was opened */
+    char complaint[ESP_MESSAGE_TEXT_MAX]; /* what the last of them said */
     enum esp_study_state state;
     int exit_code;
     bool calibrated;      /* what discards go by is recorded */

@@ -106,7 +106,7 @@ static int send_effect(struct esp_loop *loop, const struct esp_effect *effect)
         return esp_loop_step(loop, &gone);
     }
     if (rc < 0) {
-        char words[ESP_WORDS_MAX];
+        char words[ESP_MESSAGE_TEXT_MAX];
         snprintf(words, sizeof words, "a message could not be sent: %.1900s", error.text);
         esp_loop_say(loop, words);
     }
@@ -153,7 +153,7 @@ static int perform(struct esp_loop *loop)
 /* The batch did not become durable: nothing of it may leave. */
 static int fall_ill(struct esp_loop *loop, int code, const struct esp_error *why)
 {
-    char words[ESP_WORDS_MAX];
+    char words[ESP_MESSAGE_TEXT_MAX];
     esp_outcome_reset(&loop->batch);
     esp_outcome_reset(&loop->outcome);
     if (!loop->ailing) {

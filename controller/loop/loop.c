@@ -53,7 +53,7 @@ static int take_messages(struct esp_loop *loop)
 
 static void say_interrupted(struct esp_loop *loop)
 {
-    char words[ESP_WORDS_MAX];
+    char words[ESP_MESSAGE_TEXT_MAX];
     struct esp_core_totals totals = esp_core_totals(loop->session->core);
     const uint32_t *by = totals.by_state;
     uint32_t live = by[ESP_TRIAL_ASSIGNED] + by[ESP_TRIAL_RUNNING] + by[ESP_TRIAL_PAUSING] +

@@ -30,7 +30,7 @@ struct esp_loop {
     bool ailing; /* the ledger refused a commit; tried again at room_ms */
     int exit_code;
     int64_t room_ms, committed_ms, look_ms, retired_ms; /* monotonic */
-    char refused[ESP_WORDS_MAX]; /* why the file's changed settings were not taken */
+    char refused[ESP_MESSAGE_TEXT_MAX]; /* why the file's changed settings were not taken */
 };
 
 void esp_loop_init(struct esp_loop *loop,

@@ -10,7 +10,7 @@
 struct esp_offline_answer {
     int32_t code; /* as of a reply */
     uint32_t trial;
-    char text[ESP_WORDS_MAX];
+    char text[ESP_MESSAGE_TEXT_MAX];
     bool work; /* a controller that begins now would have something to do */
 };
 

@@ -91,7 +91,7 @@ static const char *const part_names[] = {"curve", "schedule", "prior", NULL};
 
 static int read_parts(const char *text, unsigned *parts, struct esp_error *error)
 {
-    char copy[ESP_WORDS_MAX];
+    char copy[ESP_MESSAGE_TEXT_MAX];
     snprintf(copy, sizeof copy, "%s", text ? text : "");
     *parts = 0;
     for (char *rest = text ? copy : NULL; rest;) {
@@ -147,7 +147,7 @@ static int read_center(const char *text,
                        struct esp_study *study,
                        struct esp_error *error)
 {
-    char copy[ESP_WORDS_MAX];
+    char copy[ESP_MESSAGE_TEXT_MAX];
     snprintf(copy, sizeof copy, "%s", text);
     study->prior.kind = ESP_PRIOR_CENTER;
     for (int i = 0; i < ESP_PARAMS_MAX; i++) {

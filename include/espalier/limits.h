@@ -37,8 +37,8 @@
 /* Last lines of a trial process's log kept with its end. */
 #define ESP_LOG_TAIL_MAX (16 * 1024)
 
-/* A note, a failure's words, a reply. */
-#define ESP_WORDS_MAX 2048
+/* Text for people: a note, why a trial failed, a reply. */
+#define ESP_MESSAGE_TEXT_MAX 2048
 
 /* Members one trial process may host: 16 is measured, 64 leaves room. */
 #define ESP_MEMBERS_MAX 64
@@ -59,8 +59,8 @@
 /* Attempts of a trial in a row that brought no new report, before it is FAILED (DESIGN 3). */
 #define ESP_FRUITLESS_ATTEMPTS_MAX 3
 
-/* Trial processes in a row that ended before saying Hello, before the study gives up. */
-#define ESP_STILLBORN_MAX 3
+/* Trial processes in a row that may end before their Hello; then the study stops. */
+#define ESP_EARLY_EXITS_MAX 3
 
 /* Trials that failed in a study where none has ever reported, since it was opened: the next one
  * will fail too. */

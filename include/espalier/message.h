@@ -180,7 +180,7 @@ struct esp_failed {
     struct esp_attempt_key at;
     int32_t code;     /* negative errno */
     bool save_failed; /* a directive to save could not be obeyed; the attempt lives on */
-    const char *words;
+    const char *text; /* what went wrong, for people */
 };
 
 struct esp_released {

@@ -133,7 +133,7 @@ struct esp_budget {
 
 struct esp_study {
     char name[ESP_NAME_MAX];
-    char description[ESP_WORDS_MAX];
+    char description[ESP_MESSAGE_TEXT_MAX];
     uint64_t seed;
     enum esp_method method;
     bool univariate; /* tpe: every parameter by itself, as Optuna did before 5.0 */

@@ -146,7 +146,7 @@ static bool save(struct world *w, struct sim_process *p, struct sim_member *m)
         struct esp_message message = {.kind = ESP_MESSAGE_FAILED};
         message.failed.code = -28; /* ENOSPC */
         message.failed.save_failed = true;
-        message.failed.words = "checkpoint: no space left on device";
+        message.failed.text = "checkpoint: no space left on device";
         say(w, p, m, &message);
         return false;
     }

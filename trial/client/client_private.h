@@ -42,7 +42,7 @@ struct esp_client {
     bool room_wanted, room_news;
     bool lapsed, lapse_news;
     bool refuse_news;
-    char refused[ESP_WORDS_MAX]; /* "": no */
+    char refused[ESP_MESSAGE_TEXT_MAX]; /* "": no */
     struct esp_capacity capacities[ESP_CLIENT_GROUPS_MAX];
     bool capacity_unsent[ESP_CLIENT_GROUPS_MAX];
     uint32_t capacity_count;

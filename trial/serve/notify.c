@@ -88,18 +88,18 @@ void esp_notify_failed(const struct esp_notifier *t,
                        uint32_t attempt,
                        int code,
                        bool save_failed,
-                       const char *words)
+                       const char *text)
 {
     struct esp_message message = {.kind = ESP_MESSAGE_FAILED};
     fprintf(stderr,
             "espalier-trial: trial %" PRIu32 ", attempt %" PRIu32 ": %s\n",
             trial,
             attempt,
-            words);
+            text);
     message.failed = (struct esp_failed){.at = {.trial = trial, .attempt = attempt},
                                          .code = code,
                                          .save_failed = save_failed,
-                                         .words = words};
+                                         .text = text};
     send(t, &message);
 }
 

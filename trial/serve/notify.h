@@ -27,7 +27,7 @@ void esp_notify_failed(const struct esp_notifier *t,
                        uint32_t attempt,
                        int code,
                        bool save_failed,
-                       const char *words);
+                       const char *text);
 void esp_notify_released(const struct esp_notifier *t, uint32_t trial, uint32_t attempt);
 
 /* Saves and says Saved, or Failed with `save_failed`. Whether it was saved. */

@@ -164,7 +164,7 @@ int esp_resume_join(struct esp_group *group,
                     const struct esp_trainer *trainer,
                     const char *dir,
                     const struct esp_assign *assign,
-                    char fell_back[ESP_WORDS_MAX],
+                    char fell_back[ESP_MESSAGE_TEXT_MAX],
                     struct esp_error *error)
 {
     struct candidate candidates[CANDIDATES_MAX];
@@ -184,13 +184,14 @@ int esp_resume_join(struct esp_group *group,
         esp_checkpoint_path(assign->trial, candidates[i].attempt, candidates[i].tokens, name);
         if (join_path(dir, name, path) == 0 &&
             esp_group_join(group, slot, trainer, path, NULL) == 0) {
-            snprintf(fell_back, ESP_WORDS_MAX, "%.1900s; resumed from %s", why.text, name);
+            snprintf(
+                fell_back, ESP_MESSAGE_TEXT_MAX, "%.1900s; resumed from %s", why.text, name);
             return 0;
         }
     }
     rc = esp_group_join(group, slot, trainer, NULL, error);
     if (rc == 0) {
-        snprintf(fell_back, ESP_WORDS_MAX, "%.1900s; began anew", why.text);
+        snprintf(fell_back, ESP_MESSAGE_TEXT_MAX, "%.1900s; began anew", why.text);
     }
     return rc;
 }

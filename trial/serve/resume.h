@@ -26,7 +26,7 @@ int esp_resume_join(struct esp_group *group,
                     const struct esp_trainer *trainer,
                     const char *dir,
                     const struct esp_assign *assign,
-                    char fell_back[ESP_WORDS_MAX],
+                    char fell_back[ESP_MESSAGE_TEXT_MAX],
                     struct esp_error *error);
 
 #endif

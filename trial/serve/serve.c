@@ -67,7 +67,7 @@ static void begin(struct server *s, const struct esp_assign *assign)
     struct esp_trainer trainer;
     struct esp_group *group = NULL;
     struct esp_error error = {""};
-    char fell_back[ESP_WORDS_MAX] = "";
+    char fell_back[ESP_MESSAGE_TEXT_MAX] = "";
     int slot = -1;
     int rc = make_settings(assign, &trainer, &error);
     if (rc == 0) {

@@ -292,7 +292,7 @@ void driver_saved(struct driver *d, uint32_t trial, int64_t at)
 void driver_failed(struct driver *d, uint32_t trial, int32_t code, bool save)
 {
     struct esp_message m = {.kind = ESP_MESSAGE_FAILED};
-    m.failed = (struct esp_failed){.code = code, .save_failed = save, .words = "it broke"};
+    m.failed = (struct esp_failed){.code = code, .save_failed = save, .text = "it broke"};
     say(d, trial, &m);
 }
 

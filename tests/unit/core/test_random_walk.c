@@ -168,7 +168,7 @@ static void say_something(struct walk *w)
         m.failed = (struct esp_failed){.at = at,
                                        .code = draw(w, 2) ? -ENOSPC : -EIO,
                                        .save_failed = draw(w, 4) > 0,
-                                       .words = "words"};
+                                       .text = "text"};
         break;
     default:
         m.kind = ESP_MESSAGE_RELEASED;

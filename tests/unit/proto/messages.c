@@ -257,7 +257,7 @@ static void make_command(struct esp_command *m)
                               .verb = (enum esp_verb)below(ESP_VERB_PING + 1),
                               .trials = trials,
                               .trial_count = random_count(ESP_COMMAND_TRIALS_MAX),
-                              .text = or_null(random_text(ESP_WORDS_MAX, true))};
+                              .text = or_null(random_text(ESP_MESSAGE_TEXT_MAX, true))};
     for (uint32_t i = 0; i < m->trial_count; i++) {
         trials[i] = (uint32_t)next_random();
     }
@@ -277,7 +277,7 @@ struct esp_message messages_make(enum esp_message_kind kind, uint64_t seed)
         m.welcome = (struct esp_welcome){next_random(),
                                          below(5000),
                                          below(99999),
-                                         or_null(random_text(ESP_WORDS_MAX, true))};
+                                         or_null(random_text(ESP_MESSAGE_TEXT_MAX, true))};
         break;
     case ESP_MESSAGE_CAPACITY:
         m.capacity =
@@ -291,7 +291,7 @@ struct esp_message messages_make(enum esp_message_kind kind, uint64_t seed)
                                          below(2),
                                          random_integer(),
                                          random_integer(),
-                                         or_null(random_text(ESP_WORDS_MAX, true))};
+                                         or_null(random_text(ESP_MESSAGE_TEXT_MAX, true))};
         break;
     case ESP_MESSAGE_REPORT:
         make_report(&m.report);
@@ -307,8 +307,10 @@ struct esp_message messages_make(enum esp_message_kind kind, uint64_t seed)
                                      (double)below(1000) / 8};
         break;
     case ESP_MESSAGE_FAILED:
-        m.failed = (struct esp_failed){
-            random_key(), (int32_t)next_random(), below(2), random_text(ESP_WORDS_MAX, true)};
+        m.failed = (struct esp_failed){random_key(),
+                                       (int32_t)next_random(),
+                                       below(2),
+                                       random_text(ESP_MESSAGE_TEXT_MAX, true)};
         break;
     case ESP_MESSAGE_RELEASED:
         m.released.at = random_key();
@@ -340,7 +342,7 @@ struct esp_message messages_make(enum esp_message_kind kind, uint64_t seed)
         m.exited_ack.key = next_random();
         break;
     case ESP_MESSAGE_DRAIN:
-        m.drain = (struct esp_drain){random_integer(), random_text(ESP_WORDS_MAX, true)};
+        m.drain = (struct esp_drain){random_integer(), random_text(ESP_MESSAGE_TEXT_MAX, true)};
         break;
     case ESP_MESSAGE_COMMAND:
         make_command(&m.command);
@@ -349,7 +351,7 @@ struct esp_message messages_make(enum esp_message_kind kind, uint64_t seed)
         m.reply = (struct esp_reply){next_random(),
                                      (int32_t)next_random(),
                                      (uint32_t)next_random(),
-                                     random_text(ESP_WORDS_MAX, true)};
+                                     random_text(ESP_MESSAGE_TEXT_MAX, true)};
         break;
     case ESP_MESSAGE_HEARTBEAT:
         m.heartbeat.progress = next_random();
@@ -542,7 +544,7 @@ void messages_assert_same(const struct esp_message *a, const struct esp_message 
         same_key(&a->failed.at, &b->failed.at);
         assert_int_equal(a->failed.code, b->failed.code);
         assert_int_equal(a->failed.save_failed, b->failed.save_failed);
-        same_text(a->failed.words, b->failed.words);
+        same_text(a->failed.text, b->failed.text);
         break;
     case ESP_MESSAGE_RELEASED:
         same_key(&a->released.at, &b->released.at);

@@ -183,15 +183,15 @@ static void what_breaks_a_limit_is_not_sent(void **state)
 static void words_are_cut_and_cleaned(void **state)
 {
     struct fixture *f = *state;
-    static char words[3 * ESP_WORDS_MAX];
-    struct esp_message m = {.kind = ESP_MESSAGE_FAILED, .failed = {.words = words}};
+    static char words[3 * ESP_MESSAGE_TEXT_MAX];
+    struct esp_message m = {.kind = ESP_MESSAGE_FAILED, .failed = {.text = words}};
     memset(words, 'w', sizeof words - 1);
     memcpy(words, "a\xff z", 4);
-    memcpy(words + ESP_WORDS_MAX - 3, "\xe2\x82\xac", 3); /* across the cut */
+    memcpy(words + ESP_MESSAGE_TEXT_MAX - 3, "\xe2\x82\xac", 3); /* across the cut */
     encode(f, &m);
     assert_int_equal(decode(f, f->bytes.data, f->bytes.length), 0);
-    assert_memory_equal(f->out.failed.words, "a? z", 4);
-    assert_int_equal(strlen(f->out.failed.words), ESP_WORDS_MAX - 3);
+    assert_memory_equal(f->out.failed.text, "a? z", 4);
+    assert_int_equal(strlen(f->out.failed.text), ESP_MESSAGE_TEXT_MAX - 3);
 }
 
 static void of_a_long_log_the_end_is_kept(void **state)

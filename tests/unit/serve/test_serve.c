@@ -205,7 +205,7 @@ static struct esp_message said(struct run *r, enum esp_message_kind kind)
 {
     struct esp_message m = next_said(r);
     if (m.kind == ESP_MESSAGE_FAILED && kind != ESP_MESSAGE_FAILED) {
-        fail_msg("it failed: %s", m.failed.words);
+        fail_msg("it failed: %s", m.failed.text);
     }
     assert_int_equal(m.kind, kind);
     return m;
@@ -378,10 +378,10 @@ static void one_trial_s_fault_is_told_and_the_process_lives_on(void **state)
     assign(r, &(struct job){.trial = 1, .attempt = 1, .data = "/nonexistent/text"});
     struct esp_message m = said(r, ESP_MESSAGE_FAILED);
     assert_false(m.failed.save_failed);
-    assert_non_null(strstr(m.failed.words, "/nonexistent/text"));
+    assert_non_null(strstr(m.failed.text, "/nonexistent/text"));
     said(r, ESP_MESSAGE_RELEASED);
     assign(r, &(struct job){.trial = 2, .attempt = 1, .rate = -1});
-    assert_non_null(strstr(said(r, ESP_MESSAGE_FAILED).failed.words, "learning_rate"));
+    assert_non_null(strstr(said(r, ESP_MESSAGE_FAILED).failed.text, "learning_rate"));
     said(r, ESP_MESSAGE_RELEASED);
     assign(r, &(struct job){.trial = 3, .attempt = 1, .until = STEP_TOKENS});
     said(r, ESP_MESSAGE_STARTED);

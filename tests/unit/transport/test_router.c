@@ -335,7 +335,7 @@ static void a_peer_that_does_not_read_is_let_go_until_it_says_hello(void **state
     char words[2000];
     memset(words, 'x', sizeof words - 1);
     words[sizeof words - 1] = '\0';
-    message.failed.words = words;
+    message.failed.text = words;
     int rc = 0;
     for (int i = 0; i < 100000 && rc == 0; i++) {
         rc = esp_router_send(w->router, &peer, &message, NULL);
