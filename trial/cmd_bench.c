@@ -7,13 +7,13 @@
 #include "peak.h"
 
 #include <errno.h>
+#include <espalier/clock.h>
 
 #include <espalier/config.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* Updates of every member before the clock starts: pages, caches, a graph's capture. */
 #define WARM_UPDATES 3
@@ -51,13 +51,6 @@ struct figures {
     int64_t params;
     enum esp_precision precision;
 };
-
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int64_t tokens_done(const struct esp_group *group)
 {
@@ -115,15 +108,15 @@ measure(struct esp_group *group, double seconds, double *rate, struct esp_error 
     }
     rc = rc == 0 ? finish(group, error) : rc;
     int64_t first = tokens_done(group), done = first, before;
-    double start = now_seconds(), elapsed = 0;
+    double start = esp_clock_seconds(), elapsed = 0;
     do {
         before = done;
         rc = rc == 0 ? step_once(group, error) : rc;
         done = tokens_done(group);
-        elapsed = now_seconds() - start;
+        elapsed = esp_clock_seconds() - start;
     } while (rc == 0 && (elapsed < seconds || done == before));
     rc = rc == 0 ? finish(group, error) : rc;
-    elapsed = now_seconds() - start;
+    elapsed = esp_clock_seconds() - start;
     *rate = (double)(done - first) / elapsed;
     return rc;
 }

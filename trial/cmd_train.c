@@ -7,6 +7,7 @@
 #include "group.h"
 
 #include <errno.h>
+#include <espalier/clock.h>
 #include <espalier/config.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -17,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CONFIGS_MAX 1024
@@ -82,13 +82,6 @@ static void on_signal(int number)
     }
 }
 
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* JSON has no NaN. */
 static void print_number(const char *name, double value, const char *format)
 {
@@ -148,7 +141,7 @@ static int save(struct run *run, struct job *job, struct esp_error *error)
     }
     int rc = esp_group_save(run->group, job->slot, path, NULL, NULL, error);
     if (rc == 0) {
-        job->saved_seconds = now_seconds();
+        job->saved_seconds = esp_clock_seconds();
         if (!run->options.out || interrupts) {
             fprintf(stderr, "espalier-trial: saved %s\n", path);
         }
@@ -174,7 +167,7 @@ static int handle(struct run *run, const struct esp_group_event *event, struct e
     int rc = 0;
     if (event->what & ESP_GROUP_REPORT) {
         print_report(run, job, &event->point);
-        double age = now_seconds() - job->saved_seconds;
+        double age = esp_clock_seconds() - job->saved_seconds;
         if (run->options.out && !over && age > job->trainer.checkpoint_seconds) {
             rc = save(run, job, error);
         }
@@ -215,7 +208,7 @@ static int fill(struct run *run, struct esp_error *error)
             if (rc == 0) {
                 esp_group_until(run->group, slot, run->options.until);
                 job->slot = slot;
-                job->saved_seconds = now_seconds();
+                job->saved_seconds = esp_clock_seconds();
             }
             break;
         }

@@ -2,21 +2,14 @@
 #include "peak.h"
 
 #include <errno.h>
+#include <espalier/clock.h>
 #include <espalier/random.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* Large enough that copying operands into the product's own layout costs below 1 %; a device
  * needs larger ones to be full. */
 #define CPU_EXTENT 1536
 #define DEVICE_EXTENT 8192
-
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Values that are drawn: more than CPU_EXTENT's square. A device's matrices are
  * filled with copies of them, because 2^26 draws for each would take the host seconds. */
@@ -62,14 +55,14 @@ static int run_rounds(const struct esp_kernels *kernels,
                       struct esp_error *error)
 {
     double work = 2.0 * (double)product->rows.count * product->width_in * product->width_out;
-    double begin = now_seconds(), best = 0;
+    double begin = esp_clock_seconds(), best = 0;
     kernels->linear_forward(kernels, batch, product); /* pages, caches, clocks */
     int rc = kernels->synchronise(kernels, error);
-    while (rc == 0 && (best == 0 || now_seconds() - begin < seconds)) {
-        double start = now_seconds();
+    while (rc == 0 && (best == 0 || esp_clock_seconds() - begin < seconds)) {
+        double start = esp_clock_seconds();
         kernels->linear_forward(kernels, batch, product);
         rc = kernels->synchronise(kernels, error);
-        double rate = work / (now_seconds() - start);
+        double rate = work / (esp_clock_seconds() - start);
         best = rate > best ? rate : best;
     }
     *flops_per_second = best;

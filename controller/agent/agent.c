@@ -7,12 +7,12 @@
 
 #include "../../proto/transport/dealer.h"
 #include <errno.h>
+#include <espalier/clock.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Ends taken from epoll at once. */
@@ -25,20 +25,13 @@ struct agent {
     int64_t heard_ms, sent_ms;
 };
 
-static int64_t monotonic_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
 static int send_message(void *context, const struct esp_message *message)
 {
     struct agent *agent = context;
     struct esp_error error = {{0}};
     int rc = esp_dealer_send(agent->dealer, message, &error);
     if (rc == 0) {
-        agent->sent_ms = monotonic_ms();
+        agent->sent_ms = esp_clock_ms();
     } else if (rc != -EAGAIN) {
         fprintf(stderr, "a message could not be sent: %s\n", error.text);
     }
@@ -95,7 +88,7 @@ static void take_messages(struct agent *agent)
             }
             continue;
         }
-        agent->heard_ms = monotonic_ms();
+        agent->heard_ms = esp_clock_ms();
         esp_agent_protocol_take(&agent->protocol, &message, agent->heard_ms);
     }
 }
@@ -128,12 +121,12 @@ static void beat(struct agent *agent)
 static int serve(struct agent *agent, struct esp_error *error)
 {
     struct esp_agent_protocol *protocol = &agent->protocol;
-    agent->heard_ms = agent->sent_ms = monotonic_ms();
+    agent->heard_ms = agent->sent_ms = esp_clock_ms();
     esp_agent_protocol_hello(protocol);
     for (;;) {
         watch_processes(agent);
         size_t alive = esp_processes_alive(protocol->processes);
-        int64_t now = monotonic_ms();
+        int64_t now = esp_clock_ms();
         if (protocol->refused[0]) {
             esp_error_set(error, 0, "refused by the controller: %s", protocol->refused);
             return 1;

@@ -7,11 +7,11 @@
 #include "output.h"
 #include "term.h"
 
+#include <espalier/clock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A controller that was killed writes nothing: look for that now and then. */
@@ -137,13 +137,6 @@ static int screen_height(void)
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row : 24;
 }
 
-static int64_t monotonic_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
 static int follow_ledger(struct esp_ledger *ledger,
                          const struct esp_arguments *arguments,
                          struct esp_follow *follow,
@@ -155,7 +148,7 @@ static int follow_ledger(struct esp_ledger *ledger,
     bool changed = true;
     int rc = 0;
     for (;;) {
-        if (changed && monotonic_ms() - drawn_ms >= interval_ms) {
+        if (changed && esp_clock_ms() - drawn_ms >= interval_ms) {
             esp_buffer_clear(&text);
             rc = draw(ledger,
                       dir,
@@ -168,11 +161,11 @@ static int follow_ledger(struct esp_ledger *ledger,
                 break;
             }
             put_screen(&text);
-            drawn_ms = monotonic_ms();
+            drawn_ms = esp_clock_ms();
             changed = false;
         }
         char key = 0;
-        int64_t rest = drawn_ms + interval_ms - monotonic_ms();
+        int64_t rest = drawn_ms + interval_ms - esp_clock_ms();
         rc = esp_follow_wait(follow, !changed ? IDLE_LOOK_MS : rest > 0 ? rest : 0, &key);
         if (rc < 0 || (rc & ESP_FOLLOW_SIGNAL) ||
             ((rc & ESP_FOLLOW_KEY) && (key == 'q' || key == 'Q'))) {

@@ -8,11 +8,11 @@
 #include "../../proto/transport/dealer.h"
 #include "../../proto/transport/endpoint.h"
 #include <errno.h>
+#include <espalier/clock.h>
 #include <espalier/limits.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* A live controller answers in milliseconds; one that is busy with a commit on a slow disk in
  * seconds. */
@@ -28,13 +28,6 @@ struct talk {
     int64_t sent_ms;
 };
 
-static int64_t monotonic_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
 static int say_hello(struct talk *talk)
 {
     struct esp_message message = {
@@ -46,7 +39,7 @@ static int say_hello(struct talk *talk)
                   .version = ESP_VERSION},
     };
     talk->welcome = false;
-    talk->sent_ms = monotonic_ms();
+    talk->sent_ms = esp_clock_ms();
     int rc = esp_dealer_send(talk->dealer, &message, NULL);
     return rc == -EAGAIN ? 0 : rc; /* asked for once it is connected */
 }
@@ -54,7 +47,7 @@ static int say_hello(struct talk *talk)
 static int say_command(struct talk *talk, struct esp_error *error)
 {
     struct esp_message message = {.kind = ESP_MESSAGE_COMMAND, .command = *talk->command};
-    talk->sent_ms = monotonic_ms();
+    talk->sent_ms = esp_clock_ms();
     int rc = esp_dealer_send(talk->dealer, &message, error);
     return rc == -EAGAIN ? 0 : rc;
 }
@@ -111,11 +104,11 @@ static int talk_until_answered(struct talk *talk,
                                char answer[ESP_MESSAGE_TEXT_MAX],
                                struct esp_error *error)
 {
-    int64_t until = monotonic_ms() + ANSWER_MS;
+    int64_t until = esp_clock_ms() + ANSWER_MS;
     int rc = say_hello(talk);
     while (rc == 0) {
         struct esp_message message;
-        int64_t now = monotonic_ms();
+        int64_t now = esp_clock_ms();
         if (now >= until) {
             return esp_error_set(
                 error,
@@ -135,7 +128,7 @@ static int talk_until_answered(struct talk *talk,
         while (rc == 0 && esp_dealer_receive(talk->dealer, &message, NULL) == 0) {
             rc = take(talk, &message, answer, error);
         }
-        if (rc == 0 && monotonic_ms() - talk->sent_ms >= RETRY_MS) {
+        if (rc == 0 && esp_clock_ms() - talk->sent_ms >= RETRY_MS) {
             rc = talk->welcome ? say_command(talk, error) : say_hello(talk);
         }
     }

@@ -3,10 +3,10 @@
 #include "../../proto/transport/router.h"
 
 #include <errno.h>
+#include <espalier/clock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* How often a disk that refused a commit is looked at. */
@@ -15,18 +15,6 @@
 #define RETIRED_MS 10000
 /* Effects can bring inputs (a peer is found gone), whose effects can bring inputs again. */
 #define ROUNDS_MAX 16
-
-static int64_t clock_ms(clockid_t which)
-{
-    struct timespec now;
-    clock_gettime(which, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
-int64_t esp_loop_clock(void)
-{
-    return clock_ms(CLOCK_MONOTONIC);
-}
 
 void esp_loop_init(struct esp_loop *loop,
                    struct esp_session *session,
@@ -66,14 +54,14 @@ void esp_loop_look(struct esp_loop *loop, const struct esp_event *events, size_t
 {
     const struct esp_loop_watcher *watcher = &loop->options->watcher;
     loop->look_ms =
-        watcher->look(watcher->context, loop->session->core, events, count, esp_loop_clock());
+        watcher->look(watcher->context, loop->session->core, events, count, esp_clock_ms());
 }
 
 int esp_loop_step(struct esp_loop *loop, const struct esp_input *given)
 {
     struct esp_input input = *given;
-    input.time_ms = clock_ms(CLOCK_REALTIME);
-    int rc = esp_core_step(loop->session->core, &input, esp_loop_clock(), &loop->outcome);
+    input.time_ms = esp_clock_wall_ms();
+    int rc = esp_core_step(loop->session->core, &input, esp_clock_ms(), &loop->outcome);
     return rc < 0 ? esp_error_set(&loop->error, rc, "out of memory.") : 0;
 }
 
@@ -140,7 +128,7 @@ static int perform(struct esp_loop *loop)
         case ESP_EFFECT_FINISH:
             loop->finished = true;
             loop->exit_code = effect->exit_code;
-            loop->retired_ms = esp_loop_clock() + RETIRED_MS;
+            loop->retired_ms = esp_clock_ms() + RETIRED_MS;
             break;
         }
         if (rc < 0) {
@@ -165,13 +153,13 @@ static int fall_ill(struct esp_loop *loop, int code, const struct esp_error *why
     }
     loop->ailing = true;
     loop->reopen = code != -ENOSPC && code != -EBUSY;
-    loop->room_ms = esp_loop_clock() + ROOM_MS;
+    loop->room_ms = esp_clock_ms() + ROOM_MS;
     return 0;
 }
 
 int esp_loop_recover(struct esp_loop *loop)
 {
-    loop->room_ms = esp_loop_clock() + ROOM_MS;
+    loop->room_ms = esp_clock_ms() + ROOM_MS;
     if (!loop->reopen && esp_store_room(loop->session->store, NULL) != 1) {
         return 0;
     }
@@ -213,7 +201,7 @@ int esp_loop_flush(struct esp_loop *loop)
         if (rc < 0) {
             return fall_ill(loop, rc, &why);
         }
-        loop->committed_ms = esp_loop_clock();
+        loop->committed_ms = esp_clock_ms();
         esp_loop_look(loop, loop->batch.events, loop->batch.event_count);
         rc = perform(loop);
         esp_outcome_reset(&loop->batch);

@@ -5,6 +5,7 @@
 #include "loop_private.h"
 
 #include <errno.h>
+#include <espalier/clock.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -108,7 +109,7 @@ static int take_signals(struct esp_loop *loop)
 
 static int64_t next_wait(const struct esp_loop *loop)
 {
-    int64_t next = loop->look_ms, now = esp_loop_clock();
+    int64_t next = loop->look_ms, now = esp_clock_ms();
     if (loop->finished) {
         next = loop->retired_ms;
     } else if (loop->ailing) {
@@ -130,7 +131,7 @@ static int64_t next_wait(const struct esp_loop *loop)
 /* Everything that is due by the clock. */
 static int take_time(struct esp_loop *loop)
 {
-    int64_t now = esp_loop_clock();
+    int64_t now = esp_clock_ms();
     if (loop->ailing) {
         return now >= loop->room_ms ? esp_loop_recover(loop) : 0;
     }
@@ -152,7 +153,7 @@ static bool commit_is_due(const struct esp_loop *loop)
         return loop->outcome.effect_count > 0;
     }
     return loop->outcome.event_count >= ESP_COMMIT_REPORTS_MAX ||
-           esp_loop_clock() - loop->committed_ms >= ESP_COMMIT_WAIT_MS;
+           esp_clock_ms() - loop->committed_ms >= ESP_COMMIT_WAIT_MS;
 }
 
 static int serve(struct esp_loop *loop)
@@ -176,7 +177,7 @@ static int serve(struct esp_loop *loop)
         if (rc < 0) {
             return rc;
         }
-        int64_t now = esp_loop_clock();
+        int64_t now = esp_clock_ms();
         if (loop->finished && now >= loop->retired_ms) {
             esp_local_agent_kill(&loop->agent);
             loop->retired_ms = INT64_MAX;

@@ -38,7 +38,6 @@ void esp_loop_init(struct esp_loop *loop,
                    const struct esp_loop_options *options);
 void esp_loop_release(struct esp_loop *loop);
 
-int64_t esp_loop_clock(void); /* monotonic ms */
 void esp_loop_say(struct esp_loop *loop, const char *words);
 void esp_loop_look(struct esp_loop *loop, const struct esp_event *events, size_t count);
 

@@ -2,8 +2,8 @@
 
 #include "loop_private.h"
 
+#include <espalier/clock.h>
 #include <stdio.h>
-#include <time.h>
 
 /* The answer, and the files that the command gave up. Messages to trial processes are dropped:
  * the next controller sends what is still to be said when they introduce themselves. */
@@ -33,10 +33,8 @@ static int step(struct esp_core *core,
                 struct esp_error *error)
 {
     struct esp_input input = *given;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    input.time_ms = now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-    int rc = esp_core_step(core, &input, esp_loop_clock(), outcome);
+    input.time_ms = esp_clock_wall_ms();
+    int rc = esp_core_step(core, &input, esp_clock_ms(), outcome);
     return rc < 0 ? esp_error_set(error, rc, "out of memory.") : 0;
 }
 

@@ -6,10 +6,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <espalier/clock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static int fold_event(void *context, const struct esp_event *event)
@@ -102,13 +102,11 @@ static int create_ledger(struct esp_session *session,
                          const struct esp_session_options *options,
                          struct esp_error *error)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     struct esp_store_origin origin = {
         .file = options->file,
         .base = options->base,
         .nonce = esp_system_random(),
-        .time_ms = now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000,
+        .time_ms = esp_clock_wall_ms(),
     };
     /* The core first: a study that it cannot serve leaves no ledger behind. */
     struct esp_core *core = NULL;

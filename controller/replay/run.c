@@ -7,10 +7,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <espalier/clock.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum standing {
     STANDING_LIVE,
@@ -51,9 +51,7 @@ struct run {
 
 static double now_us(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
+    return 1e-3 * (double)esp_clock_ns();
 }
 
 static void timed(struct run *run, double since)

@@ -2,9 +2,9 @@
 #include "ring.h"
 
 #include <errno.h>
+#include <espalier/clock.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct snapshot {
     double seconds;
@@ -18,13 +18,6 @@ struct esp_ring {
     bool begun;
     double begin_seconds;
 };
-
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int
 ring_open(const struct esp_kernels *kernels, struct esp_ring **ring, struct esp_error *error)
@@ -47,7 +40,7 @@ static int ring_begin(const struct esp_kernels *kernels, struct esp_ring *ring)
         return -EAGAIN;
     }
     ring->begun = true;
-    ring->begin_seconds = now_seconds();
+    ring->begin_seconds = esp_clock_seconds();
     return 0;
 }
 
@@ -66,7 +59,7 @@ static int ring_push(const struct esp_kernels *kernels,
     struct snapshot *s = &ring->snapshots[(ring->first + ring->count) % ESP_SNAPSHOTS];
     memcpy(s->memory, device, bytes);
     s->bytes = bytes;
-    s->seconds = now_seconds() - ring->begin_seconds;
+    s->seconds = esp_clock_seconds() - ring->begin_seconds;
     ring->count++;
     ring->begun = false;
     return 0;

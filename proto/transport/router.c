@@ -6,12 +6,12 @@
 #include "endpoint.h"
 #include <assert.h>
 #include <errno.h>
+#include <espalier/clock.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -55,13 +55,6 @@ struct esp_router {
         tell_from_ms; /* the telling of malformed messages: a bucket, as the time it is full */
     uint64_t untold;
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static int set_options(struct esp_router *router)
 {
@@ -171,7 +164,7 @@ static int send_to(struct esp_router *router,
             return -errno;
         }
     }
-    c->sent_ms = now_ms();
+    c->sent_ms = esp_clock_ms();
     router->counts.sent++;
     return 0;
 }
@@ -334,7 +327,7 @@ int esp_router_receive(struct esp_router *router,
         if (frames < 0) {
             return frames;
         }
-        int64_t now = now_ms();
+        int64_t now = esp_clock_ms();
         *peer = (struct esp_peer){0};
         if (!ours) {
             esp_error_set(error, 0, "a message from a connection with an identity of its own.");

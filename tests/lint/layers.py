@@ -33,7 +33,7 @@ MAY = {
 }
 PURE_LIBRARIES = {"cblas.h", "lapacke.h", "lapack.h", "nlopt.h", "Random123/philox.h"}
 # No clock, I/O, threads or libc randomness in the decision core (stdio only for snprintf's absence).
-PURE_NEVER = {"time.h", "sys/time.h", "pthread.h", "threads.h", "unistd.h", "fcntl.h", "signal.h",
+PURE_NEVER = {"espalier/clock.h", "time.h", "sys/time.h", "pthread.h", "threads.h", "unistd.h", "fcntl.h", "signal.h",
               "sys/socket.h", "poll.h", "stdio.h", "zmq.h", "sqlite3.h"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)

@@ -3,11 +3,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <espalier/clock.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 /* How long what was said last may take to leave the process. */
@@ -285,12 +285,10 @@ void esp_client_set_progress(struct esp_client *client, uint64_t steps)
 
 int esp_client_flush(struct esp_client *client, int64_t timeout_ms)
 {
-    struct timespec until;
+    int64_t until_ns = esp_clock_ns() + timeout_ms * ESP_NS_PER_MS;
+    struct timespec until = {.tv_sec = until_ns / ESP_NS_PER_SECOND,
+                             .tv_nsec = until_ns % ESP_NS_PER_SECOND};
     int rc = 0;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + timeout_ms % 1000 * 1000000;
-    until.tv_sec += timeout_ms / 1000 + ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
     pthread_mutex_lock(&client->lock);
     while (client->attempts.kept > 0 && rc == 0) {
         rc = -pthread_cond_timedwait(&client->acked, &client->lock, &until);

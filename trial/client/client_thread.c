@@ -2,19 +2,12 @@
 #include "client_private.h"
 
 #include <errno.h>
+#include <espalier/clock.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Messages read before it is looked after what to send. */
 #define RECEIVE_BATCH 256
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void say_hello(struct esp_client *client)
 {
@@ -226,11 +219,11 @@ void *esp_client_run(void *argument)
 {
     struct esp_client *client = argument;
     bool blocked = false, stopping = false;
-    client->heard_ms = now_ms();
+    client->heard_ms = esp_clock_ms();
     client->beat_due_ms = client->heard_ms + client->heartbeat_ms;
     while (!stopping) {
         struct pollfd wake = {.fd = client->wake, .events = POLLIN};
-        int64_t due = client->beat_due_ms, now = now_ms();
+        int64_t due = client->beat_due_ms, now = esp_clock_ms();
         int64_t lease_end = client->heard_ms + client->lease_ms + 1;
         if (!client->lapsed && lease_end < due) {
             due = lease_end;
@@ -241,7 +234,7 @@ void *esp_client_run(void *argument)
             ssize_t n = read(client->wake, &count, sizeof count);
             (void)n;
         }
-        now = now_ms();
+        now = esp_clock_ms();
         pthread_mutex_lock(&client->lock);
         check_lease(client, now);
         receive(client, now);

@@ -3,18 +3,11 @@
 #include "resume.h"
 
 #include <errno.h>
+#include <espalier/clock.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-int64_t esp_serve_now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void send(const struct esp_notifier *t, const struct esp_message *message)
 {
@@ -117,7 +110,7 @@ bool esp_notify_save(const struct esp_notifier *t, struct esp_member *m)
     struct esp_message message = {.kind = ESP_MESSAGE_SAVED};
     struct esp_error error = {""};
     int64_t bytes = 0;
-    m->saved_at_ms = esp_serve_now_ms();
+    m->saved_at_ms = esp_clock_ms();
     esp_checkpoint_path(m->trial, m->attempt, point.tokens, name);
     int n = snprintf(path, sizeof path, "%s/%s", t->dir, name);
     int rc = n < (int)sizeof path ? esp_checkpoint_make_folder(t->dir, m->trial, &error)

@@ -33,6 +33,4 @@ void esp_notify_released(const struct esp_notifier *t, uint32_t trial, uint32_t 
 /* Saves and says Saved, or Failed with `save_failed`. Whether it was saved. */
 bool esp_notify_save(const struct esp_notifier *t, struct esp_member *m);
 
-int64_t esp_serve_now_ms(void);
-
 #endif

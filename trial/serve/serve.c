@@ -5,6 +5,7 @@
 #include "resume.h"
 
 #include <errno.h>
+#include <espalier/clock.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -84,7 +85,7 @@ static void begin(struct server *s, const struct esp_assign *assign)
     }
     struct esp_member *m =
         esp_members_add(&s->members, assign->trial, assign->attempt, group, slot);
-    m->saved_at_ms = esp_serve_now_ms();
+    m->saved_at_ms = esp_clock_ms();
     fprintf(stderr,
             "espalier-trial: trial %" PRIu32 ", attempt %" PRIu32 ": from %" PRId64
             " of %" PRId64 " tokens%s%s\n",
@@ -207,7 +208,7 @@ static void take_progress(struct server *s, struct esp_group *group, struct esp_
     }
     esp_notify_report(&s->notifier, m, e, waiting);
     double interval_ms = esp_group_trainer(m->group, m->slot)->checkpoint_seconds * 1000;
-    if (!waiting && (double)(esp_serve_now_ms() - m->saved_at_ms) > interval_ms) {
+    if (!waiting && (double)(esp_clock_ms() - m->saved_at_ms) > interval_ms) {
         esp_notify_save(&s->notifier, m);
     }
 }

@@ -10,6 +10,7 @@
 #include "client.h"
 
 #include <errno.h>
+#include <espalier/clock.h>
 #include <inttypes.h>
 #include <math.h>
 #include <poll.h>
@@ -18,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TIMES_MAX (1 << 20)
@@ -38,9 +38,7 @@ struct load {
 
 static int64_t now_us(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+    return esp_clock_ns() / 1000;
 }
 
 static const char *argument(int argc, char **argv, const char *name)

@@ -10,13 +10,13 @@
  * for the queries of `status`, `best` and `export --curves` DIR (default .) should be on the
  * disk to measure. */
 #include <errno.h>
+#include <espalier/clock.h>
 #include <reader.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <store.h>
@@ -25,13 +25,6 @@ struct options {
     const char *dir;
     int64_t trials, points, rows;
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static const struct esp_study *the_study(void)
 {
@@ -137,18 +130,18 @@ static void durable(const struct options *options, int group, const char *separa
                                  : options->rows;
     int64_t commits = rows / group;
     double *took = malloc((size_t)commits * sizeof *took);
-    double start = now();
+    double start = esp_clock_seconds();
     for (int64_t commit = 0, row = 0; commit < commits; commit++) {
-        double begun = now();
+        double begun = esp_clock_seconds();
         for (int i = 0; i < group; i++, row++) {
             struct esp_event event = report(++seq, row % 64, row / 64);
             must(esp_store_append(store, &event, 1, &error), &error);
         }
         must(esp_store_commit(store, &error), &error);
-        took[commit] = now() - begun;
+        took[commit] = esp_clock_seconds() - begun;
         esp_store_tidy(store);
     }
-    double seconds = now() - start;
+    double seconds = esp_clock_seconds() - start;
     qsort(took, (size_t)commits, sizeof *took, ascending);
     printf("%s\"%d\":{\"rows_per_second\":%.0f,\"commit_p50_us\":%.0f,\"commit_p99_us\":%.0f}",
            separator,
@@ -234,11 +227,11 @@ static void resume(const char *dir, const char *name, const char *separator)
         struct esp_error error = {""};
         struct sum sum = {0};
         long before = peak_kib();
-        double start = now();
+        double start = esp_clock_seconds();
         must(esp_store_open(dir, NULL, &store, &error), &error);
-        double opened = now();
+        double opened = esp_clock_seconds();
         must(esp_store_load(store, add, &sum, &error), &error);
-        double loaded = now();
+        double loaded = esp_clock_seconds();
         printf("%s\"%s\":{\"events\":%llu,\"open_seconds\":%.3f,\"load_seconds\":%.3f,"
                "\"peak_growth_kib\":%ld}",
                separator,
@@ -265,16 +258,16 @@ static void read_back(const char *dir)
     struct esp_reader_totals totals;
     struct esp_error error = {""};
     struct sum best = {0}, list = {0}, curves = {0};
-    double start = now();
+    double start = esp_clock_seconds();
     must(esp_reader_open(dir, &reader, &error), &error);
     must(esp_reader_study(reader, &study, &error), &error);
     must(esp_reader_totals(reader, &totals, &error), &error);
     must(esp_reader_best(reader, 10, add_trial, &best, &error), &error);
-    double status = now();
+    double status = esp_clock_seconds();
     must(esp_reader_trials(reader, add_trial, &list, &error), &error);
-    double listed = now();
+    double listed = esp_clock_seconds();
     must(esp_reader_curves(reader, -1, add, &curves, &error), &error);
-    double ended = now();
+    double ended = esp_clock_seconds();
     printf("\"read\":{\"status_seconds\":%.3f,\"ls_seconds\":%.3f,\"curves_seconds\":%.3f}",
            status - start,
            listed - status,

@@ -4,6 +4,7 @@
 #include "client.h"
 
 #include <errno.h>
+#include <espalier/clock.h>
 #include <math.h>
 #include <poll.h>
 #include <string.h>
@@ -54,9 +55,9 @@ static int close_both(void **state)
 static struct esp_client_event next_event(struct fixture *f)
 {
     struct esp_client_event event;
-    int64_t end = wire_now_ms() + WAIT_MS;
+    int64_t end = esp_clock_ms() + WAIT_MS;
     for (esp_client_next(f->client, &event);
-         event.kind == ESP_CLIENT_NONE && wire_now_ms() < end;
+         event.kind == ESP_CLIENT_NONE && esp_clock_ms() < end;
          esp_client_next(f->client, &event)) {
         struct pollfd fd = {.fd = esp_client_fd(f->client), .events = POLLIN};
         poll(&fd, 1, 1000);
@@ -311,14 +312,14 @@ static void the_lease_lapses_in_silence_and_not_before(void **state)
 {
     struct fixture *f = *state;
     wire_expect(&f->wire, ESP_MESSAGE_HELLO, NULL);
-    int64_t begin = wire_now_ms();
+    int64_t begin = esp_clock_ms();
     wire_welcome(&f->wire, f->peer, 700);
     for (int beats = 0; beats < 5; beats++) {
         wire_expect(&f->wire, ESP_MESSAGE_HEARTBEAT, NULL);
     }
     struct esp_client_event event = next_event(f); /* nobody reads or answers now */
     assert_int_equal(event.kind, ESP_CLIENT_LAPSED);
-    assert_true(wire_now_ms() - begin > 700);
+    assert_true(esp_clock_ms() - begin > 700);
     esp_client_next(f->client, &event); /* told once */
     assert_int_equal(event.kind, ESP_CLIENT_NONE);
 }

@@ -1,18 +1,11 @@
 #include "wire.h"
 
 #include <errno.h>
+#include <espalier/clock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-int64_t wire_now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 void wire_open(struct wire *w)
 {
@@ -52,11 +45,11 @@ int wire_receive(struct wire *w,
                  struct esp_error *error,
                  int64_t ms)
 {
-    int64_t end = wire_now_ms() + ms;
+    int64_t end = esp_clock_ms() + ms;
     int rc;
     while ((rc = esp_router_receive(w->router, peer, message, error)) == -EAGAIN &&
-           wire_now_ms() < end) {
-        esp_router_poll(w->router, NULL, 0, end - wire_now_ms());
+           esp_clock_ms() < end) {
+        esp_router_poll(w->router, NULL, 0, end - esp_clock_ms());
     }
     return rc;
 }
@@ -101,9 +94,9 @@ struct esp_message wire_answer(struct wire *w, struct esp_dealer *d, enum esp_me
 {
     struct esp_message message, ignored;
     struct esp_peer peer;
-    int64_t end = wire_now_ms() + WAIT_MS;
+    int64_t end = esp_clock_ms() + WAIT_MS;
     int rc;
-    while ((rc = esp_dealer_receive(d, &message, NULL)) == -EAGAIN && wire_now_ms() < end) {
+    while ((rc = esp_dealer_receive(d, &message, NULL)) == -EAGAIN && esp_clock_ms() < end) {
         while (esp_router_receive(w->router, &peer, &ignored, NULL) != -EAGAIN) {
         }
         esp_dealer_wait(d, false, NULL, 0, 1);

@@ -47,6 +47,4 @@ void wire_welcome(struct wire *w, struct esp_peer peer, uint32_t lease_ms);
 struct esp_message
 wire_answer(struct wire *w, struct esp_dealer *d, enum esp_message_kind kind);
 
-int64_t wire_now_ms(void);
-
 #endif
