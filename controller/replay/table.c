@@ -13,8 +13,6 @@
 #include <string.h>
 
 static const char *const scale_names[] = {"linear", "log", "log1m", NULL};
-static const char *const schedule_names[] = {
-    "cosine", "linear", "wsd", "constant", "inverse-sqrt", NULL};
 static const char *const goal_names[] = {"minimize", "maximize", NULL};
 
 void esp_table_release(struct esp_table *table)
@@ -141,7 +139,8 @@ read_description(struct esp_yaml *yaml, struct esp_table *table, char *trials, c
     table->maximize = goal == 1;
     if ((node = esp_yaml_get(root, "schedule"))) {
         inner = esp_yaml_get(node, "type");
-        esp_yaml_read_word(yaml, inner ? inner : node, "schedule", schedule_names, &schedule);
+        esp_yaml_read_word(
+            yaml, inner ? inner : node, "schedule", esp_schedule_words, &schedule);
     }
     table->schedule = schedule;
     table->warmup = read_share(yaml, node, "warmup");

@@ -29,6 +29,11 @@ enum esp_schedule_type {
     ESP_SCHEDULE_INVERSE_SQRT,
 };
 
+/* The words of `schedule.type`, in the order of enum esp_schedule_type, NULL-terminated. Study
+ * files and the tables of `espalier replay` use the same ones; case and '-' against '_' do not
+ * count (esp_yaml_read_word). */
+extern const char *const esp_schedule_words[];
+
 enum esp_optimizer {
     ESP_OPTIMIZER_ADAMW,
     ESP_OPTIMIZER_SGD,

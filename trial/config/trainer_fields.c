@@ -10,10 +10,17 @@
 /* Integers are exact as doubles up to here; also the largest seed. */
 #define WHOLE_MAX 9007199254740992.0
 
+const char *const esp_schedule_words[] = {
+    [ESP_SCHEDULE_COSINE] = "cosine",
+    [ESP_SCHEDULE_LINEAR] = "linear",
+    [ESP_SCHEDULE_WSD] = "wsd",
+    [ESP_SCHEDULE_CONSTANT] = "constant",
+    [ESP_SCHEDULE_INVERSE_SQRT] = "inverse-sqrt",
+    NULL,
+};
+
 static const char *const activation_words[] = {"gelu", "gelu_tanh", NULL};
 static const char *const objective_words[] = {"causal", "masked", NULL};
-static const char *const schedule_words[] = {
-    "cosine", "linear", "wsd", "constant", "inverse-sqrt", NULL};
 static const char *const optimizer_words[] = {"adamw", "sgd", NULL};
 static const char *const precision_words[] = {"auto", "fp32", "tf32", "bf16", "fp16", NULL};
 static const char *const recompute_words[] = {"none", "gelu-norm", "block", NULL};
@@ -66,7 +73,7 @@ const struct esp_field esp_trainer_fields[] = {
     WORD("schedule.type",
          schedule,
          SEARCH,
-         schedule_words,
+         esp_schedule_words,
          ESP_SCHEDULE_COSINE,
          "of the learning rate"),
     REAL("schedule.warmup", warmup, SEARCH, 0, 1, 0.02, "share of all steps, linear from 0"),
