@@ -32,10 +32,10 @@
  * need. */
 ESP_INLINE void transpose(const real *from, int64_t step, real *to, int64_t to_step)
 {
-#pragma GCC unroll 4
+    ESP_UNROLL(4)
     for (int quarter = 0; quarter < 4; quarter++) {
         __m512 r[4];
-#pragma GCC unroll 4
+        ESP_UNROLL(4)
         for (int i = 0; i < 4; i++) { /* rows i, i + 4, i + 8, i + 12 */
             const real *at = from + i * step + 4 * quarter;
             r[i] = _mm512_castps128_ps512(_mm_loadu_ps(at));
@@ -59,7 +59,7 @@ ESP_INLINE void transpose(const real *from, int64_t step, real *to, int64_t to_s
 ESP_INLINE void copy_rows(const real *from, int64_t step, int64_t depth, real *to)
 {
     for (int64_t k = 0; k < depth; k++) {
-#pragma GCC unroll 3
+        ESP_UNROLL(PANEL)
         for (int v = 0; v < PANEL; v++) {
             vec_store(to + v * LANES, vec_load(from + v * LANES));
         }
@@ -233,7 +233,7 @@ static void copy_left(const struct product *p,
     const real *from = p->a.data + (part->k + begin) * step + row;
     _Static_assert(MC == 4 * LANES, "a whole block is four vectors");
     for (int64_t k = begin; k < depth && rows == MC; k++) {
-#pragma GCC unroll 4
+        ESP_UNROLL(4)
         for (int v = 0; v < 4; v++) {
             __builtin_prefetch(from + ROWS_AHEAD * step + v * LANES);
             vec_store(to + (v * depth + k) * LANES, vec_load(from + v * LANES));

@@ -31,6 +31,17 @@ typedef ESP_REAL real;
 
 #define ESP_INLINE static inline __attribute__((always_inline))
 
+/* Unrolls the loop that follows n times. In a build with sanitizers the loop stays a loop: each
+ * copy of an unrolled load or store would be instrumented separately, and the tiles of tile.h
+ * alone would come to 2 MB of code. All checks stay on, and the operations and their order are
+ * the same. */
+#define ESP_PRAGMA(text) _Pragma(#text)
+#ifdef ESP_SANITIZE
+#define ESP_UNROLL(n) ESP_PRAGMA(GCC unroll 1)
+#else
+#define ESP_UNROLL(n) ESP_PRAGMA(GCC unroll n)
+#endif
+
 /* Lanes of a vector: 64 bytes, one AVX-512 register. */
 #define LANES ((int)(64 / sizeof(real)))
 

@@ -79,27 +79,27 @@ ESP_INLINE void multiply_add(vec *sum, vec left, vec right)
 ESP_INLINE void
 tile_steps(struct tile *t, int steps, int rows, int vectors, vec sum[TILE_ROWS][PANEL])
 {
-#pragma GCC unroll 8
+    ESP_UNROLL(STEPS_FOR_ROW)
     for (int j = 0; j < steps; j++) {
         vec right[PANEL];
-#pragma GCC unroll 3
+        ESP_UNROLL(PANEL)
         for (int v = 0; v < vectors; v++) {
             right[v] = vec_load(t->b + (j * vectors + v) * LANES);
         }
-#pragma GCC unroll 8
+        ESP_UNROLL(TILE_ROWS)
         for (int i = 0; i < rows; i++) {
             if (i % 3 == 0) {
                 __asm__ volatile("" : "+r"(t->a[i / 3]));
             }
             const real *a = t->a[i / 3] + j * t->k_step;
             const vec left = vec_set(a[i % 3 * t->row_step]);
-#pragma GCC unroll 3
+            ESP_UNROLL(PANEL)
             for (int v = 0; v < vectors; v++) {
                 multiply_add(&sum[i][v], left, right[v]);
             }
         }
     }
-#pragma GCC unroll 3
+    ESP_UNROLL(TILE_ROWS / 3 + 1)
     for (int i = 0; i < rows; i += 3) {
         t->a[i / 3] += steps * t->k_step;
     }
@@ -111,9 +111,9 @@ tile_store(const struct strip *s, real *c, int rows, int vectors, vec sum[TILE_R
 {
     const __mmask16 last = (__mmask16)((1u << s->last) - 1);
     if (s->add) {
-#pragma GCC unroll 8
+        ESP_UNROLL(TILE_ROWS)
         for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 3
+            ESP_UNROLL(PANEL)
             for (int v = 0; v < vectors; v++) {
                 const __mmask16 mask = v == vectors - 1 ? last : (__mmask16)0xffff;
                 const real *from = c + i * s->c_step + v * LANES;
@@ -121,9 +121,9 @@ tile_store(const struct strip *s, real *c, int rows, int vectors, vec sum[TILE_R
             }
         }
     }
-#pragma GCC unroll 8
+    ESP_UNROLL(TILE_ROWS)
     for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 3
+        ESP_UNROLL(PANEL)
         for (int v = 0; v < vectors; v++) {
             const __mmask16 mask = v == vectors - 1 ? last : (__mmask16)0xffff;
             _mm512_mask_storeu_ps(c + i * s->c_step + v * LANES, mask, (__m512)sum[i][v]);
@@ -134,12 +134,12 @@ tile_store(const struct strip *s, real *c, int rows, int vectors, vec sum[TILE_R
 /* One row's share of what will be copied next. */
 ESP_INLINE void fetch_ahead(const struct strip *s, struct tile *t, int vectors)
 {
-#pragma GCC unroll 4
+    ESP_UNROLL(AHEAD / LANES)
     for (int v = 0; v < AHEAD; v += LANES) {
         __builtin_prefetch(t->left + v, 0, 2);
     }
     t->left += s->left.step;
-#pragma GCC unroll 3
+    ESP_UNROLL(PANEL)
     for (int v = 0; v < vectors; v++) {
         __builtin_prefetch(t->right + v * LANES, 0, 2);
     }
@@ -152,15 +152,15 @@ ESP_INLINE void tile(const struct strip *s, struct tile t, int rows, int vectors
     vec sum[TILE_ROWS][PANEL];
     real *const c = t.c;
     int64_t k = 0;
-#pragma GCC unroll 8
+    ESP_UNROLL(TILE_ROWS)
     for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 3
+        ESP_UNROLL(PANEL)
         for (int v = 0; v < vectors; v++) {
             sum[i][v] = (vec){0};
         }
     }
     for (int i = 0; i < rows && k + STEPS_FOR_ROW <= t.depth; i++) {
-#pragma GCC unroll 3
+        ESP_UNROLL(PANEL)
         for (int v = 0; v < vectors; v++) {
             __builtin_prefetch(t.next + v * LANES, 0, 2);
             __builtin_prefetch((const char *)(t.next + v * LANES) + s->beside, 0, 2);
@@ -232,6 +232,16 @@ ESP_INLINE void tiles_of(const struct strip *s, int vectors, bool cut, bool turn
     }
 }
 
+#ifdef ESP_SANITIZE
+
+/* One copy for all shapes: each instrumented copy of the tiles costs seconds to compile. */
+static __attribute__((noinline)) void strip(const struct strip *s, int vectors, bool cut)
+{
+    tiles_of(s, vectors, cut, s->turned);
+}
+
+#else
+
 #define ESP_CPU_STRIP(name, vectors, cut)                                                      \
     static __attribute__((noinline)) void name(const struct strip *s)                          \
     {                                                                                          \
@@ -256,5 +266,7 @@ static void strip(const struct strip *s, int vectors, bool cut)
         {strip_1, strip_2, strip_3}, {cut_strip_1, cut_strip_2, cut_strip_3}};
     strips[cut][vectors - 1](s);
 }
+
+#endif
 
 #endif
