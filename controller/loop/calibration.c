@@ -1,6 +1,6 @@
 #include "calibration.h"
 
-#include "../stop/repeat.h"
+#include "../stop/exchangeable.h"
 #include "../store/reader.h"
 #include "../study/study.h"
 
@@ -13,92 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where eta and the rungs are the defaults, the file leaves them at 0. */
-#define ETA_DEFAULT 3
-#define RUNGS_RATIO 1.5
-#define PLAN_LESS 0.9
-#define PLAN_MORE 2.0
-
 struct gathering {
     const struct esp_study *study;
     const char *own; /* DIR's real path, "" when it does not exist yet */
     struct esp_calibration *out;
     char **texts; /* sources of the studies that were taken */
 };
-
-static double eta_of(const struct esp_study *study)
-{
-    return study->stopping.eta > 0 ? study->stopping.eta : ETA_DEFAULT;
-}
-
-/* A rung as a share of the horizon; 0: as the scheduler chooses. */
-static double share_of(const struct esp_study *study, double rung)
-{
-    return study->abilities.horizon_known && study->trainer.tokens > 0
-               ? rung / (double)study->trainer.tokens
-               : rung;
-}
-
-static bool is_near(double a, double b)
-{
-    return a == b || (a > 0 && b > 0 && a <= b * RUNGS_RATIO && b <= a * RUNGS_RATIO);
-}
-
-/* Trials, or trainings of a budget, without those that are kept for repeats. */
-static double less_kept(const struct esp_stopping *stopping, double planned)
-{
-    return planned - esp_repeat_reserve((uint32_t)stopping->repeats,
-                                        stopping->repeats_by_name,
-                                        (int64_t)fmin(planned, ESP_TRIALS_MAX));
-}
-
-/* Settings that a study is planned for at least; 0: no plan. A repeat is nobody's rival. */
-static double plan_of(const struct esp_study *study, double run_cap)
-{
-    const struct esp_stopping *stopping = &study->stopping;
-    double grid = study->method == ESP_METHOD_GRID ? 1 : 0;
-    for (int i = 0; i < study->param_count; i++) {
-        grid *= (double)esp_param_grid_count(&study->params[i]);
-    }
-    double plan = run_cap > 0 ? less_kept(stopping, run_cap) : grid;
-    if (plan > 0) {
-        return grid > 0 && grid < plan ? grid : plan;
-    }
-    if (study->abilities.progress != ESP_PROGRESS_TOKENS || study->trainer.tokens <= 0) {
-        return 0;
-    }
-    return less_kept(stopping, study->budget.tokens / (double)study->trainer.tokens);
-}
-
-/* Why `other` is not of the same kind, or NULL. */
-static const char *
-difference(const struct esp_study *study, const struct esp_study *other, double run_cap)
-{
-    const struct esp_stopping *a = &study->stopping, *b = &other->stopping;
-    if (study->maximize != other->maximize || strcmp(study->metric, other->metric) != 0) {
-        return "its metric or goal is another";
-    }
-    if (esp_study_scheduler(study) != esp_study_scheduler(other) ||
-        a->stopping_form != b->stopping_form || eta_of(study) != eta_of(other)) {
-        return "its early_terminate is another (type, form or eta)";
-    }
-    if (a->repeats != b->repeats || a->repeats_by_name != b->repeats_by_name) {
-        return "it keeps another part of its trials for repeats";
-    }
-    if (!is_near(share_of(study, a->min), share_of(other, b->min)) ||
-        !is_near(share_of(study, a->max), share_of(other, b->max)) ||
-        !is_near(share_of(study, a->at), share_of(other, b->at))) {
-        return "its rungs lie elsewhere on the way to the horizon";
-    }
-    if (study->method != other->method || study->prior.kind != other->prior.kind) {
-        return "its method or prior is another";
-    }
-    double plan = plan_of(study, (double)study->run_cap), theirs = plan_of(other, run_cap);
-    if (plan > 0 ? theirs < PLAN_LESS * plan || theirs > PLAN_MORE * plan : theirs > 0) {
-        return "it was planned for another number of settings";
-    }
-    return NULL;
-}
 
 static bool is_copy(const struct gathering *g, const char *text)
 {
@@ -149,7 +69,7 @@ static int take(struct gathering *g,
     }
     double run_cap = (double)other->run_cap;
     int rc = esp_reader_changed(reader, "run_cap", &run_cap, NULL);
-    *why = rc < 0 ? "its record is damaged" : difference(g->study, other, run_cap);
+    *why = rc < 0 ? "its record is damaged" : esp_study_difference(g->study, other, run_cap);
     esp_study_destroy(other);
     if (*why) {
         return 0;

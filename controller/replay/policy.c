@@ -1,7 +1,7 @@
 #include "policy.h"
 
 #include "search/sampler.h"
-#include "stop/scheduler.h"
+#include "stop/registry.h"
 #include "study/study.h"
 
 #include <errno.h>
@@ -19,45 +19,7 @@ static const char *const method_names[] = {
     NULL,
 };
 
-static const char *const scheduler_names[] = {
-    [ESP_SCHEDULER_DEFAULT] = "default",
-    [ESP_SCHEDULER_NONE] = "none",
-    [ESP_SCHEDULER_ASHA] = "asha",
-    [ESP_SCHEDULER_MEDIAN] = "median",
-    [ESP_SCHEDULER_HYPERBAND] = "hyperband",
-    [ESP_SCHEDULER_BOHB] = "bohb",
-    [ESP_SCHEDULER_PASHA] = "pasha",
-    [ESP_SCHEDULER_HALVING] = "halving",
-    [ESP_SCHEDULER_CUT] = "cut",
-    [ESP_SCHEDULER_PERCENTILE] = "percentile",
-    [ESP_SCHEDULER_PATIENCE] = "patience",
-    [ESP_SCHEDULER_THRESHOLD] = "threshold",
-    [ESP_SCHEDULER_WANDB_HYPERBAND] = "wandb-hyperband",
-    [ESP_SCHEDULER_FREEZE_THAW] = "freeze-thaw",
-    "asha-stopping",
-    NULL,
-};
-
 #define METHOD_TPE_UNIVARIATE (ESP_METHOD_BAYES + 1)
-#define SCHEDULER_ASHA_STOPPING (ESP_SCHEDULER_FREEZE_THAW + 1)
-
-/* How those are described that their name does not describe. */
-static const char *const described[] = {
-    [ESP_SCHEDULER_PATIENCE] = "{type: patience, patience: REPORTS}', the reports without "
-                               "improvement that are too many",
-    [ESP_SCHEDULER_THRESHOLD] = "{type: threshold, threshold: LOSS}', the loss above which a "
-                                "trial is stopped",
-    [ESP_SCHEDULER_WANDB_HYPERBAND] = "{type: hyperband, min_iter: REPORTS}', where its bands "
-                                      "are",
-    [SCHEDULER_ASHA_STOPPING] = NULL,
-};
-
-/* Schedulers without rungs. */
-static bool uses_eta(int scheduler)
-{
-    return scheduler != ESP_SCHEDULER_NONE && scheduler != ESP_SCHEDULER_MEDIAN &&
-           scheduler != ESP_SCHEDULER_PERCENTILE;
-}
 
 bool esp_policy_is_described(const struct esp_policy *policy)
 {
@@ -105,6 +67,30 @@ static int read_parts(const char *text, unsigned *parts, struct esp_error *error
     return 0;
 }
 
+static int check_scheduler(const struct esp_policy *policy, struct esp_error *error)
+{
+    enum esp_scheduler_type type;
+    int form, rc = esp_scheduler_find(policy->scheduler, &type, &form, error);
+    if (rc < 0 || type == ESP_SCHEDULER_DEFAULT) {
+        return rc;
+    }
+    const struct esp_scheduler_row *row = esp_scheduler_of_type(type);
+    if (row->example) {
+        return esp_error_set(error,
+                             -EINVAL,
+                             "--scheduler %s alone does not say enough; write it as in a "
+                             "study file: --scheduler '%s', %s",
+                             policy->scheduler,
+                             row->example,
+                             row->example_meaning);
+    }
+    if (policy->eta > 0 && !esp_scheduler_takes(row, "eta")) {
+        return esp_error_set(
+            error, -EINVAL, "--eta: scheduler %s does not use it", policy->scheduler);
+    }
+    return 0;
+}
+
 int esp_policy_check(const struct esp_policy *policy, struct esp_error *error)
 {
     if (find(method_names, policy->method) < 0) {
@@ -120,21 +106,9 @@ int esp_policy_check(const struct esp_policy *policy, struct esp_error *error)
                                  twice);
         }
     } else {
-        int scheduler = find(scheduler_names, policy->scheduler);
-        if (scheduler < 0) {
-            return unknown("scheduler", policy->scheduler, scheduler_names, error);
-        }
-        if (described[scheduler]) {
-            return esp_error_set(error,
-                                 -EINVAL,
-                                 "--scheduler %s alone does not say enough; write it as in a "
-                                 "study file: --scheduler '%s",
-                                 policy->scheduler,
-                                 described[scheduler]);
-        }
-        if (policy->eta > 0 && !uses_eta(scheduler)) {
-            return esp_error_set(
-                error, -EINVAL, "--eta: scheduler %s does not use it", policy->scheduler);
+        int rc = check_scheduler(policy, error);
+        if (rc < 0) {
+            return rc;
         }
     }
     unsigned parts;
@@ -241,16 +215,11 @@ static int read_scheduler(const struct esp_policy *policy,
     if (esp_policy_is_described(policy)) {
         return read_described(policy, study, error);
     }
-    int scheduler = find(scheduler_names, policy->scheduler);
-    study->stopping = (struct esp_stopping){
-        .type = scheduler == SCHEDULER_ASHA_STOPPING ? ESP_SCHEDULER_ASHA
-                                                     : (enum esp_scheduler_type)scheduler,
-        .stopping_form = scheduler == SCHEDULER_ASHA_STOPPING,
-        .eta = policy->eta,
-        .risk = isnan(policy->risk) ? 0 : policy->risk,
-        .percentile = NAN,
-    };
-    return 0;
+    struct esp_stopping *stopping = &study->stopping;
+    esp_stopping_init(stopping);
+    stopping->eta = policy->eta;
+    stopping->risk = isnan(policy->risk) ? 0 : policy->risk;
+    return esp_scheduler_find(policy->scheduler, &stopping->type, &stopping->form, error);
 }
 
 int esp_policy_apply(const struct esp_policy *policy,
@@ -296,6 +265,5 @@ int esp_policy_try(const struct esp_policy *policy,
 
 bool esp_policy_is_blind(const struct esp_study *study)
 {
-    return study->method <= ESP_METHOD_SOBOL &&
-           esp_study_scheduler(study) == ESP_SCHEDULER_NONE;
+    return study->method <= ESP_METHOD_SOBOL && esp_scheduler_of(study)->blind;
 }

@@ -73,7 +73,7 @@ create_with(const struct esp_study *study, void **self, int ceiling, struct esp_
         free(asha);
         return rc;
     }
-    asha->stopping_form = study->stopping.stopping_form && ceiling == ESP_RUNGS_MAX;
+    asha->stopping_form = study->stopping.form == ESP_ASHA_STOPPING && ceiling == ESP_RUNGS_MAX;
     asha->ceiling = ceiling;
     esp_roster_init(&asha->roster);
     for (int k = 0; k < ESP_RUNGS_MAX; k++) {
@@ -409,12 +409,12 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
     return verdict;
 }
 
-#define ASHA_OPS(name_, create_)                                                               \
+#define ASHA_OPS(create_)                                                                      \
     {                                                                                          \
-        .name = name_, .create = create_, .destroy = destroy, .created = created,              \
-        .observed = observed, .decided = decided, .paused = paused, .ended = ended,            \
-        .returned = returned, .slot = slot, .report = report                                   \
+        .create = create_, .destroy = destroy, .created = created, .observed = observed,       \
+        .decided = decided, .paused = paused, .ended = ended, .returned = returned,            \
+        .slot = slot, .report = report                                                         \
     }
 
-const struct esp_scheduler_ops esp_scheduler_asha = ASHA_OPS("asha", create);
-const struct esp_scheduler_ops esp_scheduler_pasha = ASHA_OPS("pasha", create_pasha);
+const struct esp_scheduler_ops esp_scheduler_asha = ASHA_OPS(create);
+const struct esp_scheduler_ops esp_scheduler_pasha = ASHA_OPS(create_pasha);

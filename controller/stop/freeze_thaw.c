@@ -564,7 +564,6 @@ static void fitted(void *self, const double *numbers, int count)
 }
 
 const struct esp_scheduler_ops esp_scheduler_freeze_thaw = {
-    .name = "freeze-thaw",
     .create = create,
     .destroy = destroy,
     .costs = costs,

@@ -403,13 +403,12 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
     return verdict;
 }
 
-#define HYPERBAND_OPS(name_, create_)                                                          \
+#define HYPERBAND_OPS(create_)                                                                 \
     {                                                                                          \
-        .name = name_, .create = create_, .destroy = destroy, .created = created,              \
-        .observed = observed, .decided = decided, .paused = paused, .ended = ended,            \
-        .returned = returned, .slot = slot, .report = report                                   \
+        .create = create_, .destroy = destroy, .created = created, .observed = observed,       \
+        .decided = decided, .paused = paused, .ended = ended, .returned = returned,            \
+        .slot = slot, .report = report                                                         \
     }
 
-const struct esp_scheduler_ops esp_scheduler_hyperband =
-    HYPERBAND_OPS("hyperband", create_hyperband);
-const struct esp_scheduler_ops esp_scheduler_halving = HYPERBAND_OPS("halving", create_halving);
+const struct esp_scheduler_ops esp_scheduler_hyperband = HYPERBAND_OPS(create_hyperband);
+const struct esp_scheduler_ops esp_scheduler_halving = HYPERBAND_OPS(create_halving);

@@ -245,13 +245,12 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
     return verdict;
 }
 
-#define MEDIAN_OPS(name_, create_)                                                             \
+#define MEDIAN_OPS(create_)                                                                    \
     {                                                                                          \
-        .name = name_, .create = create_, .destroy = destroy, .created = created,              \
-        .observed = observed, .decided = decided, .paused = paused, .ended = ended,            \
-        .returned = returned, .slot = slot, .report = report                                   \
+        .create = create_, .destroy = destroy, .created = created, .observed = observed,       \
+        .decided = decided, .paused = paused, .ended = ended, .returned = returned,            \
+        .slot = slot, .report = report                                                         \
     }
 
-const struct esp_scheduler_ops esp_scheduler_median = MEDIAN_OPS("median", create_median);
-const struct esp_scheduler_ops esp_scheduler_percentile =
-    MEDIAN_OPS("percentile", create_percentile);
+const struct esp_scheduler_ops esp_scheduler_median = MEDIAN_OPS(create_median);
+const struct esp_scheduler_ops esp_scheduler_percentile = MEDIAN_OPS(create_percentile);

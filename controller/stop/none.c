@@ -68,7 +68,6 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
 }
 
 const struct esp_scheduler_ops esp_scheduler_none = {
-    .name = "none",
     .create = create,
     .destroy = destroy,
     .created = created,

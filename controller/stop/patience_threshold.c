@@ -157,13 +157,12 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
     return verdict;
 }
 
-#define ALONE_OPS(name_, create_)                                                              \
+#define ALONE_OPS(create_)                                                                     \
     {                                                                                          \
-        .name = name_, .create = create_, .destroy = destroy, .created = created,              \
-        .observed = observed, .decided = decided, .paused = paused, .ended = ended,            \
-        .returned = returned, .slot = slot, .report = report                                   \
+        .create = create_, .destroy = destroy, .created = created, .observed = observed,       \
+        .decided = decided, .paused = paused, .ended = ended, .returned = returned,            \
+        .slot = slot, .report = report                                                         \
     }
 
-const struct esp_scheduler_ops esp_scheduler_patience = ALONE_OPS("patience", create_patience);
-const struct esp_scheduler_ops esp_scheduler_threshold =
-    ALONE_OPS("threshold", create_threshold);
+const struct esp_scheduler_ops esp_scheduler_patience = ALONE_OPS(create_patience);
+const struct esp_scheduler_ops esp_scheduler_threshold = ALONE_OPS(create_threshold);

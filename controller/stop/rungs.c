@@ -1,12 +1,12 @@
 #include "rungs.h"
 
+#include "registry.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
 
-/* Published defaults: eta 3 (arXiv 1603.06560, 1810.05934 uses 4), three rungs below the end.
- */
-#define DEFAULT_ETA 3.0
+/* Published default: three rungs below the last one (arXiv 1603.06560). */
 #define DEFAULT_RUNGS_BELOW 3
 /* The trainer's own default, trainer.report_every = 0. */
 #define DEFAULT_REPORTS 25
@@ -37,7 +37,7 @@ int esp_rungs_make(struct esp_rungs *rungs,
                    struct esp_error *error)
 {
     const struct esp_stopping *stopping = &study->stopping;
-    double eta = given(stopping->eta) ? stopping->eta : DEFAULT_ETA;
+    double eta = esp_stopping_eta(stopping);
     if (!(eta > 1)) {
         return esp_error_line(error,
                               -EINVAL,

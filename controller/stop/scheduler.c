@@ -11,6 +11,7 @@
 #include "scheduler.h"
 
 #include "discard.h"
+#include "registry.h"
 #include "repeat.h"
 #include "roster.h"
 #include "search/setting_numbers.h"
@@ -38,26 +39,6 @@ struct esp_scheduler {
     struct esp_study *inner_study; /* without the trials kept for repeats; NULL: the study */
 };
 
-/* early_terminate.type, and what it means here; NULL: known, not built. */
-static const struct {
-    const char *name;
-    const struct esp_scheduler_ops *ops;
-} schedulers[] = {
-    [ESP_SCHEDULER_NONE] = {"none", &esp_scheduler_none},
-    [ESP_SCHEDULER_ASHA] = {"asha", &esp_scheduler_asha},
-    [ESP_SCHEDULER_MEDIAN] = {"median", &esp_scheduler_median},
-    [ESP_SCHEDULER_HYPERBAND] = {"hyperband", &esp_scheduler_hyperband},
-    [ESP_SCHEDULER_BOHB] = {"bohb", &esp_scheduler_hyperband},
-    [ESP_SCHEDULER_PASHA] = {"pasha", &esp_scheduler_pasha},
-    [ESP_SCHEDULER_HALVING] = {"halving", &esp_scheduler_halving},
-    [ESP_SCHEDULER_CUT] = {"cut", &esp_scheduler_cut},
-    [ESP_SCHEDULER_PERCENTILE] = {"percentile", &esp_scheduler_percentile},
-    [ESP_SCHEDULER_PATIENCE] = {"patience", &esp_scheduler_patience},
-    [ESP_SCHEDULER_THRESHOLD] = {"threshold", &esp_scheduler_threshold},
-    [ESP_SCHEDULER_WANDB_HYPERBAND] = {"wandb-hyperband", &esp_scheduler_wandb_hyperband},
-    [ESP_SCHEDULER_FREEZE_THAW] = {"freeze-thaw", &esp_scheduler_freeze_thaw},
-};
-
 /* Schedulers that divide run_cap among brackets must count without what is kept for repeats. */
 static int
 inner_study(struct esp_scheduler *s, const struct esp_study *study, struct esp_error *error)
@@ -79,17 +60,7 @@ int esp_scheduler_create(const struct esp_study *study,
                          struct esp_scheduler **out,
                          struct esp_error *error)
 {
-    enum esp_scheduler_type type = esp_study_scheduler(study);
-    assert((size_t)type < sizeof schedulers / sizeof *schedulers);
-    const struct esp_scheduler_ops *ops = schedulers[type].ops;
-    if (!ops) {
-        return esp_error_line(error,
-                              -ENOTSUP,
-                              study->stopping.line,
-                              "early_terminate.type \"%s\" is not in this version; use "
-                              "asha or none",
-                              schedulers[type].name);
-    }
+    const struct esp_scheduler_ops *ops = esp_scheduler_of(study)->ops;
     struct esp_scheduler *scheduler = calloc(1, sizeof *scheduler);
     if (!scheduler) {
         return esp_error_set(error, -ENOMEM, "out of memory");

@@ -40,7 +40,9 @@ struct esp_slot_view {
 };
 
 struct esp_scheduler_ops {
-    const char *name;
+    /* Optional: what is wrong with the keys of a study file taken together, each of which is
+     * right alone. NULL: nothing. */
+    const char *(*fault)(const struct esp_stopping *stopping);
     int (*create)(const struct esp_study *study, void **self, struct esp_error *error);
     void (*destroy)(void *self);
     /* Optional, called once after `create`: what training costs, kept up to date beside self.
@@ -76,6 +78,7 @@ struct esp_scheduler_ops {
     void (*fitted)(void *self, const double *numbers, int count);
 };
 
+/* Each scheduler's file defines its operations; registry.c has a row for each. */
 extern const struct esp_scheduler_ops esp_scheduler_none;
 extern const struct esp_scheduler_ops esp_scheduler_asha;
 extern const struct esp_scheduler_ops esp_scheduler_median;
@@ -89,8 +92,8 @@ extern const struct esp_scheduler_ops esp_scheduler_patience;
 extern const struct esp_scheduler_ops esp_scheduler_threshold;
 extern const struct esp_scheduler_ops esp_scheduler_wandb_hyperband;
 
-/* Creates the scheduler that the study asks for (ESP_SCHEDULER_DEFAULT: the default of the
- * day). -ENOTSUP names a type that is not built. The study must outlive it. */
+/* Creates the scheduler that the study uses (registry.h). -EINVAL: a setting that does not fit
+ * the study; -ENOMEM. The study must outlive it. */
 int esp_scheduler_create(const struct esp_study *study,
                          struct esp_scheduler **out,
                          struct esp_error *error);

@@ -5,6 +5,7 @@
  * At every report a trial is held against the threshold of the highest band it has reached, as
  * that stands now, with its best loss so far (strict: its loss at the band); it is stopped for
  * good when it is worse. So the first at a band lives: it is its own threshold. */
+#include "registry.h"
 #include "roster.h"
 #include "rungs.h"
 
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 
 #define BANDS_MAX 100 /* W&B's own limit */
-#define DEFAULT_ETA 3.0
 
 struct history {
     uint32_t finite; /* reports */
@@ -59,6 +59,12 @@ static void fill_bands(struct wandb *w, const struct esp_stopping *stopping)
     }
 }
 
+static const char *fault(const struct esp_stopping *stopping)
+{
+    bool has_bands = stopping->min_iter > 0 || (stopping->max_iter > 0 && stopping->s > 0);
+    return has_bands ? NULL : "hyperband needs min_iter, or max_iter and s";
+}
+
 static int create(const struct esp_study *study, void **self, struct esp_error *error)
 {
     const struct esp_stopping *stopping = &study->stopping;
@@ -66,7 +72,7 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
     if (!w) {
         return esp_error_set(error, -ENOMEM, "out of memory");
     }
-    w->eta = stopping->eta > 1 ? stopping->eta : DEFAULT_ETA;
+    w->eta = esp_stopping_eta(stopping);
     w->strict = stopping->strict;
     esp_roster_init(&w->roster);
     for (int i = 0; i < BANDS_MAX; i++) {
@@ -185,7 +191,7 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
 }
 
 const struct esp_scheduler_ops esp_scheduler_wandb_hyperband = {
-    .name = "wandb-hyperband",
+    .fault = fault,
     .create = create,
     .destroy = destroy,
     .created = created,

@@ -3,6 +3,8 @@
  * A fault points at the node that a person would change. */
 #include "reader.h"
 
+#include "../stop/registry.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -294,23 +296,6 @@ static void check_trainer(struct reader *r)
     }
 }
 
-static void
-check_rung(struct reader *r, const char *key, double rung, bool may_equal, const char *what)
-{
-    const struct esp_yaml_node *node = esp_yaml_get(r->root, "early_terminate");
-    double tokens = (double)r->study->trainer.tokens;
-
-    if (rung > tokens || (!may_equal && rung == tokens)) {
-        esp_yaml_fault(r->yaml,
-                       esp_yaml_get(node, key),
-                       "%s %.9g is %s the horizon, %.9g trainer.tokens",
-                       what,
-                       rung,
-                       rung > tokens ? "beyond" : "at",
-                       tokens);
-    }
-}
-
 static void check_grid(struct reader *r)
 {
     double points = 1;
@@ -339,12 +324,23 @@ static void check_grid(struct reader *r)
 
 void esp_check_rungs(struct reader *r)
 {
-    const struct esp_stopping *stopping = &r->study->stopping;
+    const struct esp_yaml_node *node = esp_yaml_get(r->root, "early_terminate");
+    double horizon = (double)r->study->trainer.tokens;
 
-    check_rung(r, "min", stopping->min, false, "the first rung");
-    check_rung(r, "max", stopping->max, true, "the last rung");
-    check_rung(r, "at", stopping->at, true, "at");
-    check_rung(r, "warmup_tokens", stopping->warmup_tokens, false, "warmup_tokens");
+    for (int i = 0; i < esp_stopping_key_count; i++) {
+        const struct esp_stopping_key *key = &esp_stopping_keys[i];
+        double tokens = esp_stopping_get(&r->study->stopping, key);
+        bool at = key->horizon == ESP_HORIZON_BELOW && tokens == horizon;
+        if (key->horizon != ESP_HORIZON_ANY && (tokens > horizon || at)) {
+            esp_yaml_fault(r->yaml,
+                           esp_yaml_get(node, key->key.name),
+                           "%s %.9g is %s the horizon, %.9g trainer.tokens",
+                           key->key.name,
+                           tokens,
+                           at ? "at" : "beyond",
+                           horizon);
+        }
+    }
 }
 
 void esp_check_study(struct reader *r)

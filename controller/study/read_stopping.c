@@ -1,175 +1,82 @@
-/* The `early_terminate` section: a type and the keys that this type takes.
- *
- * `hyperband` with W&B's keys (min_iter, max_iter, s, strict) is W&B's rule, counted in
- * reports; with ours, or none, it is the published one, counted in tokens. */
+/* The `early_terminate` section: a type and the keys that this type takes, as the rows of
+ * controller/stop/registry.h say. */
 #include "reader.h"
+
+#include "../stop/registry.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    KEY_ETA = 1 << 0,
-    KEY_MIN = 1 << 1,
-    KEY_MAX = 1 << 2,
-    KEY_FORM = 1 << 3,
-    KEY_RISK = 1 << 4,
-    KEY_MIN_ITER = 1 << 5,
-    KEY_MAX_ITER = 1 << 6,
-    KEY_S = 1 << 7,
-    KEY_STRICT = 1 << 8,
-    KEY_STARTUP = 1 << 9,
-    KEY_WARMUP = 1 << 10,
-    KEY_PERCENTILE = 1 << 11,
-    KEY_PATIENCE = 1 << 12,
-    KEY_MIN_DELTA = 1 << 13,
-    KEY_THRESHOLD = 1 << 14,
-    KEY_AT = 1 << 15,
-    KEY_REPEATS = 1 << 16, /* of every type */
-    KEY_CALIBRATE = 1 << 17,
-    KEY_RUNGS = KEY_ETA | KEY_MIN | KEY_MAX | KEY_RISK | KEY_CALIBRATE,
-    KEY_WANDB = KEY_MIN_ITER | KEY_MAX_ITER | KEY_S | KEY_STRICT,
-};
+/* "type", the keys, and a NULL. */
+#define KEYS_MAX 64
 
-static const char *const all_keys[] = {"eta",           "min",
-                                       "max",           "form",
-                                       "risk",          "min_iter",
-                                       "max_iter",      "s",
-                                       "strict",        "startup_trials",
-                                       "warmup_tokens", "percentile",
-                                       "patience",      "min_delta",
-                                       "threshold",     "at",
-                                       "repeats",       "calibrate",
-                                       "type",          NULL};
-
-static const char *const type_names[] = {"none",
-                                         "asha",
-                                         "median",
-                                         "hyperband",
-                                         "bohb",
-                                         "pasha",
-                                         "halving",
-                                         "cut",
-                                         "percentile",
-                                         "patience",
-                                         "threshold",
-                                         "freeze-thaw",
-                                         NULL};
-
-/* In the order of type_names. */
-static const struct row {
-    enum esp_scheduler_type type;
-    unsigned keys;
-    unsigned required;
-} rows[] = {
-    {ESP_SCHEDULER_NONE, 0, 0},
-    {ESP_SCHEDULER_ASHA, KEY_RUNGS | KEY_FORM, 0},
-    {ESP_SCHEDULER_MEDIAN, KEY_STARTUP | KEY_WARMUP, 0},
-    {ESP_SCHEDULER_HYPERBAND, KEY_RUNGS, 0},
-    {ESP_SCHEDULER_BOHB, KEY_RUNGS, 0},
-    {ESP_SCHEDULER_PASHA, KEY_RUNGS, 0},
-    {ESP_SCHEDULER_HALVING, KEY_RUNGS, 0},
-    {ESP_SCHEDULER_CUT, KEY_ETA | KEY_AT | KEY_RISK | KEY_CALIBRATE, KEY_AT},
-    {ESP_SCHEDULER_PERCENTILE, KEY_PERCENTILE | KEY_STARTUP | KEY_WARMUP, KEY_PERCENTILE},
-    {ESP_SCHEDULER_PATIENCE, KEY_PATIENCE | KEY_MIN_DELTA | KEY_WARMUP, KEY_PATIENCE},
-    {ESP_SCHEDULER_THRESHOLD, KEY_THRESHOLD | KEY_AT, KEY_THRESHOLD},
-    {ESP_SCHEDULER_FREEZE_THAW, KEY_RUNGS, 0},
-};
-static const struct row wandb_row = {ESP_SCHEDULER_WANDB_HYPERBAND, KEY_WANDB | KEY_ETA, 0};
-
-/* Counts are kept as doubles and ints. */
-#define COUNT_MAX 1e9
-
-/* A number and the range it must lie in; the bounds themselves belong to it unless said. */
-struct number {
-    const char *key;
-    double low;
-    double high;
-    bool above_low; /* low itself is out */
-    bool below_high;
-    bool whole;
-    const char *range;
-};
-
-static const struct number numbers[] = {
-    {"eta", 1, 1e6, true, false, false, "a number above 1"},
-    {"min", 0, HUGE_VAL, true, true, false, "above 0"},
-    {"max", 0, HUGE_VAL, true, true, false, "above 0"},
-    {"risk", 0, 1, false, true, false, "in [0, 1)"},
-    {"min_iter", 1, COUNT_MAX, false, false, true, "a whole number, 1 or more"},
-    {"max_iter", 1, COUNT_MAX, false, false, true, "a whole number, 1 or more"},
-    {"s", 1, COUNT_MAX, false, false, true, "a whole number, 1 or more"},
-    {"startup_trials", 1, COUNT_MAX, false, false, true, "a whole number, 1 or more"},
-    {"warmup_tokens", 0, HUGE_VAL, false, true, false, "0 or more"},
-    {"percentile", 0, 100, true, true, false, "between 0 and 100"},
-    {"patience", 1, COUNT_MAX, false, false, true, "a whole number, 1 or more"},
-    {"min_delta", 0, HUGE_VAL, false, true, false, "0 or more"},
-    {"threshold", -HUGE_VAL, HUGE_VAL, true, true, false, "finite"},
-    {"at", 0, HUGE_VAL, true, true, false, "above 0"},
-    {"repeats", 0, 2, false, false, true, "0, 1 or 2"},
-};
-
-/* The number behind a key, or `fallback` where it is absent or wrong. */
-static double read_number(struct reader *r,
-                          const struct esp_yaml_node *node,
-                          const char *key,
-                          double fallback)
+static bool is_in_range(const struct esp_key *key, double x)
 {
-    const struct esp_yaml_node *value = esp_yaml_get(node, key);
-    double x;
-
-    if (!value || !esp_yaml_read_real(r->yaml, value, key, &x)) {
-        return fallback;
-    }
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        const struct number *n = &numbers[i];
-        if (strcmp(n->key, key) != 0) {
-            continue;
-        }
-        if (x < n->low || x > n->high || (n->above_low && x == n->low) ||
-            (n->below_high && x == n->high) || (n->whole && x != floor(x))) {
-            esp_yaml_fault(r->yaml, value, "%s must be %s, not %.9g", key, n->range, x);
-            return fallback;
-        }
-    }
-    return x;
+    bool low = x < key->min || (key->min_excluded && x == key->min);
+    bool high = x > key->max || (key->max_excluded && x == key->max);
+    return !low && !high && (key->type != ESP_KEY_WHOLE || x == floor(x));
 }
 
-static void read_numbers(struct reader *r,
-                         const struct esp_yaml_node *node,
-                         const struct row *row,
-                         struct esp_stopping *out)
+/* Sets `out` to the number of a key; false, with a fault, where it is none or out of range. */
+static bool read_number(struct reader *r,
+                        const struct esp_yaml_node *value,
+                        const struct esp_key *key,
+                        double *out)
 {
-    unsigned keys = row->keys;
-    const struct esp_yaml_node *strict = esp_yaml_get(node, "strict");
-    const struct esp_yaml_node *form = esp_yaml_get(node, "form");
-
-    out->eta = keys & KEY_ETA ? read_number(r, node, "eta", 3) : 0;
-    out->min = keys & KEY_MIN ? read_number(r, node, "min", 0) : 0;
-    out->max = keys & KEY_MAX ? read_number(r, node, "max", 0) : 0;
-    out->risk = keys & KEY_RISK ? read_number(r, node, "risk", 0.05) : 0;
-    out->min_iter = keys & KEY_MIN_ITER ? read_number(r, node, "min_iter", 0) : 0;
-    out->max_iter = keys & KEY_MAX_ITER ? read_number(r, node, "max_iter", 0) : 0;
-    out->s = keys & KEY_S ? (int)read_number(r, node, "s", 0) : 0;
-    out->startup_trials =
-        keys & KEY_STARTUP ? (int)read_number(r, node, "startup_trials", 5) : 0;
-    out->warmup_tokens = keys & KEY_WARMUP ? read_number(r, node, "warmup_tokens", 0) : 0;
-    out->percentile = keys & KEY_PERCENTILE ? read_number(r, node, "percentile", 50) : 0;
-    out->patience = keys & KEY_PATIENCE ? (int)read_number(r, node, "patience", 1) : 0;
-    out->min_delta = keys & KEY_MIN_DELTA ? read_number(r, node, "min_delta", 0) : 0;
-    out->threshold = keys & KEY_THRESHOLD ? read_number(r, node, "threshold", NAN) : NAN;
-    out->at = keys & KEY_AT ? read_number(r, node, "at", 0) : 0;
-    if ((keys & KEY_STRICT) != 0) {
-        out->strict = true; /* as W&B's schema fills it in */
-        if (strict) {
-            esp_yaml_read_boolean(r->yaml, strict, "strict", &out->strict);
-        }
+    double x;
+    if (!esp_yaml_read_real(r->yaml, value, key->name, &x)) {
+        return false;
     }
-    if ((keys & KEY_FORM) != 0 && form) {
-        static const char *const forms[] = {"promotion", "stopping", NULL};
-        int index = 0;
-        esp_yaml_read_word(r->yaml, form, "form", forms, &index);
-        out->stopping_form = index == 1;
+    if (!is_in_range(key, x)) {
+        esp_yaml_fault(r->yaml, value, "%s must be %s, not %.9g", key->name, key->range, x);
+        return false;
+    }
+    *out = x;
+    return true;
+}
+
+/* Sets `out` to the value behind a key: a number, a word's index, or 0 and 1. False, with a
+ * fault, where it is of another kind. */
+static bool read_value(struct reader *r,
+                       const struct esp_yaml_node *value,
+                       const struct esp_key *key,
+                       double *out)
+{
+    bool on = false, right = false;
+    int index = 0;
+    switch (key->type) {
+    case ESP_KEY_REAL:
+    case ESP_KEY_WHOLE:
+        return read_number(r, value, key, out);
+    case ESP_KEY_BOOLEAN:
+        right = esp_yaml_read_boolean(r->yaml, value, key->name, &on);
+        *out = right ? on : *out;
+        break;
+    case ESP_KEY_WORD:
+        right = esp_yaml_read_word(r->yaml, value, key->name, key->words, &index);
+        *out = right ? index : *out;
+        break;
+    case ESP_KEY_LIST:
+        break;
+    }
+    return right;
+}
+
+/* Every key that the row takes, or its default. */
+static void read_keys(struct reader *r,
+                      const struct esp_yaml_node *node,
+                      const struct esp_scheduler_row *row,
+                      struct esp_stopping *out)
+{
+    for (int i = 0; i < ESP_SCHEDULER_KEYS_MAX && row->keys[i]; i++) {
+        const struct esp_stopping_key *key = esp_stopping_key_named(row->keys[i]);
+        const struct esp_yaml_node *value = esp_yaml_get(node, key->key.name);
+        double x = strcmp(key->key.name, "risk") == 0 ? row->risk : key->key.fallback;
+        if (value && key->key.type != ESP_KEY_LIST) {
+            read_value(r, value, &key->key, &x);
+        }
+        esp_stopping_set(out, key, x);
     }
 }
 
@@ -231,14 +138,38 @@ static void read_calibrate(struct reader *r, const struct esp_yaml_node *node)
     }
 }
 
-static void check_order(struct reader *r,
-                        const struct esp_yaml_node *node,
-                        const struct esp_stopping *stopping)
+/* Whether no other row of the same word takes the key. */
+static bool is_own_key(const struct esp_scheduler_row *row, const char *key)
 {
-    bool has_min = esp_yaml_get(node, "min_iter") != NULL;
-    bool has_max = esp_yaml_get(node, "max_iter") != NULL;
-    bool has_s = esp_yaml_get(node, "s") != NULL;
+    const char *word = esp_scheduler_word(row);
+    for (int i = 0; i < esp_scheduler_count; i++) {
+        const struct esp_scheduler_row *other = &esp_schedulers[i];
+        if (other != row && strcmp(esp_scheduler_word(other), word) == 0 &&
+            esp_scheduler_takes(other, key)) {
+            return false;
+        }
+    }
+    return esp_scheduler_takes(row, key);
+}
 
+/* The key of the file, if any, that chooses this row of those that share its word. */
+static const char *chosen_by(const struct esp_yaml_node *node,
+                             const struct esp_scheduler_row *row)
+{
+    for (int i = 0; i < ESP_SCHEDULER_KEYS_MAX && row->keys[i]; i++) {
+        if (esp_yaml_get(node, row->keys[i]) && is_own_key(row, row->keys[i])) {
+            return row->keys[i];
+        }
+    }
+    return NULL;
+}
+
+/* Keys that are right one by one but not together. */
+static void check_together(struct reader *r,
+                           const struct esp_yaml_node *node,
+                           const struct esp_scheduler_row *row,
+                           const struct esp_stopping *stopping)
+{
     if (stopping->min > 0 && stopping->max > 0 && stopping->min >= stopping->max) {
         esp_yaml_fault(r->yaml,
                        esp_yaml_get(node, "min"),
@@ -246,28 +177,31 @@ static void check_order(struct reader *r,
                        stopping->min,
                        stopping->max);
     }
-    if (stopping->type == ESP_SCHEDULER_WANDB_HYPERBAND && !has_min && !(has_max && has_s)) {
-        esp_yaml_fault(r->yaml, node, "hyperband needs min_iter, or max_iter and s");
+    const char *fault = row->ops->fault ? row->ops->fault(stopping) : NULL;
+    if (fault) {
+        esp_yaml_fault(r->yaml, node, "%s", fault);
     }
 }
 
+/* Keys that the row does not take, and those that it needs. */
 static void check_row(struct reader *r,
                       const struct esp_yaml_node *node,
-                      const struct row *row,
-                      const char *type)
+                      const struct esp_scheduler_row *row)
 {
-    for (size_t i = 0; strcmp(all_keys[i], "type") != 0; i++) {
-        const struct esp_yaml_node *key = esp_yaml_get_key(node, all_keys[i]);
-        if (key && !((row->keys | KEY_REPEATS) & (1u << i))) {
-            bool mixed = row == &wandb_row;
-            esp_yaml_fault(r->yaml,
-                           key,
-                           "early_terminate %s does not use `%s`%s",
-                           type,
-                           all_keys[i],
-                           mixed ? " beside W&B's min_iter, max_iter, s and strict" : "");
-        } else if (!key && (row->required & (1u << i))) {
-            esp_yaml_fault(r->yaml, node, "early_terminate %s needs `%s`", type, all_keys[i]);
+    const char *word = esp_scheduler_word(row);
+    const char *choice = row->variant ? chosen_by(node, row) : NULL;
+    char with[128] = "";
+    if (choice) {
+        snprintf(with, sizeof with, " together with `%s` (%s)", choice, row->variant);
+    }
+    for (int i = 0; i < esp_stopping_key_count; i++) {
+        const char *name = esp_stopping_keys[i].key.name;
+        const struct esp_yaml_node *key = esp_yaml_get_key(node, name);
+        if (key && !esp_scheduler_takes(row, name)) {
+            esp_yaml_fault(
+                r->yaml, key, "early_terminate %s does not use `%s`%s", word, name, with);
+        } else if (!key && esp_scheduler_requires(row, name)) {
+            esp_yaml_fault(r->yaml, node, "early_terminate %s needs `%s`", word, name);
         }
     }
 }
@@ -283,25 +217,27 @@ static bool searches_seed(const struct esp_study *study)
     return false;
 }
 
-/* Unless the file says otherwise, our own scheduler settles ties by a second seed; a grid names
- * its trainings one by one, and gets no other. */
+/* The scheduler's own default. A grid lists its trainings one by one and gets no further ones;
+ * the seed of a program, or one that is searched, is not ours to set. */
 static void default_repeats(struct esp_study *study)
 {
-    struct esp_stopping *out = &study->stopping;
-    out->repeats = esp_study_scheduler(study) == ESP_SCHEDULER_FREEZE_THAW &&
-                   study->abilities.deterministic && study->method != ESP_METHOD_GRID &&
-                   !searches_seed(study);
+    bool ours = study->abilities.deterministic && study->method != ESP_METHOD_GRID &&
+                !searches_seed(study);
+    study->stopping.repeats = ours ? esp_scheduler_of(study)->repeats : 0;
 }
 
 static void read_repeats(struct reader *r, const struct esp_yaml_node *node)
 {
+    const struct esp_stopping_key *key = esp_stopping_key_named("repeats");
     const struct esp_yaml_node *value = esp_yaml_get(node, "repeats");
     struct esp_stopping *out = &r->study->stopping;
+    double repeats = 0;
 
     if (!value) {
         return;
     }
-    out->repeats = (int)read_number(r, node, "repeats", 0);
+    read_number(r, value, &key->key, &repeats);
+    esp_stopping_set(out, key, repeats);
     out->repeats_by_name = true;
     if (out->repeats > 0 && !r->study->abilities.deterministic) {
         esp_yaml_fault(r->yaml,
@@ -316,10 +252,44 @@ static void read_repeats(struct reader *r, const struct esp_yaml_node *node)
     }
 }
 
-static bool is_wandb(const struct esp_yaml_node *node)
+/* Reads the type. NULL, with a fault, where there is no such one. */
+static const struct esp_scheduler_row *
+read_type(struct reader *r, const struct esp_yaml_node *node, const struct esp_yaml_node *type)
 {
-    return esp_yaml_get(node, "min_iter") || esp_yaml_get(node, "max_iter") ||
-           esp_yaml_get(node, "s") || esp_yaml_get(node, "strict");
+    const struct esp_scheduler_row *first[ESP_SCHEDULER_NAMES_MAX];
+    const char *words[ESP_SCHEDULER_NAMES_MAX];
+    int count = 0, index = 0;
+    for (int i = 0; i < esp_scheduler_count; i++) {
+        if (!esp_schedulers[i].word) {
+            first[count] = &esp_schedulers[i];
+            words[count++] = esp_schedulers[i].name;
+        }
+    }
+    words[count] = NULL;
+    if (!esp_yaml_read_word(r->yaml, type, "the type of early_terminate", words, &index)) {
+        return NULL;
+    }
+    for (int i = 0; i < esp_scheduler_count; i++) {
+        const struct esp_scheduler_row *row = &esp_schedulers[i];
+        if (row->word && strcmp(row->word, words[index]) == 0 && chosen_by(node, row)) {
+            return row;
+        }
+    }
+    return first[index];
+}
+
+/* Faults at keys that no scheduler takes. */
+static void check_names(struct reader *r, const struct esp_yaml_node *node)
+{
+    const char *names[KEYS_MAX];
+    int count = 0;
+    while (count < esp_stopping_key_count && count < KEYS_MAX - 2) {
+        names[count] = esp_stopping_keys[count].key.name;
+        count++;
+    }
+    names[count++] = "type";
+    names[count] = NULL;
+    esp_yaml_check_keys(r->yaml, node, names, "in early_terminate");
 }
 
 void esp_read_stopping(struct reader *r)
@@ -327,11 +297,8 @@ void esp_read_stopping(struct reader *r)
     const struct esp_yaml_node *node = esp_yaml_get(r->root, "early_terminate");
     struct esp_stopping *out = &r->study->stopping;
     const struct esp_yaml_node *type = node;
-    const struct row *row;
-    int index;
 
-    out->type = ESP_SCHEDULER_DEFAULT;
-    out->threshold = NAN;
+    esp_stopping_init(out);
     default_repeats(r->study);
     if (!node || esp_yaml_is_null(node)) {
         return;
@@ -339,27 +306,27 @@ void esp_read_stopping(struct reader *r)
     out->line = esp_yaml_line(node);
     out->column = esp_yaml_column(node);
     if (esp_yaml_kind(node) == ESP_YAML_MAPPING) {
-        esp_yaml_check_keys(r->yaml, node, all_keys, "in early_terminate");
+        check_names(r, node);
         type = esp_yaml_get(node, "type");
         if (!type) {
             esp_yaml_fault(r->yaml, node, "early_terminate needs `type`, for example asha");
             return;
         }
     }
-    if (!esp_yaml_read_word(r->yaml, type, "the type of early_terminate", type_names, &index)) {
+    const struct esp_scheduler_row *row = read_type(r, node, type);
+    if (!row) {
         return;
-    }
-    row = &rows[index];
-    if (row->type == ESP_SCHEDULER_HYPERBAND && is_wandb(node)) {
-        row = &wandb_row;
     }
     out->type = row->type;
     default_repeats(r->study);
     read_repeats(r, node);
-    check_row(r, node, row, type_names[index]);
-    read_numbers(r, node, row, out);
-    if ((row->keys & KEY_CALIBRATE) != 0) {
+    check_row(r, node, row);
+    int before = esp_yaml_fault_count(r->yaml);
+    read_keys(r, node, row, out);
+    if (esp_scheduler_takes(row, "calibrate")) {
         read_calibrate(r, node);
     }
-    check_order(r, node, out);
+    if (esp_yaml_fault_count(r->yaml) == before) {
+        check_together(r, node, row, out);
+    }
 }

@@ -2,6 +2,8 @@
  * a study is that an older espalier began. */
 #include "study.h"
 
+#include "../stop/registry.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -91,15 +93,15 @@ compare_trainers(const struct esp_study *a, const struct esp_study *b, struct es
     return 0;
 }
 
+/* The folders of `calibrate` may change: they are looked at once, when a study begins. */
 static bool is_same_stopping(const struct esp_stopping *a, const struct esp_stopping *b)
 {
-    return a->type == b->type && a->eta == b->eta && a->min == b->min && a->max == b->max &&
-           a->stopping_form == b->stopping_form && a->risk == b->risk &&
-           a->min_iter == b->min_iter && a->max_iter == b->max_iter && a->s == b->s &&
-           a->strict == b->strict && a->startup_trials == b->startup_trials &&
-           a->warmup_tokens == b->warmup_tokens && a->percentile == b->percentile &&
-           a->patience == b->patience && a->min_delta == b->min_delta &&
-           is_equal(a->threshold, b->threshold) && a->at == b->at && a->repeats == b->repeats;
+    bool same = a->type == b->type;
+    for (int i = 0; i < esp_stopping_key_count; i++) {
+        const struct esp_stopping_key *key = &esp_stopping_keys[i];
+        same = same && is_equal(esp_stopping_get(a, key), esp_stopping_get(b, key));
+    }
+    return same;
 }
 
 static bool is_same_prior(const struct esp_study *a, const struct esp_study *b)

@@ -80,6 +80,13 @@ enum esp_scheduler_type {
     ESP_SCHEDULER_THRESHOLD,
     ESP_SCHEDULER_WANDB_HYPERBAND,
     ESP_SCHEDULER_FREEZE_THAW,
+    ESP_SCHEDULER_TYPE_COUNT,
+};
+
+/* early_terminate.form */
+enum esp_asha_form {
+    ESP_ASHA_PROMOTION,
+    ESP_ASHA_STOPPING,
 };
 
 struct esp_calibrate_entry {
@@ -91,9 +98,9 @@ struct esp_calibrate_entry {
 struct esp_stopping {
     enum esp_scheduler_type type;
     double eta;
-    double min, max;    /* tokens: first and last rung; 0: horizon / eta^k, the horizon */
-    bool stopping_form; /* asha: form: stopping instead of promotion */
-    double risk;        /* chance that the eventual best is ever discarded; 0: pause only */
+    double min, max; /* tokens: first and last rung; 0: horizon / eta^k, the horizon */
+    int form;        /* asha: enum esp_asha_form */
+    double risk;     /* chance that the eventual best is ever discarded; 0: pause only */
     /* Scores of finished studies (controller/stop/discard.h), borrowed; without enough of them
      * nothing is discarded. */
     const double *calibration;
@@ -102,8 +109,8 @@ struct esp_stopping {
      * study's neighbours. */
     struct esp_calibrate_entry *calibrate;
     int calibrate_count;
-    double min_iter, max_iter; /* W&B hyperband, in reports */
-    int s;                     /* W&B hyperband's bands */
+    int min_iter, max_iter; /* W&B hyperband, in reports */
+    int s;                  /* W&B hyperband's bands */
     bool strict;
     int startup_trials;   /* median, percentile */
     double warmup_tokens; /* median, percentile, patience: nothing is stopped before */
@@ -158,12 +165,6 @@ struct esp_study {
 void esp_study_release(struct esp_study *study);
 /* What it owns; it is zero afterwards. */
 void esp_stopping_release(struct esp_stopping *stopping);
-
-/* The scheduler that the study uses: the one that its file names, or the default for its
- * trainer. Freeze-thaw pauses trials and projects their losses to the horizon, so it is the
- * default where the trainer can save and the horizon is known; otherwise there is none. Never
- * ESP_SCHEDULER_DEFAULT. */
-enum esp_scheduler_type esp_study_scheduler(const struct esp_study *study);
 
 /* A drawn value: a double per parameter, for CONSTANT and CATEGORICAL the index of the choice.
  */

@@ -27,7 +27,7 @@ static void open_flat(bool stopping_form, const double *losses, uint32_t run_cap
     struct esp_study *study = drive_study(ESP_SCHEDULER_ASHA, 9);
     study->stopping.eta = 3;
     study->stopping.min = 1;
-    study->stopping.stopping_form = stopping_form;
+    study->stopping.form = stopping_form ? ESP_ASHA_STOPPING : ESP_ASHA_PROMOTION;
     drive_open(&drive, study);
     drive.loss = flat;
     drive.context = (void *)losses;
@@ -233,7 +233,7 @@ static void a_better_curve_is_never_treated_worse(void **state)
                 struct esp_study *study = drive_study(ESP_SCHEDULER_ASHA, 81);
                 study->stopping.eta = 3;
                 study->stopping.min = 3;
-                study->stopping.stopping_form = form;
+                study->stopping.form = form;
                 wild.better = better ? 17 : UINT32_MAX;
                 drive_open(&drive, study);
                 drive.loss = wild_curve;

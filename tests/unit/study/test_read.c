@@ -49,7 +49,7 @@ static void every_key_is_read(void **state)
     assert_true(!s->maximize && s->has_target && s->target == 2.5);
     assert_int_equal(s->stopping.type, ESP_SCHEDULER_ASHA);
     assert_true(s->stopping.eta == 4 && s->stopping.min == 5e4 && s->stopping.max == 5e5);
-    assert_true(s->stopping.stopping_form && s->stopping.risk == 0.1);
+    assert_true(s->stopping.form == ESP_ASHA_STOPPING && s->stopping.risk == 0.1);
     assert_int_equal(s->run_cap, 24);
     assert_true(s->abilities.settings_known && !s->command);
     assert_string_equal(s->trainer.data, "/base/corpus.txt");
@@ -186,7 +186,7 @@ static void each_stopping_type_takes_its_keys_and_fills_in_the_rest(void **state
         assert_true(got.strict == wanted.strict && got.startup_trials == wanted.startup_trials);
         assert_true(got.warmup_tokens == wanted.warmup_tokens && got.at == wanted.at);
         assert_true(got.percentile == wanted.percentile && got.patience == wanted.patience);
-        assert_true(got.min_delta == wanted.min_delta && !got.stopping_form);
+        assert_true(got.min_delta == wanted.min_delta && got.form == ESP_ASHA_PROMOTION);
         esp_study_destroy(s);
     }
     struct esp_study *s = read_good("method: random\n" TRAINER PARAMETERS
@@ -348,7 +348,7 @@ static void a_scheduler_alone_takes_the_place_of_the_study_s(void **state)
         esp_study_read_stopping(s, "{type: patience, patience: 5}", "--scheduler", &error), 0);
     assert_int_equal(s->stopping.type, ESP_SCHEDULER_PATIENCE);
     assert_int_equal(s->stopping.patience, 5);
-    assert_false(s->stopping.stopping_form); /* of the file's asha */
+    assert_int_equal(s->stopping.form, ESP_ASHA_PROMOTION); /* of the file's asha */
     assert_int_equal(s->stopping.line, 0);
     assert_int_equal(
         esp_study_read_stopping(s, "{type: asha, min: 2e6, foo: 1}", "--scheduler", &error),
