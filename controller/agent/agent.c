@@ -198,7 +198,10 @@ int esp_agent_run(const struct esp_agent_options *options, struct esp_error *err
     /* The table makes DIR/agent, where the id is kept. */
     rc = esp_processes_open(&table, &agent.protocol.processes, error);
     rc = rc < 0 ? rc : esp_agent_id(options->dir, &agent.protocol.id, error);
-    rc = rc < 0 ? rc : esp_dealer_connect(options->endpoint, &agent.dealer, error);
+    rc = rc < 0 ? rc
+                : esp_dealer_connect(&(struct esp_endpoint){.address = options->endpoint},
+                                     &agent.dealer,
+                                     error);
     if (rc < 0) {
         goto out;
     }

@@ -184,8 +184,10 @@ int esp_client_command(const char *dir,
         return record_command(dir, command, answer, error);
     }
     rc = rc < 0 ? esp_error_set(error, rc, "%s: %s.", dir, strerror(-rc)) : 0;
-    rc = rc < 0 ? rc : esp_endpoint(dir, endpoint, error);
-    rc = rc < 0 ? rc : esp_dealer_connect(endpoint, &talk.dealer, error);
+    rc = rc < 0 ? rc : esp_endpoint_local(dir, endpoint, error);
+    rc = rc < 0 ? rc
+                : esp_dealer_connect(
+                      &(struct esp_endpoint){.address = endpoint}, &talk.dealer, error);
     if (rc < 0) {
         return rc;
     }

@@ -65,6 +65,12 @@ int esp_loop_step(struct esp_loop *loop, const struct esp_input *given)
     return rc < 0 ? esp_error_set(&loop->error, rc, "out of memory.") : 0;
 }
 
+int esp_loop_listen(struct esp_loop *loop)
+{
+    struct esp_endpoint local = {.address = loop->endpoint};
+    return esp_router_create(&local, 1, &loop->router, &loop->error);
+}
+
 int esp_loop_start(struct esp_loop *loop)
 {
     const struct esp_session *session = loop->session;
@@ -171,7 +177,7 @@ int esp_loop_recover(struct esp_loop *loop)
      * again what was not acknowledged. */
     esp_router_destroy(loop->router, 0);
     loop->router = NULL;
-    rc = esp_router_create(loop->agent.endpoint, &loop->router, &loop->error);
+    rc = esp_loop_listen(loop);
     if (rc < 0) {
         return rc;
     }

@@ -272,8 +272,8 @@ int esp_loop_run(struct esp_session *session,
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     /* Before the socket's threads exist, so that they inherit the mask. */
     int rc = open_signals(loop, &before);
-    rc = rc < 0 ? rc : esp_endpoint(session->dir, loop->endpoint, &loop->error);
-    rc = rc < 0 ? rc : esp_router_create(loop->endpoint, &loop->router, &loop->error);
+    rc = rc < 0 ? rc : esp_endpoint_local(session->dir, loop->endpoint, &loop->error);
+    rc = rc < 0 ? rc : esp_loop_listen(loop);
     rc = rc < 0 ? rc : begin(loop);
     if (rc == 0 && !loop->finished) {
         rc = esp_local_agent_start(&loop->agent, &loop->error);

@@ -38,6 +38,9 @@ void esp_loop_init(struct esp_loop *loop,
                    const struct esp_loop_options *options);
 void esp_loop_release(struct esp_loop *loop);
 
+/* Opens the socket at the study's local endpoint. */
+int esp_loop_listen(struct esp_loop *loop);
+
 void esp_loop_say(struct esp_loop *loop, const char *words);
 void esp_loop_look(struct esp_loop *loop, const struct esp_event *events, size_t count);
 

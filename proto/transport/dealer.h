@@ -1,51 +1,48 @@
-/* The peers' end of a connection to the controller (DESIGN 4): a DEALER for agents, commands
- * and trial processes. One thread uses it, the one that made it.
+/* The peers' end of a connection to the controller: a DEALER socket, used by agents, commands
+ * and trial processes. Only the thread that made a dealer may use it.
  *
- * The controller need not be there: connecting succeeds, and messages can be sent once it is
- * (-EAGAIN before). Every new connection, the first or one after a break or after another
- * controller took over, begins with the controller asking for a Hello (ESP_MESSAGE_INTRODUCE):
- * whoever uses a dealer says Hello when it is asked, and after the Welcome sends again what was
- * not answered. What was under way when a connection broke is lost. */
+ *   - The controller need not be running: connecting succeeds, and messages can be sent as soon
+ *     as it listens (-EAGAIN before).
+ *   - Every new connection begins with an ESP_MESSAGE_INTRODUCE from the controller: the first
+ *     one, and each one after a break or after another controller took over. The user of a
+ *     dealer answers it with a Hello, and after the Welcome sends again what was not answered.
+ *   - Messages in transit when a connection breaks are lost. */
 #ifndef PROTO_TRANSPORT_DEALER_H
 #define PROTO_TRANSPORT_DEALER_H
 
-#include <espalier/error.h>
+#include "endpoint.h"
+#include "socket.h"
+
 #include <espalier/message.h>
-#include <poll.h>
-#include <stdbool.h>
-#include <stddef.h>
 
 struct esp_dealer;
 
-/* -EINVAL: no endpoint; -ENOMEM and other errno of the socket calls. */
-int esp_dealer_connect(const char *endpoint, struct esp_dealer **out, struct esp_error *error);
-/* What was sent and is still in a buffer gets `linger_ms` to leave. NULL is fine. */
+/* -EINVAL: the address is not valid; -ENOMEM and other -errno of the socket calls. */
+int esp_dealer_connect(const struct esp_endpoint *endpoint,
+                       struct esp_dealer **out,
+                       struct esp_error *error);
+/* Buffered messages have `linger_ms` to leave. NULL is fine. */
 void esp_dealer_close(struct esp_dealer *dealer, int linger_ms);
 
-/* -EAGAIN: not connected, or the controller does not read: nothing was sent. -EINVAL: the
- * message breaks a limit. */
+/* -EAGAIN: nothing was sent, because there is no connection or the controller does not read.
+ * -EINVAL: the message breaks a limit. */
 int esp_dealer_send(struct esp_dealer *dealer,
                     const struct esp_message *message,
                     struct esp_error *error);
 
-/* The same for bytes from esp_codec_encode. */
+/* The same for a message already encoded by esp_codec_encode. */
 int esp_dealer_send_bytes(struct esp_dealer *dealer, const void *data, size_t length);
 
-/* The next message, living until the next call. -EAGAIN: there is none. -EBADMSG, -EMSGSIZE:
- * one came that cannot be read, with words; the next may be good. */
+/* Receives the next message; it is valid until the next call. -EAGAIN: there is none. -EBADMSG,
+ * -EMSGSIZE: the message cannot be read, and `error` says why; the next may be readable. */
 int esp_dealer_receive(struct esp_dealer *dealer,
                        struct esp_message *message,
                        struct esp_error *error);
 
-/* The bytes of the message received last, for whoever wants to keep it. */
+/* The encoded bytes of the message received last, valid until the next receive. */
 const void *esp_dealer_received(const struct esp_dealer *dealer, size_t *length);
 
-/* Waits until a message is there, one of `fds` is ready (their revents are set) or `timeout_ms`
- * have passed (negative: no limit). `want_send`: also until a message can be sent. Returns 1
- * when receiving (or sending, when wanted) may succeed, else 0; -EINTR after a signal; other
- * errno. `count` is at most ESP_DEALER_FDS_MAX. */
-#define ESP_DEALER_FDS_MAX 8
-
+/* Waits as esp_socket_poll does. */
 int esp_dealer_wait(struct esp_dealer *dealer,
                     bool want_send,
                     struct pollfd *fds,

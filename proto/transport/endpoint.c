@@ -18,7 +18,7 @@ static bool fits(const char *folder, const char *name, char out[ESP_ENDPOINT_MAX
     return n > 0 && n < ESP_ENDPOINT_MAX;
 }
 
-/* A folder of this user's, closed to others, made when it is not there. */
+/* Makes the folder if it is missing. It must belong to this user and be closed to others. */
 static int make_private(const char *folder, struct esp_error *error)
 {
     struct stat s;
@@ -29,20 +29,21 @@ static int make_private(const char *folder, struct esp_error *error)
     }
     if (lstat(folder, &s) < 0) {
         int code = -errno;
-        return esp_error_set(error, code, "cannot look at '%s': %s", folder, strerror(-code));
+        return esp_error_set(error, code, "cannot examine '%s': %s", folder, strerror(-code));
     }
     if (!S_ISDIR(s.st_mode) || s.st_uid != geteuid() || (s.st_mode & 077) != 0) {
-        return esp_error_set(error,
-                             -EPERM,
-                             "'%s' is to hold the study's socket, but it is not a folder of "
-                             "yours alone (mode 0700); remove it, or run in a folder with a "
-                             "shorter path.",
-                             folder);
+        return esp_error_set(
+            error,
+            -EPERM,
+            "'%s' is needed for the study's socket, but it is not a folder "
+            "that only you can access (mode 0700). Remove it, or run the study "
+            "in a folder with a shorter path.",
+            folder);
     }
     return 0;
 }
 
-int esp_endpoint(const char *dir, char out[ESP_ENDPOINT_MAX], struct esp_error *error)
+int esp_endpoint_local(const char *dir, char out[ESP_ENDPOINT_MAX], struct esp_error *error)
 {
     char folder[ESP_IPC_PATH_MAX + 1], name[32];
     char *path = realpath(dir, NULL);

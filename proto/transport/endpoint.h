@@ -1,9 +1,9 @@
-/* Where a study's controller listens: the same name for whoever asks.
+/* Addresses of a controller, and the one that every study has.
  *
- * DIR/controller.sock, unless that path is longer than a socket's name may be
- * (ESP_IPC_PATH_MAX); then HASH.sock in XDG_RUNTIME_DIR/espalier or else in /tmp/espalier-UID,
- * HASH being XXH3 of DIR's canonical path. Such a folder is made with mode 0700, and refused
- * when it is another user's or open to others. */
+ * The local address is DIR/controller.sock, unless that path is longer than the name of a
+ * socket may be (ESP_IPC_PATH_MAX); then it is HASH.sock in XDG_RUNTIME_DIR/espalier, or else
+ * in /tmp/espalier-UID. HASH is XXH3 of DIR's canonical path. Such a folder is made with mode
+ * 0700, and refused when it belongs to another user or others may enter it. */
 #ifndef PROTO_TRANSPORT_ENDPOINT_H
 #define PROTO_TRANSPORT_ENDPOINT_H
 
@@ -13,9 +13,21 @@
 /* "ipc://", a path, NUL. */
 #define ESP_ENDPOINT_MAX (6 + ESP_IPC_PATH_MAX + 1)
 
-/* The endpoint of the study in `dir`, which must exist. -errno of looking at DIR; -EPERM: a
- * folder that others could reach is in the way; -ENAMETOOLONG: no folder with a short enough
- * name. */
-int esp_endpoint(const char *dir, char out[ESP_ENDPOINT_MAX], struct esp_error *error);
+/* One address that a router listens at or a dealer connects to. Strings and context are
+ * borrowed for the duration of the call that takes the endpoint. */
+struct esp_endpoint {
+    const char *address; /* "ipc://PATH", "tcp://HOST:PORT" */
+    /* NULL, or sets options of ZeroMQ's `socket` before the address is bound or connected, for
+     * example CURVE keys. ZeroMQ gives a connection the options as they are at that moment, so
+     * each endpoint of one router may have its own; what is set stays for the endpoints that
+     * follow in the list. 0 or -errno. */
+    int (*prepare)(void *context, void *socket);
+    void *context;
+};
+
+/* Writes the local address of the study in `dir`, which must exist. -errno when DIR cannot be
+ * opened; -EPERM: the folder for the socket is open to others; -ENAMETOOLONG: no folder has a
+ * short enough name. */
+int esp_endpoint_local(const char *dir, char out[ESP_ENDPOINT_MAX], struct esp_error *error);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Slots hold index + 1 of a connection, 0: free. Tables are at most half full. */
+/* Hash table; a slot holds the index of a connection plus 1, or 0: free. At most half full. */
 struct table {
     uint32_t *slots;
     uint32_t size; /* a power of two */
@@ -15,7 +15,7 @@ struct table {
 struct esp_peers {
     struct esp_connection *items;
     uint32_t count, capacity;
-    size_t named;
+    size_t bound;
     struct table by_route, by_peer;
 };
 
@@ -54,17 +54,17 @@ static void put(struct table *table, uint64_t hash, uint32_t index)
     table->slots[at] = index + 1;
 }
 
-/* Both tables anew, from the array. */
+/* Rebuilds both tables from the array. */
 static void refill(struct esp_peers *peers)
 {
     memset(peers->by_route.slots, 0, peers->by_route.size * sizeof *peers->by_route.slots);
     memset(peers->by_peer.slots, 0, peers->by_peer.size * sizeof *peers->by_peer.slots);
-    peers->named = 0;
+    peers->bound = 0;
     for (uint32_t i = 0; i < peers->count; i++) {
         put(&peers->by_route, hash_route(peers->items[i].route), i);
         if (peers->items[i].state == ESP_CONNECTION_PEER) {
             put(&peers->by_peer, hash_peer(&peers->items[i].peer), i);
-            peers->named++;
+            peers->bound++;
         }
     }
 }
@@ -113,14 +113,14 @@ void esp_peers_destroy(struct esp_peers *peers)
     }
 }
 
-static int by_hearing(const void *a, const void *b)
+static int by_last_heard(const void *a, const void *b)
 {
     int64_t x = ((const struct esp_connection *)a)->heard_ms;
     int64_t y = ((const struct esp_connection *)b)->heard_ms;
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
-/* A connection that ends is not told of: those unheard for long are taken for ended. */
+/* ZeroMQ does not report the end of a connection: those silent for long count as ended. */
 static int make_room(struct esp_peers *peers, int64_t now_ms, int64_t forget_ms)
 {
     uint32_t kept = 0;
@@ -131,8 +131,8 @@ static int make_room(struct esp_peers *peers, int64_t now_ms, int64_t forget_ms)
     }
     peers->count = kept;
     if (kept == ESP_CONNECTIONS_MAX) {
-        qsort(peers->items, kept, sizeof *peers->items, by_hearing);
-        peers->count = kept - kept / 8; /* not for each newcomer again */
+        qsort(peers->items, kept, sizeof *peers->items, by_last_heard);
+        peers->count = kept - kept / 8; /* so that the next new ones need no sort */
     }
     refill(peers);
     if (peers->count > peers->capacity / 2 && peers->capacity < ESP_CONNECTIONS_MAX) {
@@ -142,10 +142,10 @@ static int make_room(struct esp_peers *peers, int64_t now_ms, int64_t forget_ms)
     return 0;
 }
 
-struct esp_connection *esp_peers_meet(struct esp_peers *peers,
-                                      const uint8_t route[ESP_ROUTE_SIZE],
-                                      int64_t now_ms,
-                                      int64_t forget_ms)
+struct esp_connection *esp_peers_touch(struct esp_peers *peers,
+                                       const uint8_t route[ESP_ROUTE_SIZE],
+                                       int64_t now_ms,
+                                       int64_t forget_ms)
 {
     uint64_t hash = hash_route(route);
     uint32_t mask = peers->by_route.size - 1;
@@ -167,8 +167,8 @@ struct esp_connection *esp_peers_meet(struct esp_peers *peers,
     return c;
 }
 
-/* The slot that holds `peer`, or the free one where it would be. */
-static uint32_t *name_slot(struct esp_peers *peers, const struct esp_peer *peer)
+/* Finds the slot of `peer`, or the free one where it belongs. */
+static uint32_t *peer_slot(struct esp_peers *peers, const struct esp_peer *peer)
 {
     uint32_t mask = peers->by_peer.size - 1;
     uint32_t at = (uint32_t)hash_peer(peer) & mask;
@@ -181,7 +181,7 @@ static uint32_t *name_slot(struct esp_peers *peers, const struct esp_peer *peer)
 
 struct esp_connection *esp_peers_find(struct esp_peers *peers, const struct esp_peer *peer)
 {
-    uint32_t slot = *name_slot(peers, peer);
+    uint32_t slot = *peer_slot(peers, peer);
     struct esp_connection *c = slot ? &peers->items[slot - 1] : NULL;
     return c && c->state == ESP_CONNECTION_PEER ? c : NULL;
 }
@@ -195,38 +195,38 @@ static bool newer(const struct esp_connection *a, const struct esp_connection *b
     return (int32_t)(be32toh(x) - be32toh(y)) > 0; /* the number wraps */
 }
 
-enum esp_naming esp_peers_name(struct esp_peers *peers,
-                               struct esp_connection *connection,
-                               const struct esp_peer *peer)
+enum esp_bind_result esp_peers_bind(struct esp_peers *peers,
+                                    struct esp_connection *connection,
+                                    const struct esp_peer *peer)
 {
     if (connection->peer.role != ESP_ROLE_NONE && !same_peer(&connection->peer, peer)) {
-        return ESP_NAMED_ANOTHER;
+        return ESP_BIND_CONFLICT;
     }
-    uint32_t *slot = name_slot(peers, peer);
+    uint32_t *slot = peer_slot(peers, peer);
     struct esp_connection *other = *slot ? &peers->items[*slot - 1] : NULL;
     if (other && other != connection) {
         if (newer(other, connection)) {
             connection->state = ESP_CONNECTION_REPLACED;
-            return ESP_NAMED_OLDER;
+            return ESP_BIND_STALE;
         }
-        peers->named -= other->state == ESP_CONNECTION_PEER;
+        peers->bound -= other->state == ESP_CONNECTION_PEER;
         other->state = ESP_CONNECTION_REPLACED;
     }
-    peers->named += connection->state != ESP_CONNECTION_PEER;
+    peers->bound += connection->state != ESP_CONNECTION_PEER;
     connection->state = ESP_CONNECTION_PEER;
     connection->peer = *peer;
     *slot = (uint32_t)(connection - peers->items) + 1;
-    return ESP_NAMED;
+    return ESP_BIND_DONE;
 }
 
-void esp_peers_unname(struct esp_peers *peers, struct esp_connection *connection)
+void esp_peers_unbind(struct esp_peers *peers, struct esp_connection *connection)
 {
-    peers->named -= connection->state == ESP_CONNECTION_PEER;
-    connection->state = ESP_CONNECTION_STRANGER;
+    peers->bound -= connection->state == ESP_CONNECTION_PEER;
+    connection->state = ESP_CONNECTION_UNKNOWN;
     connection->asked_ms = INT64_MIN;
 }
 
 size_t esp_peers_count(const struct esp_peers *peers)
 {
-    return peers->named;
+    return peers->bound;
 }

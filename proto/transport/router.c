@@ -3,115 +3,109 @@
 #include "../codec.h"
 #include "peers.h"
 
-#include "endpoint.h"
 #include <assert.h>
 #include <errno.h>
 #include <espalier/clock.h>
-#include <limits.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zmq.h>
 
-/* Messages queued for one peer, and from one: 4096 peers × 1000 × 200 bytes would be 800 MB,
- * but only for peers that all stop reading at once. */
-#define QUEUE_MESSAGES 1000
-
-/* Connections that wait for accept: all processes of a study may come at once. */
+/* Connections that may wait for accept: all processes of a study may connect at once. */
 #define BACKLOG 4096
 
-/* Larger than ESP_MESSAGE_MAX, so that what is a little too large is told of; beyond this
- * ZeroMQ ends the connection. */
-#define FRAME_MAX (1024 * 1024)
+/* An unknown connection is asked for its Hello at most this often. */
+#define INTRODUCE_MS 1000
 
-#define HANDSHAKE_MS 5000
-
-/* A stranger is asked for its Hello this often. */
-#define ASK_MS 1000
-
-/* A connection unheard for this long may be forgotten: ten leases. */
+/* A connection silent for this long may be forgotten: ten leases. */
 #define FORGET_MS (10 * (int64_t)ESP_LEASE_MS)
 
-/* Malformed messages told of: so many at once, then one more for each interval. */
-#define TELL_BURST 10
-#define TELL_EVERY_MS 1000
+/* Reports of malformed messages: this many at once, then one more per interval. */
+#define REPORT_BURST 10
+#define REPORT_EVERY_MS 1000
 
-/* Unreadable and unwanted messages looked at before the caller gets its turn. */
-#define SKIPPED_MAX 256
+/* Messages dropped in one call before the caller gets a turn. */
+#define DROPPED_MAX 256
+
+/* Limits how often malformed messages are reported (a token bucket): each report advances
+ * `spent_until_ms` by one interval, and it may lag behind the clock by the burst at most. */
+struct report_limit {
+    int64_t spent_until_ms;
+    uint64_t suppressed; /* since the last report */
+};
 
 struct esp_router {
-    void *context;
-    void *socket;
-    char path[ESP_ENDPOINT_MAX]; /* of the socket's file, once it is ours; else "" */
+    struct esp_socket socket;
+    char paths[ESP_ROUTER_ENDPOINTS_MAX][ESP_ENDPOINT_MAX]; /* of ipc sockets; "": none */
+    size_t endpoint_count;                                  /* bound */
     struct esp_codec *codec;
     struct esp_bytes out;
     zmq_msg_t body;
     struct esp_peers *peers;
     uint64_t last_client;
     struct esp_router_counts counts;
-    int64_t
-        tell_from_ms; /* the telling of malformed messages: a bucket, as the time it is full */
-    uint64_t untold;
+    struct report_limit reports;
 };
 
-static int set_options(struct esp_router *router)
+/* ROUTER_MANDATORY: without it ZeroMQ silently drops what it cannot deliver. */
+static const struct esp_socket_option options[] = {
+    {ZMQ_ROUTER_MANDATORY, 1},
+    {ZMQ_BACKLOG, BACKLOG},
+};
+
+static int listen_at(struct esp_router *router, const struct esp_endpoint *endpoint)
 {
-    static const int options[][2] = {
-        {ZMQ_LINGER, 0},
-        {ZMQ_ROUTER_MANDATORY, 1}, /* without it what cannot be delivered vanishes silently */
-        {ZMQ_SNDHWM, QUEUE_MESSAGES},
-        {ZMQ_RCVHWM, QUEUE_MESSAGES},
-        {ZMQ_BACKLOG, BACKLOG},
-        {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
-    };
-    int64_t largest = FRAME_MAX;
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        if (zmq_setsockopt(
-                router->socket, options[i][0], &options[i][1], sizeof options[i][1]) < 0) {
-            return -errno;
-        }
+    int rc =
+        endpoint->prepare ? endpoint->prepare(endpoint->context, router->socket.handle) : 0;
+    if (rc < 0) {
+        return rc;
     }
-    if (zmq_setsockopt(router->socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest) < 0) {
-        return -errno;
+    mode_t before = umask(0177); /* the file of an ipc socket gets mode 0600 */
+    rc = zmq_bind(router->socket.handle, endpoint->address) < 0 ? -errno : 0;
+    umask(before);
+    if (rc == 0 && strncmp(endpoint->address, "ipc://", 6) == 0) {
+        snprintf(router->paths[router->endpoint_count],
+                 sizeof router->paths[0],
+                 "%s",
+                 endpoint->address + 6);
     }
-    return 0;
+    router->endpoint_count += rc == 0;
+    return rc;
 }
 
-int esp_router_create(const char *endpoint, struct esp_router **out, struct esp_error *error)
+static int open_parts(struct esp_router *router)
 {
+    int rc = esp_codec_create(&router->codec);
+    rc = rc == 0 ? esp_peers_create(&router->peers) : rc;
+    return rc == 0 ? esp_socket_open(
+                         &router->socket, ZMQ_ROUTER, options, sizeof options / sizeof *options)
+                   : rc;
+}
+
+int esp_router_create(const struct esp_endpoint *endpoints,
+                      size_t endpoint_count,
+                      struct esp_router **out,
+                      struct esp_error *error)
+{
+    assert(endpoint_count > 0 && endpoint_count <= ESP_ROUTER_ENDPOINTS_MAX);
     struct esp_router *router = calloc(1, sizeof *router);
-    int rc = router ? esp_codec_create(&router->codec) : -ENOMEM;
-    if (rc == 0) {
+    size_t at = 0;
+    int rc = -ENOMEM;
+    if (router) {
         zmq_msg_init(&router->body);
-        rc = esp_peers_create(&router->peers);
+        rc = open_parts(router);
     }
-    if (rc < 0) {
-        goto out;
+    while (rc == 0 && at < endpoint_count) {
+        rc = listen_at(router, &endpoints[at]);
+        at += rc == 0;
     }
-    router->context = zmq_ctx_new();
-    router->socket = router->context ? zmq_socket(router->context, ZMQ_ROUTER) : NULL;
-    if (!router->socket) {
-        rc = -errno;
-        goto out;
-    }
-    rc = set_options(router);
-    if (rc == 0) {
-        mode_t before = umask(0177); /* the socket's file is made with mode 0600 */
-        rc = zmq_bind(router->socket, endpoint) < 0 ? -errno : 0;
-        umask(before);
-    }
-    if (rc == 0 && strncmp(endpoint, "ipc://", 6) == 0) {
-        snprintf(router->path, sizeof router->path, "%s", endpoint + 6);
-    }
-out:
     if (rc < 0) {
         esp_error_set(error,
                       rc,
                       "cannot listen at '%s': %s.",
-                      endpoint,
-                      rc == -EINVAL ? "this is no endpoint" : zmq_strerror(-rc));
+                      endpoints[at].address,
+                      esp_socket_error(rc));
         esp_router_destroy(router, 0);
         return rc;
     }
@@ -124,20 +118,14 @@ void esp_router_destroy(struct esp_router *router, int linger_ms)
     if (!router) {
         return;
     }
-    if (router->socket) {
-        zmq_setsockopt(router->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
-        zmq_close(router->socket);
-    }
-    if (router->path[0]) {
-        unlink(
-            router
-                ->path); /* ZeroMQ leaves it; peers would find a file that nobody listens at */
-    }
-    if (router->context) {
-        zmq_msg_close(&router->body);
-        while (zmq_ctx_term(router->context) < 0 && errno == EINTR) {
+    /* ZeroMQ would leave the files, and peers would find sockets at which nobody listens. */
+    for (size_t i = 0; i < router->endpoint_count; i++) {
+        if (router->paths[i][0]) {
+            unlink(router->paths[i]);
         }
     }
+    zmq_msg_close(&router->body);
+    esp_socket_close(&router->socket, linger_ms);
     esp_peers_destroy(router->peers);
     esp_codec_destroy(router->codec);
     esp_bytes_release(&router->out);
@@ -153,71 +141,73 @@ static int send_to(struct esp_router *router,
     if (rc < 0) {
         return rc;
     }
-    /* The id is refused with EHOSTUNREACH or EAGAIN; once it is taken, the body is too. */
-    while (zmq_send(router->socket, c->route, ESP_ROUTE_SIZE, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
-        if (errno != EINTR) {
-            return -errno;
-        }
+    /* ZeroMQ refuses the id with EHOSTUNREACH or EAGAIN; if it accepts the id, it accepts the
+     * body too. */
+    rc = esp_socket_send(&router->socket, c->route, ESP_ROUTE_SIZE, true);
+    rc = rc == 0 ? esp_socket_send(&router->socket, router->out.data, router->out.length, false)
+                 : rc;
+    if (rc == 0) {
+        c->sent_ms = esp_clock_ms();
+        router->counts.sent++;
     }
-    while (zmq_send(router->socket, router->out.data, router->out.length, ZMQ_DONTWAIT) < 0) {
-        if (errno != EINTR) {
-            return -errno;
-        }
-    }
-    c->sent_ms = esp_clock_ms();
-    router->counts.sent++;
-    return 0;
+    return rc;
 }
 
-/* A stranger spoke: who is it? */
-static void ask(struct esp_router *router, struct esp_connection *c, int64_t now)
+/* Asks an unknown connection for its Hello. */
+static void request_hello(struct esp_router *router, struct esp_connection *c, int64_t now_ms)
 {
     static const struct esp_message introduce = {.kind = ESP_MESSAGE_INTRODUCE};
-    if (c->asked_ms == INT64_MIN || now - c->asked_ms >= ASK_MS) {
-        c->asked_ms = now;
-        send_to(
-            router, c, &introduce, NULL); /* a failure: it is gone, or will be asked again */
+    if (c->asked_ms == INT64_MIN || now_ms - c->asked_ms >= INTRODUCE_MS) {
+        c->asked_ms = now_ms;
+        send_to(router, c, &introduce, NULL); /* if it fails, the next message asks again */
     }
 }
 
-/* Whether it is time to tell again of something unreadable, of which `error` speaks. */
-static bool tell(struct esp_router *router, int64_t now, struct esp_error *error)
+/* Nothing for the caller: continue with the next message. */
+#define DROPPED 2
+
+/* Counts a malformed message, which `error` describes. ESP_ROUTER_MALFORMED when it is to be
+ * reported now; the report then also says how many were suppressed before it. Else DROPPED. */
+static int malformed(struct esp_router *router, int64_t now_ms, struct esp_error *error)
 {
+    struct report_limit *limit = &router->reports;
     router->counts.malformed++;
-    if (router->tell_from_ms < now - TELL_BURST * TELL_EVERY_MS) {
-        router->tell_from_ms = now - TELL_BURST * TELL_EVERY_MS;
+    if (limit->spent_until_ms < now_ms - REPORT_BURST * REPORT_EVERY_MS) {
+        limit->spent_until_ms = now_ms - REPORT_BURST * REPORT_EVERY_MS;
     }
-    if (router->tell_from_ms + TELL_EVERY_MS > now) {
-        router->untold++;
-        return false;
+    if (limit->spent_until_ms + REPORT_EVERY_MS > now_ms) {
+        limit->suppressed++;
+        return DROPPED;
     }
-    router->tell_from_ms += TELL_EVERY_MS;
-    if (router->untold > 0) {
+    limit->spent_until_ms += REPORT_EVERY_MS;
+    if (limit->suppressed > 0) {
         size_t used = strlen(error->text);
         snprintf(error->text + used,
                  sizeof error->text - used,
-                 " (%llu more were not told of)",
-                 (unsigned long long)router->untold);
-        router->untold = 0;
+                 " (and %llu more malformed messages before)",
+                 (unsigned long long)limit->suppressed);
+        limit->suppressed = 0;
     }
-    return true;
+    return ESP_ROUTER_MALFORMED;
 }
 
-/* Reads [id, body] and drops further frames. Returns the number of frames, or -errno. */
-static int receive_frames(struct esp_router *router, uint8_t route[ESP_ROUTE_SIZE], bool *ours)
+/* Reads [id, body] and drops further frames. Returns the number of frames, or -errno.
+ * `generated`: the id is one that ZeroMQ made. */
+static int
+receive_frames(struct esp_router *router, uint8_t route[ESP_ROUTE_SIZE], bool *generated)
 {
     int frames = 1, more = 1;
-    int n = zmq_recv(router->socket, route, ESP_ROUTE_SIZE, ZMQ_DONTWAIT);
+    int n = zmq_recv(router->socket.handle, route, ESP_ROUTE_SIZE, ZMQ_DONTWAIT);
     if (n < 0) {
         return -errno;
     }
-    *ours = n == ESP_ROUTE_SIZE && route[0] == 0;
+    *generated = n == ESP_ROUTE_SIZE && route[0] == 0;
     for (; more; frames++) {
         zmq_msg_t extra, *into = frames == 1 ? &router->body : &extra;
         if (into == &extra) {
             zmq_msg_init(&extra);
         }
-        int rc = zmq_msg_recv(into, router->socket, ZMQ_DONTWAIT) < 0 ? -errno : 0;
+        int rc = zmq_msg_recv(into, router->socket.handle, ZMQ_DONTWAIT) < 0 ? -errno : 0;
         more = rc == 0 && zmq_msg_more(into);
         if (into == &extra) {
             zmq_msg_close(&extra);
@@ -229,13 +219,10 @@ static int receive_frames(struct esp_router *router, uint8_t route[ESP_ROUTE_SIZ
     return frames;
 }
 
-/* Nothing for the caller; look at the next one. */
-#define SKIP 2
-
 static int take_hello(struct esp_router *router,
                       struct esp_connection *c,
                       struct esp_hello *hello,
-                      int64_t now,
+                      int64_t now_ms,
                       struct esp_error *error)
 {
     if (hello->role == ESP_ROLE_CLIENT) {
@@ -244,33 +231,34 @@ static int take_hello(struct esp_router *router,
     struct esp_peer peer = {.role = hello->role, .key = hello->key};
     if (peer.key == 0) {
         esp_error_set(error, 0, "a Hello without a key.");
-        return tell(router, now, error) ? ESP_ROUTER_MALFORMED : SKIP;
+        return malformed(router, now_ms, error);
     }
-    switch (esp_peers_name(router->peers, c, &peer)) {
-    case ESP_NAMED:
+    switch (esp_peers_bind(router->peers, c, &peer)) {
+    case ESP_BIND_DONE:
         return 0;
-    case ESP_NAMED_OLDER:
+    case ESP_BIND_STALE:
         router->counts.unknown++;
-        return SKIP;
+        return DROPPED;
     default:
         esp_error_set(error, 0, "a Hello of another peer than before on the same connection.");
-        return tell(router, now, error) ? ESP_ROUTER_MALFORMED : SKIP;
+        return malformed(router, now_ms, error);
     }
 }
 
-static void answer_heartbeat(struct esp_router *router, struct esp_connection *c, int64_t now)
+static void
+answer_heartbeat(struct esp_router *router, struct esp_connection *c, int64_t now_ms)
 {
-    static const struct esp_message beat = {.kind = ESP_MESSAGE_HEARTBEAT};
-    if (now - c->sent_ms >= ESP_HEARTBEAT_MS / 2) {
-        send_to(router, c, &beat, NULL); /* a failure shows at the next send of the core */
+    static const struct esp_message heartbeat = {.kind = ESP_MESSAGE_HEARTBEAT};
+    if (now_ms - c->sent_ms >= ESP_HEARTBEAT_MS / 2) {
+        send_to(router, c, &heartbeat, NULL); /* a failure shows at the core's next send */
     }
 }
 
-/* One message that came by `c`. */
+/* Takes one message of `frames` frames that connection `c` sent. */
 static int take(struct esp_router *router,
                 struct esp_connection *c,
                 int frames,
-                int64_t now,
+                int64_t now_ms,
                 struct esp_message *message,
                 struct esp_error *error)
 {
@@ -278,13 +266,13 @@ static int take(struct esp_router *router,
     int rc = 0;
     if (c->state == ESP_CONNECTION_REPLACED) {
         router->counts.unknown++;
-        return SKIP;
+        return DROPPED;
     }
-    if (frames == 2 && size == 0) { /* a new connection shows itself */
-        if (c->state == ESP_CONNECTION_STRANGER) {
-            ask(router, c, now);
+    if (frames == 2 && size == 0) { /* the probe of a new connection */
+        if (c->state == ESP_CONNECTION_UNKNOWN) {
+            request_hello(router, c, now_ms);
         }
-        return SKIP;
+        return DROPPED;
     }
     if (frames != 2) {
         rc = esp_error_set(
@@ -293,19 +281,19 @@ static int take(struct esp_router *router,
         rc = esp_codec_decode(router->codec, zmq_msg_data(&router->body), size, message, error);
     }
     if (rc < 0) {
-        return tell(router, now, error) ? ESP_ROUTER_MALFORMED : SKIP;
+        return malformed(router, now_ms, error);
     }
     router->counts.received++;
     if (message->kind == ESP_MESSAGE_HELLO) {
-        return take_hello(router, c, &message->hello, now, error);
+        return take_hello(router, c, &message->hello, now_ms, error);
     }
-    if (c->state == ESP_CONNECTION_STRANGER) {
+    if (c->state == ESP_CONNECTION_UNKNOWN) {
         router->counts.unknown++;
-        ask(router, c, now);
-        return SKIP;
+        request_hello(router, c, now_ms);
+        return DROPPED;
     }
     if (message->kind == ESP_MESSAGE_HEARTBEAT) {
-        answer_heartbeat(router, c, now);
+        answer_heartbeat(router, c, now_ms);
     }
     return 0;
 }
@@ -317,32 +305,29 @@ int esp_router_receive(struct esp_router *router,
 {
     struct esp_error unused;
     error = error ? error : &unused;
-    for (int skipped = 0; skipped < SKIPPED_MAX; skipped++) {
+    for (int dropped = 0; dropped < DROPPED_MAX; dropped++) {
         uint8_t route[ESP_ROUTE_SIZE];
-        bool ours = false;
-        int frames = receive_frames(router, route, &ours);
+        bool generated = false;
+        int frames = receive_frames(router, route, &generated);
         if (frames == -EINTR) {
             continue;
         }
         if (frames < 0) {
             return frames;
         }
-        int64_t now = esp_clock_ms();
+        int64_t now_ms = esp_clock_ms();
+        struct esp_connection *c = NULL;
+        int rc;
         *peer = (struct esp_peer){0};
-        if (!ours) {
-            esp_error_set(error, 0, "a message from a connection with an identity of its own.");
-            if (tell(router, now, error)) {
-                return ESP_ROUTER_MALFORMED;
-            }
-            continue;
+        if (generated) {
+            c = esp_peers_touch(router->peers, route, now_ms, FORGET_MS);
+            rc = c ? take(router, c, frames, now_ms, message, error) : -ENOMEM;
+        } else {
+            esp_error_set(error, 0, "a message from a connection that chose its own identity.");
+            rc = malformed(router, now_ms, error);
         }
-        struct esp_connection *c = esp_peers_meet(router->peers, route, now, FORGET_MS);
-        if (!c) {
-            return -ENOMEM;
-        }
-        int rc = take(router, c, frames, now, message, error);
-        if (rc != SKIP) {
-            *peer = c->peer;
+        if (rc != DROPPED) {
+            *peer = c ? c->peer : *peer;
             return rc;
         }
     }
@@ -360,10 +345,10 @@ int esp_router_send(struct esp_router *router,
         router->counts.unreachable++;
         esp_error_set(error,
                       rc,
-                      rc == -EAGAIN ? "a peer does not read what it is sent."
-                                    : "a peer has no connection.");
+                      rc == -EAGAIN ? "the peer does not read its messages."
+                                    : "the peer has no connection.");
         if (c) {
-            esp_peers_unname(router->peers, c);
+            esp_peers_unbind(router->peers, c);
         }
     }
     return rc;
@@ -374,21 +359,7 @@ int esp_router_poll(struct esp_router *router,
                     size_t count,
                     int64_t timeout_ms)
 {
-    zmq_pollitem_t items[1 + ESP_ROUTER_FDS_MAX];
-    assert(count <= ESP_ROUTER_FDS_MAX);
-    items[0] = (zmq_pollitem_t){.socket = router->socket, .events = ZMQ_POLLIN};
-    for (size_t i = 0; i < count; i++) {
-        items[1 + i] = (zmq_pollitem_t){.fd = fds[i].fd, .events = ZMQ_POLLIN};
-    }
-    long timeout = timeout_ms > INT_MAX ? INT_MAX : timeout_ms < 0 ? -1 : (long)timeout_ms;
-    int rc = zmq_poll(items, (int)count + 1, timeout);
-    if (rc < 0) {
-        return -errno;
-    }
-    for (size_t i = 0; i < count; i++) {
-        fds[i].revents = items[1 + i].revents ? POLLIN : 0;
-    }
-    return items[0].revents != 0;
+    return esp_socket_poll(&router->socket, false, fds, count, timeout_ms);
 }
 
 struct esp_router_counts esp_router_counts(const struct esp_router *router)

@@ -80,7 +80,8 @@ int esp_client_create(const struct esp_client_options *options,
         esp_error_set(error, rc, "cannot start: %s.", strerror(-rc));
         goto out;
     }
-    rc = esp_dealer_connect(options->endpoint, &client->dealer, error);
+    rc = esp_dealer_connect(
+        &(struct esp_endpoint){.address = options->endpoint}, &client->dealer, error);
     if (rc < 0) {
         goto out;
     }

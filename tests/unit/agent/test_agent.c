@@ -38,8 +38,8 @@ static int begin(void **state)
     snprintf(program, sizeof program, "%s/program", dir);
     assert_int_equal(esp_files_write(program, script, sizeof script - 1, NULL), 0);
     assert_int_equal(chmod(program, 0755), 0);
-    assert_int_equal(esp_endpoint(dir, endpoint, NULL), 0);
-    return esp_router_create(endpoint, &router, NULL);
+    assert_int_equal(esp_endpoint_local(dir, endpoint, NULL), 0);
+    return esp_router_create(&(struct esp_endpoint){.address = endpoint}, 1, &router, NULL);
 }
 
 static int end(void **state)

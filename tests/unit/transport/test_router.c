@@ -1,4 +1,4 @@
-/* The controller's socket against peers of every kind, the ill-mannered among them. */
+/* The controller's socket with well-behaved and misbehaving peers. */
 #include "wire.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ static struct esp_dealer *connect_dealer(struct wire *w)
 {
     struct esp_dealer *d = NULL;
     struct esp_error error = {""};
-    if (esp_dealer_connect(w->endpoint, &d, &error) < 0) {
+    if (esp_dealer_connect(&(struct esp_endpoint){.address = w->endpoint}, &d, &error) < 0) {
         fail_msg("%s", error.text);
     }
     return d;
@@ -47,7 +47,7 @@ static void hello(struct esp_dealer *d, enum esp_role role, uint64_t key)
     assert_int_equal(esp_dealer_send(d, &message, NULL), 0);
 }
 
-/* Connected, asked, and introduced. */
+/* Connects, is asked for a Hello, and sends it. */
 static struct esp_dealer *join(struct wire *w, enum esp_role role, uint64_t key)
 {
     struct esp_peer peer;
@@ -69,7 +69,7 @@ static void beat(struct esp_dealer *d, uint64_t progress)
     assert_int_equal(esp_dealer_send(d, &message, NULL), 0);
 }
 
-static void the_socket_is_for_its_user_alone_and_goes_with_the_net(void **state)
+static void the_socket_file_is_private_and_removed_with_the_router(void **state)
 {
     struct wire *w = *state;
     struct stat s;
@@ -81,7 +81,7 @@ static void the_socket_is_for_its_user_alone_and_goes_with_the_net(void **state)
     assert_int_equal(stat(path, &s), -1);
 }
 
-static void a_stranger_is_asked_and_not_believed(void **state)
+static void messages_before_the_hello_are_dropped_and_answered_by_a_request(void **state)
 {
     struct wire *w = *state;
     struct esp_peer peer;
@@ -101,7 +101,7 @@ static void a_stranger_is_asked_and_not_believed(void **state)
     esp_dealer_close(d, 0);
 }
 
-static void nobody_is_reached_before_a_hello(void **state)
+static void sending_fails_before_a_hello(void **state)
 {
     struct wire *w = *state;
     struct esp_peer peer = {ESP_ROLE_TRIAL, 9};
@@ -119,13 +119,13 @@ static void a_newer_connection_of_a_peer_replaces_the_older(void **state)
     fenced.fenced.trial = 5;
     wire_send(w, peer, &fenced);
     assert_int_equal(wire_answer(w, newer, ESP_MESSAGE_FENCED).fenced.trial, 5);
-    /* What the older one still has to say is not taken, a Hello neither. */
+    /* Messages of the older connection are dropped, its Hello too. */
     beat(older, 1);
     hello(older, ESP_ROLE_TRIAL, 9);
     beat(older, 2);
     beat(newer, 3);
     while (wire_expect(w, ESP_MESSAGE_HEARTBEAT, &peer).heartbeat.progress != 3) {
-        fail_msg("the older connection was heard");
+        fail_msg("a message of the older connection was accepted");
     }
     wire_send(w, peer, &fenced);
     wire_answer(w, newer, ESP_MESSAGE_FENCED);
@@ -136,7 +136,7 @@ static void a_newer_connection_of_a_peer_replaces_the_older(void **state)
     esp_dealer_close(newer, 0);
 }
 
-static void clients_get_numbers_of_their_own(void **state)
+static void each_client_gets_its_own_number(void **state)
 {
     struct wire *w = *state;
     struct esp_peer a, b;
@@ -145,13 +145,13 @@ static void clients_get_numbers_of_their_own(void **state)
     hello(first, ESP_ROLE_CLIENT, 0);
     wire_expect(w, ESP_MESSAGE_HELLO, &a);
     wire_answer(w, second, ESP_MESSAGE_INTRODUCE);
-    hello(second, ESP_ROLE_CLIENT, a.key); /* what it claims does not count */
+    hello(second, ESP_ROLE_CLIENT, a.key); /* the key that a client claims is ignored */
     struct esp_message m = wire_expect(w, ESP_MESSAGE_HELLO, &b);
     assert_int_equal(a.role, ESP_ROLE_CLIENT);
     assert_int_not_equal(a.key, 0);
     assert_int_not_equal(a.key, b.key);
     assert_int_equal(m.hello.key, b.key);
-    hello(first, ESP_ROLE_CLIENT, 0); /* again on the same connection: the same number */
+    hello(first, ESP_ROLE_CLIENT, 0); /* repeated on the same connection: the same number */
     struct esp_peer again;
     wire_expect(w, ESP_MESSAGE_HELLO, &again);
     assert_int_equal(again.key, a.key);
@@ -159,7 +159,7 @@ static void clients_get_numbers_of_their_own(void **state)
     esp_dealer_close(second, 0);
 }
 
-static void a_connection_cannot_become_another_peer(void **state)
+static void a_connection_cannot_change_its_peer(void **state)
 {
     struct wire *w = *state;
     struct esp_peer peer;
@@ -218,19 +218,19 @@ static void raw_close(struct raw *r)
     zmq_ctx_term(r->context);
 }
 
-static void expect_malformed(struct wire *w, const char *words)
+static void expect_malformed(struct wire *w, const char *expected)
 {
     struct esp_peer peer;
     struct esp_message message;
     struct esp_error error = {""};
     assert_int_equal(wire_receive(w, &peer, &message, &error, WAIT_MS), ESP_ROUTER_MALFORMED);
     assert_int_equal(peer.role, ESP_ROLE_NONE);
-    if (!strstr(error.text, words)) {
-        fail_msg("'%s' lacks '%s'", error.text, words);
+    if (!strstr(error.text, expected)) {
+        fail_msg("'%s' lacks '%s'", error.text, expected);
     }
 }
 
-static void what_cannot_be_read_is_told_and_harms_nobody(void **state)
+static void malformed_messages_are_reported_and_others_are_served(void **state)
 {
     struct wire *w = *state;
     struct esp_dealer *good = join(w, ESP_ROLE_TRIAL, 9);
@@ -249,7 +249,7 @@ static void what_cannot_be_read_is_told_and_harms_nobody(void **state)
     expect_malformed(w, "8 frames");
     struct raw named = raw_open(w, 1000, "admin");
     zmq_send(named.socket, "x", 1, 0);
-    expect_malformed(w, "identity of its own");
+    expect_malformed(w, "chose its own identity");
     beat(good, 7);
     assert_int_equal(wire_expect(w, ESP_MESSAGE_HEARTBEAT, NULL).heartbeat.progress, 7);
     assert_int_equal(esp_router_counts(w->router).malformed, 5);
@@ -259,7 +259,7 @@ static void what_cannot_be_read_is_told_and_harms_nobody(void **state)
     esp_dealer_close(good, 0);
 }
 
-static void garbage_is_told_of_at_a_limited_rate(void **state)
+static void malformed_messages_are_reported_at_a_limited_rate(void **state)
 {
     struct wire *w = *state;
     struct esp_dealer *good = join(w, ESP_ROLE_TRIAL, 9);
@@ -267,7 +267,7 @@ static void garbage_is_told_of_at_a_limited_rate(void **state)
     struct esp_peer peer;
     struct esp_message message;
     struct esp_error error;
-    int told = 0;
+    int reported = 0;
     int64_t begin = esp_clock_ms();
     for (int i = 0; i < 900; i++) {
         assert_int_equal(zmq_send(r.socket, "\xff", 1, 0), 1);
@@ -275,17 +275,17 @@ static void garbage_is_told_of_at_a_limited_rate(void **state)
     while (esp_router_counts(w->router).malformed < 900) {
         int rc = wire_receive(w, &peer, &message, &error, 10);
         assert_true(rc == ESP_ROUTER_MALFORMED || rc == -EAGAIN);
-        told += rc == ESP_ROUTER_MALFORMED;
+        reported += rc == ESP_ROUTER_MALFORMED;
         assert_true(esp_clock_ms() - begin < WAIT_MS);
     }
-    assert_in_range(told, 10, 11 + (esp_clock_ms() - begin) / 1000);
+    assert_in_range(reported, 10, 11 + (esp_clock_ms() - begin) / 1000);
     beat(good, 7);
     assert_int_equal(wire_expect(w, ESP_MESSAGE_HEARTBEAT, NULL).heartbeat.progress, 7);
     raw_close(&r);
     esp_dealer_close(good, 0);
 }
 
-static void what_is_far_too_large_ends_its_connection_alone(void **state)
+static void a_frame_above_the_limit_closes_only_its_connection(void **state)
 {
     struct wire *w = *state;
     struct esp_dealer *good = join(w, ESP_ROLE_TRIAL, 9);
@@ -294,8 +294,8 @@ static void what_is_far_too_large_ends_its_connection_alone(void **state)
     char *large = calloc(1, size);
     zmq_send(r.socket, large, size, 0);
     zmq_send(r.socket, "\xff", 1, 0);
-    expect_malformed(w,
-                     "1 bytes"); /* it came by the next connection; the large one never did */
+    expect_malformed(
+        w, "1 bytes"); /* sent on the next connection; the large frame never arrived */
     beat(good, 7);
     assert_int_equal(wire_expect(w, ESP_MESSAGE_HEARTBEAT, NULL).heartbeat.progress, 7);
     free(large);
@@ -303,7 +303,7 @@ static void what_is_far_too_large_ends_its_connection_alone(void **state)
     esp_dealer_close(good, 0);
 }
 
-static void what_is_no_zeromq_at_all_harms_nobody(void **state)
+static void bytes_that_are_not_zeromq_disturb_nobody(void **state)
 {
     struct wire *w = *state;
     struct esp_dealer *good = join(w, ESP_ROLE_TRIAL, 9);
@@ -321,7 +321,7 @@ static void what_is_no_zeromq_at_all_harms_nobody(void **state)
     esp_dealer_close(good, 0);
 }
 
-static void a_peer_that_does_not_read_is_let_go_until_it_says_hello(void **state)
+static void a_peer_that_does_not_read_is_unknown_until_its_next_hello(void **state)
 {
     struct wire *w = *state;
     struct esp_dealer *good = join(w, ESP_ROLE_TRIAL, 9);
@@ -355,7 +355,7 @@ static void a_peer_that_does_not_read_is_let_go_until_it_says_hello(void **state
     esp_dealer_close(good, 0);
 }
 
-static void a_peer_that_is_gone_is_told(void **state)
+static void sending_to_a_closed_connection_fails(void **state)
 {
     struct wire *w = *state;
     struct esp_peer peer = {ESP_ROLE_TRIAL, 9};
@@ -400,25 +400,124 @@ static void many_peers_find_a_new_controller(void **state)
     }
 }
 
+/* Z85 keys made for each test; `server` marks the end that listens. */
+struct curve {
+    bool server;
+    char public_key[41], secret_key[41];
+    const char *server_key;
+};
+
+/* An esp_endpoint's `prepare` that encrypts the connections of that endpoint. */
+static int set_curve_keys(void *context, void *socket)
+{
+    const struct curve *curve = context;
+    int yes = 1, rc;
+    rc = zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, curve->secret_key, 40);
+    if (rc == 0 && curve->server) {
+        rc = zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &yes, sizeof yes);
+    } else if (rc == 0) {
+        rc = zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, curve->public_key, 40);
+        rc = rc == 0 ? zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, curve->server_key, 40) : rc;
+    }
+    return rc < 0 ? -errno : 0;
+}
+
+static int refuse_to_prepare(void *context, void *socket)
+{
+    (void)context;
+    (void)socket;
+    return -EPERM;
+}
+
+static void peers_of_several_endpoints_reach_one_router(void **state)
+{
+    struct wire *w = *state;
+    struct curve server = {.server = true}, client = {.server_key = server.public_key};
+    char address[128];
+    struct esp_error error = {""};
+    wire_stop(w);
+    if (!zmq_has("curve")) {
+        skip();
+    }
+    assert_int_equal(zmq_curve_keypair(server.public_key, server.secret_key), 0);
+    assert_int_equal(zmq_curve_keypair(client.public_key, client.secret_key), 0);
+    snprintf(address, sizeof address, "ipc://%s/encrypted.sock", w->dir);
+    struct esp_endpoint endpoints[] = {
+        {.address = w->endpoint},
+        {.address = address, .prepare = set_curve_keys, .context = &server},
+    };
+    assert_int_equal(esp_router_create(endpoints, 2, &w->router, &error), 0);
+    struct esp_dealer *local = join(w, ESP_ROLE_TRIAL, 9), *encrypted = NULL;
+    struct esp_endpoint there = {
+        .address = address, .prepare = set_curve_keys, .context = &client};
+    assert_int_equal(esp_dealer_connect(&there, &encrypted, &error), 0);
+    wire_answer(w, encrypted, ESP_MESSAGE_INTRODUCE);
+    hello(encrypted, ESP_ROLE_AGENT, 4);
+    struct esp_peer peer;
+    wire_expect(w, ESP_MESSAGE_HELLO, &peer);
+    assert_int_equal(peer.role, ESP_ROLE_AGENT);
+    assert_int_equal(esp_router_counts(w->router).peers, 2);
+    struct esp_message spawn = {.kind = ESP_MESSAGE_KILL, .kill = {.key = 5}};
+    wire_send(w, peer, &spawn);
+    assert_int_equal(wire_answer(w, encrypted, ESP_MESSAGE_KILL).kill.key, 5);
+    /* A peer without keys is not let in there. */
+    struct esp_dealer *plain = NULL;
+    struct esp_message none;
+    there.prepare = NULL;
+    assert_int_equal(esp_dealer_connect(&there, &plain, &error), 0);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(wire_receive(w, &peer, &none, &error, 10), -EAGAIN);
+    }
+    assert_int_equal(esp_dealer_receive(plain, &none, NULL), -EAGAIN);
+    esp_dealer_close(plain, 0);
+    esp_dealer_close(encrypted, 0);
+    esp_dealer_close(local, 0);
+    wire_stop(w);
+    assert_int_equal(access(address + strlen("ipc://"), F_OK), -1);
+    assert_int_equal(access(w->endpoint + strlen("ipc://"), F_OK), -1);
+}
+
+static void an_endpoint_that_fails_is_named_and_leaves_no_file(void **state)
+{
+    struct wire *w = *state;
+    struct esp_error error = {""};
+    struct esp_endpoint endpoints[] = {
+        {.address = w->endpoint},
+        {.address = "tcp://127.0.0.1:0", .prepare = refuse_to_prepare},
+    };
+    wire_stop(w);
+    assert_int_equal(esp_router_create(endpoints, 2, &w->router, &error), -EPERM);
+    assert_non_null(strstr(error.text, "tcp://127.0.0.1:0"));
+    assert_int_equal(access(w->endpoint + strlen("ipc://"), F_OK), -1);
+    endpoints[1] = (struct esp_endpoint){.address = "nonsense"};
+    assert_int_equal(esp_router_create(endpoints, 2, &w->router, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "'nonsense'"));
+    struct esp_dealer *dealer = NULL;
+    assert_int_equal(esp_dealer_connect(&endpoints[1], &dealer, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "'nonsense'"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_wire, close_wire)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_socket_is_for_its_user_alone_and_goes_with_the_net),
-        TEST(a_stranger_is_asked_and_not_believed),
-        TEST(nobody_is_reached_before_a_hello),
+        TEST(the_socket_file_is_private_and_removed_with_the_router),
+        TEST(messages_before_the_hello_are_dropped_and_answered_by_a_request),
+        TEST(sending_fails_before_a_hello),
         TEST(a_newer_connection_of_a_peer_replaces_the_older),
-        TEST(clients_get_numbers_of_their_own),
-        TEST(a_connection_cannot_become_another_peer),
+        TEST(each_client_gets_its_own_number),
+        TEST(a_connection_cannot_change_its_peer),
         TEST(heartbeats_are_answered_when_nothing_else_was_sent),
-        TEST(what_cannot_be_read_is_told_and_harms_nobody),
-        TEST(garbage_is_told_of_at_a_limited_rate),
-        TEST(what_is_far_too_large_ends_its_connection_alone),
-        TEST(what_is_no_zeromq_at_all_harms_nobody),
-        TEST(a_peer_that_does_not_read_is_let_go_until_it_says_hello),
-        TEST(a_peer_that_is_gone_is_told),
+        TEST(malformed_messages_are_reported_and_others_are_served),
+        TEST(malformed_messages_are_reported_at_a_limited_rate),
+        TEST(a_frame_above_the_limit_closes_only_its_connection),
+        TEST(bytes_that_are_not_zeromq_disturb_nobody),
+        TEST(a_peer_that_does_not_read_is_unknown_until_its_next_hello),
+        TEST(sending_to_a_closed_connection_fails),
         TEST(many_peers_find_a_new_controller),
+        TEST(peers_of_several_endpoints_reach_one_router),
+        TEST(an_endpoint_that_fails_is_named_and_leaves_no_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@ void wire_open(struct wire *w)
     memset(w, 0, sizeof *w);
     strcpy(w->dir, "/tmp/espalier-wire-XXXXXX");
     assert_non_null(mkdtemp(w->dir));
-    if (esp_endpoint(w->dir, w->endpoint, &error) < 0) {
+    if (esp_endpoint_local(w->dir, w->endpoint, &error) < 0) {
         fail_msg("%s", error.text);
     }
 }
@@ -21,7 +21,8 @@ void wire_open(struct wire *w)
 void wire_listen(struct wire *w)
 {
     struct esp_error error = {""};
-    if (esp_router_create(w->endpoint, &w->router, &error) < 0) {
+    if (esp_router_create(
+            &(struct esp_endpoint){.address = w->endpoint}, 1, &w->router, &error) < 0) {
         fail_msg("%s", error.text);
     }
 }

@@ -1,7 +1,7 @@
-/* What the tests of net and client share: a study's folder, a socket in it, and waiting for
- * messages. Waits have a bound only so that a failing test ends. */
-#ifndef TESTS_NET_WIRE_H
-#define TESTS_NET_WIRE_H
+/* Shared by the tests of router, client and serve: a study's folder, the controller's socket in
+ * it, and waiting for messages. Waits are bounded only so that a failing test ends. */
+#ifndef TESTS_TRANSPORT_WIRE_H
+#define TESTS_TRANSPORT_WIRE_H
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,10 +10,9 @@
 
 #include <cmocka.h>
 
-#include "../../../proto/transport/router.h"
-
 #include "../../../proto/transport/dealer.h"
 #include "../../../proto/transport/endpoint.h"
+#include "../../../proto/transport/router.h"
 
 #define WAIT_MS 20000
 
@@ -24,16 +23,16 @@ struct wire {
 };
 
 void wire_open(struct wire *w);
-void wire_listen(struct wire *w); /* a controller starts */
-void wire_stop(struct wire *w);   /* and ends */
+void wire_listen(struct wire *w); /* starts a controller */
+void wire_stop(struct wire *w);   /* ends it */
 void wire_close(struct wire *w);
 
-/* The next message of `kind` (any: ESP_MESSAGE_NONE) at the controller, heartbeats and others
- * passed over. */
+/* Returns the next message of `kind` (ESP_MESSAGE_NONE: any kind) at the controller; others are
+ * skipped. */
 struct esp_message
 wire_expect(struct wire *w, enum esp_message_kind kind, struct esp_peer *peer);
 
-/* The next result of esp_router_receive that is not -EAGAIN, within `ms`; -EAGAIN. */
+/* Returns the next result of esp_router_receive that is not -EAGAIN; -EAGAIN after `ms`. */
 int wire_receive(struct wire *w,
                  struct esp_peer *peer,
                  struct esp_message *message,
@@ -43,7 +42,8 @@ int wire_receive(struct wire *w,
 void wire_send(struct wire *w, struct esp_peer peer, const struct esp_message *message);
 void wire_welcome(struct wire *w, struct esp_peer peer, uint32_t lease_ms);
 
-/* The next message at a dealer while the controller's socket is read too; it must be `kind`. */
+/* Returns the next message at a dealer, which must be of `kind`; meanwhile the controller's
+ * socket is read too. */
 struct esp_message
 wire_answer(struct wire *w, struct esp_dealer *d, enum esp_message_kind kind);
 
