@@ -43,9 +43,6 @@ enum esp_corpus_kind {
     ESP_CORPUS_LLAMA3,  /* llm.c, version 7: uint32 */
 };
 
-/* For people: "an llm.c GPT-2 shard". */
-const char *esp_corpus_kind_name(enum esp_corpus_kind kind);
-
 /* The vocabulary that comes with a kind; 0 for nanoGPT, whose files do not say. */
 int64_t esp_corpus_kind_vocabulary(enum esp_corpus_kind kind);
 

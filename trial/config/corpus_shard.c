@@ -26,11 +26,6 @@ static const char *const kind_names[] = {
     [ESP_CORPUS_LLAMA3] = "an llm.c Llama-3 shard",
 };
 
-const char *esp_corpus_kind_name(enum esp_corpus_kind kind)
-{
-    return kind_names[kind];
-}
-
 int64_t esp_corpus_kind_vocabulary(enum esp_corpus_kind kind)
 {
     static const int64_t vocabularies[] = {

@@ -248,8 +248,8 @@ static void broken_texts_are_faults_with_a_place(void **state)
     expect_fault("a: \x01", "f.yaml:1:4: the control character 0x01");
     expect_fault("a: \"x\\0y\"", "f.yaml:1:4: the escape \\0");
     expect_fault("a: 1\n---\nb: 2\n", "f.yaml:2:1: a second document");
-    expect_fault("[a, b]: 1\nc: 2", "f.yaml:1:1: a key must be a text, not a list");
-    expect_fault("a: *b", "f.yaml:1:5: no anchor &b stands before this alias");
+    expect_fault("[a, b]: 1\nc: 2", "f.yaml:1:1: a key must be text, not a list");
+    expect_fault("a: *b", "f.yaml:1:5: there is no anchor &b before this alias");
     expect_fault("a: &x [1, *x]", "f.yaml:1:12: the alias *x contains itself");
     expect_fault("<<: 3\na: 1", "f.yaml:1:5: << takes a mapping");
 }
