@@ -47,7 +47,7 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
     int axes = esp_surrogate_space(bayes->surrogate)->count;
     const struct esp_scaling_law *law = esp_surrogate_law(bayes->surrogate);
     bayes->study = study;
-    if (axes >= PARZEN_AXES_MIN && !(law->active && !law->generic)) {
+    if (axes >= PARZEN_AXES_MIN && !esp_scaling_law_is_known(law)) {
         bayes->startup = (uint32_t)(PARZEN_PER_AXIS * axes);
         esp_default_prior_make(&bayes->usual, esp_surrogate_space(bayes->surrogate));
         rc = esp_sampler_tpe.create(study, &bayes->parzen, error);

@@ -146,3 +146,8 @@ esp_scaling_law_rise(const struct esp_scaling_law *law, const double *x, const d
     }
     return sum;
 }
+
+bool esp_scaling_law_is_known(const struct esp_scaling_law *law)
+{
+    return law->active && !law->generic;
+}

@@ -30,6 +30,9 @@ struct esp_scaling_law {
  */
 void esp_scaling_law_make(struct esp_scaling_law *law, const struct esp_space *space);
 
+/* Whether it says where the optimum is: active, and not generic. */
+bool esp_scaling_law_is_known(const struct esp_scaling_law *law);
+
 /* Per cent above the optimum, when that is moved by `shift` (one number per axis of the law).
  */
 double

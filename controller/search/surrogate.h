@@ -1,10 +1,8 @@
-/* What is believed about every setting's loss at the horizon: a Gaussian process over settings
- * and amount of training, with the scaling law as one of its possible means.
+/* The model of the loss at the horizon, for every setting: a Gaussian process over settings and
+ * amount of training, with the scaling law as one of its possible means.
  *
- * Losses at different amounts of training are made comparable first: how losses moved from mark
- * to mark (marks are half octaves of training), as a gain and a slope that widens or narrows
- * the differences, is applied to each, so that it reads as a projected final loss z. What
- * remains is modelled as
+ * Losses at different amounts of training are first projected to the horizon
+ * (curve_projection.h). What remains is modelled as
  *
  *   z(i, t) = mean(x_i) + f(x_i) + g(x_i, t) + e_i(t) + noise
  *
@@ -12,20 +10,21 @@
  *   g  gain that depends on them:    a·M(x, x')·min(h, h')²   0 at the horizon
  *   e  a trial's own wandering:      b·[i = j]·min(h, h')²    0 at the horizon
  *
- * with M Matérn-5/2, one length per axis, and h = log2(T/t)/6 how far before the horizon it is:
- * two Brownian motions that run backwards from it, by a clock of h². (What is left of the
+ * with M Matérn-5/2, one length per axis, and h = log2(T/t)/6 the distance to the horizon T:
+ * two Brownian motions that run backwards from it, in the time h². (After projection, the
  * remaining gain of the better third of 17 recorded studies deviates by 8.2, 5.0, 3.6, 2.6,
  * 1.9, 1.4, 0.6 % of the final loss at 4, 8, 12, 20, 33, 50, 70 % of training: the variance
- * grows a little faster than h².) z is scaled by its spread and compressed above (a diverged
- * trial is as bad as the compression's end), so that one bad setting does not hide the
- * differences among good ones.
+ * grows a little faster than h².) z is scaled by its spread and compressed above
+ * (loss_scale.h).
  *
- * The mean is a mixture: a constant, and the law's basin moved by each of a fixed set of
- * shifts, at full and half depth. The weight of each is its marginal likelihood times its prior
- * weight: evidence switches the law off, or moves it. The process variance of each is
- * integrated out (inverse gamma), the constant likewise; lengths, a, b and the noise are MAP
- * estimates that `refit` finds (NLopt) and `fitted` sets, so that they are recorded like any
- * other decision. */
+ * The mean is a mixture (mean_functions.h). The weight of each mean is its marginal likelihood
+ * times its prior weight. Its process variance is integrated out (inverse gamma), and so is its
+ * constant. Lengths, a, b and the noise are MAP estimates: `refit` computes them and `fitted`
+ * sets them, so that they are recorded like any other decision.
+ *
+ * The files, each calling only earlier ones: curve_projection, loss_curves, mean_functions,
+ * covariance, training_points, gaussian_process, posterior, hyperparameter_fit, acquisition,
+ * surrogate. */
 #ifndef ESPALIER_SEARCH_SURROGATE_H
 #define ESPALIER_SEARCH_SURROGATE_H
 
@@ -34,12 +33,13 @@
 
 struct esp_surrogate;
 
+/* The study must outlive it. -ENOMEM. */
 int esp_surrogate_create(const struct esp_study *study,
                          struct esp_surrogate **out,
                          struct esp_error *error);
 void esp_surrogate_destroy(struct esp_surrogate *s);
 
-/* The folds. `horizon` 0: the study's. */
+/* Facts, as loss_curves.h takes them. */
 void esp_surrogate_created(struct esp_surrogate *s, uint32_t trial, const double *values);
 void esp_surrogate_observed(struct esp_surrogate *s,
                             uint32_t trial,
@@ -49,43 +49,38 @@ void esp_surrogate_observed(struct esp_surrogate *s,
 void esp_surrogate_completed(struct esp_surrogate *s, uint32_t trial);
 /* It diverged or failed: as bad as can be. */
 void esp_surrogate_failed(struct esp_surrogate *s, uint32_t trial);
-/* It will report no more (stopped, pruned, discarded). */
+/* It will report no more: stopped, pruned or discarded. */
 void esp_surrogate_closed(struct esp_surrogate *s, uint32_t trial);
 
+/* Writes new hyperparameters when a fit is due, and returns how many numbers; 0: none is due.
+ * They are used once `fitted` got them. */
 int esp_surrogate_refit(const struct esp_surrogate *s, double *numbers, int capacity);
 void esp_surrogate_fitted(struct esp_surrogate *s, const double *numbers, int count);
-
-/* Questions. They refresh a cache that is a function of the folded state. */
-
-struct esp_prediction {
-    double mean, deviation; /* of the loss at the horizon, near the incumbent in loss units */
-    double log_ei;          /* log expected improvement over the incumbent, in loss units */
-};
-
-/* The loss less what its trial still gains by its rate beyond one in the middle of the space:
- * comparable among trials that stand at the same amount of training. */
-double esp_surrogate_rate_adjusted_loss(const struct esp_surrogate *s,
-                                        uint32_t trial,
-                                        int64_t tokens,
-                                        double loss);
-
-/* Where the trial's curve alone points: its last loss and what a middling trial gained from
- * there to the horizon. Neither settings nor the model have a say. NaN: no loss yet. */
-double esp_surrogate_extrapolated_loss(const struct esp_surrogate *s, uint32_t trial);
 
 const struct esp_space *esp_surrogate_space(const struct esp_surrogate *s);
 const struct esp_scaling_law *esp_surrogate_law(const struct esp_surrogate *s);
 
-/* The beliefs about trials that have told a loss, or about new settings (coordinates). */
+/* esp_curve_projection_rate_adjusted of a trial's loss. */
+double esp_surrogate_rate_adjusted_loss(const struct esp_surrogate *s,
+                                        uint32_t trial,
+                                        int64_t tokens,
+                                        double loss);
+/* esp_curve_projection_extrapolate of a trial's last loss; NaN: no loss yet. */
+double esp_surrogate_extrapolated_loss(const struct esp_surrogate *s, uint32_t trial);
+
+/* Predictions refresh a cached posterior, which is a function of the facts. */
+
+struct esp_prediction {
+    double mean, deviation; /* of the loss at the horizon; in loss units near the incumbent */
+    double log_ei;          /* log expected improvement over the incumbent, in loss units */
+};
+
+/* For trials that have reported a loss; 128 at most. */
 void esp_surrogate_predict_trials(const struct esp_surrogate *s,
                                   const uint32_t *trials,
                                   int count,
                                   struct esp_prediction *out);
-struct esp_prediction esp_surrogate_predict_at(const struct esp_surrogate *s, const double *x);
-/* The share of the mixture that follows the law. */
-double esp_surrogate_law_weight(const struct esp_surrogate *s);
-
-/* The settings for new trial `trial` that promise the most; drawn values. */
+/* The most promising settings for new trial `trial`, as drawn values (acquisition.h). */
 struct esp_prediction
 esp_surrogate_propose(const struct esp_surrogate *s, uint32_t trial, double *values);
 

@@ -123,7 +123,7 @@ static int make_startup(struct freeze_thaw *f, struct esp_error *error)
         return rc;
     }
     const struct esp_scaling_law *law = esp_surrogate_law(f->surrogate);
-    bool known = law->active && !law->generic && law->matched;
+    bool known = esp_scaling_law_is_known(law) && law->matched;
     int s = known ? STARTUP_RUNGS_LAW : STARTUP_RUNGS;
     f->first = rungs.level[0];
     if (f->horizon <= 0) {

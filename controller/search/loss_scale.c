@@ -1,0 +1,35 @@
+#include "loss_scale.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* The scale is the spread of the better half, but not less than this share of the best loss. */
+#define SCALE_SHARE_MIN 0.02
+#define LAW_SCALE_SHARE_MAX 0.03
+
+double esp_compress(double e)
+{
+    if (isnan(e) || e > 1) {
+        return isfinite(e) ? fmin(1 + log(e), ESP_W_MAX) : ESP_W_MAX;
+    }
+    return e;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void esp_loss_scale_make(struct esp_loss_scale *scale, double *z, int count, bool known_law)
+{
+    qsort(z, (size_t)count, sizeof *z, by_number);
+    scale->best = count > 0 ? z[0] : 0;
+    double spread = count > 1 ? z[count / 2] - z[0] : 0;
+    double least = SCALE_SHARE_MIN * fabs(scale->best);
+    if (known_law && scale->best > 0) {
+        least = LAW_SCALE_SHARE_MAX * fabs(scale->best);
+        spread = fmin(spread, least);
+    }
+    scale->scale = fmax(spread, fmax(least, 1e-12));
+}
