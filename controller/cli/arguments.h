@@ -6,21 +6,11 @@
 #define ESPALIER_CLI_ARGUMENTS_H
 
 #include <espalier/error.h>
+#include <espalier/exit.h>
 #include <espalier/limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Exit codes (DESIGN 9). */
-enum esp_exit {
-    ESP_EXIT_DONE = 0,
-    ESP_EXIT_FAILURE = 1,
-    ESP_EXIT_USAGE = 2, /* usage, study file or data */
-    ESP_EXIT_NO_TRIAL = 3,
-    ESP_EXIT_BUDGET = 4,
-    ESP_EXIT_PAUSED = 5,
-    ESP_EXIT_KILLED = 130,
-};
 
 struct esp_arguments {
     const char *verb;

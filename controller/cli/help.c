@@ -91,8 +91,10 @@ void esp_help_program(FILE *out)
     }
     fputs(
         "\n`espalier VERB --help` says more of one. `espalier --man` prints the manual page,\n"
-        "`espalier --completion` a completion for bash, `espalier --version` the version.\n"
-        "Exit codes: 0 the planned end, 1 failure, 2 usage or study or data, 3 no usable\n"
-        "trial, 4 a budget is spent, 5 paused and resumable, 130 ended by a second Ctrl-C.\n",
+        "`espalier --completion` a completion for bash, `espalier --version` the version.\n\n"
+        "Exit codes:\n",
         out);
+#define PRINT_EXIT(name, code, meaning) fprintf(out, "  %3d  %s\n", code, meaning);
+    ESP_EXIT_CODES(PRINT_EXIT)
+#undef PRINT_EXIT
 }

@@ -85,15 +85,11 @@ void esp_manual_print(FILE *out)
             print_options(out, verb);
         }
     }
-    fputs(".SH EXIT STATUS\n"
-          ".TP\n0\nThe planned end: run_cap reached, grid exhausted, target met.\n"
-          ".TP\n1\nFailure.\n"
-          ".TP\n2\nUsage, study file or data.\n"
-          ".TP\n3\nNo usable trial.\n"
-          ".TP\n4\nA budget is spent.\n"
-          ".TP\n5\nPaused and resumable.\n"
-          ".TP\n130\nEnded by the second signal, still resumable.\n"
-          ".SH SIGNALS\n"
+    fputs(".SH EXIT STATUS\n", out);
+#define PRINT_EXIT(name, code, meaning) fprintf(out, ".TP\n%d\n%s\n", code, meaning);
+    ESP_EXIT_CODES(PRINT_EXIT)
+#undef PRINT_EXIT
+    fputs(".SH SIGNALS\n"
           "The first SIGINT or SIGTERM saves every trial and leaves; a second one leaves at\n"
           "once. Both ways \\fBespalier resume\\fR \\fIDIR\\fR goes on where it stood.\n"
           ".SH JSON\n"

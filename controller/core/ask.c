@@ -3,6 +3,7 @@
 #include "state.h"
 
 #include <assert.h>
+#include <espalier/exit.h>
 
 /* Trials at the head of the queue that are tried on the free places; beyond them a trial of
  * another group waits for its turn. */
@@ -294,7 +295,7 @@ static void search(struct esp_core *core)
         return;
     }
     if (esp_budget_spent(core) || (esp_core_live(core) == 0 && esp_budget_committed(core))) {
-        esp_interrupt(core, ESP_MODE_BUDGET, 4);
+        esp_interrupt(core, ESP_MODE_BUDGET, ESP_EXIT_BUDGET);
         return;
     }
     discard(core);

@@ -3,6 +3,7 @@
 #include "state.h"
 
 #include <errno.h>
+#include <espalier/exit.h>
 #include <string.h>
 
 static const struct esp_said fine = {0, 0, NULL};
@@ -80,7 +81,7 @@ static struct esp_said answer_to(struct esp_core *core, const struct esp_command
     case ESP_VERB_NOTE:
         return on_note(core, c);
     case ESP_VERB_INTERRUPT:
-        esp_interrupt(core, ESP_MODE_INTERRUPT, 5);
+        esp_interrupt(core, ESP_MODE_INTERRUPT, ESP_EXIT_PAUSED);
         return fine;
     case ESP_VERB_PING:
         return fine;

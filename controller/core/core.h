@@ -144,7 +144,7 @@ struct esp_core_totals {
     int64_t best_trial;
     double best_value;
     enum esp_study_state state;
-    int exit_code; /* DESIGN 9's, once state is a planned end */
+    int exit_code; /* enum esp_exit, once state is a planned end */
     int64_t run_cap, workers;
     struct esp_budget budget; /* as changed */
     bool calibrated;          /* it is recorded what discards go by … */

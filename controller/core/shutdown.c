@@ -7,6 +7,7 @@
  * DEPART ends the processes, waits for their exits, and sends agents home. */
 #include "state.h"
 
+#include <espalier/exit.h>
 #include <espalier/plant.h>
 
 /* After the second signal: SIGKILL is quick, and its confirmation is not waited for longer. */
@@ -182,7 +183,7 @@ void esp_terminate(struct esp_core *core)
         return;
     }
     core->mode = ESP_MODE_DEPART;
-    core->leave_code = 130;
+    core->leave_code = ESP_EXIT_KILLED;
     core->kills_sent = true;
     core->leave_due = core->now + TERMINATE_WAIT_MS;
     end_processes(core, true);
@@ -247,10 +248,10 @@ void esp_leave_settle(struct esp_core *core)
                   core->mode == ESP_MODE_END;
     if (saving && esp_core_live(core) == 0) {
         if (core->mode == ESP_MODE_BUDGET) {
-            end_study(core, ESP_STUDY_BUDGET, 4);
+            end_study(core, ESP_STUDY_BUDGET, ESP_EXIT_BUDGET);
         } else if (core->mode == ESP_MODE_END) {
             discard_waiting(core);
-            core->leave_code = core->finite_trials > 0 ? 0 : 3;
+            core->leave_code = core->finite_trials > 0 ? ESP_EXIT_DONE : ESP_EXIT_NO_TRIAL;
             end_study(core, ESP_STUDY_COMPLETE, core->leave_code);
         }
         core->mode = ESP_MODE_DEPART;

@@ -1,6 +1,8 @@
 /* One input: taken in, deadlines looked at, and the consequences settled. */
 #include "state.h"
 
+#include <espalier/exit.h>
+
 static void
 from_process(struct esp_core *core, struct esp_peer peer, const struct esp_message *m)
 {
@@ -150,7 +152,7 @@ int esp_core_step(struct esp_core *core,
         peer_gone(core, input->peer);
         break;
     case ESP_INPUT_INTERRUPT:
-        esp_interrupt(core, ESP_MODE_INTERRUPT, 5);
+        esp_interrupt(core, ESP_MODE_INTERRUPT, ESP_EXIT_PAUSED);
         break;
     case ESP_INPUT_TERMINATE:
         esp_terminate(core);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <espalier/clock.h>
+#include <espalier/exit.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -285,7 +286,8 @@ int esp_loop_run(struct esp_session *session,
         esp_local_agent_end_all(&loop->agent);
     }
     if (rc == 0) {
-        rc = loop->abandoned ? ESP_LOOP_KILLED : loop->exit_code;
+        /* Abandoned: left by the user while the disk was full. */
+        rc = loop->abandoned ? ESP_EXIT_KILLED : loop->exit_code;
     }
     if (error) {
         *error = loop->error;

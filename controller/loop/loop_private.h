@@ -10,9 +10,6 @@
 
 struct esp_router;
 
-/* Exit code for a search that was left while its disk was full. */
-#define ESP_LOOP_KILLED 130
-
 /* The sender of the command that brings the study file's changed settings. */
 #define ESP_LOOP_OURSELVES ((struct esp_peer){ESP_ROLE_CLIENT, UINT64_MAX})
 
