@@ -1,6 +1,7 @@
-/* Words for the enumerations of events: what ledgers, --json and people read. They are a
- * format: a word once written stays. */
+/* Words for the enumerations of events and commands: what ledgers, --json and people read. They
+ * are a format: a word once written stays. */
 #include <espalier/event.h>
+#include <espalier/message.h>
 #include <string.h>
 
 static const char *const event_kinds[ESP_EVENT_KIND_COUNT] = {
@@ -119,6 +120,25 @@ static const char *const study_states[] = {
     [ESP_STUDY_BUDGET] = "budget",
 };
 
+static const char *const directive_actions[] = {
+    [ESP_DIRECT_CONTINUE] = "continue",
+    [ESP_DIRECT_SAVE] = "save",
+    [ESP_DIRECT_PAUSE] = "pause",
+    [ESP_DIRECT_STOP] = "stop",
+};
+
+static const char *const verbs[] = {
+    [ESP_VERB_STOP] = "stop",
+    [ESP_VERB_PAUSE] = "pause",
+    [ESP_VERB_CONTINUE] = "continue",
+    [ESP_VERB_EXTEND] = "extend",
+    [ESP_VERB_ADD] = "add",
+    [ESP_VERB_SET] = "set",
+    [ESP_VERB_NOTE] = "note",
+    [ESP_VERB_INTERRUPT] = "interrupt",
+    [ESP_VERB_PING] = "ping",
+};
+
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
 static const char *name_at(const char *const *table, size_t count, unsigned index)
@@ -171,6 +191,16 @@ const char *esp_study_state_name(enum esp_study_state state)
     return name_at(study_states, COUNT(study_states), state);
 }
 
+const char *esp_directive_action_name(enum esp_directive_action action)
+{
+    return name_at(directive_actions, COUNT(directive_actions), action);
+}
+
+const char *esp_verb_name(enum esp_verb verb)
+{
+    return name_at(verbs, COUNT(verbs), verb);
+}
+
 int esp_event_kind_parse(const char *name)
 {
     return index_of(event_kinds, COUNT(event_kinds), name);
@@ -199,4 +229,19 @@ int esp_rule_parse(const char *name)
 int esp_verdict_action_parse(const char *name)
 {
     return index_of(verdict_actions, COUNT(verdict_actions), name);
+}
+
+int esp_study_state_parse(const char *name)
+{
+    return index_of(study_states, COUNT(study_states), name);
+}
+
+int esp_directive_action_parse(const char *name)
+{
+    return index_of(directive_actions, COUNT(directive_actions), name);
+}
+
+int esp_verb_parse(const char *name)
+{
+    return index_of(verbs, COUNT(verbs), name);
 }

@@ -7,6 +7,7 @@
 #include "output.h"
 
 #include <errno.h>
+#include <espalier/message.h>
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -34,22 +35,6 @@ static void add_time(struct esp_buffer *out, int64_t time_ms)
         strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local);
     }
     esp_buffer_add(out, text);
-}
-
-static const char *verb_name(enum esp_verb verb)
-{
-    static const char *const names[] = {
-        [ESP_VERB_STOP] = "stop",
-        [ESP_VERB_PAUSE] = "pause",
-        [ESP_VERB_CONTINUE] = "continue",
-        [ESP_VERB_EXTEND] = "extend",
-        [ESP_VERB_ADD] = "add",
-        [ESP_VERB_SET] = "set",
-        [ESP_VERB_NOTE] = "note",
-        [ESP_VERB_INTERRUPT] = "interrupt",
-        [ESP_VERB_PING] = "ping",
-    };
-    return verb < sizeof names / sizeof names[0] ? names[verb] : "?";
 }
 
 static void add_event_words(struct shown *shown, const struct esp_event *event)
@@ -98,7 +83,7 @@ static void add_event_words(struct shown *shown, const struct esp_event *event)
     case ESP_EVENT_COMMAND:
         esp_buffer_addf(out,
                         "you asked: %s%s",
-                        verb_name((enum esp_verb)event->extra),
+                        esp_verb_name((enum esp_verb)event->extra),
                         event->code < 0 ? ", refused" : "");
         break;
     default:

@@ -19,36 +19,9 @@ WORDS(cause)
 WORDS(trigger)
 WORDS(rule)
 WORDS(verdict_action)
-
-static int find(const char *const *table, size_t count, const char *word)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(table[i], word) == 0) {
-            return (int)i;
-        }
-    }
-    return -1;
-}
-
-#define TABLE_WORDS(noun, ...)                                                                 \
-    static const char *const noun##_table[] = {__VA_ARGS__};                                   \
-    static const char *noun##_name(int value)                                                  \
-    {                                                                                          \
-        return value >= 0 && (size_t)value < sizeof noun##_table / sizeof noun##_table[0]      \
-                   ? noun##_table[value]                                                       \
-                   : NULL;                                                                     \
-    }                                                                                          \
-    static int noun##_parse(const char *word)                                                  \
-    {                                                                                          \
-        return find(noun##_table, sizeof noun##_table / sizeof noun##_table[0], word);         \
-    }                                                                                          \
-    static const struct esp_words noun##_words = {noun##_name, noun##_parse};
-
-/* In the order of enum esp_directive_action, esp_verb and esp_study_state. */
-TABLE_WORDS(direct, "continue", "save", "pause", "stop")
-TABLE_WORDS(
-    verb, "stop", "pause", "continue", "extend", "add", "set", "note", "interrupt", "ping")
-TABLE_WORDS(study_state, "running", "interrupted", "complete", "budget")
+WORDS(study_state)
+WORDS(verb)
+WORDS(directive_action)
 
 #define AT(member) offsetof(struct esp_event, member)
 
@@ -94,7 +67,7 @@ const struct esp_column esp_columns[] = {
         key, type, ESP_GROUP_DIRECTIVE, true, false, AT(directive.member), words               \
     }
     DIRECTIVE("directive", ESP_COLUMN_UINT32, number, NULL),
-    DIRECTIVE("direct", ESP_COLUMN_ENUM, action, &direct_words),
+    DIRECTIVE("direct", ESP_COLUMN_ENUM, action, &directive_action_words),
     DIRECTIVE("train_until", ESP_COLUMN_INT64, until, NULL),
     DIRECTIVE("keep", ESP_COLUMN_BOOL, keep, NULL),
 

@@ -56,7 +56,8 @@ enum esp_trigger {
     ESP_TRIGGER_COUNT
 };
 
-/* The rule behind a verdict: numbers and names, no prose (controller/view writes the sentences).
+/* The rule behind a verdict: numbers and names, no prose (controller/view writes the
+ * sentences).
  */
 enum esp_rule {
     ESP_RULE_NONE,
@@ -220,5 +221,6 @@ int esp_cause_parse(const char *name);
 int esp_trigger_parse(const char *name);
 int esp_rule_parse(const char *name);
 int esp_verdict_action_parse(const char *name);
+int esp_study_state_parse(const char *name);
 
 #endif

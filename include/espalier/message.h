@@ -103,6 +103,10 @@ enum esp_directive_action {
     ESP_DIRECT_STOP,     /* release; `keep` says whether to save first */
 };
 
+/* Stable lower-case words, "?" when out of range; -1 for an unknown word. */
+const char *esp_directive_action_name(enum esp_directive_action action);
+int esp_directive_action_parse(const char *name);
+
 /* Numbered within an attempt; the latest wins, lower numbers are ignored. */
 struct esp_directive {
     uint32_t number;
@@ -240,6 +244,10 @@ enum esp_verb {
     ESP_VERB_INTERRUPT, /* as SIGINT: save, leave, resumable */
     ESP_VERB_PING,
 };
+
+/* Stable lower-case words, "?" when out of range; -1 for an unknown word. */
+const char *esp_verb_name(enum esp_verb verb);
+int esp_verb_parse(const char *name);
 
 struct esp_command {
     uint64_t id; /* random; a repeated id gets the recorded answer */
