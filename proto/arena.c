@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* Most messages fit one block. */
+/* Most messages fit into one block. */
 #define BLOCK_BYTES 8192
 
 struct esp_arena_block {

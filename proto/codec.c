@@ -2,14 +2,15 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-static void *take(void *context, size_t size)
+static void *allocate(void *context, size_t size)
 {
     return esp_arena_take(context, size);
 }
 
-/* The arena takes everything back at once. */
-static void keep(void *context, void *piece)
+/* Does nothing: the arena frees everything at once. */
+static void free_nothing(void *context, void *piece)
 {
     (void)context;
     (void)piece;
@@ -28,8 +29,8 @@ int esp_codec_create(struct esp_codec **out)
         return -ENOMEM;
     }
     codec->arena.limit = ESP_MESSAGE_HEAP_MAX;
-    codec->allocator =
-        (ProtobufCAllocator){.alloc = take, .free = keep, .allocator_data = &codec->arena};
+    codec->allocator = (ProtobufCAllocator){
+        .alloc = allocate, .free = free_nothing, .allocator_data = &codec->arena};
     *out = codec;
     return 0;
 }
@@ -42,9 +43,72 @@ void esp_codec_destroy(struct esp_codec *codec)
     }
 }
 
-void esp_codec_reset(struct esp_codec *codec)
+static const struct esp_message_codec *const tables[] = {
+    esp_peer_messages,
+    esp_attempt_messages,
+    esp_process_messages,
+    esp_command_messages,
+};
+
+/* Finds the row of a kind of message, or by the case of the envelope when `kind` is NONE. NULL:
+ * there is none. */
+static const struct esp_message_codec *find_row(enum esp_message_kind kind,
+                                                Espalier__Envelope__BodyCase body_case)
 {
-    esp_arena_reset(&codec->arena);
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        for (const struct esp_message_codec *row = tables[i]; row->type; row++) {
+            if (kind != ESP_MESSAGE_NONE ? row->kind == kind : row->body_case == body_case) {
+                return row;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Fills *out from an envelope that lives in the arena. */
+static int decode_envelope(struct esp_arena *arena,
+                           const Espalier__Envelope *envelope,
+                           struct esp_message *out,
+                           struct esp_error *error)
+{
+    struct esp_decoder d = {.arena = arena, .error = error};
+    const struct esp_message_codec *row = find_row(ESP_MESSAGE_NONE, envelope->body_case);
+    memset(out, 0, sizeof *out);
+    if (!row) {
+        esp_decode_fail(&d, "the kind", "is unknown");
+        return d.rc;
+    }
+    out->kind = row->kind;
+    if (row->decode) {
+        row->decode(&d, envelope->hello, out); /* every member of the union is one pointer */
+    }
+    return d.rc;
+}
+
+/* Fills *envelope, which borrows from the message and the arena. */
+static int encode_envelope(struct esp_arena *arena,
+                           const struct esp_message *message,
+                           Espalier__Envelope *envelope,
+                           struct esp_error *error)
+{
+    struct esp_encoder e = {.arena = arena, .error = error};
+    const struct esp_message_codec *row =
+        message->kind != ESP_MESSAGE_NONE ? find_row(message->kind, 0) : NULL;
+    if (!row) {
+        esp_encode_fail(&e, "the kind", "is unknown");
+        return e.rc;
+    }
+    ProtobufCMessage *body = esp_arena_take(arena, row->type->sizeof_message);
+    if (!body) {
+        return esp_error_set(error, -ENOMEM, "out of memory for a message.");
+    }
+    protobuf_c_message_init(row->type, body);
+    envelope->body_case = row->body_case;
+    envelope->hello = (Espalier__Hello *)body; /* every member of the union is one pointer */
+    if (row->encode) {
+        row->encode(&e, message, body);
+    }
+    return e.rc;
 }
 
 int esp_codec_decode(struct esp_codec *codec,
@@ -58,7 +122,7 @@ int esp_codec_decode(struct esp_codec *codec,
     if (length > ESP_MESSAGE_MAX) {
         return esp_error_set(error,
                              -EMSGSIZE,
-                             "a message of %zu bytes; at most %d are taken.",
+                             "a message of %zu bytes; the limit is %d.",
                              length,
                              ESP_MESSAGE_MAX);
     }
@@ -71,11 +135,11 @@ int esp_codec_decode(struct esp_codec *codec,
                              ESP_MESSAGE_HEAP_MAX);
     }
     if (!envelope) {
-        return esp_error_set(error, -EBADMSG, "%zu bytes that are no message.", length);
+        return esp_error_set(error, -EBADMSG, "%zu bytes that are not a message.", length);
     }
     int rc = esp_wire_check_texts(&espalier__envelope__descriptor, data, length, error);
     if (rc == 0) {
-        rc = esp_decode_envelope(&codec->arena, envelope, &message, error);
+        rc = decode_envelope(&codec->arena, envelope, &message, error);
     }
     if (rc == 0) {
         *out = message;
@@ -103,17 +167,14 @@ int esp_codec_encode(const struct esp_message *message,
 {
     struct esp_arena arena = {.limit = ESP_MESSAGE_HEAP_MAX};
     Espalier__Envelope envelope = ESPALIER__ENVELOPE__INIT;
-    int rc = esp_encode_envelope(&arena, message, &envelope, error);
+    int rc = encode_envelope(&arena, message, &envelope, error);
     if (rc < 0) {
         goto out;
     }
     size_t size = espalier__envelope__get_packed_size(&envelope);
     if (size > ESP_MESSAGE_MAX) {
-        rc = esp_error_set(error,
-                           -EINVAL,
-                           "a message of %zu bytes; at most %d can be sent.",
-                           size,
-                           ESP_MESSAGE_MAX);
+        rc = esp_error_set(
+            error, -EINVAL, "a message of %zu bytes; the limit is %d.", size, ESP_MESSAGE_MAX);
         goto out;
     }
     rc = reserve(out, size);

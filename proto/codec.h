@@ -1,7 +1,9 @@
-/* Messages to bytes and back (DESIGN 4). The only code that sees the generated protobuf.
+/* Encodes messages as protobuf and decodes them; the only code that includes the generated
+ * protobuf header.
  *
- * What comes from a peer is checked here: counts, lengths, UTF-8, enumerations, numbers that
- * must be finite. What the core must know to judge (does this trial exist?) is not. */
+ * What a peer sends is checked here for its form: counts, lengths, UTF-8, enumerations, numbers
+ * that must be finite. Whether it makes sense (does this trial exist?) is for the core to
+ * check. */
 #ifndef PROTO_CODEC_H
 #define PROTO_CODEC_H
 
@@ -9,7 +11,7 @@
 #include <espalier/message.h>
 #include <stddef.h>
 
-/* A growing buffer, reused; zeroed is empty. */
+/* A growing buffer that can be reused; a zeroed one is empty. */
 struct esp_bytes {
     uint8_t *data;
     size_t length, capacity;
@@ -17,23 +19,22 @@ struct esp_bytes {
 
 void esp_bytes_release(struct esp_bytes *bytes);
 
-/* Replaces what `out` holds by the encoded message. -EINVAL: an empty message or one that
- * breaks a limit (the error names it); -ENOMEM. */
+/* Replaces the content of `out` by the encoded message. -EINVAL: the message has no kind or
+ * breaks a limit, which the error names; -ENOMEM. */
 int esp_codec_encode(const struct esp_message *message,
                      struct esp_bytes *out,
                      struct esp_error *error);
 
-/* A decoder with its arena: what a decoded message points to lives until the next decode or
- * reset. */
+/* A decoder with its memory: what a decoded message points to is valid until the next decode.
+ */
 struct esp_codec;
 
 int esp_codec_create(struct esp_codec **out);
 void esp_codec_destroy(struct esp_codec *codec); /* NULL is fine */
-void esp_codec_reset(struct esp_codec *codec);
 
-/* -EBADMSG: not a message of ours, or one that breaks a limit; the error says which. -EMSGSIZE:
- * larger than ESP_MESSAGE_MAX, or needs more than ESP_MESSAGE_HEAP_MAX to decode. `out` is set
- * on success. */
+/* Decodes one message; `out` is set on success only. -EBADMSG: the bytes are not a message, or
+ * it breaks a limit, which the error names; -EMSGSIZE: it is larger than ESP_MESSAGE_MAX, or
+ * needs more than ESP_MESSAGE_HEAP_MAX to be decoded. */
 int esp_codec_decode(struct esp_codec *codec,
                      const void *data,
                      size_t length,

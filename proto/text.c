@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* Bytes of the character at `s`, 0 when it is none: RFC 3629, no surrogates, nothing overlong,
- * no NUL. */
+/* Number of bytes of the character at `s`, or 0 when it is not valid UTF-8 (RFC 3629: no
+ * surrogates, no overlong forms) or is a NUL. */
 static size_t character(const unsigned char *s, size_t length)
 {
     unsigned char c = s[0];
@@ -58,7 +58,7 @@ char *esp_wire_text_clean(
     size_t keep = length < limit ? length : limit - 1;
     const char *from = tail ? text + (length - keep) : text;
     if (keep < length && tail) {
-        while (keep > 0 && ((unsigned char)*from & 0xc0) == 0x80) { /* not inside a character */
+        while (keep > 0 && ((unsigned char)*from & 0xc0) == 0x80) { /* start at a character */
             from++;
             keep--;
         }

@@ -1,10 +1,10 @@
-/* Looks at the strings of a message as they came: protobuf-c hands them over as C strings, in
- * which a NUL would cut silently. */
+/* Checks the strings of an encoded message: protobuf-c returns them as C strings, which end at
+ * a NUL without notice. */
 #include "codec_private.h"
 
 #include <errno.h>
 
-/* Envelope → Assign → Setting → Value is the deepest the format goes. */
+/* The deepest nesting of the format is Envelope → Assign → Setting → Value. */
 #define DEPTH_MAX 8
 
 enum wire_type { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
@@ -79,7 +79,7 @@ static int check(const ProtobufCMessageDescriptor *type,
             esp_text_valid((const char *)p.at, length) != length) {
             return esp_error_set(error,
                                  -EBADMSG,
-                                 "%s.%s is not UTF-8 text, or has a NUL in it.",
+                                 "%s.%s is not UTF-8 text or contains a NUL.",
                                  type->short_name,
                                  field->name);
         }

@@ -4,7 +4,7 @@
 
 #include <espalier/message.h>
 
-/* Deterministic in `seed`. What it points to lives until the next call. */
+/* Depends on `kind` and `seed` only. Its pointers are valid until the next call. */
 struct esp_message messages_make(enum esp_message_kind kind, uint64_t seed);
 
 /* Fails the test at the first difference. NULL and "" are the same where message.h has no NULL.

@@ -53,7 +53,7 @@ static int decode(struct fixture *f, const void *data, size_t length)
     return rc;
 }
 
-static void every_kind_survives_the_wire(void **state)
+static void every_kind_of_message_is_decoded_as_it_was_encoded(void **state)
 {
     struct fixture *f = *state;
     for (int kind = ESP_MESSAGE_HELLO; kind < ESP_MESSAGE_KIND_COUNT; kind++) {
@@ -69,8 +69,8 @@ static void every_kind_survives_the_wire(void **state)
     }
 }
 
-/* limits.h claims that the largest legal messages fit. */
-static void the_largest_messages_fit(void **state)
+/* limits.h states that the largest valid messages fit into ESP_MESSAGE_MAX. */
+static void the_largest_valid_messages_fit(void **state)
 {
     struct fixture *f = *state;
     static char text[ESP_TEXT_MAX], name[ESP_NAME_MAX], path[ESP_PATH_MAX],
@@ -120,7 +120,7 @@ static void the_largest_messages_fit(void **state)
     }
 }
 
-static void a_trainer_sends_only_what_differs(void **state)
+static void a_trainer_is_sent_without_its_defaults(void **state)
 {
     struct fixture *f = *state;
     struct esp_trainer trainer;
@@ -136,7 +136,7 @@ static void a_trainer_sends_only_what_differs(void **state)
     assert_memory_equal(f->out.assign.trainer, &trainer, sizeof trainer);
 }
 
-static void what_breaks_a_limit_is_not_sent(void **state)
+static void a_message_that_breaks_a_limit_is_not_encoded(void **state)
 {
     struct fixture *f = *state;
     static char name[ESP_NAME_MAX + 1];
@@ -146,7 +146,7 @@ static void what_breaks_a_limit_is_not_sent(void **state)
     memset(name, 'n', ESP_NAME_MAX);
     const struct {
         struct esp_message message;
-        const char *words;
+        const char *expected;
     } bad[] = {
         {{.kind = ESP_MESSAGE_NONE}, "kind"},
         {{.kind = ESP_MESSAGE_KIND_COUNT}, "kind"},
@@ -173,28 +173,28 @@ static void what_breaks_a_limit_is_not_sent(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         f->error.text[0] = '\0';
         assert_int_equal(esp_codec_encode(&bad[i].message, &f->bytes, &f->error), -EINVAL);
-        if (!strstr(f->error.text, bad[i].words)) {
-            fail_msg("'%s' lacks '%s'", f->error.text, bad[i].words);
+        if (!strstr(f->error.text, bad[i].expected)) {
+            fail_msg("'%s' lacks '%s'", f->error.text, bad[i].expected);
         }
     }
 }
 
-/* Words must get through whatever is in them. */
-static void words_are_cut_and_cleaned(void **state)
+/* A text for people is sent whatever bytes it contains. */
+static void texts_for_people_are_cut_and_cleaned(void **state)
 {
     struct fixture *f = *state;
-    static char words[3 * ESP_MESSAGE_TEXT_MAX];
-    struct esp_message m = {.kind = ESP_MESSAGE_FAILED, .failed = {.text = words}};
-    memset(words, 'w', sizeof words - 1);
-    memcpy(words, "a\xff z", 4);
-    memcpy(words + ESP_MESSAGE_TEXT_MAX - 3, "\xe2\x82\xac", 3); /* across the cut */
+    static char text[3 * ESP_MESSAGE_TEXT_MAX];
+    struct esp_message m = {.kind = ESP_MESSAGE_FAILED, .failed = {.text = text}};
+    memset(text, 'w', sizeof text - 1);
+    memcpy(text, "a\xff z", 4);
+    memcpy(text + ESP_MESSAGE_TEXT_MAX - 3, "\xe2\x82\xac", 3); /* across the cut */
     encode(f, &m);
     assert_int_equal(decode(f, f->bytes.data, f->bytes.length), 0);
     assert_memory_equal(f->out.failed.text, "a? z", 4);
     assert_int_equal(strlen(f->out.failed.text), ESP_MESSAGE_TEXT_MAX - 3);
 }
 
-static void of_a_long_log_the_end_is_kept(void **state)
+static void the_end_of_a_long_log_is_kept(void **state)
 {
     struct fixture *f = *state;
     static char tail[2 * ESP_LOG_TAIL_MAX];
@@ -207,7 +207,7 @@ static void of_a_long_log_the_end_is_kept(void **state)
     assert_string_equal(f->out.exited.tail + ESP_LOG_TAIL_MAX - 6, "? end");
 }
 
-/* A field of length-delimited bytes. */
+/* Writes a field of length-delimited bytes; returns its size. */
 static size_t put(uint8_t *out, unsigned field, const void *data, size_t length)
 {
     size_t at = 0;
@@ -222,21 +222,21 @@ static size_t put(uint8_t *out, unsigned field, const void *data, size_t length)
     return at + length;
 }
 
-static void refuse(struct fixture *f, const void *data, size_t length, const char *words)
+static void refuse(struct fixture *f, const void *data, size_t length, const char *expected)
 {
     assert_int_equal(decode(f, data, length), -EBADMSG);
-    if (!strstr(f->error.text, words)) {
-        fail_msg("'%s' lacks '%s'", f->error.text, words);
+    if (!strstr(f->error.text, expected)) {
+        fail_msg("'%s' lacks '%s'", f->error.text, expected);
     }
 }
 
-static void what_came_wrong_is_refused(void **state)
+static void invalid_messages_are_refused(void **state)
 {
     struct fixture *f = *state;
     uint8_t inner[4096], outer[5000];
     size_t n;
     refuse(f, "", 0, "kind");
-    refuse(f, "\xff\xff", 2, "no message");
+    refuse(f, "\xff\xff", 2, "not a message");
     n = put(inner, 2, "cpu\0!", 5); /* Spawn.device with a NUL in it */
     n = put(outer, 14, inner, n);
     refuse(f, outer, n, "NUL");
@@ -293,8 +293,8 @@ static void unknown_fields_are_ignored(void **state)
     messages_assert_same(&m, &f->out);
 }
 
-/* protobuf-c turns a few bytes on the wire into many of memory. */
-static void memory_is_capped(void **state)
+/* protobuf-c may need much more memory than the message has bytes. */
+static void memory_for_decoding_is_limited(void **state)
 {
     struct fixture *f = *state;
     size_t n = 250 * 1024, at;
@@ -306,14 +306,14 @@ static void memory_is_capped(void **state)
     assert_int_equal(decode(f, outer, at), -EMSGSIZE);
     assert_int_equal(decode(f, outer, ESP_MESSAGE_MAX + 1), -EMSGSIZE);
     struct esp_message m = messages_make(ESP_MESSAGE_REPORT, 3);
-    encode(f, &m); /* the codec is as good as before */
+    encode(f, &m); /* the codec can still be used */
     assert_int_equal(decode(f, f->bytes.data, f->bytes.length), 0);
     messages_assert_same(&m, &f->out);
     free(inner);
     free(outer);
 }
 
-static void every_cut_and_every_flipped_bit_is_survived(void **state)
+static void truncated_messages_and_flipped_bits_are_handled(void **state)
 {
     struct fixture *f = *state;
     for (int kind = ESP_MESSAGE_HELLO; kind < ESP_MESSAGE_KIND_COUNT; kind++) {
@@ -321,7 +321,7 @@ static void every_cut_and_every_flipped_bit_is_survived(void **state)
         encode(f, &m);
         size_t length = f->bytes.length < 600 ? f->bytes.length : 600;
         for (size_t i = 0; i < length; i++) {
-            uint8_t *cut = malloc(i + 1); /* its end is the memory's end, for sanitizers */
+            uint8_t *cut = malloc(i + 1); /* ends with the memory, for sanitizers */
             memcpy(cut, f->bytes.data, i);
             decode(f, cut, i);
             free(cut);
@@ -339,17 +339,17 @@ static void every_cut_and_every_flipped_bit_is_survived(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(every_kind_survives_the_wire),
-        TEST(the_largest_messages_fit),
-        TEST(a_trainer_sends_only_what_differs),
-        TEST(what_breaks_a_limit_is_not_sent),
-        TEST(words_are_cut_and_cleaned),
-        TEST(of_a_long_log_the_end_is_kept),
-        TEST(what_came_wrong_is_refused),
+        TEST(every_kind_of_message_is_decoded_as_it_was_encoded),
+        TEST(the_largest_valid_messages_fit),
+        TEST(a_trainer_is_sent_without_its_defaults),
+        TEST(a_message_that_breaks_a_limit_is_not_encoded),
+        TEST(texts_for_people_are_cut_and_cleaned),
+        TEST(the_end_of_a_long_log_is_kept),
+        TEST(invalid_messages_are_refused),
         TEST(unknown_settings_of_the_trainer_are_refused),
         TEST(unknown_fields_are_ignored),
-        TEST(memory_is_capped),
-        TEST(every_cut_and_every_flipped_bit_is_survived),
+        TEST(memory_for_decoding_is_limited),
+        TEST(truncated_messages_and_flipped_bits_are_handled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -237,9 +237,9 @@ static void malformed_messages_are_reported_and_others_are_served(void **state)
     struct raw r = raw_open(w, 1000, NULL);
     char *large = calloc(1, 300 * 1024);
     zmq_send(r.socket, "\xff\xff\xff\xff", 4, 0);
-    expect_malformed(w, "4 bytes that are no message");
+    expect_malformed(w, "4 bytes that are not a message");
     zmq_send(r.socket, "\x0a\x7f", 2, 0); /* a field that is longer than the message */
-    expect_malformed(w, "2 bytes that are no message");
+    expect_malformed(w, "2 bytes that are not a message");
     zmq_send(r.socket, large, 300 * 1024, 0);
     expect_malformed(w, "a message of 307200 bytes");
     for (int i = 0; i < 7; i++) {
