@@ -196,7 +196,7 @@ static int read_described(const struct esp_policy *policy,
 {
     int rc = esp_study_read_stopping(study, policy->scheduler, "--scheduler", error);
     struct esp_stopping *stopping = &study->stopping;
-    if (rc == 0 && stopping->repeats_by_name && stopping->repeats > 0) {
+    if (rc == 0 && stopping->repeats_given && stopping->repeats > 0) {
         rc = esp_error_set(
             error, -EINVAL, "--scheduler: repeats: a recording has one seed of each setting");
     }

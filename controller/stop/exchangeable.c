@@ -52,7 +52,7 @@ keys_match(const struct esp_study *study, const struct esp_study *other, enum es
 static double without_reserve(const struct esp_stopping *stopping, double planned)
 {
     return planned - esp_repeat_reserve((uint32_t)stopping->repeats,
-                                        stopping->repeats_by_name,
+                                        stopping->repeats_given,
                                         (int64_t)fmin(planned, ESP_TRIALS_MAX));
 }
 
@@ -87,7 +87,7 @@ const char *esp_study_difference(const struct esp_study *study,
         !keys_match(study, other, ESP_MATCH_EQUAL)) {
         return "its early_terminate is another (type, form or eta)";
     }
-    if (a->repeats != b->repeats || a->repeats_by_name != b->repeats_by_name) {
+    if (a->repeats != b->repeats || a->repeats_given != b->repeats_given) {
         return "it keeps another part of its trials for repeats";
     }
     if (!keys_match(study, other, ESP_MATCH_SHARE)) {

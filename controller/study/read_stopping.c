@@ -238,7 +238,7 @@ static void read_repeats(struct reader *r, const struct esp_yaml_node *node)
     }
     read_number(r, value, &key->key, &repeats);
     esp_stopping_set(out, key, repeats);
-    out->repeats_by_name = true;
+    out->repeats_given = true;
     if (out->repeats > 0 && !r->study->abilities.deterministic) {
         esp_yaml_fault(r->yaml,
                        value,

@@ -11,7 +11,7 @@
 
 void esp_study_as_begun(struct esp_study *study, int format)
 {
-    if (format < FORMAT_OF_REPEATS && !study->stopping.repeats_by_name) {
+    if (format < FORMAT_OF_REPEATS && !study->stopping.repeats_given) {
         study->stopping.repeats = 0;
     }
 }

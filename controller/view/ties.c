@@ -265,7 +265,7 @@ static bool comes_first(const struct esp_tie *tie,
         left = fmax(left, LONGER * tie->seconds / mean_rate(totals));
     }
     uint32_t kept = esp_repeat_reserve(
-        (uint32_t)stopping->repeats, stopping->repeats_by_name, (int64_t)trainings);
+        (uint32_t)stopping->repeats, stopping->repeats_given, (int64_t)trainings);
     return ledger->state == ESP_STUDY_BUDGET && kept > 0 && left < horizon * (kept + 1);
 }
 

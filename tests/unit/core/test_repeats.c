@@ -13,7 +13,7 @@ static void set_up(int64_t run_cap, uint32_t slots)
     study.workers = slots;
     study.trainer.seed = 11;
     study.stopping.repeats = 1;
-    study.stopping.repeats_by_name = true;
+    study.stopping.repeats_given = true;
     driver_begin(&d, &study);
     driver_open(&d, slots);
 }
@@ -71,7 +71,7 @@ static void a_verdict_is_recorded_as_a_maximised_metric_reads(void **state)
     study.workers = 1;
     study.maximize = true;
     study.stopping.repeats = 1;
-    study.stopping.repeats_by_name = true;
+    study.stopping.repeats_given = true;
     driver_begin(&d, &study);
     driver_open(&d, 1);
     train(0, 1.6);
@@ -125,7 +125,7 @@ static void a_budget_without_room_for_a_repeat_ends_as_planned(void **state)
                                          .choice_count = 3};
     study.workers = 1;
     study.stopping.repeats = 1;
-    study.stopping.repeats_by_name = true;
+    study.stopping.repeats_given = true;
     study.budget.tokens = 3 * 4000 + 3000;
     driver_begin(&d, &study);
     driver_open(&d, 1);
@@ -215,7 +215,7 @@ static void train_mixed(int64_t first, int64_t second, double seconds)
                                          .choice_count = 3};
     study.workers = 1;
     study.stopping.repeats = 1;
-    study.stopping.repeats_by_name = true;
+    study.stopping.repeats_given = true;
     study.budget.seconds = seconds;
     driver_begin(&d, &study);
     driver_open(&d, 1);

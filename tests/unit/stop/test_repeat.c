@@ -224,7 +224,7 @@ static struct esp_scheduler *open_scheduler(enum esp_scheduler_type type)
     struct esp_scheduler *scheduler;
     study->run_cap = 8;
     study->stopping.repeats = 1;
-    study->stopping.repeats_by_name = true;
+    study->stopping.repeats_given = true;
     assert_int_equal(esp_scheduler_create(study, &scheduler, NULL), 0);
     return scheduler;
 }
@@ -436,7 +436,7 @@ static struct esp_scheduler *third_setting_waits(enum esp_verdict_action want)
     study->stopping.eta = 2;
     study->stopping.min = HORIZON / 2;
     study->stopping.repeats = 1;
-    study->stopping.repeats_by_name = true;
+    study->stopping.repeats_given = true;
     study->stopping.risk = 0.5;
     for (study->seed = 0; study->seed < 1000; study->seed++) {
         struct esp_scheduler *s;

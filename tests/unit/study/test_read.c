@@ -107,7 +107,7 @@ static int repeats_of(const char *text)
 {
     struct esp_study *s = read_good(text);
     int repeats = s->stopping.repeats;
-    assert_int_equal(s->stopping.repeats_by_name, strstr(text, "repeats") != NULL);
+    assert_int_equal(s->stopping.repeats_given, strstr(text, "repeats") != NULL);
     esp_study_destroy(s);
     return repeats;
 }
