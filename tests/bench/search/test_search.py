@@ -10,9 +10,10 @@ import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "integration")]
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "integration"), str(HERE.parents[1] / "peers")]
 
 import bootstrap  # noqa: E402
+import environment  # noqa: E402
 import harness  # noqa: E402
 import returned  # noqa: E402
 import rows  # noqa: E402
@@ -246,9 +247,9 @@ def test_a_run_writes_page_json_and_figures(t):
 
 def follow(path, table_, arguments):
     """What the driver's trace must be, told only which trial was trained how far."""
-    python = os.environ.get("ESPALIER_OPTUNA")
+    python = environment.interpreter("peers")
     if not python:
-        raise harness.Skip("ESPALIER_OPTUNA names no Python that can import optuna")
+        raise harness.Skip("no optuna: tests/peers/environment.py peers installs it")
     command = [python, str(HERE / "optuna_replay.py"), path, *arguments, "--budget", "6"]
     done = subprocess.run(command + ["--seeds", "1,2"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

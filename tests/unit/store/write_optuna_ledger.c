@@ -1,6 +1,6 @@
 /* Writes a ledger with every state, distribution and kind of value that Optuna can express:
  *   write_optuna_ledger DIR minimize|maximize
- * tests/integration/optuna_reads_ledger.py holds the expected contents. */
+ * tests/peers/optuna_reads_ledger.py holds the expected contents. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>

@@ -2,11 +2,9 @@
 
     optuna_reads_ledger.py WRITE_OPTUNA_LEDGER
 
-Skipped (exit 77) where optuna is not installed; ESPALIER_OPTUNA_PYTHON names an interpreter that
-has it.
+Skipped (exit 77) where optuna is not installed and there is no environment that has it.
 """
 import math
-import os
 import pathlib
 import shutil
 import subprocess
@@ -14,18 +12,13 @@ import sys
 import tempfile
 import warnings
 
-try:
-    import optuna
-except ImportError:
-    other = os.environ.get("ESPALIER_OPTUNA_PYTHON")
-    if other and os.path.realpath(other) != os.path.realpath(sys.executable):
-        os.environ["ESPALIER_OPTUNA_PYTHON"] = ""
-        os.execv(other, [other] + sys.argv)
-    print("skipped: optuna is not installed")
-    sys.exit(77)
+import environment
 
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import TrialState
+environment.run_under("peers", "optuna")
+import optuna  # noqa: E402
+from optuna.distributions import (  # noqa: E402
+    CategoricalDistribution, FloatDistribution, IntDistribution)
+from optuna.trial import TrialState  # noqa: E402
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.simplefilter("ignore")

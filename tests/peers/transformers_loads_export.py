@@ -2,11 +2,10 @@
 
     transformers_loads_export.py ESPALIER_TRIAL
 
-Logits of exported models equal those of espalier within 1e-4, for both activations; the first
+Logits of exported models equal those of espalier within 1e-4, for both activations. The first
 validation loss of a training that starts from weights saved by transformers equals the loss that
 transformers has on the same windows, for float32, float16 and bfloat16. Skipped (exit 77) where
-torch, transformers or safetensors are not installed; ESPALIER_TORCH_PYTHON names an interpreter
-that has them.
+torch, transformers or safetensors are not installed and there is no environment that has them.
 """
 import json
 import os
@@ -16,21 +15,19 @@ import subprocess
 import sys
 import tempfile
 
-try:
-    import torch
-    import transformers
-    from safetensors.torch import save_file
-except ImportError:
-    other = os.environ.get("ESPALIER_TORCH_PYTHON")
-    if other:  # it may be a link to this one: a virtual environment's is
-        os.environ["ESPALIER_TORCH_PYTHON"] = ""
-        os.execv(other, [other] + sys.argv)
-    print("skipped: torch, transformers or safetensors are not installed")
-    sys.exit(77)
+import environment
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # everything is on this disk: no model is looked up elsewhere
+environment.run_under("torch", "torch", "transformers", "safetensors")
+import torch  # noqa: E402
+import transformers  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
 
 transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
 torch.set_num_threads(1)
 
+ESPALIER_TRIAL = os.path.abspath(sys.argv[1])
 CONTEXT = 32
 CONFIG = """
 trainer:
@@ -44,7 +41,7 @@ parameters: {learning_rate: {value: 3e-3}, batch_size: {value: 8}}
 
 
 def run(folder, *arguments):
-    done = subprocess.run([sys.argv[1], *map(str, arguments)], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run([ESPALIER_TRIAL, *map(str, arguments)], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, "%s\n%s" % (arguments, done.stderr)
     return done.stdout
 
@@ -76,7 +73,7 @@ def check_export(folder, activation):
 
 
 def validation_loss(model, data):
-    """The stated windows (DESIGN: study file): up to 256 of the last tenth."""
+    """Mean loss over espalier's validation windows: up to 256, evenly spaced in the last tenth."""
     train = len(data) * 9 // 10
     last = data[train:]
     windows = min(256, len(last) - CONTEXT)
