@@ -51,7 +51,8 @@ head_of(const struct esp_batch &batch, const struct attention &op, int member) {
     return h;
 }
 
-DEVICE int tile_of(const struct attention &op)
+DEVICE int
+tile_of(const struct attention &op)
 {
     return (int)blockIdx.x % op.tiles;
 }
@@ -73,8 +74,7 @@ static inline dim3 grid_of(const struct attention &tiled, const struct esp_batch
 }
 
 /* Zeroes `rows` rows of `depth` elements from `first` on. All threads of the block. */
-template <typename A>
-DEVICE void zero_rows(A *first, int64_t step, int rows, int depth)
+template <typename A> DEVICE void zero_rows(A *first, int64_t step, int rows, int depth)
 {
     for (int i = (int)threadIdx.x; i < rows * depth; i += (int)blockDim.x) {
         first[i / depth * step + i % depth] = narrow<A>(0.0f);
