@@ -43,13 +43,13 @@ static void add_event_words(struct shown *shown, const struct esp_event *event)
     switch (event->kind) {
     case ESP_EVENT_CREATED:
         esp_buffer_add(out, "created, to train until ");
-        esp_buffer_count(out, (double)event->number);
+        esp_buffer_count(out, (double)event->created.horizon);
         esp_buffer_add(out, " tokens");
-        if (event->verdict.action == ESP_VERDICT_REPEAT) {
+        if (event->created.repeats >= 0) {
             esp_buffer_addf(out,
                             ", as #%lld with seed %lld",
-                            (long long)event->verdict.trial,
-                            (long long)event->extra);
+                            (long long)event->created.repeats,
+                            (long long)event->created.seed);
         }
         break;
     case ESP_EVENT_VERDICT:
@@ -59,19 +59,19 @@ static void add_event_words(struct shown *shown, const struct esp_event *event)
     case ESP_EVENT_MOVED:
         esp_buffer_addf(out,
                         "%s → %s (%s)",
-                        esp_trial_state_name(event->from),
-                        esp_trial_state_name(event->to),
-                        esp_trigger_name(event->trigger));
-        if (event->trigger == ESP_TRIGGER_GRANT) {
+                        esp_trial_state_name(event->moved.from),
+                        esp_trial_state_name(event->moved.to),
+                        esp_trigger_name(event->moved.trigger));
+        if (event->moved.trigger == ESP_TRIGGER_GRANT) {
             esp_buffer_addf(out,
                             ", attempt %u on process %llu",
                             event->attempt,
-                            (unsigned long long)event->process);
+                            (unsigned long long)event->moved.process);
         }
         break;
     case ESP_EVENT_STARTED_AT:
         esp_buffer_add(out, "started at ");
-        esp_buffer_count(out, (double)event->number);
+        esp_buffer_count(out, (double)event->started.tokens);
         esp_buffer_add(out, " tokens");
         break;
     case ESP_EVENT_SAVED:
@@ -83,15 +83,16 @@ static void add_event_words(struct shown *shown, const struct esp_event *event)
     case ESP_EVENT_COMMAND:
         esp_buffer_addf(out,
                         "you asked: %s%s",
-                        esp_verb_name((enum esp_verb)event->extra),
-                        event->code < 0 ? ", refused" : "");
+                        esp_verb_name(event->command.verb),
+                        event->command.code < 0 ? ", refused" : "");
         break;
     default:
         esp_buffer_add(out, esp_event_kind_name(event->kind));
         break;
     }
-    if (event->text && event->text[0]) {
-        esp_buffer_addf(out, ": %s", event->text);
+    const char *text = esp_event_text(event);
+    if (text && text[0]) {
+        esp_buffer_addf(out, ": %s", text);
     }
 }
 
@@ -99,9 +100,9 @@ static int add_history(void *context, const struct esp_event *event)
 {
     struct shown *shown = context;
     struct esp_buffer *out = shown->out;
-    if (event->kind == ESP_EVENT_MOVED && event->trigger == ESP_TRIGGER_GRANT &&
+    if (event->kind == ESP_EVENT_MOVED && event->moved.trigger == ESP_TRIGGER_GRANT &&
         shown->process_count < PROCESSES_MAX) {
-        shown->processes[shown->process_count++] = event->process;
+        shown->processes[shown->process_count++] = event->moved.process;
     }
     if (event->kind == ESP_EVENT_DIRECTED || event->kind == ESP_EVENT_DROPPED) {
         return 0; /* what follows from the lines around it */
@@ -125,17 +126,17 @@ static int add_history(void *context, const struct esp_event *event)
         esp_buffer_addf(out,
                         ",\"from\":\"%s\",\"to\":\"%s\",\"trigger\":\"%s\",\"cause\":\"%s\","
                         "\"process\":%llu",
-                        esp_trial_state_name(event->from),
-                        esp_trial_state_name(event->to),
-                        esp_trigger_name(event->trigger),
-                        esp_cause_name(event->cause),
-                        (unsigned long long)event->process);
+                        esp_trial_state_name(event->moved.from),
+                        esp_trial_state_name(event->moved.to),
+                        esp_trigger_name(event->moved.trigger),
+                        esp_cause_name(event->moved.cause),
+                        (unsigned long long)event->moved.process);
     } else if (event->kind == ESP_EVENT_VERDICT) {
         esp_buffer_add(out, ",\"verdict\":");
         esp_reason_json(&event->verdict, out);
     }
     esp_buffer_add(out, ",\"text\":");
-    esp_buffer_json_string(out, event->text);
+    esp_buffer_json_string(out, esp_event_text(event));
     esp_buffer_add(out, "}");
     return 0;
 }

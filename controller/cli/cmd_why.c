@@ -14,7 +14,8 @@ struct told {
 
 static bool begins_anew(const struct esp_event *event)
 {
-    return event->trigger == ESP_TRIGGER_CONTINUE && event->from == ESP_TRIAL_PRUNED;
+    return event->moved.trigger == ESP_TRIGGER_CONTINUE &&
+           event->moved.from == ESP_TRIAL_PRUNED;
 }
 
 static int tell(void *context, const struct esp_event *event)
@@ -23,10 +24,12 @@ static int tell(void *context, const struct esp_event *event)
     struct esp_buffer *out = told->out;
     bool moved =
         event->kind == ESP_EVENT_MOVED &&
-        (event->trigger == ESP_TRIGGER_DIVERGED || event->trigger == ESP_TRIGGER_LOST ||
-         event->trigger == ESP_TRIGGER_ERROR || event->trigger == ESP_TRIGGER_STOP ||
-         event->trigger == ESP_TRIGGER_HOLD || event->trigger == ESP_TRIGGER_RESUME ||
-         event->trigger == ESP_TRIGGER_HORIZON || begins_anew(event));
+        (event->moved.trigger == ESP_TRIGGER_DIVERGED ||
+         event->moved.trigger == ESP_TRIGGER_LOST ||
+         event->moved.trigger == ESP_TRIGGER_ERROR ||
+         event->moved.trigger == ESP_TRIGGER_STOP || event->moved.trigger == ESP_TRIGGER_HOLD ||
+         event->moved.trigger == ESP_TRIGGER_RESUME ||
+         event->moved.trigger == ESP_TRIGGER_HORIZON || begins_anew(event));
     if (event->kind == ESP_EVENT_VERDICT) {
         if (told->json) {
             esp_buffer_addf(out,
@@ -43,7 +46,7 @@ static int tell(void *context, const struct esp_event *event)
         }
         told->count++;
         told->diverged = event->verdict.reason.rule == ESP_RULE_DIVERGED;
-    } else if (moved && event->trigger == ESP_TRIGGER_DIVERGED && told->diverged) {
+    } else if (moved && event->moved.trigger == ESP_TRIGGER_DIVERGED && told->diverged) {
         told->diverged = false; /* the verdict has just said it */
     } else if (moved && !told->json) {
         static const char *const words[ESP_TRIGGER_COUNT] = {
@@ -57,9 +60,9 @@ static int tell(void *context, const struct esp_event *event)
             [ESP_TRIGGER_HORIZON] = "complete: it reached its horizon.",
             [ESP_TRIGGER_CONTINUE] = "begun anew: it was chosen again after it was given up.",
         };
-        esp_buffer_addf(out, "%s", words[event->trigger]);
-        if (event->text && event->text[0]) {
-            esp_buffer_addf(out, " (%s)", event->text);
+        esp_buffer_addf(out, "%s", words[event->moved.trigger]);
+        if (event->moved.words && event->moved.words[0]) {
+            esp_buffer_addf(out, " (%s)", event->moved.words);
         }
         esp_buffer_add(out, "\n");
         told->count++;

@@ -97,7 +97,7 @@ void esp_progress_line(const struct esp_progress *progress,
 static void tell_exit(struct esp_progress *progress, const struct esp_event *event)
 {
     char words[ESP_MESSAGE_TEXT_MAX];
-    const char *tail = event->text ? event->text : "", *last = tail;
+    const char *tail = event->exited.tail ? event->exited.tail : "", *last = tail;
     for (const char *p = tail; *p; p++) {
         last = *p == '\n' && p[1] ? p + 1 : last;
     }
@@ -105,13 +105,13 @@ static void tell_exit(struct esp_progress *progress, const struct esp_event *eve
              sizeof words,
              "a trial process ended unasked (%s %d)%s%.*s. Its log: %.1000s/logs/%" PRIu64
              ".log",
-             event->extra ? "signal" : "exit status",
-             (int)(event->extra ? event->extra : event->number),
+             event->exited.signal ? "signal" : "exit status",
+             event->exited.signal ? event->exited.signal : event->exited.status,
              *last ? ", its last words: " : "",
              (int)strcspn(last, "\n"),
              last,
              progress->dir,
-             event->process);
+             event->exited.process);
     esp_progress_say(progress, words);
 }
 
@@ -121,8 +121,8 @@ static void tell_event(struct esp_progress *progress,
                        const struct esp_event *event)
 {
     char words[ESP_MESSAGE_TEXT_MAX];
-    if (event->kind == ESP_EVENT_EXITED && !event->flag &&
-        (event->number > 0 || event->extra)) {
+    if (event->kind == ESP_EVENT_EXITED && !event->exited.asked &&
+        (event->exited.status > 0 || event->exited.signal)) {
         tell_exit(progress, event);
         return;
     }
@@ -130,21 +130,21 @@ static void tell_event(struct esp_progress *progress,
         return;
     }
     struct esp_trial_view view = esp_core_trial(core, (uint32_t)event->trial);
-    if (event->to == ESP_TRIAL_COMPLETE) {
+    if (event->moved.to == ESP_TRIAL_COMPLETE) {
         snprintf(words,
                  sizeof words,
                  "#%" PRId64 " complete: %s %.5g",
                  event->trial,
                  progress->study->metric,
                  view.value);
-    } else if (event->to == ESP_TRIAL_FAILED) {
+    } else if (event->moved.to == ESP_TRIAL_FAILED) {
         snprintf(words,
                  sizeof words,
                  "#%" PRId64 " failed; `espalier show %s %" PRId64 "` says why",
                  event->trial,
                  progress->dir,
                  event->trial);
-    } else if (event->trigger == ESP_TRIGGER_DIVERGED) {
+    } else if (event->moved.trigger == ESP_TRIGGER_DIVERGED) {
         snprintf(words, sizeof words, "#%" PRId64 " diverged and is stopped", event->trial);
     } else {
         return;

@@ -34,12 +34,11 @@ static bool may_repeat(const struct esp_core *core)
            core->trial_count < ESP_TRIALS_MAX && !esp_all_fail(core);
 }
 
-static void refit(struct esp_core *core, int64_t which, const double *numbers, int count)
+static void
+refit(struct esp_core *core, enum esp_fitted which, const double *numbers, int count)
 {
     struct esp_event event = esp_event_of(ESP_EVENT_FIT);
-    event.number = which;
-    event.values = numbers;
-    event.value_count = (uint32_t)count;
+    event.fit = (struct esp_event_fit){which, {numbers, (uint32_t)count}};
     esp_record(core, &event);
 }
 
@@ -61,7 +60,7 @@ struct esp_verdict esp_ask_slot(struct esp_core *core)
     double numbers[ESP_FIT_NUMBERS_MAX];
     int count = esp_scheduler_refit(core->scheduler, numbers, ESP_FIT_NUMBERS_MAX);
     if (count > 0) {
-        refit(core, 1, numbers, count);
+        refit(core, ESP_FITTED_SCHEDULER, numbers, count);
     }
     struct esp_slot_view view = esp_slot_view(core, esp_device_next(core));
     return esp_scheduler_slot(core->scheduler, &view);
@@ -72,7 +71,7 @@ bool esp_propose(struct esp_core *core, double *values, struct esp_reason *reaso
     double numbers[ESP_FIT_NUMBERS_MAX];
     int count = esp_sampler_refit(core->sampler, numbers, ESP_FIT_NUMBERS_MAX);
     if (count > 0) {
-        refit(core, 0, numbers, count);
+        refit(core, ESP_FITTED_SAMPLER, numbers, count);
     }
     if (esp_sampler_propose(core->sampler, core->trial_count, values, reason) != 0) {
         core->exhausted_at = core->trial_count;
@@ -105,8 +104,9 @@ static void create(struct esp_core *core, struct esp_event *event, struct esp_ve
     esp_record(core, event);
     start->action = ESP_VERDICT_START;
     start->trial = event->trial;
-    start->until =
-        start->until > 0 && start->until < event->number ? start->until : event->number;
+    if (start->until <= 0 || start->until > event->created.horizon) {
+        start->until = event->created.horizon;
+    }
     esp_record_verdict(core, start);
 }
 
@@ -120,13 +120,11 @@ void esp_repeat_trial(struct esp_core *core, const struct esp_verdict *verdict)
     }
     struct esp_event event = esp_event_of(ESP_EVENT_CREATED);
     event.trial = core->trial_count;
-    event.values = values;
-    event.value_count = params;
-    event.number = core->trials[of].horizon;
-    event.extra = next_seed(core, of);
-    event.verdict.action = ESP_VERDICT_REPEAT;
-    event.verdict.trial = of;
-    event.verdict.reason.rule = verdict->reason.rule;
+    event.created = (struct esp_event_created){.horizon = core->trials[of].horizon,
+                                               .seed = next_seed(core, of),
+                                               .repeats = of,
+                                               .values = {values, params},
+                                               .reason = esp_reason_none(verdict->reason.rule)};
     struct esp_verdict start = *verdict;
     create(core, &event, &start);
 }
@@ -146,11 +144,12 @@ void esp_create_trial(struct esp_core *core,
     }
     struct esp_event event = esp_event_of(ESP_EVENT_CREATED);
     event.trial = core->trial_count;
-    event.values = values;
-    event.value_count = (uint32_t)core->study->param_count;
-    event.number = horizon;
-    event.extra = seed_of(core, &settings);
-    event.verdict.reason = *reason;
+    event.created =
+        (struct esp_event_created){.horizon = horizon,
+                                   .seed = seed_of(core, &settings),
+                                   .repeats = -1,
+                                   .values = {values, (uint32_t)core->study->param_count},
+                                   .reason = *reason};
     create(core, &event, start);
 }
 

@@ -119,10 +119,11 @@ take_started(struct esp_core *core, struct esp_trial *t, const struct esp_starte
     event.trial = s->at.trial;
     event.attempt = s->at.attempt;
     event.sequence = s->at.sequence;
-    event.number = s->tokens;
-    event.extra = s->horizon > 0 ? s->horizon : t->horizon;
-    event.flag = s->can_save;
-    event.text = s->fell_back;
+    event.started =
+        (struct esp_event_started){.tokens = s->tokens,
+                                   .horizon = s->horizon > 0 ? s->horizon : t->horizon,
+                                   .can_save = s->can_save,
+                                   .fell_back = s->fell_back};
     esp_record(core, &event);
     if (t->state == ESP_TRIAL_ASSIGNED) {
         esp_trial_trigger(core, t, ESP_TRIGGER_STARTED);
@@ -145,7 +146,7 @@ static void make_room(struct esp_core *core, struct esp_trial *t, const char *pa
             struct esp_event event = esp_event_of(ESP_EVENT_DROPPED);
             event.trial = esp_trial_index(core, t);
             event.attempt = t->attempt;
-            event.number = (int64_t)c->id;
+            event.dropped.checkpoint = c->id;
             esp_record(core, &event);
             return;
         }
@@ -188,9 +189,10 @@ static void take_failed(struct esp_core *core, struct esp_trial *t, const struct
     event.trial = f->at.trial;
     event.attempt = f->at.attempt;
     event.sequence = f->at.sequence;
-    event.number = f->code;
-    event.flag = f->save_failed;
-    event.text = esp_outcome_text(core->outcome, f->text, ESP_MESSAGE_TEXT_MAX);
+    event.failed = (struct esp_event_failed){
+        .code = f->code,
+        .save_failed = f->save_failed,
+        .words = esp_outcome_text(core->outcome, f->text, ESP_MESSAGE_TEXT_MAX)};
     esp_record(core, &event);
     if (f->save_failed) {
         if (no_room) {

@@ -39,7 +39,7 @@ static void note(struct esp_core *core, int64_t trial, const char *text)
 {
     struct esp_event event = esp_event_of(ESP_EVENT_NOTE);
     event.trial = trial;
-    event.text = text;
+    event.note.text = text;
     esp_record(core, &event);
 }
 
@@ -132,11 +132,9 @@ void esp_command(struct esp_core *core, struct esp_peer peer, const struct esp_c
     struct esp_said said = answer_to(core, c);
     if (c->verb != ESP_VERB_PING) { /* it changes nothing and may come every second */
         struct esp_event event = esp_event_of(ESP_EVENT_COMMAND);
-        event.number = (int64_t)c->id;
-        event.extra = c->verb;
         event.trial = subject_of(core, c, &said);
-        event.code = said.code;
-        event.text = said.text;
+        event.command = (struct esp_event_command){
+            .id = c->id, .verb = c->verb, .code = said.code, .answer = said.text};
         esp_record(core, &event);
     }
     reply(core, peer, c->id, &said);

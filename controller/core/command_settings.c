@@ -57,8 +57,8 @@ struct esp_said esp_command_set(struct esp_core *core, const struct esp_command 
     }
     for (uint32_t i = 0; i < c->setting_count; i++) {
         struct esp_event event = esp_event_of(ESP_EVENT_CHANGED);
-        event.text = c->settings[i].name;
-        event.real = c->settings[i].value.real;
+        event.changed = (struct esp_event_changed){.setting = c->settings[i].name,
+                                                   .value = c->settings[i].value.real};
         esp_record(core, &event);
     }
     return refuse(0, NULL);

@@ -166,7 +166,7 @@ void esp_drop_checkpoint(struct esp_core *core, struct esp_trial *t, int which)
     struct esp_event event = esp_event_of(ESP_EVENT_DROPPED);
     event.trial = esp_trial_index(core, t);
     event.attempt = t->attempt;
-    event.number = (int64_t)c->id;
+    event.dropped.checkpoint = c->id;
     esp_record(core, &event);
     if (path) {
         effect(core, &(struct esp_effect){.kind = ESP_EFFECT_DROP, .path = path});

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int fold_changed(struct esp_core *core, const struct esp_event *e)
+static int fold_changed(struct esp_core *core, const struct esp_event_changed *c)
 {
     const struct {
         const char *name;
@@ -22,49 +22,52 @@ static int fold_changed(struct esp_core *core, const struct esp_event *e)
         {"budget.usd", &core->budget.usd, NULL, 1},
     };
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-        if (e->text && strcmp(e->text, settings[i].name) == 0 && isfinite(e->real) &&
-            fabs(e->real) < 0x1p53) {
+        if (c->setting && strcmp(c->setting, settings[i].name) == 0 && isfinite(c->value) &&
+            fabs(c->value) < 0x1p53) {
             if (settings[i].integer) {
-                *settings[i].integer = (int64_t)e->real;
+                *settings[i].integer = (int64_t)c->value;
             } else {
-                *settings[i].real = e->real * settings[i].scale;
+                *settings[i].real = c->value * settings[i].scale;
             }
         }
     }
     return 0; /* a setting of a newer version is no contradiction */
 }
 
-static int fold_ended(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
+static int
+fold_ended(struct esp_core *core, const struct esp_event_ended *e, struct esp_error *error)
 {
-    if (e->number < 0 || e->number > ESP_STUDY_BUDGET) {
+    if ((unsigned)e->state > ESP_STUDY_BUDGET) {
         return esp_error_set(error, -EPROTO, "the study ends in an unknown state");
     }
-    core->state = (enum esp_study_state)e->number;
-    core->exit_code = (int)e->extra;
+    core->state = e->state;
+    core->exit_code = e->exit_code;
     return 0;
 }
 
 static int
-fold_calibrated(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
+fold_calibrated(struct esp_core *core, const struct esp_reals *scores, struct esp_error *error)
 {
-    if (e->value_count > ESP_CALIBRATION_MAX || core->trial_count > 0) {
+    if (scores->count > ESP_CALIBRATION_MAX || core->trial_count > 0) {
         return esp_error_set(error, -EPROTO, "a calibration that is too large or too late");
     }
     core->calibrated = true;
-    core->calibration = e->value_count;
-    esp_scheduler_calibrated(core->scheduler, e->values, (int)e->value_count);
+    core->calibration = scores->count;
+    esp_scheduler_calibrated(core->scheduler, scores->data, (int)scores->count);
     return 0;
 }
 
-static int fold_fit(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
+static int
+fold_fit(struct esp_core *core, const struct esp_event_fit *fit, struct esp_error *error)
 {
-    if (e->value_count > ESP_FIT_NUMBERS_MAX) {
+    const struct esp_reals *values = &fit->values;
+    if (values->count > ESP_FIT_NUMBERS_MAX) {
         return esp_error_set(error, -EPROTO, "a refit of too many numbers");
     }
-    if (e->number == 0) {
-        esp_sampler_fitted(core->sampler, e->values, (int)e->value_count);
+    if (fit->which == ESP_FITTED_SAMPLER) {
+        esp_sampler_fitted(core->sampler, values->data, (int)values->count);
     } else {
-        esp_scheduler_fitted(core->scheduler, e->values, (int)e->value_count);
+        esp_scheduler_fitted(core->scheduler, values->data, (int)values->count);
     }
     return 0;
 }
@@ -73,27 +76,27 @@ int esp_fold(struct esp_core *core, const struct esp_event *e, struct esp_error 
 {
     switch (e->kind) {
     case ESP_EVENT_OPENED:
-        core->incarnation = (uint64_t)e->number;
+        core->incarnation = e->opened.incarnation;
         core->failed = 0; /* what was wrong may have been seen to */
         return 0;
     case ESP_EVENT_ENDED:
-        return fold_ended(core, e, error);
+        return fold_ended(core, &e->ended, error);
     case ESP_EVENT_CHANGED:
-        return fold_changed(core, e);
+        return fold_changed(core, &e->changed);
     case ESP_EVENT_AGENT:
     case ESP_EVENT_SPAWNED:
     case ESP_EVENT_EXITED:
         return esp_fold_process(core, e, error);
     case ESP_EVENT_COMMAND:
         return esp_answer_keep(core,
-                               (uint64_t)e->number,
-                               e->code,
+                               e->command.id,
+                               e->command.code,
                                e->trial >= 0 ? (uint32_t)e->trial : 0,
-                               e->text);
+                               e->command.answer);
     case ESP_EVENT_FIT:
-        return fold_fit(core, e, error);
+        return fold_fit(core, &e->fit, error);
     case ESP_EVENT_CALIBRATED:
-        return fold_calibrated(core, e, error);
+        return fold_calibrated(core, &e->calibrated.scores, error);
     case ESP_EVENT_CREATED:
     case ESP_EVENT_VERDICT:
     case ESP_EVENT_MOVED:

@@ -27,11 +27,12 @@ static int class_of(struct esp_core *core, const char *device)
     return core->device_count++;
 }
 
-static int fold_agent(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
+static int
+fold_agent(struct esp_core *core, const struct esp_event_agent *e, struct esp_error *error)
 {
-    struct esp_agent *agent = esp_agent_find(core, e->process);
-    if (e->number < 0 || e->number > ESP_PROCESSES_MAX) {
-        return esp_error_set(error, -EPROTO, "an agent with %lld slots", (long long)e->number);
+    struct esp_agent *agent = esp_agent_find(core, e->id);
+    if (e->slots > ESP_PROCESSES_MAX) {
+        return esp_error_set(error, -EPROTO, "an agent with %u slots", e->slots);
     }
     if (!agent) {
         void *agents = core->agents;
@@ -42,21 +43,21 @@ static int fold_agent(struct esp_core *core, const struct esp_event *e, struct e
         }
         core->agents = agents;
         agent = &core->agents[core->agent_count++];
-        *agent = (struct esp_agent){.id = e->process, .timer = ESP_NOWHERE};
+        *agent = (struct esp_agent){.id = e->id, .timer = ESP_NOWHERE};
     }
-    agent->slots = (uint32_t)e->number;
-    copy_name(agent->host, e->text);
-    copy_name(agent->device, e->text2);
+    agent->slots = e->slots;
+    copy_name(agent->host, e->host);
+    copy_name(agent->device, e->device);
     agent->device_class = class_of(core, agent->device);
     return 0;
 }
 
 static int
-fold_spawned(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
+fold_spawned(struct esp_core *core, const struct esp_event_spawned *e, struct esp_error *error)
 {
     struct esp_trial_process *p = esp_process_find(core, e->process);
     if (p) { /* another agent of its host has it now */
-        p->agent = (uint64_t)e->number;
+        p->agent = e->agent;
         return 0;
     }
     if ((uint32_t)e->process != core->process_count + 1) {
@@ -75,8 +76,8 @@ fold_spawned(struct esp_core *core, const struct esp_event *e, struct esp_error 
     uint32_t index = core->process_count++;
     p = &core->processes[index];
     *p = (struct esp_trial_process){.key = e->process,
-                                    .agent = (uint64_t)e->number,
-                                    .slot = (uint32_t)e->extra,
+                                    .agent = e->agent,
+                                    .slot = e->slot,
                                     .class = ESP_PROCESS_STARTING,
                                     .capacity = 1,
                                     .due = INT64_MAX,
@@ -88,13 +89,13 @@ fold_spawned(struct esp_core *core, const struct esp_event *e, struct esp_error 
 }
 
 /* A crash: it ended by itself, and we know that it did not just leave. */
-static bool crashed(const struct esp_event *e)
+static bool crashed(const struct esp_event_exited *e)
 {
-    return !e->flag && (e->extra != 0 || e->number > 0);
+    return !e->asked && (e->signal != 0 || e->status > 0);
 }
 
 static int
-fold_exited(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
+fold_exited(struct esp_core *core, const struct esp_event_exited *e, struct esp_error *error)
 {
     struct esp_trial_process *p = esp_process_find(core, e->process);
     if (!p || p->exited) {
@@ -125,10 +126,10 @@ int esp_fold_process(struct esp_core *core, const struct esp_event *e, struct es
 {
     switch (e->kind) {
     case ESP_EVENT_AGENT:
-        return fold_agent(core, e, error);
+        return fold_agent(core, &e->agent, error);
     case ESP_EVENT_SPAWNED:
-        return fold_spawned(core, e, error);
+        return fold_spawned(core, &e->spawned, error);
     default:
-        return fold_exited(core, e, error);
+        return fold_exited(core, &e->exited, error);
     }
 }

@@ -24,17 +24,18 @@ static int grant(struct esp_core *core,
                  const struct esp_event *e,
                  struct esp_error *error)
 {
-    struct esp_trial_process *p = esp_process_find(core, e->process);
+    const struct esp_event_moved *m = &e->moved;
+    struct esp_trial_process *p = esp_process_find(core, m->process);
     if (!p || p->exited) {
         return esp_error_set(
             error, -EPROTO, "trial %lld is granted to no process", (long long)e->trial);
     }
     t->attempt = e->attempt;
-    t->process = e->process;
-    t->until = e->number;
-    t->directive = (struct esp_directive){.action = ESP_DIRECT_CONTINUE, .until = e->number};
+    t->process = m->process;
+    t->until = m->until;
+    t->directive = (struct esp_directive){.action = ESP_DIRECT_CONTINUE, .until = m->until};
     t->attempt_horizon = t->horizon;
-    t->at_tokens = e->extra > 0 ? e->extra : 0;
+    t->at_tokens = m->resumed_from > 0 ? m->resumed_from : 0;
     t->stood = t->at_tokens;
     t->at_seconds = 0;
     t->recorded = 0;
@@ -69,12 +70,12 @@ void esp_keep_failure(struct esp_core *core, const char *words)
     }
 }
 
-static void enter(struct esp_core *core, struct esp_trial *t, const struct esp_event *e)
+static void enter(struct esp_core *core, struct esp_trial *t, enum esp_trigger trigger)
 {
     uint32_t index = esp_trial_index(core, t);
     if (t->state == ESP_TRIAL_QUEUED) {
         esp_list_push(core, ESP_LIST_TRIALS, &core->queue, index);
-    } else if (e->trigger == ESP_TRIGGER_GRANT) {
+    } else if (trigger == ESP_TRIGGER_GRANT) {
         struct esp_trial_process *p = esp_process_find(core, t->process);
         esp_list_push(core, ESP_LIST_TRIALS, &p->hosted, index);
         esp_process_refresh(core, p);
@@ -89,15 +90,15 @@ static void enter(struct esp_core *core, struct esp_trial *t, const struct esp_e
             esp_sampler_ended(core->sampler, index, end_of(t->state, t->cause));
         }
         esp_scheduler_ended(core->scheduler, index, t->cause);
-    } else if (e->trigger == ESP_TRIGGER_RESUME) {
+    } else if (trigger == ESP_TRIGGER_RESUME) {
         esp_scheduler_returned(core->scheduler, index);
     }
 }
 
-static void count_loss(struct esp_trial *t, const struct esp_event *e)
+static void count_loss(struct esp_trial *t, bool excused)
 {
-    t->excused = e->flag;
-    if (!t->brought && !e->flag) {
+    t->excused = excused;
+    if (!t->brought && !excused) {
         t->fruitless++;
     }
 }
@@ -105,21 +106,22 @@ static void count_loss(struct esp_trial *t, const struct esp_event *e)
 int esp_fold_moved(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
 {
     struct esp_trial *t = &core->trials[e->trial];
-    if (e->from != t->state || (unsigned)e->to >= ESP_TRIAL_STATE_COUNT ||
-        (unsigned)e->cause >= ESP_CAUSE_COUNT) {
+    const struct esp_event_moved *m = &e->moved;
+    if (m->from != t->state || (unsigned)m->to >= ESP_TRIAL_STATE_COUNT ||
+        (unsigned)m->cause >= ESP_CAUSE_COUNT) {
         return esp_error_set(error,
                              -EPROTO,
                              "trial %lld moves from state %d, it is in %d",
                              (long long)e->trial,
-                             (int)e->from,
+                             (int)m->from,
                              (int)t->state);
     }
-    bool live = esp_trial_state_live(e->to);
-    if (live && !esp_trial_state_live(t->state) && e->trigger != ESP_TRIGGER_GRANT) {
+    bool live = esp_trial_state_live(m->to);
+    if (live && !esp_trial_state_live(t->state) && m->trigger != ESP_TRIGGER_GRANT) {
         return esp_error_set(
             error, -EPROTO, "trial %lld is live without a grant", (long long)e->trial);
     }
-    if (e->trigger == ESP_TRIGGER_GRANT) {
+    if (m->trigger == ESP_TRIGGER_GRANT) {
         if (t->state != ESP_TRIAL_QUEUED || !live) {
             return esp_error_set(
                 error, -EPROTO, "trial %lld is granted twice", (long long)e->trial);
@@ -131,13 +133,13 @@ int esp_fold_moved(struct esp_core *core, const struct esp_event *e, struct esp_
     }
     leave(core, t, live);
     core->by_state[t->state]--;
-    core->by_state[e->to]++;
-    t->state = e->to;
-    t->cause = e->cause;
+    core->by_state[m->to]++;
+    t->state = m->to;
+    t->cause = m->cause;
     if (t->state == ESP_TRIAL_FAILED) {
-        esp_keep_failure(core, e->text);
+        esp_keep_failure(core, m->words);
     }
-    switch (e->trigger) {
+    switch (m->trigger) {
     case ESP_TRIGGER_HOLD:
         t->held = true;
         t->hold_wanted = false;
@@ -150,11 +152,11 @@ int esp_fold_moved(struct esp_core *core, const struct esp_event *e, struct esp_
     case ESP_TRIGGER_LOST:
     case ESP_TRIGGER_NO_ANSWER:
     case ESP_TRIGGER_SAVE_FAILED:
-        count_loss(t, e);
+        count_loss(t, m->excused);
         break;
     default:
         break;
     }
-    enter(core, t, e);
+    enter(core, t, m->trigger);
     return 0;
 }

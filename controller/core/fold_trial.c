@@ -13,12 +13,12 @@ static int repeated_by(const struct esp_core *core,
                        uint32_t *of,
                        struct esp_error *error)
 {
-    int64_t trial = e->verdict.trial;
+    int64_t trial = e->created.repeats;
     *of = ESP_NOWHERE;
-    if (e->verdict.action != ESP_VERDICT_REPEAT) {
+    if (trial < 0) {
         return 0;
     }
-    if (trial < 0 || trial >= core->trial_count || core->trials[trial].repeats != ESP_NOWHERE) {
+    if (trial >= core->trial_count || core->trials[trial].repeats != ESP_NOWHERE) {
         return esp_error_set(error,
                              -EPROTO,
                              "trial %lld repeats trial %lld, which is not a setting's first",
@@ -32,14 +32,15 @@ static int repeated_by(const struct esp_core *core,
 static int
 fold_created(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
 {
+    const struct esp_event_created *c = &e->created;
     uint32_t params = (uint32_t)core->study->param_count;
     if (e->trial != core->trial_count || core->trial_count >= ESP_TRIALS_MAX ||
-        e->value_count != params || e->number < 1) {
+        c->values.count != params || c->horizon < 1) {
         return esp_error_set(error,
                              -EPROTO,
                              "trial %lld is created with %u values after %u trials of %u",
                              (long long)e->trial,
-                             e->value_count,
+                             c->values.count,
                              core->trial_count,
                              params);
     }
@@ -69,10 +70,10 @@ fold_created(struct esp_core *core, const struct esp_event *e, struct esp_error 
     *t = (struct esp_trial){.state = ESP_TRIAL_QUEUED,
                             .can_save = true,
                             .repeats = of,
-                            .seed = (uint64_t)e->extra,
-                            .horizon = e->number,
-                            .attempt_horizon = e->number,
-                            .until = e->number,
+                            .seed = (uint64_t)c->seed,
+                            .horizon = c->horizon,
+                            .attempt_horizon = c->horizon,
+                            .until = c->horizon,
                             .step = -1,
                             .tokens = -1,
                             .value = NAN,
@@ -80,11 +81,13 @@ fold_created(struct esp_core *core, const struct esp_event *e, struct esp_error 
                             .due = INT64_MAX,
                             .timer = ESP_NOWHERE};
     if (params > 0) {
-        memcpy(core->values + (size_t)index * params, e->values, params * sizeof *e->values);
+        memcpy(core->values + (size_t)index * params,
+               c->values.data,
+               params * sizeof *c->values.data);
     }
     if (core->study->abilities.settings_known) {
         struct esp_trainer settings;
-        if (esp_trial_settings(core, e->values, &settings)) {
+        if (esp_trial_settings(core, c->values.data, &settings)) {
             t->group = esp_trainer_group(&settings);
         }
     }
@@ -92,11 +95,11 @@ fold_created(struct esp_core *core, const struct esp_event *e, struct esp_error 
     esp_list_push(core, ESP_LIST_TRIALS, &core->queue, index);
     if (of != ESP_NOWHERE) {
         esp_sampler_repeated(core->sampler, index);
-        esp_scheduler_repeated(core->scheduler, index, of, e->number);
+        esp_scheduler_repeated(core->scheduler, index, of, c->horizon);
         return 0;
     }
-    esp_sampler_created(core->sampler, index, e->values);
-    esp_scheduler_created(core->scheduler, index, e->number, e->values);
+    esp_sampler_created(core->sampler, index, c->values.data);
+    esp_scheduler_created(core->scheduler, index, c->horizon, c->values.data);
     return 0;
 }
 
@@ -132,26 +135,27 @@ fold_verdict(struct esp_core *core, const struct esp_event *e, struct esp_error 
     return 0;
 }
 
-static void fold_started(struct esp_core *core, struct esp_trial *t, const struct esp_event *e)
+static void
+fold_started(struct esp_core *core, struct esp_trial *t, const struct esp_event_started *s)
 {
-    bool clocked = e->number == 0; /* else by the checkpoint that it started from */
-    t->at_tokens = e->number;
-    t->stood = e->number;
+    bool clocked = s->tokens == 0; /* else by the checkpoint that it started from */
+    t->at_tokens = s->tokens;
+    t->stood = s->tokens;
     t->at_seconds = 0;
-    t->can_save = e->flag;
-    t->attempt_horizon = e->extra > 0 ? e->extra : t->horizon;
+    t->can_save = s->can_save;
+    t->attempt_horizon = s->horizon > 0 ? s->horizon : t->horizon;
     if (t->horizon == INT64_MAX) { /* a program's, which it alone knows */
         t->horizon = t->attempt_horizon;
     }
     for (int i = 0; i < ESP_CHECKPOINTS_KEPT; i++) {
         struct esp_checkpoint *c = &t->checkpoints[i];
-        if (c->id && c->tokens == e->number) {
+        if (c->id && c->tokens == s->tokens) {
             t->at_seconds = c->seconds;
             clocked = true;
             t->saved = c->tokens >= t->tokens; /* nothing to save before it trains on */
         }
         /* It was told to start from its newest checkpoint and stands before it. */
-        if (c->id && e->text && c->tokens > e->number) {
+        if (c->id && s->fell_back && c->tokens > s->tokens) {
             c->damaged = true;
         }
     }
@@ -180,9 +184,8 @@ fold_spent(struct esp_core *core, struct esp_trial *t, int64_t tokens, double de
     return further;
 }
 
-static int fold_report(struct esp_core *core, struct esp_trial *t, const struct esp_event *e)
+static void fold_report(struct esp_core *core, struct esp_trial *t, const struct esp_point *p)
 {
-    const struct esp_point *p = &e->point;
     core->reported = true;
     if (fold_spent(core, t, p->tokens, p->device_seconds)) {
         t->saved = false;
@@ -191,7 +194,7 @@ static int fold_report(struct esp_core *core, struct esp_trial *t, const struct 
         t->stood = p->tokens;
     }
     if (p->step <= t->step) {
-        return 0; /* trained again: the first value stays */
+        return; /* trained again: the first value stays */
     }
     core->finite_trials += (uint32_t)isfinite(p->value) != 0;
     core->finite_trials -= (uint32_t)isfinite(t->value) != 0;
@@ -209,7 +212,6 @@ static int fold_report(struct esp_core *core, struct esp_trial *t, const struct 
     uint32_t index = esp_trial_index(core, t);
     esp_sampler_observed(core->sampler, index, p->tokens, isfinite(loss) ? loss : NAN);
     esp_scheduler_observed(core->scheduler, index, p->tokens, loss, p->device_seconds);
-    return 0;
 }
 
 /* The newest goes first; what falls off the end was recorded as dropped before. What was
@@ -250,10 +252,10 @@ static int fold_saved(struct esp_core *core,
     return 0;
 }
 
-static void fold_dropped(struct esp_trial *t, const struct esp_event *e)
+static void fold_dropped(struct esp_trial *t, uint64_t id)
 {
     for (int i = 0; i < ESP_CHECKPOINTS_KEPT; i++) {
-        if (t->checkpoints[i].id == (uint64_t)e->number) {
+        if (t->checkpoints[i].id == id) {
             free(t->checkpoints[i].path);
             memmove(&t->checkpoints[i],
                     &t->checkpoints[i + 1],
@@ -264,11 +266,11 @@ static void fold_dropped(struct esp_trial *t, const struct esp_event *e)
     }
 }
 
-static void fold_directed(struct esp_trial *t, const struct esp_event *e)
+static void fold_directed(struct esp_trial *t, const struct esp_directive *directive)
 {
-    t->directive = e->directive;
-    if (e->directive.action == ESP_DIRECT_CONTINUE) {
-        t->until = e->directive.until;
+    t->directive = *directive;
+    if (directive->action == ESP_DIRECT_CONTINUE) {
+        t->until = directive->until;
     }
 }
 
@@ -303,20 +305,21 @@ int esp_fold_trial(struct esp_core *core, const struct esp_event *e, struct esp_
     case ESP_EVENT_MOVED:
         return esp_fold_moved(core, e, error);
     case ESP_EVENT_STARTED_AT:
-        fold_started(core, t, e);
+        fold_started(core, t, &e->started);
         return 0;
     case ESP_EVENT_REPORT:
-        return fold_report(core, t, e);
+        fold_report(core, t, &e->report.point);
+        return 0;
     case ESP_EVENT_SAVED:
         return fold_saved(core, t, e, error);
     case ESP_EVENT_DROPPED:
-        fold_dropped(t, e);
+        fold_dropped(t, e->dropped.checkpoint);
         return 0;
     case ESP_EVENT_DIRECTED:
-        fold_directed(t, e);
+        fold_directed(t, &e->directive);
         return 0;
     case ESP_EVENT_FAILED:
-        esp_keep_failure(core, e->text);
+        esp_keep_failure(core, e->failed.words);
         return 0;
     default:
         return 0; /* PROTOCOL: words and their sequence */

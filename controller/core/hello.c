@@ -43,10 +43,10 @@ know_agent(struct esp_core *core, uint64_t id, const struct esp_hello *hello)
         return agent;
     }
     struct esp_event event = esp_event_of(ESP_EVENT_AGENT);
-    event.process = id;
-    event.number = slots;
-    event.text = hello->host ? hello->host : "";
-    event.text2 = hello->device ? hello->device : "";
+    event.agent = (struct esp_event_agent){.id = id,
+                                           .slots = slots,
+                                           .host = hello->host ? hello->host : "",
+                                           .device = hello->device ? hello->device : ""};
     esp_record(core, &event);
     return esp_agent_find(core, id);
 }
@@ -59,9 +59,7 @@ compare_process(struct esp_core *core, struct esp_trial_process *p, uint64_t age
 {
     if (listed && p->agent != agent) {
         struct esp_event event = esp_event_of(ESP_EVENT_SPAWNED);
-        event.process = p->key;
-        event.number = (int64_t)agent;
-        event.extra = p->slot;
+        event.spawned = (struct esp_event_spawned){p->key, agent, p->slot};
         esp_record(core, &event);
     }
     if (p->agent != agent) {

@@ -25,11 +25,11 @@ void esp_process_exited(struct esp_core *core,
     bool excused = !blames_trial(p, e);
     bool stillborn = p->class == ESP_PROCESS_STARTING && !p->killing && !e->asked;
     struct esp_event event = esp_event_of(ESP_EVENT_EXITED);
-    event.process = p->key;
-    event.number = e->status;
-    event.extra = e->signal;
-    event.flag = e->asked || p->killing;
-    event.text = e->tail;
+    event.exited = (struct esp_event_exited){.process = p->key,
+                                             .status = e->status,
+                                             .signal = e->signal,
+                                             .asked = e->asked || p->killing,
+                                             .tail = e->tail};
     esp_record(core, &event);
     esp_process_abandon(core, p, excused, true);
     if (stillborn) {

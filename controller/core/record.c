@@ -29,39 +29,43 @@ struct esp_reason esp_reason_none(enum esp_rule rule)
 
 struct esp_event esp_event_of(enum esp_event_kind kind)
 {
-    return (struct esp_event){
-        .kind = kind,
-        .trial = -1,
-        .verdict = {.trial = -1, .reason = esp_reason_none(ESP_RULE_NONE)}};
+    return (struct esp_event){.kind = kind, .trial = -1};
+}
+
+static int keep_measures(struct esp_outcome *outcome, struct esp_point *point)
+{
+    if (point->measure_count == 0) {
+        return 0;
+    }
+    struct esp_measure *copy = esp_outcome_keep(
+        outcome, point->measures, point->measure_count * sizeof *point->measures);
+    if (!copy) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < point->measure_count; i++) {
+        copy[i].name = esp_outcome_text(outcome, copy[i].name, ESP_NAME_MAX);
+    }
+    point->measures = copy;
+    return 0;
 }
 
 /* What a peer's message or the study's text lent, copied to live as long as the outcome. */
 static int keep_all(struct esp_outcome *outcome, struct esp_event *event)
 {
-    event->text = esp_outcome_text(outcome, event->text, ESP_LOG_TAIL_MAX);
-    event->text2 = esp_outcome_text(outcome, event->text2, ESP_LOG_TAIL_MAX);
-    event->saved.path = esp_outcome_text(outcome, event->saved.path, ESP_PATH_MAX);
-    event->saved.host = esp_outcome_text(outcome, event->saved.host, ESP_NAME_MAX);
-    if (event->value_count > 0) {
-        event->values = esp_outcome_keep(
-            outcome, event->values, event->value_count * sizeof *event->values);
-        if (!event->values) {
+    struct esp_event_string strings[ESP_EVENT_STRINGS_MAX];
+    int count = esp_event_strings(event, strings);
+    for (int i = 0; i < count; i++) {
+        *strings[i].at = esp_outcome_text(outcome, *strings[i].at, strings[i].size_max);
+    }
+    struct esp_reals *reals = esp_event_reals(event);
+    if (reals && reals->count > 0) {
+        reals->data =
+            esp_outcome_keep(outcome, reals->data, reals->count * sizeof *reals->data);
+        if (!reals->data) {
             return -ENOMEM;
         }
     }
-    uint32_t measures = event->point.measure_count;
-    if (measures > 0) {
-        struct esp_measure *copy = esp_outcome_keep(
-            outcome, event->point.measures, measures * sizeof *event->point.measures);
-        if (!copy) {
-            return -ENOMEM;
-        }
-        for (uint32_t i = 0; i < measures; i++) {
-            copy[i].name = esp_outcome_text(outcome, copy[i].name, ESP_NAME_MAX);
-        }
-        event->point.measures = copy;
-    }
-    return 0;
+    return event->kind == ESP_EVENT_REPORT ? keep_measures(outcome, &event->report.point) : 0;
 }
 
 void esp_record(struct esp_core *core, struct esp_event *event)
@@ -110,10 +114,9 @@ void esp_record_protocol(struct esp_core *core,
     event.trial = trial >= 0 && trial < core->trial_count ? trial : -1;
     event.attempt = attempt;
     event.sequence = sequence;
-    event.process = peer.key;
-    event.text = fault;
+    event.protocol = (struct esp_event_protocol){.process = peer.key, .fault = fault};
     if (event.trial >= 0) {
-        event.from = core->trials[trial].state;
+        event.protocol.from = core->trials[trial].state;
     }
     esp_record(core, &event);
 }

@@ -102,9 +102,7 @@ void esp_take_report(struct esp_core *core, struct esp_trial *t, const struct es
         event.trial = r->at.trial;
         event.attempt = t->attempt;
         event.sequence = r->at.sequence;
-        event.process = 0;
-        event.point = *p;
-        event.flag = r->waiting && i + 1 == r->point_count;
+        event.report = (struct esp_event_report){*p, r->waiting && i + 1 == r->point_count};
         esp_record(core, &event);
         news = true;
         if ((t->state == ESP_TRIAL_RUNNING || t->state == ESP_TRIAL_PAUSING) &&

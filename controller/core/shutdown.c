@@ -16,13 +16,12 @@
 static void end_study(struct esp_core *core, enum esp_study_state state, int exit_code)
 {
     struct esp_event event = esp_event_of(ESP_EVENT_ENDED);
-    event.number = state;
-    event.extra = exit_code;
-    if (state != ESP_STUDY_RUNNING) {
-        double score = esp_scheduler_score(core->scheduler);
-        event.flag = isfinite(score);
-        event.real = event.flag ? score : 0;
-        event.code = event.flag ? ESP_SCORED_SEEDS : 0;
+    event.ended = (struct esp_event_ended){.state = state, .exit_code = exit_code};
+    double score = state != ESP_STUDY_RUNNING ? esp_scheduler_score(core->scheduler) : NAN;
+    if (isfinite(score)) {
+        event.ended.scored = true;
+        event.ended.scored_by = ESP_SCORED_SEEDS;
+        event.ended.score = score;
     }
     esp_record(core, &event);
 }
@@ -30,8 +29,7 @@ static void end_study(struct esp_core *core, enum esp_study_state state, int exi
 static void change(struct esp_core *core, const char *name, double value)
 {
     struct esp_event event = esp_event_of(ESP_EVENT_CHANGED);
-    event.text = name;
-    event.real = value;
+    event.changed = (struct esp_event_changed){name, value};
     esp_record(core, &event);
 }
 
@@ -79,8 +77,7 @@ static bool interrupted(const struct esp_trial *t)
 void esp_begin(struct esp_core *core, const char *version)
 {
     struct esp_event event = esp_event_of(ESP_EVENT_OPENED);
-    event.number = (int64_t)core->incarnation + 1;
-    event.text = version;
+    event.opened = (struct esp_event_opened){core->incarnation + 1, version};
     esp_record(core, &event);
     if (core->options.workers > 0 && core->options.workers != core->workers) {
         change(core, "workers", (double)core->options.workers);
@@ -150,9 +147,10 @@ void esp_interrupt(struct esp_core *core, enum esp_mode mode, int exit_code)
 static void note_failure(struct esp_core *core)
 {
     struct esp_event event = esp_event_of(ESP_EVENT_NOTE);
-    event.text = core->complaint[0]
-                     ? esp_outcome_text(core->outcome, core->complaint, ESP_MESSAGE_TEXT_MAX)
-                     : "every trial has failed, and none has ever reported";
+    event.note.text =
+        core->complaint[0]
+            ? esp_outcome_text(core->outcome, core->complaint, ESP_MESSAGE_TEXT_MAX)
+            : "every trial has failed, and none has ever reported";
     esp_record(core, &event);
 }
 

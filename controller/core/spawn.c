@@ -46,9 +46,7 @@ static bool spawn(struct esp_core *core)
     }
     uint32_t index = core->process_count;
     struct esp_event event = esp_event_of(ESP_EVENT_SPAWNED);
-    event.process = esp_process_key(core, index);
-    event.number = (int64_t)agent->id;
-    event.extra = slot;
+    event.spawned = (struct esp_event_spawned){esp_process_key(core, index), agent->id, slot};
     esp_record(core, &event);
     if (core->process_count == index) {
         return false; /* out of memory */

@@ -117,10 +117,11 @@ static void calibrate(struct esp_core *core, const struct esp_input *input)
         return;
     }
     struct esp_event event = esp_event_of(ESP_EVENT_CALIBRATED);
-    event.number = input->looked_at;
-    event.values = input->scores;
-    event.value_count =
-        input->score_count < ESP_CALIBRATION_MAX ? input->score_count : ESP_CALIBRATION_MAX;
+    event.calibrated = (struct esp_event_calibrated){
+        .looked_at = input->looked_at,
+        .scores = {input->scores,
+                   input->score_count < ESP_CALIBRATION_MAX ? input->score_count
+                                                            : ESP_CALIBRATION_MAX}};
     esp_record(core, &event);
 }
 

@@ -144,19 +144,22 @@ bool esp_trial_move(struct esp_core *core, struct esp_trial *t, const struct esp
     event.trial = esp_trial_index(core, t);
     event.attempt = t->attempt;
     event.sequence = move->sequence;
-    event.process = t->process;
-    event.trigger = move->trigger;
-    event.from = row->from;
-    event.to = row->to;
-    event.cause = row->cause ? row->cause : row->to == row->from ? t->cause : ESP_CAUSE_NONE;
-    event.flag = move->excused && !ESP_PLANT("counts-our-kills");
-    event.text = move->text;
+    event.moved =
+        (struct esp_event_moved){.process = t->process,
+                                 .trigger = move->trigger,
+                                 .from = row->from,
+                                 .to = row->to,
+                                 .cause = row->cause             ? row->cause
+                                          : row->to == row->from ? t->cause
+                                                                 : ESP_CAUSE_NONE,
+                                 .excused = move->excused && !ESP_PLANT("counts-our-kills"),
+                                 .words = move->text};
     if (move->trigger == ESP_TRIGGER_GRANT) {
         const struct esp_checkpoint *c = esp_trial_checkpoint(t);
         event.attempt = t->attempt + !ESP_PLANT("attempt-not-incremented");
-        event.process = move->process;
-        event.number = t->until;
-        event.extra = c ? c->tokens : -1;
+        event.moved.process = move->process;
+        event.moved.until = t->until;
+        event.moved.resumed_from = c ? c->tokens : -1;
     }
     esp_record(core, &event);
     follow(core, t, row);

@@ -117,7 +117,7 @@ static int take_created(void *context, const struct esp_event *event)
     if (event->kind != ESP_EVENT_CREATED) {
         return 0;
     }
-    if (event->trial != record->count || event->value_count != params) {
+    if (event->trial != record->count || event->created.values.count != params) {
         return damaged(record, event->trial);
     }
     if (record->count == record->capacity) {
@@ -134,7 +134,7 @@ static int take_created(void *context, const struct esp_event *event)
     if (!trial->drawn) {
         return no_memory(record);
     }
-    memcpy(trial->drawn, event->values, params * sizeof(double));
+    memcpy(trial->drawn, event->created.values.data, params * sizeof(double));
     record->count++;
     return 0;
 }
@@ -162,8 +162,9 @@ static int take_trial(void *context, const struct esp_reader_trial *row)
 /* A report before the first update, or one that goes back, is no point of a curve. */
 static bool is_point(const struct record *record, const struct esp_event *event)
 {
-    return event->trial >= 0 && event->trial < record->count && event->point.tokens > 0 &&
-           event->point.tokens > record->trials[event->trial].tokens;
+    return event->trial >= 0 && event->trial < record->count &&
+           event->report.point.tokens > 0 &&
+           event->report.point.tokens > record->trials[event->trial].tokens;
 }
 
 static int count_point(void *context, const struct esp_event *event)
@@ -172,7 +173,7 @@ static int count_point(void *context, const struct esp_event *event)
     if (is_point(record, event)) {
         struct trial *trial = &record->trials[event->trial];
         trial->points++;
-        trial->tokens = event->point.tokens;
+        trial->tokens = event->report.point.tokens;
     }
     return 0;
 }
@@ -187,17 +188,17 @@ static int fill_point(void *context, const struct esp_event *event)
         return 0;
     }
     bool begins = record->trials[event->trial].tokens == 0;
-    record->trials[event->trial].tokens = event->point.tokens;
-    double loss = table->maximize ? -event->point.value : event->point.value;
-    double seconds = event->point.device_seconds;
+    record->trials[event->trial].tokens = event->report.point.tokens;
+    double loss = table->maximize ? -event->report.point.value : event->report.point.value;
+    double seconds = event->report.point.device_seconds;
     if (!begins && !isnan(seconds)) {
         seconds = fmax(seconds, table->points[record->filled - 1].seconds);
     }
     table->points[record->filled++] = (struct esp_table_point){
-        .tokens = event->point.tokens,
+        .tokens = event->report.point.tokens,
         .loss = isfinite(loss) ? loss : NAN,
         .seconds = seconds,
-        .cost = event->point.tokens,
+        .cost = event->report.point.tokens,
     };
     return 0;
 }

@@ -1,8 +1,8 @@
 /* JSON back to events: a reader of exactly what event_encode.c writes, in any order of keys and
  * with any white space. Anything else is a damaged ledger. */
 #include "database.h"
-#include "event_text.h"
 #include "event_fields.h"
+#include "event_text.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 struct cursor {
     const char *at, *end;
     struct esp_decoded *memory;
+    bool repeats; /* CREATED: the trial repeats another */
 };
 
 void esp_decoded_release(struct esp_decoded *memory)
@@ -278,7 +279,7 @@ static int read_rivals(struct cursor *c, int32_t *rivals)
     return 0;
 }
 
-static int read_values(struct cursor *c, struct esp_event *event)
+static int read_reals(struct cursor *c, struct esp_reals *reals)
 {
     uint32_t count = 0;
     if (!take(c, '[')) {
@@ -290,12 +291,11 @@ static int read_values(struct cursor *c, struct esp_event *event)
         }
         count++;
     }
-    event->values = c->memory->values;
-    event->value_count = count;
+    *reals = (struct esp_reals){c->memory->values, count};
     return 0;
 }
 
-static int read_measures(struct cursor *c, struct esp_event *event)
+static int read_measures(struct cursor *c, struct esp_point *point)
 {
     uint32_t count = 0;
     if (!take(c, '[')) {
@@ -309,82 +309,125 @@ static int read_measures(struct cursor *c, struct esp_event *event)
         }
         count++;
     }
-    event->point.measures = c->memory->measures;
-    event->point.measure_count = count;
+    point->measures = c->memory->measures;
+    point->measure_count = count;
     return 0;
 }
 
-static int read_member(struct cursor *c,
-                       const struct esp_column *column,
-                       const struct esp_words *words,
-                       struct esp_event *event)
+static int read_member(struct cursor *c, const struct esp_json_field *field, void *member)
 {
-    void *member = (char *)event + column->offset;
     int64_t integer = 0;
     int code = 0;
-    switch (column->type) {
-    case ESP_COLUMN_BOOL:
+    switch (field->type) {
+    case ESP_JSON_BOOL:
         return read_bool(c, member);
-    case ESP_COLUMN_INT32:
-    case ESP_COLUMN_ENUM:
-        code = read_word(c, words, INT32_MIN, INT32_MAX, &integer);
+    case ESP_JSON_INT32:
+    case ESP_JSON_ENUM:
+        code = read_word(c, field->words, INT32_MIN, INT32_MAX, &integer);
         if (code == 0) {
             *(int32_t *)member = (int32_t)integer;
         }
         return code;
-    case ESP_COLUMN_UINT32:
+    case ESP_JSON_UINT32:
         code = read_integer(c, 0, UINT32_MAX, &integer);
         if (code == 0) {
             *(uint32_t *)member = (uint32_t)integer;
         }
         return code;
-    case ESP_COLUMN_INT64:
-    case ESP_COLUMN_UINT64:
-        code = read_word(c, words, INT64_MIN, INT64_MAX, &integer);
+    case ESP_JSON_INT64:
+    case ESP_JSON_UINT64:
+        code = read_integer(c, INT64_MIN, INT64_MAX, &integer);
         if (code == 0) {
             *(int64_t *)member = integer;
         }
         return code;
-    case ESP_COLUMN_KEY:
+    case ESP_JSON_KEY:
         return read_key(c, member);
-    case ESP_COLUMN_REAL:
+    case ESP_JSON_REAL:
         return read_real(c, member);
-    case ESP_COLUMN_TEXT:
+    case ESP_JSON_TEXT:
         return read_string(c, member);
-    case ESP_COLUMN_RIVALS:
+    case ESP_JSON_RIVALS:
         return read_rivals(c, member);
-    case ESP_COLUMN_VALUES:
-        return read_values(c, event);
-    case ESP_COLUMN_MEASURES:
-        return read_measures(c, event);
+    case ESP_JSON_REALS:
+        return read_reals(c, member);
+    case ESP_JSON_MEASURES:
+        return read_measures(c, member);
+    case ESP_JSON_REPEATS:
+        code = read_word(c, field->words, INT32_MIN, INT32_MAX, &integer);
+        c->repeats = integer == ESP_VERDICT_REPEAT;
+        return code;
     }
     return -EBADMSG;
 }
 
-/* The column called `key`, sought from where the last one was found: keys come in the order of
- * the table, so that nearly every search ends at once. */
-static size_t find_column(enum esp_event_kind kind, const char *key, size_t from)
+/* The field called `key`, searched from where the last one was found: keys come in the order of
+ * the table, so that nearly every search ends at once. NULL: the kind has no such field. */
+static const struct esp_json_field *
+find_field(const struct esp_event_fields *kind, const char *key, size_t *next)
 {
-    for (size_t i = 0; i < esp_column_count; i++) {
-        size_t index = (from + i) % esp_column_count;
-        if (strcmp(esp_column_key(kind, index), key) == 0) {
-            return index;
+    for (size_t i = 0; i < kind->count; i++) {
+        size_t index = (*next + i) % kind->count;
+        if (strcmp(kind->fields[index].key, key) == 0) {
+            *next = index + 1;
+            return &kind->fields[index];
         }
     }
-    return esp_column_count;
+    return NULL;
 }
 
-static void set_defaults(struct esp_event *event)
+/* Members whose default is not zero. */
+static void set_defaults(const struct esp_event_fields *kind, struct esp_event *event)
 {
-    struct esp_reason *reason = &event->verdict.reason;
-    reason->rung = reason->rank = reason->of = -1;
-    reason->at = -1;
-    reason->value = reason->threshold = reason->expected = NAN;
-    reason->cost = reason->cost_seconds = NAN;
-    for (int i = 0; i < ESP_RIVALS_MAX; i++) {
-        reason->rivals[i] = -1;
+    for (size_t i = 0; i < kind->count; i++) {
+        const struct esp_json_field *field = &kind->fields[i];
+        void *member = (char *)event + field->offset;
+        if (!field->none) {
+            continue;
+        }
+        switch (field->type) {
+        case ESP_JSON_INT32:
+            *(int32_t *)member = -1;
+            break;
+        case ESP_JSON_INT64:
+            *(int64_t *)member = -1;
+            break;
+        case ESP_JSON_REAL:
+            *(double *)member = NAN;
+            break;
+        case ESP_JSON_RIVALS:
+            for (int k = 0; k < ESP_RIVALS_MAX; k++) {
+                ((int32_t *)member)[k] = -1;
+            }
+            break;
+        default:
+            break;
+        }
     }
-    event->verdict.trial = -1;
+}
+
+static int read_fields(struct cursor *c, struct esp_event *event)
+{
+    struct esp_event_fields kind = esp_event_fields(event->kind);
+    size_t next = 0;
+    bool first = true;
+    set_defaults(&kind, event);
+    if (!take(c, '{')) {
+        return -EBADMSG;
+    }
+    for (; !take(c, '}'); first = false) {
+        const char *key;
+        if ((!first && !take(c, ',')) || read_string(c, &key) < 0 || !take(c, ':')) {
+            return -EBADMSG;
+        }
+        const struct esp_json_field *field = find_field(&kind, key, &next);
+        int code = field ? read_member(c, field, (char *)event + field->offset) : -EBADMSG;
+        if (code < 0) {
+            return code;
+        }
+    }
+    skip_space(c);
+    return c->at == c->end ? 0 : -EBADMSG;
 }
 
 int esp_event_decode(const char *data,
@@ -392,40 +435,16 @@ int esp_event_decode(const char *data,
                      struct esp_decoded *memory,
                      struct esp_event *event)
 {
-    struct cursor c = {data, data + length, memory};
-    size_t next = 0;
-    bool first = true;
+    struct cursor c = {data, data + length, memory, false};
     if (make_room(memory, length) < 0) {
         return -ENOMEM;
     }
-    set_defaults(event);
-    if (!take(&c, '{')) {
-        return -EBADMSG;
+    int code = read_fields(&c, event);
+    if (code == 0 && event->kind == ESP_EVENT_CREATED && !c.repeats) {
+        event->created.repeats = -1;
     }
-    for (; !take(&c, '}'); first = false) {
-        const char *key;
-        if ((!first && !take(&c, ',')) || read_string(&c, &key) < 0 || !take(&c, ':')) {
-            return -EBADMSG;
-        }
-        size_t index = find_column(event->kind, key, next);
-        if (index == esp_column_count) {
-            return -EBADMSG;
-        }
-        const struct esp_alias *alias = esp_column_alias(event->kind, index);
-        const struct esp_column *column = &esp_columns[index];
-        int code = read_member(
-            &c, column, alias && alias->words ? alias->words : column->words, event);
-        if (code < 0) {
-            return code;
-        }
-        next = index + 1;
+    if (code == 0 && event->kind == ESP_EVENT_SAVED && !event->saved.path) {
+        code = -EBADMSG;
     }
-    skip_space(&c);
-    if (c.at != c.end) {
-        return -EBADMSG;
-    }
-    if (event->kind == ESP_EVENT_SAVED) {
-        return event->saved.path ? 0 : -EBADMSG;
-    }
-    return 0;
+    return code;
 }

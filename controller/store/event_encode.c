@@ -1,7 +1,7 @@
 /* Events to JSON. */
 #include "database.h"
-#include "event_text.h"
 #include "event_fields.h"
+#include "event_text.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -158,12 +158,12 @@ static void put_rivals(struct esp_text *text, const int32_t *rivals, int count)
     esp_text_raw(text, "]");
 }
 
-static void put_values(struct esp_text *text, const double *values, uint32_t count)
+static void put_reals(struct esp_text *text, const struct esp_reals *reals)
 {
     esp_text_raw(text, "[");
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < reals->count; i++) {
         esp_text_raw(text, i ? "," : "");
-        esp_text_real(text, values[i]);
+        esp_text_real(text, reals->data[i]);
     }
     esp_text_raw(text, "]");
 }
@@ -190,133 +190,102 @@ static int rival_count(const int32_t *rivals)
     return count;
 }
 
-int64_t esp_event_subject(const struct esp_event *event)
-{
-    return event->trial >= 0 || event->kind != ESP_EVENT_VERDICT ? event->trial
-                                                                 : event->verdict.trial;
-}
-
-static bool has_group(const struct esp_event *event, enum esp_group group)
-{
-    switch (group) {
-    case ESP_GROUP_PLAIN:
-        return true;
-    case ESP_GROUP_VERDICT:
-        return event->kind == ESP_EVENT_VERDICT || event->kind == ESP_EVENT_CREATED ||
-               event->verdict.action != ESP_VERDICT_NONE ||
-               event->verdict.reason.rule != ESP_RULE_NONE;
-    case ESP_GROUP_DIRECTIVE:
-        return event->kind == ESP_EVENT_DIRECTED || event->directive.number != 0;
-    case ESP_GROUP_POINT:
-        return event->kind == ESP_EVENT_REPORT;
-    case ESP_GROUP_SAVED:
-        return event->kind == ESP_EVENT_SAVED || event->saved.path;
-    }
-    return false;
-}
-
-/* Whether the member says nothing: its default. Reals compare as bits, so that -0 is kept. */
-static bool
-is_default(const struct esp_event *event, const struct esp_column *column, const void *member)
+/* Reals compare as bits, so that -0 is kept. */
+static bool is_default(const struct esp_json_field *field, const void *member)
 {
     static const double zero = 0.0;
-    switch (column->type) {
-    case ESP_COLUMN_BOOL:
+    switch (field->type) {
+    case ESP_JSON_BOOL:
         return !*(const bool *)member;
-    case ESP_COLUMN_INT32:
-    case ESP_COLUMN_UINT32:
-    case ESP_COLUMN_ENUM:
-        return *(const int32_t *)member == (column->none ? -1 : 0);
-    case ESP_COLUMN_INT64:
-    case ESP_COLUMN_UINT64:
-    case ESP_COLUMN_KEY:
-        return *(const int64_t *)member == (column->none ? -1 : 0);
-    case ESP_COLUMN_REAL:
-        return column->none ? isnan(*(const double *)member)
-                            : memcmp(member, &zero, sizeof zero) == 0;
-    case ESP_COLUMN_TEXT:
+    case ESP_JSON_INT32:
+    case ESP_JSON_UINT32:
+    case ESP_JSON_ENUM:
+        return *(const int32_t *)member == (field->none ? -1 : 0);
+    case ESP_JSON_INT64:
+    case ESP_JSON_UINT64:
+    case ESP_JSON_KEY:
+        return *(const int64_t *)member == (field->none ? -1 : 0);
+    case ESP_JSON_REAL:
+        return field->none ? isnan(*(const double *)member)
+                           : memcmp(member, &zero, sizeof zero) == 0;
+    case ESP_JSON_TEXT:
         return !*(const char *const *)member;
-    case ESP_COLUMN_RIVALS:
+    case ESP_JSON_RIVALS:
         return rival_count(member) == 0;
-    case ESP_COLUMN_VALUES:
-        return event->value_count == 0;
-    case ESP_COLUMN_MEASURES:
-        return event->point.measure_count == 0;
+    case ESP_JSON_REALS:
+        return ((const struct esp_reals *)member)->count == 0;
+    case ESP_JSON_MEASURES:
+        return ((const struct esp_point *)member)->measure_count == 0;
+    case ESP_JSON_REPEATS:
+        return ((const struct esp_event_created *)member)->repeats < 0;
     }
     return false;
 }
 
-static void put_member(struct esp_text *text,
-                       const struct esp_event *event,
-                       const struct esp_column *column,
-                       const struct esp_words *words,
-                       const void *member)
+static void
+put_member(struct esp_text *text, const struct esp_json_field *field, const void *member)
 {
     char hex[ESP_HEX_MAX];
-    switch (column->type) {
-    case ESP_COLUMN_BOOL:
+    switch (field->type) {
+    case ESP_JSON_BOOL:
         esp_text_raw(text, *(const bool *)member ? "true" : "false");
         break;
-    case ESP_COLUMN_INT32:
+    case ESP_JSON_INT32:
         put_integer(text, *(const int32_t *)member);
         break;
-    case ESP_COLUMN_UINT32:
+    case ESP_JSON_UINT32:
         put_integer(text, *(const uint32_t *)member);
         break;
-    case ESP_COLUMN_INT64:
-    case ESP_COLUMN_UINT64:
-        put_word(text, words, *(const int64_t *)member);
+    case ESP_JSON_INT64:
+    case ESP_JSON_UINT64:
+        put_integer(text, *(const int64_t *)member);
         break;
-    case ESP_COLUMN_ENUM:
-        put_word(text, words, *(const int32_t *)member);
+    case ESP_JSON_ENUM:
+        put_word(text, field->words, *(const int32_t *)member);
         break;
-    case ESP_COLUMN_KEY:
+    case ESP_JSON_KEY:
         esp_hex_write(*(const uint64_t *)member, hex);
         esp_text_quote(text, hex);
         break;
-    case ESP_COLUMN_REAL:
+    case ESP_JSON_REAL:
         esp_text_real(text, *(const double *)member);
         break;
-    case ESP_COLUMN_TEXT:
+    case ESP_JSON_TEXT:
         esp_text_quote(text, *(const char *const *)member);
         break;
-    case ESP_COLUMN_RIVALS:
+    case ESP_JSON_RIVALS:
         put_rivals(text, member, rival_count(member));
         break;
-    case ESP_COLUMN_VALUES:
-        put_values(text, event->values, event->value_count);
+    case ESP_JSON_REALS:
+        put_reals(text, member);
         break;
-    case ESP_COLUMN_MEASURES:
-        put_measures(text, &event->point);
+    case ESP_JSON_MEASURES:
+        put_measures(text, member);
+        break;
+    case ESP_JSON_REPEATS:
+        put_word(text,
+                 field->words,
+                 is_default(field, member) ? ESP_VERDICT_NONE : ESP_VERDICT_REPEAT);
         break;
     }
 }
 
 int esp_event_encode(const struct esp_event *event, struct esp_text *text)
 {
+    struct esp_event_fields kind = esp_event_fields(event->kind);
     const char *separator = "{";
     text->length = 0;
-    for (size_t i = 0; i < esp_column_count; i++) {
-        const struct esp_column *column = &esp_columns[i];
-        const struct esp_alias *alias = esp_column_alias(event->kind, i);
-        const void *member = (const char *)event + column->offset;
-        if (!has_group(event, column->group)) {
-            continue;
-        }
-        if (i == ESP_PLAIN_TRIAL) {
-            if (event->trial == esp_event_subject(event)) {
-                continue; /* the column has it */
-            }
-        } else if (is_default(event, column, member) &&
-                   (!(alias ? !alias->sparse : column->always) ||
-                    column->type == ESP_COLUMN_TEXT)) {
+    for (size_t i = 0; i < kind.count; i++) {
+        const struct esp_json_field *field = &kind.fields[i];
+        const void *member = (const char *)event + field->offset;
+        bool always = field->always && field->type != ESP_JSON_TEXT;
+        if (!always && is_default(field, member)) {
             continue;
         }
         esp_text_raw(text, separator);
-        esp_text_quote(text, alias ? alias->key : column->key);
+        esp_text_quote(text, field->key);
         esp_text_raw(text, ":");
-        put_member(
-            text, event, column, alias && alias->words ? alias->words : column->words, member);
+        put_member(text, field, member);
         separator = ",";
     }
     esp_text_raw(text, separator[0] == '{' ? "{}" : "}");

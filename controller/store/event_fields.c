@@ -1,8 +1,8 @@
-/* The members of struct esp_event by name, and the names that single kinds give them.
+/* The fields of events by kind: their keys in event.data, their types and where their members
+ * are in struct esp_event.
  *
- * Every plain member that differs from its default is written, whatever the kind, so that
- * nothing the core records is lost; a kind's aliases only make the usual ones readable. The
- * names are a format: a key once written stays. */
+ * The keys and their order are a format: a key once written stays, and a new field is added at
+ * the end of its kind's table. */
 #include "event_fields.h"
 #include <string.h>
 
@@ -23,142 +23,223 @@ WORDS(study_state)
 WORDS(verb)
 WORDS(directive_action)
 
-#define AT(member) offsetof(struct esp_event, member)
-
-const struct esp_column esp_columns[] = {
-    [ESP_PLAIN_TRIAL] = {"trial", ESP_COLUMN_INT64, 0, false, false, AT(trial), NULL},
-    [ESP_PLAIN_SEQUENCE] = {"sequence", ESP_COLUMN_UINT64, 0, false, false, AT(sequence), NULL},
-    [ESP_PLAIN_PROCESS] = {"process", ESP_COLUMN_KEY, 0, false, false, AT(process), NULL},
-    [ESP_PLAIN_TRIGGER] =
-        {"trigger", ESP_COLUMN_ENUM, 0, false, false, AT(trigger), &trigger_words},
-    [ESP_PLAIN_FROM] = {"from", ESP_COLUMN_ENUM, 0, false, false, AT(from), &trial_state_words},
-    [ESP_PLAIN_TO] = {"to", ESP_COLUMN_ENUM, 0, false, false, AT(to), &trial_state_words},
-    [ESP_PLAIN_CAUSE] = {"cause", ESP_COLUMN_ENUM, 0, false, false, AT(cause), &cause_words},
-    [ESP_PLAIN_NUMBER] = {"number", ESP_COLUMN_INT64, 0, false, false, AT(number), NULL},
-    [ESP_PLAIN_EXTRA] = {"extra", ESP_COLUMN_INT64, 0, false, false, AT(extra), NULL},
-    [ESP_PLAIN_CODE] = {"code", ESP_COLUMN_INT32, 0, false, false, AT(code), NULL},
-    [ESP_PLAIN_FLAG] = {"flag", ESP_COLUMN_BOOL, 0, false, false, AT(flag), NULL},
-    [ESP_PLAIN_REAL] = {"real", ESP_COLUMN_REAL, 0, false, false, AT(real), NULL},
-    [ESP_PLAIN_TEXT] = {"text", ESP_COLUMN_TEXT, 0, false, false, AT(text), NULL},
-    [ESP_PLAIN_TEXT2] = {"text2", ESP_COLUMN_TEXT, 0, false, false, AT(text2), NULL},
-    [ESP_PLAIN_VALUES] = {"values", ESP_COLUMN_VALUES, 0, false, false, AT(values), NULL},
-
-#define VERDICT(key, type, always, none, member, words)                                        \
+/* ALWAYS: written even at its default, 0. SPARSE: written when it is not 0. NONE: written when
+ * it is not -1 or NaN. */
+#define ALWAYS(key, type, member, words)                                                       \
     {                                                                                          \
-        key, type, ESP_GROUP_VERDICT, always, none, AT(verdict.member), words                  \
+        key, ESP_JSON_##type, true, false, offsetof(struct esp_event, member), words           \
     }
-    VERDICT("verdict", ESP_COLUMN_ENUM, true, false, action, &verdict_action_words),
-    VERDICT("verdict_trial", ESP_COLUMN_INT64, true, false, trial, NULL),
-    VERDICT("until", ESP_COLUMN_INT64, false, false, until, NULL),
-    VERDICT("rule", ESP_COLUMN_ENUM, true, false, reason.rule, &rule_words),
-    VERDICT("rung", ESP_COLUMN_INT32, false, true, reason.rung, NULL),
-    VERDICT("at", ESP_COLUMN_INT64, false, true, reason.at, NULL),
-    VERDICT("rank", ESP_COLUMN_INT32, false, true, reason.rank, NULL),
-    VERDICT("of", ESP_COLUMN_INT32, false, true, reason.of, NULL),
-    VERDICT("value", ESP_COLUMN_REAL, false, true, reason.value, NULL),
-    VERDICT("threshold", ESP_COLUMN_REAL, false, true, reason.threshold, NULL),
-    VERDICT("expected", ESP_COLUMN_REAL, false, true, reason.expected, NULL),
-    VERDICT("cost", ESP_COLUMN_REAL, false, true, reason.cost, NULL),
-    VERDICT("cost_seconds", ESP_COLUMN_REAL, false, true, reason.cost_seconds, NULL),
-    VERDICT("rivals", ESP_COLUMN_RIVALS, false, true, reason.rivals, NULL),
-
-#define DIRECTIVE(key, type, member, words)                                                    \
+#define SPARSE(key, type, member, words)                                                       \
     {                                                                                          \
-        key, type, ESP_GROUP_DIRECTIVE, true, false, AT(directive.member), words               \
+        key, ESP_JSON_##type, false, false, offsetof(struct esp_event, member), words          \
     }
-    DIRECTIVE("directive", ESP_COLUMN_UINT32, number, NULL),
-    DIRECTIVE("direct", ESP_COLUMN_ENUM, action, &directive_action_words),
-    DIRECTIVE("train_until", ESP_COLUMN_INT64, until, NULL),
-    DIRECTIVE("keep", ESP_COLUMN_BOOL, keep, NULL),
-
-#define POINT(key, type, member)                                                               \
+#define NONE(key, type, member)                                                                \
     {                                                                                          \
-        key, type, ESP_GROUP_POINT, true, false, AT(point.member), NULL                        \
+        key, ESP_JSON_##type, false, true, offsetof(struct esp_event, member), NULL            \
     }
-    POINT("step", ESP_COLUMN_INT64, step),
-    POINT("tokens", ESP_COLUMN_INT64, tokens),
-    POINT("device_seconds", ESP_COLUMN_REAL, device_seconds),
-    POINT("metric", ESP_COLUMN_REAL, value),
-    POINT("train_loss", ESP_COLUMN_REAL, train_loss),
-    {"measures", ESP_COLUMN_MEASURES, ESP_GROUP_POINT, false, false, AT(point.measures), NULL},
-
-#define SAVED(key, type, member)                                                               \
+#define SEQUENCE SPARSE("sequence", UINT64, sequence, NULL)
+/* Always written; -1 when it is absent. */
+#define SUBJECT(member)                                                                        \
     {                                                                                          \
-        key, type, ESP_GROUP_SAVED, true, false, AT(saved.member), NULL                        \
+        "verdict_trial", ESP_JSON_INT64, true, true, offsetof(struct esp_event, member), NULL  \
     }
-    SAVED("path", ESP_COLUMN_TEXT, path),
-    SAVED("saved_host", ESP_COLUMN_TEXT, host),
-    SAVED("saved_step", ESP_COLUMN_INT64, step),
-    SAVED("saved_tokens", ESP_COLUMN_INT64, tokens),
-    SAVED("bytes", ESP_COLUMN_UINT64, bytes),
-    SAVED("hash", ESP_COLUMN_KEY, hash),
-    SAVED("saved_seconds", ESP_COLUMN_REAL, device_seconds),
-    SAVED("saved_trial", ESP_COLUMN_UINT32, at.trial),
-    SAVED("saved_attempt", ESP_COLUMN_UINT32, at.attempt),
-    SAVED("saved_sequence", ESP_COLUMN_UINT64, at.sequence),
+
+#define REASON(reason)                                                                         \
+    ALWAYS("rule", ENUM, reason.rule, &rule_words), NONE("rung", INT32, reason.rung),          \
+        NONE("at", INT64, reason.at), NONE("rank", INT32, reason.rank),                        \
+        NONE("of", INT32, reason.of), NONE("value", REAL, reason.value),                       \
+        NONE("threshold", REAL, reason.threshold), NONE("expected", REAL, reason.expected),    \
+        NONE("cost", REAL, reason.cost), NONE("cost_seconds", REAL, reason.cost_seconds),      \
+        NONE("rivals", RIVALS, reason.rivals)
+
+static const struct esp_json_field opened[] = {
+    SEQUENCE,
+    ALWAYS("incarnation", UINT64, opened.incarnation, NULL),
+    ALWAYS("version", TEXT, opened.version, NULL),
 };
 
-const size_t esp_column_count = sizeof esp_columns / sizeof esp_columns[0];
-
-static const struct esp_alias aliases[ESP_EVENT_KIND_COUNT][ESP_PLAIN_PLAIN_COUNT] = {
-    [ESP_EVENT_OPENED] = {[ESP_PLAIN_NUMBER] = {"incarnation", NULL, false},
-                          [ESP_PLAIN_TEXT] = {"version", NULL, false}},
-    [ESP_EVENT_ENDED] = {[ESP_PLAIN_NUMBER] = {"state", &study_state_words, false},
-                         [ESP_PLAIN_EXTRA] = {"exit_code", NULL, false},
-                         [ESP_PLAIN_FLAG] = {"scored", NULL, true},
-                         [ESP_PLAIN_REAL] = {"score", NULL, true}},
-    [ESP_EVENT_CHANGED] = {[ESP_PLAIN_TEXT] = {"setting", NULL, false},
-                           [ESP_PLAIN_REAL] = {"setting_value", NULL, false}},
-    [ESP_EVENT_CREATED] = {[ESP_PLAIN_NUMBER] = {"horizon", NULL, false},
-                           [ESP_PLAIN_EXTRA] = {"seed", NULL, false}},
-    [ESP_EVENT_MOVED] = {[ESP_PLAIN_TRIGGER] = {"trigger", NULL, false},
-                         [ESP_PLAIN_FROM] = {"from", NULL, false},
-                         [ESP_PLAIN_TO] = {"to", NULL, false},
-                         [ESP_PLAIN_NUMBER] = {"granted_until", NULL, true},
-                         [ESP_PLAIN_EXTRA] = {"resumed_from", NULL, true},
-                         [ESP_PLAIN_FLAG] = {"excused", NULL, true},
-                         [ESP_PLAIN_TEXT] = {"words", NULL, true}},
-    [ESP_EVENT_STARTED_AT] = {[ESP_PLAIN_NUMBER] = {"stands_at", NULL, false},
-                              [ESP_PLAIN_EXTRA] = {"own_horizon", NULL, false},
-                              [ESP_PLAIN_FLAG] = {"can_save", NULL, false},
-                              [ESP_PLAIN_TEXT] = {"fell_back", NULL, false}},
-    [ESP_EVENT_REPORT] = {[ESP_PLAIN_FLAG] = {"waiting", NULL, false}},
-    [ESP_EVENT_DROPPED] = {[ESP_PLAIN_NUMBER] = {"checkpoint", NULL, false}},
-    [ESP_EVENT_FAILED] = {[ESP_PLAIN_NUMBER] = {"error", NULL, false},
-                          [ESP_PLAIN_TEXT] = {"words", NULL, false}},
-    [ESP_EVENT_AGENT] = {[ESP_PLAIN_NUMBER] = {"slots", NULL, false},
-                         [ESP_PLAIN_TEXT] = {"host", NULL, false},
-                         [ESP_PLAIN_TEXT2] = {"device", NULL, false}},
-    [ESP_EVENT_SPAWNED] = {[ESP_PLAIN_NUMBER] = {"agent", NULL, false},
-                           [ESP_PLAIN_EXTRA] = {"slot", NULL, false}},
-    [ESP_EVENT_EXITED] = {[ESP_PLAIN_NUMBER] = {"status", NULL, false},
-                          [ESP_PLAIN_EXTRA] = {"signal", NULL, false},
-                          [ESP_PLAIN_FLAG] = {"asked", NULL, false},
-                          [ESP_PLAIN_TEXT] = {"tail", NULL, false}},
-    [ESP_EVENT_COMMAND] = {[ESP_PLAIN_NUMBER] = {"command", NULL, false},
-                           [ESP_PLAIN_EXTRA] = {"verb", &verb_words, false},
-                           [ESP_PLAIN_CODE] = {"answer_code", NULL, false},
-                           [ESP_PLAIN_TEXT] = {"answer", NULL, false}},
-    [ESP_EVENT_NOTE] = {[ESP_PLAIN_TEXT] = {"note", NULL, false}},
-    [ESP_EVENT_PROTOCOL] = {[ESP_PLAIN_TRIGGER] = {"trigger", NULL, false},
-                            [ESP_PLAIN_FROM] = {"from", NULL, false},
-                            [ESP_PLAIN_TEXT] = {"fault", NULL, false}},
-    [ESP_EVENT_FIT] = {[ESP_PLAIN_NUMBER] = {"which", NULL, false}},
-    [ESP_EVENT_CALIBRATED] = {[ESP_PLAIN_NUMBER] = {"looked_at", NULL, false},
-                              [ESP_PLAIN_VALUES] = {"scores", NULL, false}},
+static const struct esp_json_field ended[] = {
+    SEQUENCE,
+    ALWAYS("state", ENUM, ended.state, &study_state_words),
+    ALWAYS("exit_code", INT32, ended.exit_code, NULL),
+    SPARSE("code", ENUM, ended.scored_by, NULL),
+    SPARSE("scored", BOOL, ended.scored, NULL),
+    SPARSE("score", REAL, ended.score, NULL),
 };
 
-const struct esp_alias *esp_column_alias(enum esp_event_kind kind, size_t index)
-{
-    if (index >= ESP_PLAIN_PLAIN_COUNT || (unsigned)kind >= ESP_EVENT_KIND_COUNT ||
-        !aliases[kind][index].key) {
-        return NULL;
-    }
-    return &aliases[kind][index];
-}
+static const struct esp_json_field changed[] = {
+    SEQUENCE,
+    ALWAYS("setting_value", REAL, changed.value, NULL),
+    ALWAYS("setting", TEXT, changed.setting, NULL),
+};
 
-const char *esp_column_key(enum esp_event_kind kind, size_t index)
+static const struct esp_json_field created[] = {
+    SEQUENCE,
+    ALWAYS("horizon", INT64, created.horizon, NULL),
+    ALWAYS("seed", INT64, created.seed, NULL),
+    SPARSE("values", REALS, created.values, NULL),
+    ALWAYS("verdict", REPEATS, created, &verdict_action_words),
+    SUBJECT(created.repeats),
+    REASON(created.reason),
+};
+
+static const struct esp_json_field verdict[] = {
+    SEQUENCE,
+    ALWAYS("verdict", ENUM, verdict.action, &verdict_action_words),
+    SUBJECT(verdict.trial),
+    SPARSE("until", INT64, verdict.until, NULL),
+    REASON(verdict.reason),
+};
+
+static const struct esp_json_field moved[] = {
+    SEQUENCE,
+    SPARSE("process", KEY, moved.process, NULL),
+    ALWAYS("trigger", ENUM, moved.trigger, &trigger_words),
+    ALWAYS("from", ENUM, moved.from, &trial_state_words),
+    ALWAYS("to", ENUM, moved.to, &trial_state_words),
+    SPARSE("cause", ENUM, moved.cause, &cause_words),
+    SPARSE("granted_until", INT64, moved.until, NULL),
+    SPARSE("resumed_from", INT64, moved.resumed_from, NULL),
+    SPARSE("excused", BOOL, moved.excused, NULL),
+    SPARSE("words", TEXT, moved.words, NULL),
+};
+
+static const struct esp_json_field started[] = {
+    SEQUENCE,
+    ALWAYS("stands_at", INT64, started.tokens, NULL),
+    ALWAYS("own_horizon", INT64, started.horizon, NULL),
+    ALWAYS("can_save", BOOL, started.can_save, NULL),
+    ALWAYS("fell_back", TEXT, started.fell_back, NULL),
+};
+
+/* A report whose trial and step have a row in the table `report` already. */
+static const struct esp_json_field report[] = {
+    SEQUENCE,
+    ALWAYS("waiting", BOOL, report.waiting, NULL),
+    ALWAYS("step", INT64, report.point.step, NULL),
+    ALWAYS("tokens", INT64, report.point.tokens, NULL),
+    ALWAYS("device_seconds", REAL, report.point.device_seconds, NULL),
+    ALWAYS("metric", REAL, report.point.value, NULL),
+    ALWAYS("train_loss", REAL, report.point.train_loss, NULL),
+    SPARSE("measures", MEASURES, report.point, NULL),
+};
+
+static const struct esp_json_field saved[] = {
+    SEQUENCE,
+    ALWAYS("path", TEXT, saved.path, NULL),
+    ALWAYS("saved_host", TEXT, saved.host, NULL),
+    ALWAYS("saved_step", INT64, saved.step, NULL),
+    ALWAYS("saved_tokens", INT64, saved.tokens, NULL),
+    ALWAYS("bytes", UINT64, saved.bytes, NULL),
+    ALWAYS("hash", KEY, saved.hash, NULL),
+    ALWAYS("saved_seconds", REAL, saved.device_seconds, NULL),
+    ALWAYS("saved_trial", UINT32, saved.at.trial, NULL),
+    ALWAYS("saved_attempt", UINT32, saved.at.attempt, NULL),
+    ALWAYS("saved_sequence", UINT64, saved.at.sequence, NULL),
+};
+
+static const struct esp_json_field dropped[] = {
+    SEQUENCE,
+    ALWAYS("checkpoint", UINT64, dropped.checkpoint, NULL),
+};
+
+static const struct esp_json_field directed[] = {
+    SEQUENCE,
+    ALWAYS("directive", UINT32, directive.number, NULL),
+    ALWAYS("direct", ENUM, directive.action, &directive_action_words),
+    ALWAYS("train_until", INT64, directive.until, NULL),
+    ALWAYS("keep", BOOL, directive.keep, NULL),
+};
+
+static const struct esp_json_field failed[] = {
+    SEQUENCE,
+    ALWAYS("error", INT32, failed.code, NULL),
+    SPARSE("flag", BOOL, failed.save_failed, NULL),
+    ALWAYS("words", TEXT, failed.words, NULL),
+};
+
+static const struct esp_json_field agent[] = {
+    SEQUENCE,
+    SPARSE("process", KEY, agent.id, NULL),
+    ALWAYS("slots", UINT32, agent.slots, NULL),
+    ALWAYS("host", TEXT, agent.host, NULL),
+    ALWAYS("device", TEXT, agent.device, NULL),
+};
+
+static const struct esp_json_field spawned[] = {
+    SEQUENCE,
+    SPARSE("process", KEY, spawned.process, NULL),
+    ALWAYS("agent", UINT64, spawned.agent, NULL),
+    ALWAYS("slot", UINT32, spawned.slot, NULL),
+};
+
+static const struct esp_json_field exited[] = {
+    SEQUENCE,
+    SPARSE("process", KEY, exited.process, NULL),
+    ALWAYS("status", INT32, exited.status, NULL),
+    ALWAYS("signal", INT32, exited.signal, NULL),
+    ALWAYS("asked", BOOL, exited.asked, NULL),
+    ALWAYS("tail", TEXT, exited.tail, NULL),
+};
+
+static const struct esp_json_field command[] = {
+    SEQUENCE,
+    ALWAYS("command", UINT64, command.id, NULL),
+    ALWAYS("verb", ENUM, command.verb, &verb_words),
+    ALWAYS("answer_code", INT32, command.code, NULL),
+    ALWAYS("answer", TEXT, command.answer, NULL),
+};
+
+static const struct esp_json_field note[] = {
+    SEQUENCE,
+    ALWAYS("note", TEXT, note.text, NULL),
+};
+
+static const struct esp_json_field protocol[] = {
+    SEQUENCE,
+    SPARSE("process", KEY, protocol.process, NULL),
+    ALWAYS("trigger", ENUM, protocol.trigger, &trigger_words),
+    ALWAYS("from", ENUM, protocol.from, &trial_state_words),
+    ALWAYS("fault", TEXT, protocol.fault, NULL),
+};
+
+static const struct esp_json_field fit[] = {
+    SEQUENCE,
+    ALWAYS("which", ENUM, fit.which, NULL),
+    SPARSE("values", REALS, fit.values, NULL),
+};
+
+static const struct esp_json_field calibrated[] = {
+    SEQUENCE,
+    ALWAYS("looked_at", INT64, calibrated.looked_at, NULL),
+    ALWAYS("scores", REALS, calibrated.scores, NULL),
+};
+
+#define FIELDS(kind, table) [ESP_EVENT_##kind] = {table, sizeof table / sizeof table[0]}
+
+struct esp_event_fields esp_event_fields(enum esp_event_kind kind)
 {
-    const struct esp_alias *alias = esp_column_alias(kind, index);
-    return alias ? alias->key : esp_columns[index].key;
+    static const struct esp_event_fields kinds[ESP_EVENT_KIND_COUNT] = {
+        FIELDS(OPENED, opened),
+        FIELDS(ENDED, ended),
+        FIELDS(CHANGED, changed),
+        FIELDS(CREATED, created),
+        FIELDS(VERDICT, verdict),
+        FIELDS(MOVED, moved),
+        FIELDS(STARTED_AT, started),
+        FIELDS(REPORT, report),
+        FIELDS(SAVED, saved),
+        FIELDS(DROPPED, dropped),
+        FIELDS(DIRECTED, directed),
+        FIELDS(FAILED, failed),
+        FIELDS(AGENT, agent),
+        FIELDS(SPAWNED, spawned),
+        FIELDS(EXITED, exited),
+        FIELDS(COMMAND, command),
+        FIELDS(NOTE, note),
+        FIELDS(PROTOCOL, protocol),
+        FIELDS(FIT, fit),
+        FIELDS(CALIBRATED, calibrated),
+    };
+    return (unsigned)kind < ESP_EVENT_KIND_COUNT ? kinds[kind] : kinds[ESP_EVENT_NONE];
 }

@@ -26,10 +26,6 @@ void esp_text_real(struct esp_text *text, double value);
 
 void esp_text_raw(struct esp_text *text, const char *string);
 
-/* The trial that an event is about, for event.trial: the verdict's when the event names none;
- * -1: none. */
-int64_t esp_event_subject(const struct esp_event *event);
-
 /* Replaces `text` by the event's data. -ENOMEM. */
 int esp_event_encode(const struct esp_event *event, struct esp_text *text);
 

@@ -153,7 +153,7 @@ static int insert_event(struct esp_store *store, const struct esp_event *event)
     sqlite3_bind_int64(s, 1, (int64_t)event->seq);
     sqlite3_bind_int64(s, 2, event->time_ms);
     bind_text(s, 3, esp_event_kind_name(event->kind));
-    bind_id(s, 4, esp_event_subject(event));
+    bind_id(s, 4, event->trial);
     sqlite3_bind_int64(s, 5, event->attempt);
     sqlite3_bind_text(s, 6, store->text.data, (int)store->text.length, SQLITE_STATIC);
     return run(s);
@@ -173,12 +173,13 @@ static int insert_measures(struct esp_store *store, const struct esp_event *even
 {
     sqlite3_stmt *s = store->sql[ESP_SQL_MEASURE];
     int rc = SQLITE_OK;
-    for (uint32_t i = 0; rc == SQLITE_OK && i < event->point.measure_count; i++) {
-        if (measure_is_new(&event->point, i)) {
+    const struct esp_point *point = &event->report.point;
+    for (uint32_t i = 0; rc == SQLITE_OK && i < point->measure_count; i++) {
+        if (measure_is_new(point, i)) {
             sqlite3_bind_int64(s, 1, event->trial);
-            sqlite3_bind_int64(s, 2, event->point.step);
-            bind_words(store, s, 3, event->point.measures[i].name);
-            sqlite3_bind_double(s, 4, event->point.measures[i].value);
+            sqlite3_bind_int64(s, 2, point->step);
+            bind_words(store, s, 3, point->measures[i].name);
+            sqlite3_bind_double(s, 4, point->measures[i].value);
             sqlite3_bind_int64(s, 5, i);
             rc = run(s);
         }
@@ -196,7 +197,7 @@ static void bind_seconds(sqlite3_stmt *s, int index, double seconds)
 /* `first`: the point became the step's row, and may be the trial's furthest. */
 static int advance(struct esp_store *store, const struct esp_event *event, bool first)
 {
-    const struct esp_point *point = &event->point;
+    const struct esp_point *point = &event->report.point;
     sqlite3_stmt *s = store->sql[ESP_SQL_ADVANCE];
     sqlite3_bind_int64(s, 1, event->trial);
     sqlite3_bind_int64(s, 2, point->tokens);
@@ -215,7 +216,7 @@ static int advance(struct esp_store *store, const struct esp_event *event, bool 
 
 static int fold_report(struct esp_store *store, const struct esp_event *event)
 {
-    const struct esp_point *point = &event->point;
+    const struct esp_point *point = &event->report.point;
     sqlite3_stmt *s = store->sql[ESP_SQL_REPORT];
     uint32_t measures = 0;
     for (uint32_t i = 0; i < point->measure_count; i++) {
@@ -234,7 +235,7 @@ static int fold_report(struct esp_store *store, const struct esp_event *event)
     sqlite3_bind_double(s, 8, point->train_loss);
     sqlite3_bind_int64(s, 9, event->time_ms);
     sqlite3_bind_int64(s, 10, (int64_t)event->sequence);
-    sqlite3_bind_int(s, 11, event->flag);
+    sqlite3_bind_int(s, 11, event->report.waiting);
     sqlite3_bind_int64(s, 12, measures);
     int rc = run(s);
     if (rc != SQLITE_OK) {
@@ -288,22 +289,23 @@ static int set_attribute(struct esp_store *store, int64_t trial, enum esp_trial_
 
 static int fold_created(struct esp_store *store, const struct esp_event *event)
 {
+    const struct esp_event_created *created = &event->created;
     sqlite3_stmt *s = store->sql[ESP_SQL_CREATED];
     sqlite3_bind_int64(s, 1, event->trial);
-    sqlite3_bind_int64(s, 2, event->number);
-    sqlite3_bind_int64(s, 3, event->extra);
+    sqlite3_bind_int64(s, 2, created->horizon);
+    sqlite3_bind_int64(s, 3, created->seed);
     sqlite3_bind_int64(s, 4, event->time_ms);
-    bind_id(s, 5, event->verdict.action == ESP_VERDICT_REPEAT ? event->verdict.trial : -1);
+    bind_id(s, 5, created->repeats);
     int rc = run(s);
     s = store->sql[ESP_SQL_PARAM];
-    for (uint32_t i = 0; rc == SQLITE_OK && i < event->value_count; i++) {
+    for (uint32_t i = 0; rc == SQLITE_OK && i < created->values.count; i++) {
         const struct esp_param *param = &store->study->params[i];
-        struct esp_value value = esp_param_value(param, event->values[i]);
+        struct esp_value value = esp_param_value(param, created->values.data[i]);
         sqlite3_bind_int64(s, 1, event->trial);
         sqlite3_bind_int64(s, 2, i);
         bind_text(s, 3, param->name);
         bind_value(s, 4, &value);
-        sqlite3_bind_double(s, 6, event->values[i]);
+        sqlite3_bind_double(s, 6, created->values.data[i]);
         rc = run(s);
     }
     return rc == SQLITE_OK ? set_attribute(store, event->trial, ESP_TRIAL_QUEUED) : rc;
@@ -312,7 +314,7 @@ static int fold_created(struct esp_store *store, const struct esp_event *event)
 static int fold_granted(struct esp_store *store, const struct esp_event *event)
 {
     sqlite3_stmt *s = store->sql[ESP_SQL_GRANTED];
-    bind_key(s, 1, event->process);
+    bind_key(s, 1, event->moved.process);
     sqlite3_bind_int64(s, 2, event->trial);
     return run(s);
 }
@@ -320,32 +322,33 @@ static int fold_granted(struct esp_store *store, const struct esp_event *event)
 static int fold_moved(struct esp_store *store, const struct esp_event *event)
 {
     sqlite3_stmt *s = store->sql[ESP_SQL_MOVED];
-    bool granted = event->trigger == ESP_TRIGGER_GRANT;
-    bool ended = event->to >= ESP_TRIAL_COMPLETE;
+    const struct esp_event_moved *moved = &event->moved;
+    bool granted = moved->trigger == ESP_TRIGGER_GRANT;
+    bool ended = moved->to >= ESP_TRIAL_COMPLETE;
     sqlite3_bind_int64(s, 1, event->trial);
-    bind_text(s, 2, esp_trial_state_name(event->to));
-    bind_text(s, 3, esp_cause_name(event->cause));
+    bind_text(s, 2, esp_trial_state_name(moved->to));
+    bind_text(s, 3, esp_cause_name(moved->cause));
     sqlite3_bind_int64(s, 4, event->attempt);
-    if (event->trigger == ESP_TRIGGER_HOLD) {
+    if (moved->trigger == ESP_TRIGGER_HOLD) {
         sqlite3_bind_int(s, 5, 1);
-    } else if (granted || ended || event->trigger == ESP_TRIGGER_RESUME ||
-               event->trigger == ESP_TRIGGER_CONTINUE) {
+    } else if (granted || ended || moved->trigger == ESP_TRIGGER_RESUME ||
+               moved->trigger == ESP_TRIGGER_CONTINUE) {
         sqlite3_bind_int(s, 5, 0);
     }
     if (granted) {
-        bind_key(s, 6, event->process);
-        sqlite3_bind_int64(s, 7, event->number);
+        bind_key(s, 6, moved->process);
+        sqlite3_bind_int64(s, 7, moved->until);
     }
-    if (event->to == ESP_TRIAL_RUNNING) {
+    if (moved->to == ESP_TRIAL_RUNNING) {
         sqlite3_bind_int64(s, 8, event->time_ms);
     }
     if (ended) {
         sqlite3_bind_int64(s, 9, event->time_ms);
     }
-    bind_words(store, s, 10, event->text);
+    bind_words(store, s, 10, moved->words);
     int rc = run(s);
     if (rc == SQLITE_OK) {
-        rc = set_attribute(store, event->trial, event->to);
+        rc = set_attribute(store, event->trial, moved->to);
     }
     return rc == SQLITE_OK && granted ? fold_granted(store, event) : rc;
 }
@@ -355,8 +358,8 @@ static int fold_started(struct esp_store *store, const struct esp_event *event)
     sqlite3_stmt *s = store->sql[ESP_SQL_STARTED];
     sqlite3_bind_int64(s, 1, event->trial);
     sqlite3_bind_int64(s, 2, event->attempt);
-    sqlite3_bind_int64(s, 3, event->number);
-    sqlite3_bind_int64(s, 4, event->extra);
+    sqlite3_bind_int64(s, 3, event->started.tokens);
+    sqlite3_bind_int64(s, 4, event->started.horizon);
     return run(s);
 }
 
@@ -414,7 +417,7 @@ static int fold_saved(struct esp_store *store, const struct esp_event *event)
 static int fold_dropped(struct esp_store *store, const struct esp_event *event)
 {
     sqlite3_stmt *s = store->sql[ESP_SQL_DROPPED];
-    sqlite3_bind_int64(s, 1, event->number);
+    sqlite3_bind_int64(s, 1, (int64_t)event->dropped.checkpoint);
     sqlite3_bind_int64(s, 2, event->time_ms);
     int rc = run(s);
     return rc == SQLITE_OK ? set_latest_checkpoint(store, event->trial) : rc;
@@ -424,24 +427,29 @@ static int fold_failed(struct esp_store *store, const struct esp_event *event)
 {
     sqlite3_stmt *s = store->sql[ESP_SQL_FAILED];
     sqlite3_bind_int64(s, 1, event->trial);
-    bind_words(store, s, 2, event->text);
+    bind_words(store, s, 2, event->failed.words);
     return run(s);
 }
 
-static int fold_worker(struct esp_store *store, const struct esp_event *event)
+static int fold_agent(struct esp_store *store, const struct esp_event *event)
 {
     sqlite3_stmt *s = store->sql[ESP_SQL_WORKER];
-    bool agent = event->kind == ESP_EVENT_AGENT;
-    bind_key(s, 1, event->process);
-    bind_text(s, 2, agent ? "agent" : "trial");
-    if (agent) {
-        sqlite3_bind_int64(s, 4, event->number);
-        bind_words(store, s, 5, event->text);
-        bind_words(store, s, 6, event->text2);
-    } else {
-        bind_key(s, 3, (uint64_t)event->number);
-        sqlite3_bind_int64(s, 4, event->extra);
-    }
+    bind_key(s, 1, event->agent.id);
+    bind_text(s, 2, "agent");
+    sqlite3_bind_int64(s, 4, event->agent.slots);
+    bind_words(store, s, 5, event->agent.host);
+    bind_words(store, s, 6, event->agent.device);
+    sqlite3_bind_int64(s, 7, event->time_ms);
+    return run(s);
+}
+
+static int fold_spawned(struct esp_store *store, const struct esp_event *event)
+{
+    sqlite3_stmt *s = store->sql[ESP_SQL_WORKER];
+    bind_key(s, 1, event->spawned.process);
+    bind_text(s, 2, "trial");
+    bind_key(s, 3, event->spawned.agent);
+    sqlite3_bind_int64(s, 4, event->spawned.slot);
     sqlite3_bind_int64(s, 7, event->time_ms);
     return run(s);
 }
@@ -449,12 +457,12 @@ static int fold_worker(struct esp_store *store, const struct esp_event *event)
 static int fold_exited(struct esp_store *store, const struct esp_event *event)
 {
     sqlite3_stmt *s = store->sql[ESP_SQL_EXITED];
-    bind_key(s, 1, event->process);
+    bind_key(s, 1, event->exited.process);
     sqlite3_bind_int64(s, 2, event->time_ms);
-    sqlite3_bind_int64(s, 3, event->number);
-    sqlite3_bind_int64(s, 4, event->extra);
-    sqlite3_bind_int(s, 5, event->flag);
-    bind_words(store, s, 6, event->text);
+    sqlite3_bind_int64(s, 3, event->exited.status);
+    sqlite3_bind_int64(s, 4, event->exited.signal);
+    sqlite3_bind_int(s, 5, event->exited.asked);
+    bind_words(store, s, 6, event->exited.tail);
     return run(s);
 }
 
@@ -464,7 +472,7 @@ static int fold_note(struct esp_store *store, const struct esp_event *event)
     sqlite3_bind_int64(s, 1, (int64_t)event->seq);
     bind_id(s, 2, event->trial);
     sqlite3_bind_int64(s, 3, event->time_ms);
-    bind_words(store, s, 4, event->text ? event->text : "");
+    bind_words(store, s, 4, event->note.text ? event->note.text : "");
     return run(s);
 }
 
@@ -475,7 +483,7 @@ static int fold(struct esp_store *store, const struct esp_event *event)
         return fold_created(store, event);
     case ESP_EVENT_VERDICT:
         return event->verdict.action == ESP_VERDICT_CONTINUE
-                   ? set_until(store, esp_event_subject(event), event->verdict.until)
+                   ? set_until(store, event->trial, event->verdict.until)
                    : SQLITE_OK;
     case ESP_EVENT_DIRECTED:
         return event->directive.action == ESP_DIRECT_CONTINUE
@@ -492,8 +500,9 @@ static int fold(struct esp_store *store, const struct esp_event *event)
     case ESP_EVENT_FAILED:
         return fold_failed(store, event);
     case ESP_EVENT_AGENT:
+        return fold_agent(store, event);
     case ESP_EVENT_SPAWNED:
-        return fold_worker(store, event);
+        return fold_spawned(store, event);
     case ESP_EVENT_EXITED:
         return fold_exited(store, event);
     case ESP_EVENT_NOTE:
@@ -509,7 +518,7 @@ static bool can_be_kept(const struct esp_store *store, const struct esp_event *e
     switch (event->kind) {
     case ESP_EVENT_CREATED:
         return event->trial >= 0 && event->trial < ESP_TRIALS_MAX && store->study &&
-               event->value_count <= (uint32_t)store->study->param_count;
+               event->created.values.count <= (uint32_t)store->study->param_count;
     case ESP_EVENT_SAVED:
         return event->saved.path && event->trial >= 0;
     default:

@@ -164,15 +164,15 @@ static struct row row_of(const struct esp_event *event, bool measured)
 {
     return (struct row){
         .seq = event->seq,
-        .step = event->point.step,
-        .tokens = event->point.tokens,
+        .step = event->report.point.step,
+        .tokens = event->report.point.tokens,
         .time_ms = event->time_ms,
         .sequence = event->sequence,
-        .device_seconds = event->point.device_seconds,
-        .value = event->point.value,
-        .train_loss = event->point.train_loss,
+        .device_seconds = event->report.point.device_seconds,
+        .value = event->report.point.value,
+        .train_loss = event->report.point.train_loss,
         .trial = (uint32_t)event->trial & (ESP_TRIALS_MAX - 1),
-        .waiting = event->flag,
+        .waiting = event->report.waiting,
         .measured = measured,
         .attempt = event->attempt,
     };
@@ -187,12 +187,12 @@ static struct esp_event event_of(const struct row *row)
         .trial = row->trial,
         .attempt = row->attempt,
         .sequence = row->sequence,
-        .flag = row->waiting,
-        .point = {.step = row->step,
-                  .tokens = row->tokens,
-                  .device_seconds = row->device_seconds,
-                  .value = row->value,
-                  .train_loss = row->train_loss},
+        .report = {.point = {.step = row->step,
+                             .tokens = row->tokens,
+                             .device_seconds = row->device_seconds,
+                             .value = row->value,
+                             .train_loss = row->train_loss},
+                   .waiting = row->waiting},
     };
 }
 

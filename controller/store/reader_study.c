@@ -53,20 +53,20 @@ static int lifecycle_row(void *context, sqlite3_stmt *row)
     }
     if (event.kind == ESP_EVENT_OPENED) {
         study->opened_ms = event.time_ms;
-        study->incarnation = (uint64_t)event.number;
+        study->incarnation = event.opened.incarnation;
     }
     bool planned = study->state == ESP_STUDY_COMPLETE || study->state == ESP_STUDY_BUDGET;
-    if (event.kind == ESP_EVENT_OPENED ? !planned : event.number == ESP_STUDY_RUNNING) {
+    if (event.kind == ESP_EVENT_OPENED ? !planned : event.ended.state == ESP_STUDY_RUNNING) {
         study->ended_ms = 0;
         study->score = NAN;
         study->exit_code = -1;
         study->state = ESP_STUDY_INTERRUPTED;
     } else if (event.kind == ESP_EVENT_ENDED) {
         study->ended_ms = event.time_ms;
-        study->exit_code = (int)event.extra;
-        study->score = event.flag ? event.real : NAN;
-        study->scored = (enum esp_scored)event.code;
-        study->state = (enum esp_study_state)event.number;
+        study->exit_code = event.ended.exit_code;
+        study->score = event.ended.scored ? event.ended.score : NAN;
+        study->scored = event.ended.scored_by;
+        study->state = event.ended.state;
     }
     return 0;
 }
@@ -221,7 +221,7 @@ int esp_reader_changed(struct esp_reader *reader,
     if (rc == SQLITE_ROW) {
         code = esp_event_row(s, &reader->memory, &event) < 0 ? esp_reader_damaged(reader, error)
                                                              : 1;
-        *value = code == 1 ? event.real : *value;
+        *value = code == 1 ? event.changed.value : *value;
     } else if (rc != SQLITE_DONE) {
         code = esp_database_fail(reader->db, rc, reader->path, "be read", error);
     }

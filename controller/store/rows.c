@@ -22,16 +22,16 @@ int esp_report_row(sqlite3_stmt *row, struct esp_event *event)
     *event = (struct esp_event){
         .kind = ESP_EVENT_REPORT,
         .trial = sqlite3_column_int64(row, 0),
-        .point.step = sqlite3_column_int64(row, 1),
+        .report.point.step = sqlite3_column_int64(row, 1),
         .seq = (uint64_t)sqlite3_column_int64(row, 2),
         .attempt = (uint32_t)sqlite3_column_int64(row, 3),
-        .point.tokens = sqlite3_column_int64(row, 4),
-        .point.device_seconds = esp_column_real(row, 5),
-        .point.value = esp_column_real(row, 6),
-        .point.train_loss = esp_column_real(row, 7),
+        .report.point.tokens = sqlite3_column_int64(row, 4),
+        .report.point.device_seconds = esp_column_real(row, 5),
+        .report.point.value = esp_column_real(row, 6),
+        .report.point.train_loss = esp_column_real(row, 7),
         .time_ms = sqlite3_column_int64(row, 8),
         .sequence = (uint64_t)sqlite3_column_int64(row, 9),
-        .flag = sqlite3_column_int(row, 10) != 0,
+        .report.waiting = sqlite3_column_int(row, 10) != 0,
     };
     return sqlite3_column_int(row, 11);
 }
@@ -46,7 +46,7 @@ int esp_measures_read(sqlite3_stmt *s, struct esp_event *event, struct esp_decod
     for (int pass = 0; pass < 2; pass++) {
         sqlite3_reset(s);
         sqlite3_bind_int64(s, 1, event->trial);
-        sqlite3_bind_int64(s, 2, event->point.step);
+        sqlite3_bind_int64(s, 2, event->report.point.step);
         uint32_t i = 0;
         while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
             const char *name = (const char *)sqlite3_column_text(s, 0);
@@ -71,8 +71,8 @@ int esp_measures_read(sqlite3_stmt *s, struct esp_event *event, struct esp_decod
         }
     }
     sqlite3_reset(s);
-    event->point.measures = memory->measures;
-    event->point.measure_count = count;
+    event->report.point.measures = memory->measures;
+    event->report.point.measure_count = count;
     return SQLITE_OK;
 }
 

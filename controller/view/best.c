@@ -93,7 +93,8 @@ struct curve {
 static int add_point(void *context, const struct esp_event *event)
 {
     struct curve *curve = context;
-    esp_scatter_add(&curve->scatter, event->point.tokens, curve->horizon, event->point.value);
+    esp_scatter_add(
+        &curve->scatter, event->report.point.tokens, curve->horizon, event->report.point.value);
     return 0;
 }
 

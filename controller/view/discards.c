@@ -35,12 +35,13 @@ static int take(void *context, const struct esp_event *event)
     bool of_trial = event->trial >= 0 && event->trial < ESP_TRIALS_MAX;
     if (event->kind == ESP_EVENT_CALIBRATED) {
         d->calibrated = true;
-        d->calibration = event->value_count;
-        d->limit = esp_discard_limit(event->values, (int)event->value_count, d->risk);
+        const struct esp_reals *scores = &event->calibrated.scores;
+        d->calibration = scores->count;
+        d->limit = esp_discard_limit(scores->data, (int)scores->count, d->risk);
     } else if (event->kind == ESP_EVENT_VERDICT && of_trial) {
         take_verdict(r, event);
     } else if (event->kind == ESP_EVENT_MOVED && of_trial) {
-        d->anew += event->trigger == ESP_TRIGGER_CONTINUE;
+        d->anew += event->moved.trigger == ESP_TRIGGER_CONTINUE;
     }
     return 0;
 }

@@ -73,7 +73,7 @@ void esp_export_trial_heading(const struct esp_study *study, struct esp_buffer *
 
 void esp_export_point_json(const struct esp_event *report, struct esp_buffer *out)
 {
-    const struct esp_point *point = &report->point;
+    const struct esp_point *point = &report->report.point;
     esp_buffer_addf(out,
                     "{\"trial\":%lld,\"step\":%lld,\"tokens\":%lld,\"train_loss\":",
                     (long long)report->trial,
@@ -89,7 +89,7 @@ void esp_export_point_json(const struct esp_event *report, struct esp_buffer *ou
 
 void esp_export_point_csv(const struct esp_event *report, struct esp_buffer *out)
 {
-    const struct esp_point *point = &report->point;
+    const struct esp_point *point = &report->report.point;
     esp_buffer_addf(out,
                     "%lld,%lld,%lld,",
                     (long long)report->trial,

@@ -1,12 +1,14 @@
-/* The facts of a study: what the core records, the ledger keeps, and resuming folds again.
+/* The facts of a study: the core records them, the ledger keeps them, and resuming folds them
+ * again.
  *
- * One struct with a kind; which members a kind uses is said at the kind. `seq` orders events
- * and report rows together, without gaps, from 1. Strings are borrowed until the outcome that
+ * An event is a tagged union: `kind` names the valid member. `seq` orders events and report
+ * rows together, without gaps, from 1. Strings and arrays are borrowed until the outcome that
  * carries the event is reset, or, while loading, until the callback returns. */
 #ifndef ESPALIER_EVENT_H
 #define ESPALIER_EVENT_H
 
 #include <espalier/message.h>
+#include <stddef.h>
 
 enum esp_trial_state {
     ESP_TRIAL_QUEUED,
@@ -137,73 +139,217 @@ enum esp_study_state {
     ESP_STUDY_BUDGET,
 };
 
-/* Which trial a study's score is of. */
+/* The trial or setting that a study's recorded score belongs to. */
 enum esp_scored {
-    ESP_SCORED_SINGLE, /* the best single seed: recorded before repeats counted */
+    ESP_SCORED_SINGLE, /* the best single seed: ledgers from before repeats counted */
     ESP_SCORED_SEEDS,  /* the setting that ranks first over all its seeds */
 };
 
 enum esp_event_kind {
     ESP_EVENT_NONE,
-    ESP_EVENT_OPENED,  /* a controller started: number = incarnation, text = version */
-    ESP_EVENT_ENDED,   /* number = enum esp_study_state, extra = exit code; RUNNING: the ended
-                          study goes on (a raised run_cap or budget, a trial continued); flag =
-                          it has a score for later studies (controller/stop/discard.h): real;
-                          code = enum esp_scored, whose */
-    ESP_EVENT_CHANGED, /* text = setting's name ("run_cap", …), real = new value */
-    ESP_EVENT_CREATED, /* trial, values[], number = horizon tokens, verdict.reason; extra =
-                          seed; verdict.action = REPEAT: it repeats verdict.trial, else NONE */
-    ESP_EVENT_VERDICT, /* verdict */
-    ESP_EVENT_MOVED,   /* trial, attempt, trigger, from, to, cause; process = the attempt's;
-                          GRANT: number = until, extra = tokens resumed from (-1: start); LOST,
-                          NO_ANSWER, SAVE_FAILED: flag = it does not count as fruitless; text =
-                          words, if any */
-    ESP_EVENT_STARTED_AT, /* trial, attempt, number = tokens it stands at, extra = its own
-                             horizon; flag = can_save; text = why it fell back, or NULL */
-    ESP_EVENT_REPORT,     /* trial, attempt, point; flag = waiting */
-    ESP_EVENT_SAVED,      /* trial, attempt, saved */
-    ESP_EVENT_DROPPED,    /* trial, number = checkpoint id (the SAVED event's seq) */
-    ESP_EVENT_DIRECTED,   /* trial, attempt, directive */
-    ESP_EVENT_FAILED,     /* trial, attempt, number = code, text = words; flag = only a save
-                             failed, the attempt lives on */
-    ESP_EVENT_AGENT,      /* process = agent id, number = slots, text = host, text2 = device */
-    ESP_EVENT_SPAWNED,    /* process = key, number = agent id, extra = slot; for a known key:
-                             another agent has it now */
-    ESP_EVENT_EXITED,   /* process = key, number = status, extra = signal, flag = asked, text =
-                           tail */
-    ESP_EVENT_COMMAND,  /* number = id, extra = verb, trial (-1), code, text = answer */
-    ESP_EVENT_NOTE,     /* trial (-1: study), text */
-    ESP_EVENT_PROTOCOL, /* trial, attempt, trigger, from: a pair that is not in the table;
-                           process; text names a malformed message's fault */
-    ESP_EVENT_FIT,      /* values[]: a sampler's or scheduler's refit, number = which */
-    ESP_EVENT_CALIBRATED, /* values[]: the scores of finished studies that this one goes by,
-                             number = finished studies that were looked at */
+    ESP_EVENT_OPENED,
+    ESP_EVENT_ENDED,
+    ESP_EVENT_CHANGED,
+    ESP_EVENT_CREATED,
+    ESP_EVENT_VERDICT,
+    ESP_EVENT_MOVED,
+    ESP_EVENT_STARTED_AT,
+    ESP_EVENT_REPORT,
+    ESP_EVENT_SAVED,
+    ESP_EVENT_DROPPED,
+    ESP_EVENT_DIRECTED,
+    ESP_EVENT_FAILED,
+    ESP_EVENT_AGENT,
+    ESP_EVENT_SPAWNED,
+    ESP_EVENT_EXITED,
+    ESP_EVENT_COMMAND,
+    ESP_EVENT_NOTE,
+    ESP_EVENT_PROTOCOL,
+    ESP_EVENT_FIT,
+    ESP_EVENT_CALIBRATED,
     ESP_EVENT_KIND_COUNT
 };
 
+/* An array of doubles that an event carries. */
+struct esp_reals {
+    const double *data;
+    uint32_t count;
+};
+
+/* A controller started. */
+struct esp_event_opened {
+    uint64_t incarnation; /* grows by one with every start */
+    const char *version;  /* of the software */
+};
+
+/* The study's state changed: it ended, or (RUNNING) an ended study goes on because a limit was
+ * raised or a trial continued. */
+struct esp_event_ended {
+    enum esp_study_state state;
+    int32_t exit_code;
+    bool scored; /* `score` is valid, for later studies (controller/stop/discard.h) */
+    enum esp_scored scored_by;
+    double score;
+};
+
+/* A setting of the study was changed. */
+struct esp_event_changed {
+    const char *setting; /* "run_cap", "workers", "budget.tokens", … */
+    double value;
+};
+
+struct esp_event_created {
+    int64_t horizon; /* tokens */
+    int64_t seed;
+    int64_t repeats; /* the trial whose settings it repeats with another seed; -1: none */
+    struct esp_reals values;  /* one per parameter, as drawn */
+    struct esp_reason reason; /* why the sampler proposed it */
+};
+
+/* A trial changed state. */
+struct esp_event_moved {
+    uint64_t process; /* the attempt's process */
+    enum esp_trigger trigger;
+    enum esp_trial_state from, to;
+    enum esp_cause cause;
+    int64_t until;        /* GRANT: tokens to train to */
+    int64_t resumed_from; /* GRANT: tokens of the checkpoint it starts from; -1: the start */
+    bool excused;         /* LOST, NO_ANSWER, SAVE_FAILED: does not count as fruitless */
+    const char *words;    /* the peer's explanation; NULL: none */
+};
+
+/* An attempt began to train. */
+struct esp_event_started {
+    int64_t tokens;  /* where it begins */
+    int64_t horizon; /* as the trial process computes it, tokens */
+    bool can_save;
+    const char *fell_back; /* why the named checkpoint was not used; NULL: it was */
+};
+
+struct esp_event_report {
+    struct esp_point point;
+    bool waiting; /* the attempt waits for a directive */
+};
+
+/* A checkpoint is no longer kept. */
+struct esp_event_dropped {
+    uint64_t checkpoint; /* the seq of its SAVED event */
+};
+
+struct esp_event_failed {
+    int32_t code;      /* negative errno */
+    bool save_failed;  /* only a save failed: the attempt goes on */
+    const char *words; /* the peer's explanation */
+};
+
+/* An agent is new, or its slots, host or device have changed. */
+struct esp_event_agent {
+    uint64_t id;
+    uint32_t slots;
+    const char *host, *device;
+};
+
+/* A trial process was requested from an agent. For a known key: it belongs to another agent of
+ * its host from now on. */
+struct esp_event_spawned {
+    uint64_t process;
+    uint64_t agent;
+    uint32_t slot;
+};
+
+struct esp_event_exited {
+    uint64_t process;
+    int32_t status;   /* exit status, or -1 */
+    int32_t signal;   /* or 0 */
+    bool asked;       /* the controller had asked for it */
+    const char *tail; /* last lines of its log */
+};
+
+/* The answer to a client's command. The event's trial is the one that the answer is about. */
+struct esp_event_command {
+    uint64_t id;
+    enum esp_verb verb;
+    int32_t code; /* 0 or negative errno */
+    const char *answer;
+};
+
+struct esp_event_note {
+    const char *text;
+};
+
+/* A peer sent something that the protocol does not allow at that point. */
+struct esp_event_protocol {
+    uint64_t process;          /* the peer's key */
+    enum esp_trigger trigger;  /* always 0; kept for the ledger's format */
+    enum esp_trial_state from; /* the trial's state, when a trial is concerned */
+    const char *fault;
+};
+
+enum esp_fitted {
+    ESP_FITTED_SAMPLER,
+    ESP_FITTED_SCHEDULER,
+};
+
+/* A model was refitted. */
+struct esp_event_fit {
+    enum esp_fitted which;
+    struct esp_reals values; /* what the model's owner needs to restore the fit */
+};
+
+/* The scores of finished studies that this study discards by. */
+struct esp_event_calibrated {
+    int64_t looked_at; /* finished studies that were read */
+    struct esp_reals scores;
+};
+
+/* A tagged union: the member that belongs to `kind` is valid. */
 struct esp_event {
     uint64_t seq;
     int64_t time_ms; /* wall clock, Unix epoch; for people, never for decisions */
     enum esp_event_kind kind;
-    int64_t trial; /* -1: none */
     uint32_t attempt;
+    int64_t trial;     /* -1: none. VERDICT: the verdict's trial */
     uint64_t sequence; /* of the attempt's message that caused it; 0: none */
-    uint64_t process;
-    enum esp_trigger trigger;
-    enum esp_trial_state from, to;
-    enum esp_cause cause;
-    int64_t number, extra;
-    int32_t code;
-    bool flag;
-    double real;
-    struct esp_verdict verdict;
-    struct esp_directive directive;
-    struct esp_point point;
-    struct esp_saved saved;
-    const double *values;
-    uint32_t value_count;
-    const char *text, *text2;
+    union {
+        struct esp_event_opened opened;
+        struct esp_event_ended ended;
+        struct esp_event_changed changed;
+        struct esp_event_created created;
+        struct esp_verdict verdict;
+        struct esp_event_moved moved;
+        struct esp_event_started started; /* STARTED_AT */
+        struct esp_event_report report;
+        struct esp_saved saved;
+        struct esp_event_dropped dropped;
+        struct esp_directive directive; /* DIRECTED */
+        struct esp_event_failed failed;
+        struct esp_event_agent agent;
+        struct esp_event_spawned spawned;
+        struct esp_event_exited exited;
+        struct esp_event_command command;
+        struct esp_event_note note;
+        struct esp_event_protocol protocol;
+        struct esp_event_fit fit;
+        struct esp_event_calibrated calibrated;
+    };
 };
+
+/* The text that an event carries for people: a message, an explanation, a name. NULL: none. */
+const char *esp_event_text(const struct esp_event *event);
+
+/* A string member of an event: where its pointer is kept, and its largest size with the NUL. */
+struct esp_event_string {
+    const char **at;
+    size_t size_max;
+};
+
+#define ESP_EVENT_STRINGS_MAX 2
+
+/* What an event points to, for copying events: its strings (their number is returned) and its
+ * array of doubles (NULL: its kind has none). A report's measures are not among them. */
+int esp_event_strings(struct esp_event *event,
+                      struct esp_event_string out[ESP_EVENT_STRINGS_MAX]);
+struct esp_reals *esp_event_reals(struct esp_event *event);
 
 /* Stable lower-case words for ledgers, --json and people; "?" when out of range. */
 const char *esp_event_kind_name(enum esp_event_kind kind);

@@ -28,6 +28,35 @@ static uint64_t mix_double(uint64_t hash, double value)
     return mix(hash, bits);
 }
 
+/* The number that distinguishes events of the remaining kinds. */
+static uint64_t number_of(const struct esp_event *e)
+{
+    switch (e->kind) {
+    case ESP_EVENT_OPENED:
+        return e->opened.incarnation;
+    case ESP_EVENT_ENDED:
+        return (uint64_t)e->ended.state;
+    case ESP_EVENT_STARTED_AT:
+        return (uint64_t)e->started.tokens;
+    case ESP_EVENT_DROPPED:
+        return e->dropped.checkpoint;
+    case ESP_EVENT_FAILED:
+        return (uint64_t)e->failed.code;
+    case ESP_EVENT_AGENT:
+        return e->agent.slots;
+    case ESP_EVENT_SPAWNED:
+        return e->spawned.agent;
+    case ESP_EVENT_EXITED:
+        return (uint64_t)e->exited.status;
+    case ESP_EVENT_COMMAND:
+        return e->command.id;
+    case ESP_EVENT_FIT:
+        return (uint64_t)e->fit.which;
+    default:
+        return 0;
+    }
+}
+
 uint64_t sim_event_hash(uint64_t hash, const struct esp_event *e)
 {
     hash = mix(hash, e->seq);
@@ -35,27 +64,28 @@ uint64_t sim_event_hash(uint64_t hash, const struct esp_event *e)
     hash = mix(hash, (uint64_t)e->trial);
     switch (e->kind) {
     case ESP_EVENT_CREATED:
-        for (uint32_t i = 0; i < e->value_count; i++) {
-            hash = mix_double(hash, e->values[i]);
+        for (uint32_t i = 0; i < e->created.values.count; i++) {
+            hash = mix_double(hash, e->created.values.data[i]);
         }
         break;
     case ESP_EVENT_MOVED:
         hash = mix(hash, e->attempt);
-        hash =
-            mix(hash, (uint64_t)e->trigger * 1000 + (uint64_t)e->from * 100 + (uint64_t)e->to);
-        hash = mix(hash, (uint64_t)e->cause);
+        hash = mix(hash,
+                   (uint64_t)e->moved.trigger * 1000 + (uint64_t)e->moved.from * 100 +
+                       (uint64_t)e->moved.to);
+        hash = mix(hash, (uint64_t)e->moved.cause);
         break;
     case ESP_EVENT_REPORT:
         hash = mix(hash, e->attempt);
-        hash = mix(hash, (uint64_t)e->point.step);
-        hash = mix(hash, (uint64_t)e->point.tokens);
-        hash = mix_double(hash, e->point.value);
-        hash = mix_double(hash, e->point.train_loss);
-        hash = mix_double(hash, e->point.device_seconds);
+        hash = mix(hash, (uint64_t)e->report.point.step);
+        hash = mix(hash, (uint64_t)e->report.point.tokens);
+        hash = mix_double(hash, e->report.point.value);
+        hash = mix_double(hash, e->report.point.train_loss);
+        hash = mix_double(hash, e->report.point.device_seconds);
         break;
     case ESP_EVENT_CALIBRATED:
-        for (uint32_t i = 0; i < e->value_count; i++) {
-            hash = mix_double(hash, e->values[i]);
+        for (uint32_t i = 0; i < e->calibrated.scores.count; i++) {
+            hash = mix_double(hash, e->calibrated.scores.data[i]);
         }
         break;
     case ESP_EVENT_SAVED:
@@ -68,7 +98,7 @@ uint64_t sim_event_hash(uint64_t hash, const struct esp_event *e)
         hash = mix_double(hash, e->verdict.reason.threshold);
         break;
     default:
-        hash = mix(hash, (uint64_t)e->number);
+        hash = mix(hash, number_of(e));
         break;
     }
     return hash;
@@ -96,12 +126,13 @@ check_created(struct world *w, const struct esp_event *e, struct sim_shadow_tria
                     (long long)e->trial,
                     (long long)w->study->run_cap);
     }
-    if (e->verdict.action == ESP_VERDICT_REPEAT) {
+    if (e->created.repeats >= 0) {
         struct esp_trial_view of =
-            esp_core_trial(w->controller.core, (uint32_t)e->verdict.trial);
+            esp_core_trial(w->controller.core, (uint32_t)e->created.repeats);
+        const struct esp_reals *values = &e->created.values;
         sim_say(w, "trial %lld repeats %lld", (long long)e->trial, (long long)of.trial);
-        if (memcmp(of.values, e->values, e->value_count * sizeof *e->values) != 0 ||
-            of.repeats >= 0 || (int64_t)of.seed == e->extra) {
+        if (memcmp(of.values, values->data, values->count * sizeof *values->data) != 0 ||
+            of.repeats >= 0 || (int64_t)of.seed == e->created.seed) {
             sim_violate(w,
                         "trial %lld is no other seed of trial %lld's settings",
                         (long long)e->trial,
@@ -122,28 +153,28 @@ check_granted(struct world *w, const struct esp_event *e, struct sim_shadow_tria
                     t->attempt);
     }
     for (int i = 0; i < SIM_TRIALS_MAX; i++) {
-        if (w->shadow.trials[i].live && w->shadow.trials[i].process == e->process) {
+        if (w->shadow.trials[i].live && w->shadow.trials[i].process == e->moved.process) {
             sim_violate(w,
                         "process %llu is granted to trial %lld while trial %d lives there",
-                        (unsigned long long)e->process,
+                        (unsigned long long)e->moved.process,
                         (long long)e->trial,
                         i);
         }
     }
-    int process = sim_process_by_key(w, e->process);
+    int process = sim_process_by_key(w, e->moved.process);
     for (int i = 0; process >= 0 && i < SIM_MEMBERS_MAX; i++) {
         const struct sim_member *m = &w->processes[process].members[i];
         if (w->processes[process].alive && m->used && m->training && !m->stale) {
             sim_violate(
                 w,
                 "process %llu still trains trial %u when trial %lld is granted its slot",
-                (unsigned long long)e->process,
+                (unsigned long long)e->moved.process,
                 m->trial,
                 (long long)e->trial);
         }
     }
     t->attempt = e->attempt;
-    t->process = e->process;
+    t->process = e->moved.process;
     t->live = true;
     t->saved = false;
     t->stands = 0;
@@ -173,10 +204,10 @@ static void check_lost(struct world *w, const struct esp_event *e, struct sim_sh
 {
     int process = sim_process_by_key(w, t->process);
     bool ours = process >= 0 && w->processes[process].asked && !w->processes[process].alive;
-    if (e->trigger == ESP_TRIGGER_LOST && !ours) {
+    if (e->moved.trigger == ESP_TRIGGER_LOST && !ours) {
         t->crashes++;
     }
-    if (e->to == ESP_TRIAL_FAILED && e->cause == ESP_CAUSE_LOST &&
+    if (e->moved.to == ESP_TRIAL_FAILED && e->moved.cause == ESP_CAUSE_LOST &&
         t->crashes < ESP_FRUITLESS_ATTEMPTS_MAX) {
         sim_violate(
             w, "trial %lld fails after %d crashes of its own", (long long)e->trial, t->crashes);
@@ -186,30 +217,30 @@ static void check_lost(struct world *w, const struct esp_event *e, struct sim_sh
 /* Whoever is paused has saved. */
 static void check_paused(struct world *w, const struct esp_event *e, struct sim_shadow_trial *t)
 {
-    if (e->from == ESP_TRIAL_PAUSING && e->to == ESP_TRIAL_PAUSED && !t->saved) {
+    if (e->moved.from == ESP_TRIAL_PAUSING && e->moved.to == ESP_TRIAL_PAUSED && !t->saved) {
         sim_violate(w, "trial %lld is paused without a checkpoint", (long long)e->trial);
     }
 }
 
 static void check_moved(struct world *w, const struct esp_event *e, struct sim_shadow_trial *t)
 {
-    if (e->from != t->state) {
+    if (e->moved.from != t->state) {
         sim_violate(w,
                     "trial %lld moves from %s, it was %s",
                     (long long)e->trial,
-                    esp_trial_state_name(e->from),
+                    esp_trial_state_name(e->moved.from),
                     esp_trial_state_name(t->state));
     }
-    if (e->trigger == ESP_TRIGGER_GRANT) {
+    if (e->moved.trigger == ESP_TRIGGER_GRANT) {
         check_granted(w, e, t);
-    } else if (e->trigger == ESP_TRIGGER_STARTED) {
+    } else if (e->moved.trigger == ESP_TRIGGER_STARTED) {
         check_started(w, e);
     }
     check_lost(w, e, t);
     check_paused(w, e, t);
-    t->state = e->to;
-    if (e->to != ESP_TRIAL_ASSIGNED && e->to != ESP_TRIAL_RUNNING &&
-        e->to != ESP_TRIAL_PAUSING && e->to != ESP_TRIAL_STOPPING) {
+    t->state = e->moved.to;
+    if (e->moved.to != ESP_TRIAL_ASSIGNED && e->moved.to != ESP_TRIAL_RUNNING &&
+        e->moved.to != ESP_TRIAL_PAUSING && e->moved.to != ESP_TRIAL_STOPPING) {
         t->live = false;
     }
 }
@@ -225,25 +256,26 @@ static void check_report(struct world *w, const struct esp_event *e, struct sim_
                     t->attempt,
                     t->live ? "live" : "the last");
     }
-    if (e->point.step <= t->last_step) {
+    if (e->report.point.step <= t->last_step) {
         sim_violate(w,
                     "trial %lld: step %lld is recorded after step %lld",
                     (long long)e->trial,
-                    (long long)e->point.step,
+                    (long long)e->report.point.step,
                     (long long)t->last_step);
     }
-    if (w->tagged && isfinite(e->point.value)) {
-        long tag = lround((e->point.value * 1e6 - floor(e->point.value * 1e6 + 1e-4)) * 1e3);
+    if (w->tagged && isfinite(e->report.point.value)) {
+        long tag = lround(
+            (e->report.point.value * 1e6 - floor(e->report.point.value * 1e6 + 1e-4)) * 1e3);
         if (tag != (long)e->attempt) {
             sim_violate(w,
                         "trial %lld step %lld: the value comes from attempt %ld, not %u",
                         (long long)e->trial,
-                        (long long)e->point.step,
+                        (long long)e->report.point.step,
                         tag,
                         e->attempt);
         }
     }
-    t->last_step = e->point.step;
+    t->last_step = e->report.point.step;
     t->crashes = 0;
     if (s->row_count == s->row_capacity) {
         s->row_capacity = s->row_capacity ? 2 * s->row_capacity : 256;
@@ -251,20 +283,20 @@ static void check_report(struct world *w, const struct esp_event *e, struct sim_
     }
     s->rows[s->row_count++] = (struct sim_row){.trial = (uint32_t)e->trial,
                                                .attempt = e->attempt,
-                                               .step = e->point.step,
-                                               .value = e->point.value};
+                                               .step = e->report.point.step,
+                                               .value = e->report.point.value};
 }
 
 /* Where it was resumed it is saved too; before the first step there is nothing to save. */
 static void
 resumed(const struct world *w, const struct esp_event *e, struct sim_shadow_trial *t)
 {
-    if (e->number == 0 && t->stands == 0) {
+    if (e->started.tokens == 0 && t->stands == 0) {
         t->saved = true;
     }
     for (int i = 0; i < w->checkpoint_count; i++) {
         const struct sim_checkpoint *c = &w->checkpoints[i];
-        if (c->trial == e->trial && c->tokens == e->number) {
+        if (c->trial == e->trial && c->tokens == e->started.tokens) {
             t->saved = t->stands <= c->step;
             t->stands = c->step > t->stands ? c->step : t->stands;
         }
@@ -297,10 +329,10 @@ void sim_check_commit(struct world *w, const struct esp_outcome *outcome)
                         "trial %lld attempt %u: %s, %s to %s (%s)",
                         (long long)e->trial,
                         e->attempt,
-                        esp_trigger_name(e->trigger),
-                        esp_trial_state_name(e->from),
-                        esp_trial_state_name(e->to),
-                        esp_cause_name(e->cause));
+                        esp_trigger_name(e->moved.trigger),
+                        esp_trial_state_name(e->moved.from),
+                        esp_trial_state_name(e->moved.to),
+                        esp_cause_name(e->moved.cause));
                 check_moved(w, e, t);
             }
             break;

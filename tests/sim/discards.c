@@ -34,25 +34,27 @@ static int compare(const void *a, const void *b)
 static void take_scores(struct world *w, const struct esp_event *e)
 {
     struct sim_shadow *s = &w->shadow;
+    uint32_t count = e->calibrated.scores.count;
     double scores[SIM_SCORES_MAX];
     if (s->calibrated || s->opened) {
         sim_violate(w, "the study is calibrated %s", s->opened ? "after it began" : "twice");
         return;
     }
     s->calibrated = true;
-    for (uint32_t i = 0; i < e->value_count; i++) {
-        scores[i] = e->values[i];
+    for (uint32_t i = 0; i < count; i++) {
+        scores[i] = e->calibrated.scores.data[i];
     }
-    qsort(scores, e->value_count, sizeof *scores, compare);
-    s->limit = e->value_count > 0 ? scores[(e->value_count + 2) / 2 - 1] : INFINITY;
+    qsort(scores, count, sizeof *scores, compare);
+    s->limit = count > 0 ? scores[(count + 2) / 2 - 1] : INFINITY;
 }
 
 static void take_created(struct world *w, const struct esp_event *e)
 {
     struct sim_giving *g = &w->shadow.giving[e->trial];
-    bool repeat = e->verdict.action == ESP_VERDICT_REPEAT;
-    *g = (struct sim_giving){
-        .horizon = e->number, .setting = repeat ? -1 : w->shadow.settings++, .mark = -1};
+    bool repeat = e->created.repeats >= 0;
+    *g = (struct sim_giving){.horizon = e->created.horizon,
+                             .setting = repeat ? -1 : w->shadow.settings++,
+                             .mark = -1};
     for (int k = 0; k < ESP_DISCARD_MARKS; k++) {
         g->loss[k] = NAN;
     }
@@ -63,17 +65,18 @@ static void take_report(struct world *w, const struct esp_event *e)
 {
     struct sim_giving *g = &w->shadow.giving[e->trial];
     int mark = ESP_DISCARD_MARKS - 1;
-    if (e->point.tokens <= 0) {
+    if (e->report.point.tokens <= 0) {
         return;
     }
     while (mark > 0 &&
-           (double)e->point.tokens <
+           (double)e->report.point.tokens <
                (double)g->horizon * exp2((mark - (ESP_DISCARD_MARKS - 1)) / 2.0 - 5e-10)) {
         mark--;
     }
     if (mark > g->mark) {
         g->mark = mark;
-        g->loss[mark] = isfinite(e->point.value) ? (float)e->point.value : INFINITY;
+        g->loss[mark] =
+            isfinite(e->report.point.value) ? (float)e->report.point.value : INFINITY;
     }
 }
 
@@ -134,7 +137,7 @@ static void take_verdict(struct world *w, const struct esp_event *e)
 /* Of a trial that was given up: which moves it may still make. */
 static void check_after(struct world *w, const struct esp_event *e, struct sim_giving *g)
 {
-    if (e->trigger == ESP_TRIGGER_CONTINUE) {
+    if (e->moved.trigger == ESP_TRIGGER_CONTINUE) {
         sim_say(w, "trial %lld begins anew", (long long)e->trial);
         g->given_up = false;
         g->anew = true;
@@ -142,7 +145,7 @@ static void check_after(struct world *w, const struct esp_event *e, struct sim_g
         sim_violate(w,
                     "trial %lld was given up, and then: %s",
                     (long long)e->trial,
-                    esp_trigger_name(e->trigger));
+                    esp_trigger_name(e->moved.trigger));
     }
 }
 
@@ -151,10 +154,10 @@ static void take_move(struct world *w, const struct esp_event *e)
     struct sim_giving *g = &w->shadow.giving[e->trial];
     if (g->given_up) {
         check_after(w, e, g);
-    } else if (e->from == ESP_TRIAL_PRUNED && e->trigger == ESP_TRIGGER_CONTINUE) {
+    } else if (e->moved.from == ESP_TRIAL_PRUNED && e->moved.trigger == ESP_TRIGGER_CONTINUE) {
         sim_violate(w, "trial %lld begins anew and was not given up", (long long)e->trial);
     }
-    if (g->decided && e->trigger != ESP_TRIGGER_DISCARD) {
+    if (g->decided && e->moved.trigger != ESP_TRIGGER_DISCARD) {
         sim_violate(w, "trial %lld is to be given up and is not", (long long)e->trial);
     }
     if (g->decided) {
@@ -165,16 +168,17 @@ static void take_move(struct world *w, const struct esp_event *e)
             c->given_up |= c->trial == e->trial;
         }
     }
-    if (e->trigger == ESP_TRIGGER_GRANT && g->anew && e->extra >= 0) {
+    if (e->moved.trigger == ESP_TRIGGER_GRANT && g->anew && e->moved.resumed_from >= 0) {
         sim_violate(w,
                     "trial %lld was given up and goes on at %lld tokens",
                     (long long)e->trial,
-                    (long long)e->extra);
+                    (long long)e->moved.resumed_from);
     }
-    g->held = e->trigger == ESP_TRIGGER_HOLD || (g->held && e->trigger != ESP_TRIGGER_RESUME &&
-                                                 e->trigger != ESP_TRIGGER_CONTINUE);
-    g->diverged |= e->cause == ESP_CAUSE_DIVERGED;
-    w->shadow.complete += e->to == ESP_TRIAL_COMPLETE;
+    g->held = e->moved.trigger == ESP_TRIGGER_HOLD ||
+              (g->held && e->moved.trigger != ESP_TRIGGER_RESUME &&
+               e->moved.trigger != ESP_TRIGGER_CONTINUE);
+    g->diverged |= e->moved.cause == ESP_CAUSE_DIVERGED;
+    w->shadow.complete += e->moved.to == ESP_TRIAL_COMPLETE;
 }
 
 void sim_discards_commit(struct world *w, const struct esp_event *e)

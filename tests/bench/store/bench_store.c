@@ -83,11 +83,11 @@ static struct esp_event created(uint64_t seq, int64_t trial)
                               .time_ms = 1700000000000 + (int64_t)seq,
                               .kind = ESP_EVENT_CREATED,
                               .trial = trial,
-                              .number = 1 << 20,
-                              .extra = trial,
-                              .values = values,
-                              .value_count = 2,
-                              .verdict = {.action = ESP_VERDICT_START, .trial = trial}};
+                              .created = {.horizon = 1 << 20,
+                                          .seed = trial,
+                                          .repeats = -1,
+                                          .values = {values, 2},
+                                          .reason.rule = ESP_RULE_NONE}};
 }
 
 static struct esp_event report(uint64_t seq, int64_t trial, int64_t step)
@@ -99,11 +99,11 @@ static struct esp_event report(uint64_t seq, int64_t trial, int64_t step)
         .trial = trial,
         .attempt = 1,
         .sequence = (uint64_t)step + 1,
-        .point = {.step = step * 40,
-                  .tokens = step * 40960,
-                  .device_seconds = (double)step * 1.37,
-                  .value = 4.0 / (1.0 + (double)step) + 1e-6 * (double)trial,
-                  .train_loss = 3.9 / (1.0 + (double)step)}};
+        .report.point = {.step = step * 40,
+                         .tokens = step * 40960,
+                         .device_seconds = (double)step * 1.37,
+                         .value = 4.0 / (1.0 + (double)step) + 1e-6 * (double)trial,
+                         .train_loss = 3.9 / (1.0 + (double)step)}};
 }
 
 static int ascending(const void *a, const void *b)
@@ -170,11 +170,11 @@ static void write_long(const struct options *options, const char *dir, int64_t a
                                        .kind = ESP_EVENT_MOVED,
                                        .trial = trial,
                                        .attempt = 1,
-                                       .process = (uint64_t)trial % 64 + 1,
-                                       .trigger = ESP_TRIGGER_GRANT,
-                                       .from = ESP_TRIAL_QUEUED,
-                                       .to = ESP_TRIAL_ASSIGNED,
-                                       .number = 1 << 20};
+                                       .moved = {.process = (uint64_t)trial % 64 + 1,
+                                                 .trigger = ESP_TRIGGER_GRANT,
+                                                 .from = ESP_TRIAL_QUEUED,
+                                                 .to = ESP_TRIAL_ASSIGNED,
+                                                 .until = 1 << 20}};
             must(esp_store_append(store, &event, 1, &error), &error);
         }
         for (int64_t step = 0; step < options->points; step++) {
@@ -198,7 +198,7 @@ static int add(void *context, const struct esp_event *event)
 {
     struct sum *sum = context;
     sum->count++;
-    sum->value += event->point.value;
+    sum->value += event->report.point.value;
     return 0;
 }
 

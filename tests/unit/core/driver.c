@@ -52,15 +52,21 @@ void driver_begin(struct driver *d, const struct esp_study *study)
 
 static void release_event(struct esp_event *e)
 {
-    for (uint32_t i = 0; i < e->point.measure_count; i++) {
-        free((char *)e->point.measures[i].name);
+    struct esp_event_string strings[ESP_EVENT_STRINGS_MAX];
+    int count = esp_event_strings(e, strings);
+    for (int i = 0; i < count; i++) {
+        free((char *)*strings[i].at);
     }
-    free((void *)e->point.measures);
-    free((char *)e->text);
-    free((char *)e->text2);
-    free((char *)e->saved.path);
-    free((char *)e->saved.host);
-    free((void *)e->values);
+    struct esp_reals *reals = esp_event_reals(e);
+    if (reals) {
+        free((void *)reals->data);
+    }
+    if (e->kind == ESP_EVENT_REPORT) {
+        for (uint32_t i = 0; i < e->report.point.measure_count; i++) {
+            free((char *)e->report.point.measures[i].name);
+        }
+        free((void *)e->report.point.measures);
+    }
 }
 
 void driver_end(struct driver *d)
@@ -79,6 +85,31 @@ static char *copy_text(const char *text)
     return text ? strdup(text) : NULL;
 }
 
+static void copy_reals(struct esp_reals *reals)
+{
+    double *values = NULL;
+    if (reals->count > 0) {
+        values = malloc(reals->count * sizeof *values);
+        assert_non_null(values);
+        memcpy(values, reals->data, reals->count * sizeof *values);
+    }
+    reals->data = values;
+}
+
+static void copy_measures(struct esp_point *point)
+{
+    struct esp_measure *m = NULL;
+    if (point->measure_count > 0) {
+        m = calloc(point->measure_count, sizeof *m);
+        assert_non_null(m);
+        for (uint32_t i = 0; i < point->measure_count; i++) {
+            m[i] = point->measures[i];
+            m[i].name = copy_text(m[i].name);
+        }
+    }
+    point->measures = m;
+}
+
 static void log_event(struct driver *d, const struct esp_event *event)
 {
     if (d->logged == d->log_capacity) {
@@ -88,26 +119,17 @@ static void log_event(struct driver *d, const struct esp_event *event)
     }
     struct esp_event *e = &d->log[d->logged++];
     *e = *event;
-    e->text = copy_text(event->text);
-    e->text2 = copy_text(event->text2);
-    e->saved.path = copy_text(event->saved.path);
-    e->saved.host = copy_text(event->saved.host);
-    e->values = NULL;
-    if (event->value_count > 0) {
-        double *values = malloc(event->value_count * sizeof *values);
-        assert_non_null(values);
-        memcpy(values, event->values, event->value_count * sizeof *values);
-        e->values = values;
+    struct esp_event_string strings[ESP_EVENT_STRINGS_MAX];
+    int count = esp_event_strings(e, strings);
+    for (int i = 0; i < count; i++) {
+        *strings[i].at = copy_text(*strings[i].at);
     }
-    e->point.measures = NULL;
-    if (event->point.measure_count > 0) {
-        struct esp_measure *m = calloc(event->point.measure_count, sizeof *m);
-        assert_non_null(m);
-        for (uint32_t i = 0; i < event->point.measure_count; i++) {
-            m[i] = event->point.measures[i];
-            m[i].name = copy_text(m[i].name);
-        }
-        e->point.measures = m;
+    struct esp_reals *reals = esp_event_reals(e);
+    if (reals) {
+        copy_reals(reals);
+    }
+    if (e->kind == ESP_EVENT_REPORT) {
+        copy_measures(&e->report.point);
     }
 }
 

@@ -28,7 +28,7 @@ static const char *note(void)
 {
     for (size_t i = d.logged; i > 0; i--) {
         if (d.log[i - 1].kind == ESP_EVENT_NOTE) {
-            return d.log[i - 1].text;
+            return d.log[i - 1].note.text;
         }
     }
     return NULL;

@@ -312,7 +312,7 @@ static void a_ledger_that_contradicts_itself_is_refused(void **state)
     for (size_t i = 0; i < d.logged; i++) {
         e = d.log[i];
         if (e.kind == ESP_EVENT_MOVED) {
-            e.from = ESP_TRIAL_RUNNING;
+            e.moved.from = ESP_TRIAL_RUNNING;
             assert_int_equal(esp_core_apply(core, &e, &error), -EPROTO);
             assert_true(strlen(error.text) > 0);
         }

@@ -49,13 +49,12 @@ static void a_tie_is_trained_again_with_the_next_seed(void **state)
     train(2, 2.0);
     assert_int_equal(esp_core_trial_count(d.core), 4);
     const struct esp_event *event = created(3);
-    assert_int_equal(event->verdict.action, ESP_VERDICT_REPEAT);
-    assert_int_equal(event->verdict.trial, 2);
-    assert_int_equal(event->extra, 12);
-    assert_true(event->values[0] == created(2)->values[0]);
+    assert_int_equal(event->created.repeats, 2);
+    assert_int_equal(event->created.seed, 12);
+    assert_true(event->created.values.data[0] == created(2)->created.values.data[0]);
     assert_int_equal(driver_trial(&d, 3).repeats, 2);
     assert_int_equal(driver_find(&d, ESP_MESSAGE_ASSIGN)->assign.seed, 12);
-    assert_int_equal(created(2)->extra, 11);
+    assert_int_equal(created(2)->created.seed, 11);
     driver_reload(&d); /* the digest is compared */
     assert_int_equal(driver_trial(&d, 3).repeats, 2);
     assert_int_equal(driver_trial(&d, 2).repeats, -1);
@@ -261,8 +260,7 @@ static void a_repeat_of_what_does_not_exist_is_no_event_of_ours(void **state)
     struct esp_error error = {""};
     event.seq = d.log[d.logged - 1].seq + 1;
     event.trial = 1;
-    event.verdict.action = ESP_VERDICT_REPEAT;
-    event.verdict.trial = 7;
+    event.created.repeats = 7;
     assert_int_equal(esp_core_apply(d.core, &event, &error), -EPROTO);
     assert_non_null(strstr(error.text, "trial 7"));
     driver_end(&d);

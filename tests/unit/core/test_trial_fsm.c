@@ -189,9 +189,9 @@ static void check_pair(enum esp_trial_state state,
         assert_true(d.outcome.event_count >= 1);
         const struct esp_event *e = &d.outcome.events[0];
         assert_int_equal(e->kind, ESP_EVENT_MOVED);
-        assert_int_equal(e->from, state);
-        assert_int_equal(e->to, to);
-        assert_int_equal(e->trigger, trigger);
+        assert_int_equal(e->moved.from, state);
+        assert_int_equal(e->moved.to, to);
+        assert_int_equal(e->moved.trigger, trigger);
         assert_int_equal(t->attempt, attempt + (trigger == ESP_TRIGGER_GRANT));
         assert_int_equal(core->by_state[to], 1);
     } else {

@@ -69,14 +69,13 @@ static void finish_as(const char *folder, struct esp_study *study, enum esp_scor
     const struct esp_store_origin origin = {
         .file = "hand.yaml", .base = root.path, .nonce = 7, .time_ms = 5};
     const struct esp_store_options unsafe = {.unsafe = true};
-    const struct esp_event ended = {.kind = ESP_EVENT_ENDED,
-                                    .seq = 1,
-                                    .time_ms = 9,
-                                    .trial = -1,
-                                    .number = ESP_STUDY_COMPLETE,
-                                    .flag = true,
-                                    .real = 2,
-                                    .code = (int32_t)scored};
+    const struct esp_event ended = {
+        .kind = ESP_EVENT_ENDED,
+        .seq = 1,
+        .time_ms = 9,
+        .trial = -1,
+        .ended = {
+            .state = ESP_STUDY_COMPLETE, .scored = true, .scored_by = scored, .score = 2}};
     int fd = -1;
     snprintf(dir, sizeof dir, "%s/%s", root.path, folder);
     if (esp_store_lock(dir, &fd, &error) < 0 ||

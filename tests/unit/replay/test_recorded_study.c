@@ -78,14 +78,12 @@ static void create(struct ledger *l, int64_t trial, int64_t horizon)
 {
     /* The reader orders parameters by name. */
     double values[] = {(double)(trial % 3), 1, 1e-4 * pow(10, (double)trial / 4), 0};
-    record(l,
-           (struct esp_event){.kind = ESP_EVENT_CREATED,
-                              .trial = trial,
-                              .number = horizon,
-                              .extra = 1,
-                              .values = values,
-                              .value_count = 4,
-                              .verdict = {.action = ESP_VERDICT_START, .trial = trial}});
+    record(
+        l,
+        (struct esp_event){
+            .kind = ESP_EVENT_CREATED,
+            .trial = trial,
+            .created = {.horizon = horizon, .seed = 1, .repeats = -1, .values = {values, 4}}});
 }
 
 static void move(struct ledger *l,
@@ -96,12 +94,10 @@ static void move(struct ledger *l,
                  enum esp_cause cause)
 {
     record(l,
-           (struct esp_event){.kind = ESP_EVENT_MOVED,
-                              .trial = trial,
-                              .trigger = trigger,
-                              .from = from,
-                              .to = to,
-                              .cause = cause});
+           (struct esp_event){
+               .kind = ESP_EVENT_MOVED,
+               .trial = trial,
+               .moved = {.trigger = trigger, .from = from, .to = to, .cause = cause}});
 }
 
 static void report(struct ledger *l, int64_t trial, int64_t step, double seconds, double value)
@@ -110,11 +106,11 @@ static void report(struct ledger *l, int64_t trial, int64_t step, double seconds
            (struct esp_event){.kind = ESP_EVENT_REPORT,
                               .trial = trial,
                               .sequence = (uint64_t)step,
-                              .point = {.step = step,
-                                        .tokens = step * 100,
-                                        .device_seconds = seconds,
-                                        .value = value,
-                                        .train_loss = value}});
+                              .report.point = {.step = step,
+                                               .tokens = step * 100,
+                                               .device_seconds = seconds,
+                                               .value = value,
+                                               .train_loss = value}});
 }
 
 static void end(struct ledger *l, int64_t trial, enum esp_trial_state to, enum esp_cause cause)
@@ -170,7 +166,7 @@ static struct ledger write_all(bool maximize)
            (struct esp_event){.kind = ESP_EVENT_REPORT,
                               .trial = 6,
                               .sequence = 1,
-                              .point = {.step = 6, .tokens = 384, .value = sign * 3.6}});
+                              .report.point = {.step = 6, .tokens = 384, .value = sign * 3.6}});
     end(&l, 0, ESP_TRIAL_COMPLETE, ESP_CAUSE_COMPLETE);
     end(&l, 6, ESP_TRIAL_COMPLETE, ESP_CAUSE_COMPLETE);
     move(&l, 1, ESP_TRIGGER_RELEASED, ESP_TRIAL_PAUSING, ESP_TRIAL_PAUSED, ESP_CAUSE_NONE);

@@ -162,18 +162,19 @@ static struct esp_point any_point(uint64_t *random)
     return point;
 }
 
-static const double *any_values(uint64_t *random, uint32_t count)
+static struct esp_reals any_reals(uint64_t *random)
 {
     static double values[64][ESP_PARAMS_MAX];
     static unsigned next;
     double *mine = values[next++ % 64];
+    uint32_t count = (uint32_t)(fixture_random(random) % 9);
     for (uint32_t i = 0; i < count; i++) {
         mine[i] = odd_real(random);
     }
-    return mine;
+    return (struct esp_reals){mine, count};
 }
 
-static void fill_created(struct esp_event *event, uint64_t *random)
+static struct esp_event_created any_created(uint64_t *random)
 {
     static double values[64][4];
     static unsigned next;
@@ -182,10 +183,151 @@ static void fill_created(struct esp_event *event, uint64_t *random)
         double u = (double)(fixture_random(random) >> 11) * 0x1p-53;
         mine[i] = esp_param_draw(&fixture_study()->params[i], u);
     }
-    event->values = mine;
-    event->value_count = 4;
-    event->verdict = (struct esp_verdict){
-        .action = ESP_VERDICT_START, .trial = -1, .reason = any_reason(random)};
+    return (struct esp_event_created){.horizon = any_integer(random),
+                                      .seed = -any_integer(random),
+                                      .repeats = (int64_t)(fixture_random(random) % 9) - 1,
+                                      .values = {mine, 4},
+                                      .reason = any_reason(random)};
+}
+
+static struct esp_event_moved any_moved(uint64_t *random)
+{
+    return (struct esp_event_moved){
+        .process = fixture_random(random),
+        .trigger = (enum esp_trigger)(fixture_random(random) % ESP_TRIGGER_COUNT),
+        .from = (enum esp_trial_state)(fixture_random(random) % ESP_TRIAL_STATE_COUNT),
+        .to = (enum esp_trial_state)(fixture_random(random) % ESP_TRIAL_STATE_COUNT),
+        .cause = (enum esp_cause)(fixture_random(random) % ESP_CAUSE_COUNT),
+        .until = any_integer(random),
+        .resumed_from = -any_integer(random),
+        .excused = fixture_random(random) & 1,
+        .words = odd_text(random)};
+}
+
+static struct esp_saved any_saved(uint64_t *random, const struct esp_event *event)
+{
+    return (struct esp_saved){.at = {(uint32_t)event->trial, event->attempt, 77},
+                              .path = "checkpoints/3/1-4096",
+                              .host = odd_text(random),
+                              .step = any_integer(random),
+                              .tokens = any_integer(random),
+                              .bytes = (uint64_t)any_integer(random),
+                              .hash = fixture_random(random),
+                              .device_seconds = odd_real(random)};
+}
+
+/* Kinds that are about a trial, each with its own members at random values. */
+static void fill_of_trial(struct esp_event *event, uint64_t *random)
+{
+    switch (event->kind) {
+    case ESP_EVENT_CREATED:
+        event->trial = event->trial < 0 ? 7 : event->trial;
+        event->created = any_created(random);
+        break;
+    case ESP_EVENT_VERDICT:
+        event->verdict = (struct esp_verdict){
+            .action = (enum esp_verdict_action)(fixture_random(random) % 8),
+            .trial = (int64_t)(fixture_random(random) % 9) - 1,
+            .until = any_integer(random),
+            .reason = any_reason(random)};
+        break;
+    case ESP_EVENT_MOVED:
+        event->moved = any_moved(random);
+        break;
+    case ESP_EVENT_STARTED_AT:
+        event->started = (struct esp_event_started){.tokens = any_integer(random),
+                                                    .horizon = -any_integer(random),
+                                                    .can_save = fixture_random(random) & 1,
+                                                    .fell_back = odd_text(random)};
+        break;
+    case ESP_EVENT_SAVED:
+        event->trial = event->trial < 0 ? 7 : event->trial;
+        event->saved = any_saved(random, event);
+        break;
+    case ESP_EVENT_DROPPED:
+        event->dropped.checkpoint = (uint64_t)any_integer(random);
+        break;
+    case ESP_EVENT_DIRECTED:
+        event->directive = (struct esp_directive){
+            .number = (uint32_t)fixture_random(random),
+            .action = (enum esp_directive_action)(fixture_random(random) % 4),
+            .until = any_integer(random),
+            .keep = fixture_random(random) & 1};
+        break;
+    case ESP_EVENT_FAILED:
+        event->failed = (struct esp_event_failed){.code = (int32_t)any_integer(random),
+                                                  .save_failed = fixture_random(random) & 1,
+                                                  .words = odd_text(random)};
+        break;
+    case ESP_EVENT_PROTOCOL:
+        event->protocol = (struct esp_event_protocol){
+            .process = fixture_random(random),
+            .trigger = (enum esp_trigger)(fixture_random(random) % ESP_TRIGGER_COUNT),
+            .from = (enum esp_trial_state)(fixture_random(random) % ESP_TRIAL_STATE_COUNT),
+            .fault = odd_text(random)};
+        break;
+    default:
+        break;
+    }
+}
+
+/* Kinds that are about the study, an agent or a process. */
+static void fill_of_study(struct esp_event *event, uint64_t *random)
+{
+    switch (event->kind) {
+    case ESP_EVENT_OPENED:
+        event->opened =
+            (struct esp_event_opened){(uint64_t)any_integer(random), odd_text(random)};
+        break;
+    case ESP_EVENT_ENDED:
+        event->ended = (struct esp_event_ended){
+            .state = (enum esp_study_state)(fixture_random(random) % (ESP_STUDY_BUDGET + 1)),
+            .exit_code = -(int32_t)(any_integer(random) & INT32_MAX),
+            .scored = fixture_random(random) & 1,
+            .scored_by = (enum esp_scored)(fixture_random(random) % 2),
+            .score = odd_real(random)};
+        break;
+    case ESP_EVENT_CHANGED:
+        event->changed = (struct esp_event_changed){odd_text(random), odd_real(random)};
+        break;
+    case ESP_EVENT_AGENT:
+        event->agent = (struct esp_event_agent){.id = fixture_random(random),
+                                                .slots = (uint32_t)fixture_random(random),
+                                                .host = odd_text(random),
+                                                .device = odd_text(random)};
+        break;
+    case ESP_EVENT_SPAWNED:
+        event->spawned = (struct esp_event_spawned){
+            fixture_random(random), fixture_random(random), (uint32_t)fixture_random(random)};
+        break;
+    case ESP_EVENT_EXITED:
+        event->exited = (struct esp_event_exited){.process = fixture_random(random),
+                                                  .status = (int32_t)any_integer(random),
+                                                  .signal = (int32_t)any_integer(random),
+                                                  .asked = fixture_random(random) & 1,
+                                                  .tail = odd_text(random)};
+        break;
+    case ESP_EVENT_COMMAND:
+        event->command = (struct esp_event_command){
+            .id = fixture_random(random),
+            .verb = (enum esp_verb)(fixture_random(random) % (ESP_VERB_PING + 3)),
+            .code = (int32_t)any_integer(random),
+            .answer = odd_text(random)};
+        break;
+    case ESP_EVENT_NOTE:
+        event->note.text = odd_text(random);
+        break;
+    case ESP_EVENT_FIT:
+        event->fit = (struct esp_event_fit){(enum esp_fitted)(fixture_random(random) % 2),
+                                            any_reals(random)};
+        break;
+    case ESP_EVENT_CALIBRATED:
+        event->calibrated =
+            (struct esp_event_calibrated){any_integer(random), any_reals(random)};
+        break;
+    default:
+        break;
+    }
 }
 
 struct esp_event fixture_event(uint64_t *random, enum esp_event_kind kind, uint64_t seq)
@@ -199,61 +341,13 @@ struct esp_event fixture_event(uint64_t *random, enum esp_event_kind kind, uint6
         .sequence = (uint64_t)any_integer(random),
     };
     if (kind == ESP_EVENT_REPORT) {
-        event.flag = fixture_random(random) & 1;
-        event.point = any_point(random);
+        event.report.waiting = fixture_random(random) & 1;
+        event.report.point = any_point(random);
         return event;
     }
     event.trial = fixture_random(random) % 8 ? event.trial : -1;
-    event.process = fixture_random(random);
-    event.trigger = (enum esp_trigger)(fixture_random(random) % ESP_TRIGGER_COUNT);
-    event.from = (enum esp_trial_state)(fixture_random(random) % ESP_TRIAL_STATE_COUNT);
-    event.to = (enum esp_trial_state)(fixture_random(random) % ESP_TRIAL_STATE_COUNT);
-    event.cause = (enum esp_cause)(fixture_random(random) % ESP_CAUSE_COUNT);
-    event.number = any_integer(random);
-    event.extra = -any_integer(random);
-    event.code = (int32_t)any_integer(random);
-    event.flag = fixture_random(random) & 1;
-    event.real = odd_real(random);
-    event.text = odd_text(random);
-    event.text2 = odd_text(random);
-    switch (kind) {
-    case ESP_EVENT_CREATED:
-        event.trial = event.trial < 0 ? 7 : event.trial;
-        fill_created(&event, random);
-        break;
-    case ESP_EVENT_VERDICT:
-        event.verdict = (struct esp_verdict){
-            .action = (enum esp_verdict_action)(fixture_random(random) % 8),
-            .trial = (int64_t)(fixture_random(random) % 9) - 1,
-            .until = any_integer(random),
-            .reason = any_reason(random)};
-        break;
-    case ESP_EVENT_DIRECTED:
-        event.directive = (struct esp_directive){
-            .number = (uint32_t)fixture_random(random),
-            .action = (enum esp_directive_action)(fixture_random(random) % 4),
-            .until = any_integer(random),
-            .keep = fixture_random(random) & 1};
-        break;
-    case ESP_EVENT_SAVED:
-        event.trial = event.trial < 0 ? 7 : event.trial;
-        event.saved = (struct esp_saved){.at = {(uint32_t)event.trial, event.attempt, 77},
-                                         .path = "checkpoints/3/1-4096",
-                                         .host = odd_text(random),
-                                         .step = any_integer(random),
-                                         .tokens = any_integer(random),
-                                         .bytes = (uint64_t)any_integer(random),
-                                         .hash = fixture_random(random),
-                                         .device_seconds = odd_real(random)};
-        break;
-    case ESP_EVENT_FIT:
-    case ESP_EVENT_CALIBRATED:
-        event.value_count = (uint32_t)(fixture_random(random) % 9);
-        event.values = any_values(random, event.value_count);
-        break;
-    default:
-        break;
-    }
+    fill_of_trial(&event, random);
+    fill_of_study(&event, random);
     return event;
 }
 
@@ -324,6 +418,147 @@ static void same_saved(const struct esp_saved *a, const struct esp_saved *b)
     same_real(a->device_seconds, b->device_seconds);
 }
 
+static void same_reals(const struct esp_reals *a, const struct esp_reals *b)
+{
+    assert_int_equal(a->count, b->count);
+    for (uint32_t i = 0; i < a->count; i++) {
+        same_real(a->data[i], b->data[i]);
+    }
+}
+
+static void same_created(const struct esp_event_created *a, const struct esp_event_created *b)
+{
+    assert_int_equal(a->horizon, b->horizon);
+    assert_int_equal(a->seed, b->seed);
+    assert_int_equal(a->repeats, b->repeats);
+    same_reals(&a->values, &b->values);
+    same_reason(&a->reason, &b->reason);
+}
+
+static void same_moved(const struct esp_event_moved *a, const struct esp_event_moved *b)
+{
+    assert_int_equal(a->process, b->process);
+    assert_int_equal(a->trigger, b->trigger);
+    assert_int_equal(a->from, b->from);
+    assert_int_equal(a->to, b->to);
+    assert_int_equal(a->cause, b->cause);
+    assert_int_equal(a->until, b->until);
+    assert_int_equal(a->resumed_from, b->resumed_from);
+    assert_int_equal(a->excused, b->excused);
+    same_text(a->words, b->words);
+}
+
+static void same_of_trial(const struct esp_event *a, const struct esp_event *b)
+{
+    switch (a->kind) {
+    case ESP_EVENT_CREATED:
+        same_created(&a->created, &b->created);
+        break;
+    case ESP_EVENT_VERDICT:
+        assert_int_equal(a->verdict.action, b->verdict.action);
+        assert_int_equal(a->verdict.trial, b->verdict.trial);
+        assert_int_equal(a->verdict.until, b->verdict.until);
+        same_reason(&a->verdict.reason, &b->verdict.reason);
+        break;
+    case ESP_EVENT_MOVED:
+        same_moved(&a->moved, &b->moved);
+        break;
+    case ESP_EVENT_STARTED_AT:
+        assert_int_equal(a->started.tokens, b->started.tokens);
+        assert_int_equal(a->started.horizon, b->started.horizon);
+        assert_int_equal(a->started.can_save, b->started.can_save);
+        same_text(a->started.fell_back, b->started.fell_back);
+        break;
+    case ESP_EVENT_REPORT:
+        assert_int_equal(a->report.waiting, b->report.waiting);
+        same_point(&a->report.point, &b->report.point);
+        break;
+    case ESP_EVENT_SAVED:
+        same_saved(&a->saved, &b->saved);
+        break;
+    case ESP_EVENT_DROPPED:
+        assert_int_equal(a->dropped.checkpoint, b->dropped.checkpoint);
+        break;
+    case ESP_EVENT_DIRECTED:
+        assert_int_equal(a->directive.number, b->directive.number);
+        assert_int_equal(a->directive.action, b->directive.action);
+        assert_int_equal(a->directive.until, b->directive.until);
+        assert_int_equal(a->directive.keep, b->directive.keep);
+        break;
+    case ESP_EVENT_FAILED:
+        assert_int_equal(a->failed.code, b->failed.code);
+        assert_int_equal(a->failed.save_failed, b->failed.save_failed);
+        same_text(a->failed.words, b->failed.words);
+        break;
+    case ESP_EVENT_PROTOCOL:
+        assert_int_equal(a->protocol.process, b->protocol.process);
+        assert_int_equal(a->protocol.trigger, b->protocol.trigger);
+        assert_int_equal(a->protocol.from, b->protocol.from);
+        same_text(a->protocol.fault, b->protocol.fault);
+        break;
+    default:
+        break;
+    }
+}
+
+static void same_of_study(const struct esp_event *a, const struct esp_event *b)
+{
+    switch (a->kind) {
+    case ESP_EVENT_OPENED:
+        assert_int_equal(a->opened.incarnation, b->opened.incarnation);
+        same_text(a->opened.version, b->opened.version);
+        break;
+    case ESP_EVENT_ENDED:
+        assert_int_equal(a->ended.state, b->ended.state);
+        assert_int_equal(a->ended.exit_code, b->ended.exit_code);
+        assert_int_equal(a->ended.scored, b->ended.scored);
+        assert_int_equal(a->ended.scored_by, b->ended.scored_by);
+        same_real(a->ended.score, b->ended.score);
+        break;
+    case ESP_EVENT_CHANGED:
+        same_text(a->changed.setting, b->changed.setting);
+        same_real(a->changed.value, b->changed.value);
+        break;
+    case ESP_EVENT_AGENT:
+        assert_int_equal(a->agent.id, b->agent.id);
+        assert_int_equal(a->agent.slots, b->agent.slots);
+        same_text(a->agent.host, b->agent.host);
+        same_text(a->agent.device, b->agent.device);
+        break;
+    case ESP_EVENT_SPAWNED:
+        assert_int_equal(a->spawned.process, b->spawned.process);
+        assert_int_equal(a->spawned.agent, b->spawned.agent);
+        assert_int_equal(a->spawned.slot, b->spawned.slot);
+        break;
+    case ESP_EVENT_EXITED:
+        assert_int_equal(a->exited.process, b->exited.process);
+        assert_int_equal(a->exited.status, b->exited.status);
+        assert_int_equal(a->exited.signal, b->exited.signal);
+        assert_int_equal(a->exited.asked, b->exited.asked);
+        same_text(a->exited.tail, b->exited.tail);
+        break;
+    case ESP_EVENT_COMMAND:
+        assert_int_equal(a->command.id, b->command.id);
+        assert_int_equal(a->command.verb, b->command.verb);
+        assert_int_equal(a->command.code, b->command.code);
+        same_text(a->command.answer, b->command.answer);
+        break;
+    case ESP_EVENT_NOTE:
+        same_text(a->note.text, b->note.text);
+        break;
+    case ESP_EVENT_FIT:
+        assert_int_equal(a->fit.which, b->fit.which);
+        same_reals(&a->fit.values, &b->fit.values);
+        break;
+    case ESP_EVENT_CALIBRATED:
+        assert_int_equal(a->calibrated.looked_at, b->calibrated.looked_at);
+        same_reals(&a->calibrated.scores, &b->calibrated.scores);
+        break;
+    default:
+        break;
+    }
+}
+
 void fixture_assert_same(const struct esp_event *a, const struct esp_event *b)
 {
     assert_int_equal(a->seq, b->seq);
@@ -332,36 +567,8 @@ void fixture_assert_same(const struct esp_event *a, const struct esp_event *b)
     assert_int_equal(a->trial, b->trial);
     assert_int_equal(a->attempt, b->attempt);
     assert_int_equal(a->sequence, b->sequence);
-    assert_int_equal(a->process, b->process);
-    assert_int_equal(a->trigger, b->trigger);
-    assert_int_equal(a->from, b->from);
-    assert_int_equal(a->to, b->to);
-    assert_int_equal(a->cause, b->cause);
-    assert_int_equal(a->number, b->number);
-    assert_int_equal(a->extra, b->extra);
-    assert_int_equal(a->code, b->code);
-    assert_int_equal(a->flag, b->flag);
-    same_real(a->real, b->real);
-    same_text(a->text, b->text);
-    same_text(a->text2, b->text2);
-    assert_int_equal(a->value_count, b->value_count);
-    for (uint32_t i = 0; i < a->value_count; i++) {
-        same_real(a->values[i], b->values[i]);
-    }
-    if (a->kind == ESP_EVENT_VERDICT || a->kind == ESP_EVENT_CREATED) {
-        assert_int_equal(a->verdict.action, b->verdict.action);
-        assert_int_equal(a->verdict.trial, b->verdict.trial);
-        assert_int_equal(a->verdict.until, b->verdict.until);
-        same_reason(&a->verdict.reason, &b->verdict.reason);
-    }
-    if (a->kind == ESP_EVENT_DIRECTED) {
-        assert_int_equal(a->directive.number, b->directive.number);
-        assert_int_equal(a->directive.action, b->directive.action);
-        assert_int_equal(a->directive.until, b->directive.until);
-        assert_int_equal(a->directive.keep, b->directive.keep);
-    }
-    same_point(&a->point, &b->point);
-    same_saved(&a->saved, &b->saved);
+    same_of_trial(a, b);
+    same_of_study(a, b);
 }
 
 struct comparison {
@@ -407,15 +614,12 @@ int64_t fixture_query(const char *dir, const char *sql)
 struct esp_event fixture_created(uint64_t seq, int64_t trial)
 {
     static const double values[] = {0.001, 1, 4, 0};
-    return (struct esp_event){.seq = seq,
-                              .time_ms = 1000 + (int64_t)seq,
-                              .kind = ESP_EVENT_CREATED,
-                              .trial = trial,
-                              .number = 4096,
-                              .extra = 1 + trial,
-                              .values = values,
-                              .value_count = 4,
-                              .verdict = {.action = ESP_VERDICT_START, .trial = trial}};
+    return (struct esp_event){
+        .seq = seq,
+        .time_ms = 1000 + (int64_t)seq,
+        .kind = ESP_EVENT_CREATED,
+        .trial = trial,
+        .created = {.horizon = 4096, .seed = 1 + trial, .repeats = -1, .values = {values, 4}}};
 }
 
 struct esp_event fixture_moved(uint64_t seq,
@@ -429,9 +633,7 @@ struct esp_event fixture_moved(uint64_t seq,
                               .kind = ESP_EVENT_MOVED,
                               .trial = trial,
                               .attempt = 1,
-                              .trigger = trigger,
-                              .from = from,
-                              .to = to};
+                              .moved = {.trigger = trigger, .from = from, .to = to}};
 }
 
 struct esp_event fixture_report(uint64_t seq, int64_t trial, int64_t step, double value)
@@ -442,9 +644,9 @@ struct esp_event fixture_report(uint64_t seq, int64_t trial, int64_t step, doubl
                               .trial = trial,
                               .attempt = 1,
                               .sequence = (uint64_t)step,
-                              .point = {.step = step,
-                                        .tokens = step * 1024,
-                                        .device_seconds = (double)step * 0.5,
-                                        .value = value,
-                                        .train_loss = value + 0.1}};
+                              .report.point = {.step = step,
+                                               .tokens = step * 1024,
+                                               .device_seconds = (double)step * 0.5,
+                                               .value = value,
+                                               .train_loss = value + 0.1}};
 }

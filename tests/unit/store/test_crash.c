@@ -25,7 +25,7 @@ static struct esp_event event_at(uint64_t seq)
             : (enum esp_event_kind)(1 + fixture_random(&random) % (ESP_EVENT_KIND_COUNT - 1));
     struct esp_event event = fixture_event(&random, kind, seq);
     if (kind == ESP_EVENT_REPORT) {
-        event.point.step = (int64_t)seq; /* steps are distinct, as those of a trial */
+        event.report.point.step = (int64_t)seq; /* steps are distinct, as those of a trial */
     }
     return event;
 }

@@ -1,8 +1,8 @@
 /* Events are written to the ledger and read back unchanged. */
 #include "fixture.h"
 #include <errno.h>
-#include <event_text.h>
 #include <event_fields.h>
+#include <event_text.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +71,7 @@ static void random_events_round_trip(void **state)
         struct esp_event back = {.seq = event.seq,
                                  .time_ms = event.time_ms,
                                  .kind = event.kind,
-                                 .trial = esp_event_subject(&event),
+                                 .trial = event.trial,
                                  .attempt = event.attempt};
         assert_int_equal(esp_event_encode(&event, &text), 0);
         assert_int_equal(esp_event_decode(text.data, text.length, &memory, &back), 0);
@@ -107,14 +107,14 @@ static struct esp_event long_event(uint64_t seq)
     uint64_t random = seq;
     if (fixture_random(&random) % 10 == 0) {
         return (struct esp_event){
-            .seq = seq, .time_ms = 3, .kind = ESP_EVENT_NOTE, .trial = -1, .text = "n"};
+            .seq = seq, .time_ms = 3, .kind = ESP_EVENT_NOTE, .trial = -1, .note.text = "n"};
     }
     struct esp_event event = fixture_report(
         seq, (int64_t)(seq * 7919 % 1000), (int64_t)(LONG - seq), sin((double)seq));
     static const struct esp_measure measure = {"accuracy", 0.25};
     if (seq % 1000 == 1) {
-        event.point.measures = &measure;
-        event.point.measure_count = 1;
+        event.report.point.measures = &measure;
+        event.report.point.measure_count = 1;
     }
     return event;
 }
@@ -186,15 +186,15 @@ static void invalid_utf8_is_replaced(void **state)
     struct esp_event event = {.seq = 1,
                               .kind = ESP_EVENT_NOTE,
                               .trial = -1,
-                              .text = "a\xff"
-                                      "b\xc0\x80"
-                                      "c\xed\xa0\x80"
-                                      "d\xe2\x82"};
+                              .note.text = "a\xff"
+                                           "b\xc0\x80"
+                                           "c\xed\xa0\x80"
+                                           "d\xe2\x82"};
     append(store, &event, 1);
-    event.text = "a\xef\xbf\xbd"
-                 "b\xef\xbf\xbd\xef\xbf\xbd"
-                 "c\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
-                 "d\xef\xbf\xbd\xef\xbf\xbd";
+    event.note.text = "a\xef\xbf\xbd"
+                      "b\xef\xbf\xbd\xef\xbf\xbd"
+                      "c\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
+                      "d\xef\xbf\xbd\xef\xbf\xbd";
     fixture_assert_holds(store, &event, 1);
     assert_int_equal(fixture_query(*state, "SELECT length(text) FROM note"), 12);
     esp_store_close(store);
@@ -202,40 +202,50 @@ static void invalid_utf8_is_replaced(void **state)
 
 static void malformed_data_is_refused(void **state)
 {
-    static const char *const texts[] = {"",
-                                        "{",
-                                        "[]",
-                                        "{}x",
-                                        "{\"number\":}",
-                                        "{\"number\":1,}",
-                                        "{\"number\":1 \"extra\":2}",
-                                        "{\"unknown\":1}",
-                                        "{\"number\":1.5}",
-                                        "{\"number\":99999999999999999999}",
-                                        "{\"text\":\"open}",
-                                        "{\"text\":\"\\q\"}",
-                                        "{\"text\":\"\\ud800\"}",
-                                        "{\"text\":1}",
-                                        "{\"process\":\"12\"}",
-                                        "{\"process\":12}",
-                                        "{\"cause\":\"nonsense\"}",
-                                        "{\"flag\":maybe}",
-                                        "{\"values\":[1,}",
-                                        "{\"values\":[\"x\"]}",
-                                        "{\"rivals\":[1,2,3,4,5]}",
-                                        "{\"measures\":[\"a\"]}",
-                                        "{\"real\":--1}",
-                                        "{\"from\":\"RUNNING\",\"to\":\"running\"}"};
+    static const struct {
+        enum esp_event_kind kind;
+        const char *text;
+    } cases[] = {{ESP_EVENT_OPENED, ""},
+                 {ESP_EVENT_OPENED, "{"},
+                 {ESP_EVENT_OPENED, "[]"},
+                 {ESP_EVENT_OPENED, "{}x"},
+                 {ESP_EVENT_OPENED, "{\"incarnation\":}"},
+                 {ESP_EVENT_OPENED, "{\"incarnation\":1,}"},
+                 {ESP_EVENT_ENDED, "{\"exit_code\":1 \"code\":2}"},
+                 {ESP_EVENT_OPENED, "{\"unknown\":1}"},
+                 {ESP_EVENT_OPENED, "{\"exit_code\":1}"}, /* of another kind */
+                 {ESP_EVENT_OPENED, "{\"incarnation\":1.5}"},
+                 {ESP_EVENT_OPENED, "{\"incarnation\":99999999999999999999}"},
+                 {ESP_EVENT_EXITED, "{\"status\":2147483648}"},
+                 {ESP_EVENT_AGENT, "{\"slots\":-1}"},
+                 {ESP_EVENT_NOTE, "{\"note\":\"open}"},
+                 {ESP_EVENT_NOTE, "{\"note\":\"\\q\"}"},
+                 {ESP_EVENT_NOTE, "{\"note\":\"\\ud800\"}"},
+                 {ESP_EVENT_NOTE, "{\"note\":1}"},
+                 {ESP_EVENT_MOVED, "{\"process\":\"12\"}"},
+                 {ESP_EVENT_MOVED, "{\"process\":12}"},
+                 {ESP_EVENT_MOVED, "{\"cause\":\"nonsense\"}"},
+                 {ESP_EVENT_MOVED, "{\"excused\":maybe}"},
+                 {ESP_EVENT_FIT, "{\"values\":[1,}"},
+                 {ESP_EVENT_FIT, "{\"values\":[\"x\"]}"},
+                 {ESP_EVENT_CREATED, "{\"verdict\":\"nonsense\"}"},
+                 {ESP_EVENT_VERDICT, "{\"rivals\":[1,2,3,4,5]}"},
+                 {ESP_EVENT_REPORT, "{\"measures\":[\"a\"]}"},
+                 {ESP_EVENT_CHANGED, "{\"setting_value\":--1}"},
+                 {ESP_EVENT_MOVED, "{\"from\":\"RUNNING\",\"to\":\"running\"}"},
+                 {ESP_EVENT_SAVED, "{\"saved_step\":1}"}, /* without a path */
+                 {ESP_EVENT_NONE, "{\"sequence\":1}"},
+                 {ESP_EVENT_KIND_COUNT, "{\"sequence\":1}"}};
     struct esp_decoded memory = {0};
     (void)state;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        struct esp_event event = {.kind = ESP_EVENT_NONE + 9};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct esp_event event = {.kind = cases[i].kind};
         /* A copy of the exact size, so that a sanitizer detects a read past its end. */
-        size_t length = strlen(texts[i]);
+        size_t length = strlen(cases[i].text);
         char *data = malloc(length + !length);
-        memcpy(data, texts[i], length);
+        memcpy(data, cases[i].text, length);
         if (esp_event_decode(data, length, &memory, &event) != -EBADMSG) {
-            fail_msg("accepted: %s", texts[i]);
+            fail_msg("accepted: %s", cases[i].text);
         }
         free(data);
     }
@@ -247,12 +257,138 @@ static void no_kind_has_two_members_with_the_same_key(void **state)
 {
     (void)state;
     for (int kind = 1; kind < ESP_EVENT_KIND_COUNT; kind++) {
-        for (size_t i = 0; i < esp_column_count; i++) {
+        struct esp_event_fields of = esp_event_fields((enum esp_event_kind)kind);
+        assert_true(of.count > 0);
+        for (size_t i = 0; i < of.count; i++) {
             for (size_t j = 0; j < i; j++) {
-                assert_string_not_equal(esp_column_key(kind, i), esp_column_key(kind, j));
+                assert_string_not_equal(of.fields[i].key, of.fields[j].key);
             }
         }
     }
+}
+
+#define NO_REASON                                                                              \
+    {                                                                                          \
+        .rule = ESP_RULE_NEW, .rung = -1, .at = -1, .rank = -1, .of = -1, .value = NAN,        \
+        .threshold = NAN, .expected = NAN, .cost = NAN, .cost_seconds = NAN, .rivals = {       \
+            -1,                                                                                \
+            -1,                                                                                \
+            -1,                                                                                \
+            -1                                                                                 \
+        }                                                                                      \
+    }
+
+/* The text of an event is a format: ledgers of earlier versions must load, and this one's must
+ * read the same to those who query them. */
+static void each_kind_is_written_as_it_always_was(void **state)
+{
+    static const double values[] = {0.5, 2};
+    static const struct esp_measure measure = {"accuracy", 0.25};
+    const struct {
+        struct esp_event event;
+        const char *text;
+    } cases[] = {
+        {{.kind = ESP_EVENT_OPENED, .opened = {1, "0.1"}},
+         "{\"incarnation\":1,\"version\":\"0.1\"}"},
+        {{.kind = ESP_EVENT_ENDED, .ended = {.state = ESP_STUDY_RUNNING}},
+         "{\"state\":\"running\",\"exit_code\":0}"},
+        {{.kind = ESP_EVENT_ENDED,
+          .ended = {ESP_STUDY_COMPLETE, 3, true, ESP_SCORED_SEEDS, 2.5}},
+         "{\"state\":\"complete\",\"exit_code\":3,\"code\":1,\"scored\":true,\"score\":2.5}"},
+        {{.kind = ESP_EVENT_CHANGED, .changed = {"run_cap", 0}},
+         "{\"setting_value\":0,\"setting\":\"run_cap\"}"},
+        {{.kind = ESP_EVENT_CREATED, .created = {4096, 5, -1, {values, 2}, NO_REASON}},
+         "{\"horizon\":4096,\"seed\":5,\"values\":[0.5,2],\"verdict\":\"none\","
+         "\"verdict_trial\":-1,\"rule\":\"new\"}"},
+        {{.kind = ESP_EVENT_CREATED, .created = {4096, 6, 3, {values, 2}, NO_REASON}},
+         "{\"horizon\":4096,\"seed\":6,\"values\":[0.5,2],\"verdict\":\"repeat\","
+         "\"verdict_trial\":3,\"rule\":\"new\"}"},
+        {{.kind = ESP_EVENT_VERDICT,
+          .trial = 2,
+          .verdict = {ESP_VERDICT_PAUSE,
+                      2,
+                      1024,
+                      {.rule = ESP_RULE_ASHA_WAIT,
+                       .at = 1024,
+                       .rank = 2,
+                       .of = 3,
+                       .value = 2.5,
+                       .threshold = NAN,
+                       .expected = NAN,
+                       .cost = INFINITY,
+                       .cost_seconds = NAN,
+                       .rivals = {7, -1, -1, -1}}}},
+         "{\"verdict\":\"pause\",\"verdict_trial\":2,\"until\":1024,\"rule\":\"asha-wait\","
+         "\"rung\":0,\"at\":1024,\"rank\":2,\"of\":3,\"value\":2.5,\"cost\":\"Infinity\","
+         "\"rivals\":[7]}"},
+        {{.kind = ESP_EVENT_MOVED,
+          .moved = {.process = 0xabc,
+                    .trigger = ESP_TRIGGER_GRANT,
+                    .from = ESP_TRIAL_QUEUED,
+                    .to = ESP_TRIAL_ASSIGNED,
+                    .until = 9,
+                    .resumed_from = -1}},
+         "{\"process\":\"0000000000000abc\",\"trigger\":\"grant\",\"from\":\"QUEUED\","
+         "\"to\":\"ASSIGNED\",\"granted_until\":9,\"resumed_from\":-1}"},
+        {{.kind = ESP_EVENT_MOVED,
+          .sequence = 4,
+          .moved = {.trigger = ESP_TRIGGER_LOST,
+                    .from = ESP_TRIAL_RUNNING,
+                    .to = ESP_TRIAL_STOPPING,
+                    .cause = ESP_CAUSE_LOST,
+                    .excused = true,
+                    .words = "gone"}},
+         "{\"sequence\":4,\"trigger\":\"lost\",\"from\":\"RUNNING\",\"to\":\"STOPPING\","
+         "\"cause\":\"lost\",\"excused\":true,\"words\":\"gone\"}"},
+        {{.kind = ESP_EVENT_STARTED_AT, .sequence = 1, .started = {0, 4096, true, NULL}},
+         "{\"sequence\":1,\"stands_at\":0,\"own_horizon\":4096,\"can_save\":true}"},
+        {{.kind = ESP_EVENT_STARTED_AT, .started = {8, 9, false, "hash"}},
+         "{\"stands_at\":8,\"own_horizon\":9,\"can_save\":false,\"fell_back\":\"hash\"}"},
+        {{.kind = ESP_EVENT_REPORT,
+          .sequence = 2,
+          .report = {{1, 40, 0.5, NAN, 3, &measure, 1}, true}},
+         "{\"sequence\":2,\"waiting\":true,\"step\":1,\"tokens\":40,\"device_seconds\":0.5,"
+         "\"metric\":\"NaN\",\"train_loss\":3,\"measures\":[\"accuracy\",0.25]}"},
+        {{.kind = ESP_EVENT_SAVED,
+          .sequence = 3,
+          .saved = {{1, 2, 3}, "a/b", "here", 4, 5, 6, 7, 0.5}},
+         "{\"sequence\":3,\"path\":\"a/b\",\"saved_host\":\"here\",\"saved_step\":4,"
+         "\"saved_tokens\":5,\"bytes\":6,\"hash\":\"0000000000000007\",\"saved_seconds\":0.5,"
+         "\"saved_trial\":1,\"saved_attempt\":2,\"saved_sequence\":3}"},
+        {{.kind = ESP_EVENT_DROPPED, .dropped.checkpoint = 11}, "{\"checkpoint\":11}"},
+        {{.kind = ESP_EVENT_DIRECTED, .directive = {0, ESP_DIRECT_CONTINUE, 0, false}},
+         "{\"directive\":0,\"direct\":\"continue\",\"train_until\":0,\"keep\":false}"},
+        {{.kind = ESP_EVENT_FAILED, .failed = {-5, false, "it broke"}},
+         "{\"error\":-5,\"words\":\"it broke\"}"},
+        {{.kind = ESP_EVENT_FAILED, .failed = {-28, true, NULL}},
+         "{\"error\":-28,\"flag\":true}"},
+        {{.kind = ESP_EVENT_AGENT, .agent = {0xf000000000000001u, 2, "host", "cpu"}},
+         "{\"process\":\"f000000000000001\",\"slots\":2,\"host\":\"host\",\"device\":\"cpu\"}"},
+        {{.kind = ESP_EVENT_SPAWNED, .spawned = {0xabc, 0xffffffffffffffffu, 0}},
+         "{\"process\":\"0000000000000abc\",\"agent\":-1,\"slot\":0}"},
+        {{.kind = ESP_EVENT_EXITED, .exited = {0xabc, -1, 9, false, "tail"}},
+         "{\"process\":\"0000000000000abc\",\"status\":-1,\"signal\":9,\"asked\":false,"
+         "\"tail\":\"tail\"}"},
+        {{.kind = ESP_EVENT_COMMAND, .command = {3, ESP_VERB_SET, -22, "no"}},
+         "{\"command\":3,\"verb\":\"set\",\"answer_code\":-22,\"answer\":\"no\"}"},
+        {{.kind = ESP_EVENT_COMMAND, .command = {3, (enum esp_verb)99, 0, NULL}},
+         "{\"command\":3,\"verb\":99,\"answer_code\":0}"},
+        {{.kind = ESP_EVENT_NOTE, .note.text = "n"}, "{\"note\":\"n\"}"},
+        {{.kind = ESP_EVENT_PROTOCOL, .protocol = {.fault = "absurd"}},
+         "{\"trigger\":\"grant\",\"from\":\"QUEUED\",\"fault\":\"absurd\"}"},
+        {{.kind = ESP_EVENT_FIT, .fit = {ESP_FITTED_SAMPLER, {NULL, 0}}}, "{\"which\":0}"},
+        {{.kind = ESP_EVENT_FIT, .fit = {ESP_FITTED_SCHEDULER, {values, 2}}},
+         "{\"which\":1,\"values\":[0.5,2]}"},
+        {{.kind = ESP_EVENT_CALIBRATED, .calibrated = {4, {NULL, 0}}},
+         "{\"looked_at\":4,\"scores\":[]}"},
+    };
+    struct esp_text text = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(esp_event_encode(&cases[i].event, &text), 0);
+        assert_string_equal(text.data, cases[i].text);
+    }
+    esp_text_release(&text);
 }
 
 static void truncated_and_altered_data_never_crashes(void **state)
@@ -292,6 +428,7 @@ int main(void)
         WITH_DIR(invalid_utf8_is_replaced),
         cmocka_unit_test(malformed_data_is_refused),
         cmocka_unit_test(no_kind_has_two_members_with_the_same_key),
+        cmocka_unit_test(each_kind_is_written_as_it_always_was),
         cmocka_unit_test(truncated_and_altered_data_never_crashes),
     };
     return cmocka_run_group_tests_name("store events", tests, NULL, NULL);

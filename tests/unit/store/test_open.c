@@ -170,7 +170,7 @@ static void the_event_log_cannot_be_changed(void **state)
     char path[512];
     sqlite3 *db = NULL;
     struct esp_store *store = fixture_create(*state);
-    struct esp_event event = {.seq = 1, .kind = ESP_EVENT_NOTE, .trial = -1, .text = "x"};
+    struct esp_event event = {.seq = 1, .kind = ESP_EVENT_NOTE, .trial = -1, .note.text = "x"};
     assert_int_equal(esp_store_append(store, &event, 1, NULL), 0);
     assert_int_equal(esp_store_commit(store, NULL), 0);
     esp_store_close(store);

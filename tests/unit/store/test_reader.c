@@ -17,35 +17,24 @@ static void write_study(const char *dir)
     struct esp_store *store = fixture_create(dir);
     struct esp_error error = {""};
     struct esp_event events[] = {
-        {.seq = 1,
-         .time_ms = 50,
-         .kind = ESP_EVENT_OPENED,
-         .trial = -1,
-         .number = 1,
-         .text = "0.1"},
+        {.seq = 1, .time_ms = 50, .kind = ESP_EVENT_OPENED, .trial = -1, .opened = {1, "0.1"}},
         fixture_created(2, 0),
         fixture_created(3, 1),
         fixture_created(4, 2),
         {.seq = 5,
          .kind = ESP_EVENT_AGENT,
          .trial = -1,
-         .process = 11,
-         .number = 2,
-         .text = "host",
-         .text2 = "cpu"},
+         .agent = {.id = 11, .slots = 2, .host = "host", .device = "cpu"}},
         {.seq = 6,
          .kind = ESP_EVENT_SPAWNED,
          .trial = -1,
-         .process = 0xabc,
-         .number = 11,
-         .extra = 1},
+         .spawned = {.process = 0xabc, .agent = 11, .slot = 1}},
         fixture_moved(7, 0, ESP_TRIGGER_GRANT, ESP_TRIAL_QUEUED, ESP_TRIAL_ASSIGNED),
         {.seq = 8,
          .kind = ESP_EVENT_STARTED_AT,
          .trial = 0,
          .attempt = 1,
-         .extra = 3072,
-         .flag = true},
+         .started = {.horizon = 3072, .can_save = true}},
         fixture_moved(9, 0, ESP_TRIGGER_STARTED, ESP_TRIAL_ASSIGNED, ESP_TRIAL_RUNNING),
         fixture_report(10, 0, 1, 4.0),
         {.seq = 11,
@@ -63,17 +52,13 @@ static void write_study(const char *dir)
         {.seq = 13,
          .kind = ESP_EVENT_EXITED,
          .trial = -1,
-         .process = 0xabc,
-         .number = -1,
-         .extra = 9,
-         .text = "out of memory"},
+         .exited = {.process = 0xabc, .status = -1, .signal = 9, .tail = "out of memory"}},
         /* A second attempt from the checkpoint trains step 3; before it, step 2 once more. */
         {.seq = 14,
          .kind = ESP_EVENT_STARTED_AT,
          .trial = 0,
          .attempt = 2,
-         .number = 1024,
-         .extra = 3072},
+         .started = {.tokens = 1024, .horizon = 3072}},
         fixture_report(15, 0, 2, 3.5),
         fixture_report(16, 0, 3, 2.5),
         fixture_moved(17, 0, ESP_TRIGGER_HORIZON, ESP_TRIAL_RUNNING, ESP_TRIAL_STOPPING),
@@ -95,13 +80,17 @@ static void write_study(const char *dir)
                                 .cost = NAN,
                                 .rivals = {0, -1, -1, -1}}}},
         fixture_moved(21, 1, ESP_TRIGGER_HOLD, ESP_TRIAL_RUNNING, ESP_TRIAL_PAUSED),
-        {.seq = 22, .kind = ESP_EVENT_NOTE, .trial = 1, .time_ms = 9, .text = "looks good"},
-        {.seq = 23, .kind = ESP_EVENT_CHANGED, .trial = -1, .text = "run_cap", .real = 30},
-        {.seq = 24, .kind = ESP_EVENT_CHANGED, .trial = -1, .text = "run_cap", .real = 40},
+        {.seq = 22,
+         .kind = ESP_EVENT_NOTE,
+         .trial = 1,
+         .time_ms = 9,
+         .note.text = "looks good"},
+        {.seq = 23, .kind = ESP_EVENT_CHANGED, .trial = -1, .changed = {"run_cap", 30}},
+        {.seq = 24, .kind = ESP_EVENT_CHANGED, .trial = -1, .changed = {"run_cap", 40}},
     };
-    events[6].process = 0xabc;
-    events[6].number = 2048;
-    events[17].cause = ESP_CAUSE_COMPLETE;
+    events[6].moved.process = 0xabc;
+    events[6].moved.until = 2048;
+    events[17].moved.cause = ESP_CAUSE_COMPLETE;
     events[14].attempt = events[15].attempt = 2;
     if (esp_store_append(store, events, sizeof events / sizeof events[0], &error) < 0 ||
         esp_store_commit(store, &error) < 0) {
@@ -149,12 +138,13 @@ static void
 set_end(const char *dir, uint64_t seq, enum esp_event_kind kind, int64_t number, int64_t extra)
 {
     struct esp_store *store = NULL;
-    struct esp_event event = {.seq = seq,
-                              .time_ms = (int64_t)seq,
-                              .kind = kind,
-                              .trial = -1,
-                              .number = number,
-                              .extra = extra};
+    struct esp_event event = {.seq = seq, .time_ms = (int64_t)seq, .kind = kind, .trial = -1};
+    if (kind == ESP_EVENT_OPENED) {
+        event.opened.incarnation = (uint64_t)number;
+    } else {
+        event.ended.state = (enum esp_study_state)number;
+        event.ended.exit_code = (int32_t)extra;
+    }
     assert_int_equal(esp_store_open(dir, NULL, &store, NULL), 0);
     assert_int_equal(esp_store_append(store, &event, 1, NULL), 0);
     assert_int_equal(esp_store_commit(store, NULL), 0);
@@ -218,7 +208,7 @@ static void totals_of_trials_without_a_horizon_do_not_overflow(void **state)
     struct esp_event events[4];
     for (int i = 0; i < 3; i++) {
         events[i] = fixture_created(1 + (uint64_t)i, i);
-        events[i].number = i < 2 ? INT64_MAX : 4096;
+        events[i].created.horizon = i < 2 ? INT64_MAX : 4096;
     }
     events[3] = fixture_report(4, 0, 2, 3.0);
     assert_int_equal(esp_store_append(store, events, 4, &error), 0);
@@ -241,10 +231,10 @@ static void totals_saturate(void **state)
     struct esp_event events[4];
     for (int i = 0; i < 4; i++) {
         events[i] = fixture_created(1 + (uint64_t)i, i);
-        events[i].number = i < 3 ? INT64_MAX / 2 : 5;
+        events[i].created.horizon = i < 3 ? INT64_MAX / 2 : 5;
     }
     events[3].kind = ESP_EVENT_NOTE;
-    events[3].text = "";
+    events[3].note.text = "";
     assert_int_equal(esp_store_append(store, events, 4, NULL), 0);
     assert_int_equal(esp_store_commit(store, NULL), 0);
     struct esp_reader *reader = open_reader(*state);
@@ -409,8 +399,7 @@ static void repeats_are_not_ranked_as_settings(void **state)
                                  fixture_report(4, 1, 4, 2),
                                  fixture_created(5, 2),
                                  fixture_report(6, 2, 4, 1)};
-    events[4].verdict.action = ESP_VERDICT_REPEAT;
-    events[4].verdict.trial = 0;
+    events[4].created.repeats = 0;
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
         assert_int_equal(esp_store_append(store, &events[i], 1, NULL), 0);
     }
@@ -460,7 +449,10 @@ static int hear(void *context, const struct esp_event *event)
     struct heard *heard = context;
     heard->count++;
     heard->last = *event;
-    snprintf(heard->text, sizeof heard->text, "%s", event->text ? event->text : "");
+    snprintf(heard->text,
+             sizeof heard->text,
+             "%s",
+             esp_event_text(event) ? esp_event_text(event) : "");
     return 0;
 }
 
@@ -471,7 +463,7 @@ static void curves_are_ordered_and_keep_first_values(void **state)
     struct esp_reader *reader = open_reader(*state);
     assert_int_equal(esp_reader_curves(reader, 0, hear, &heard, NULL), 0);
     assert_int_equal(heard.count, 3);
-    assert_int_equal(heard.last.point.step, 3);
+    assert_int_equal(heard.last.report.point.step, 3);
     heard.count = 0;
     assert_int_equal(esp_reader_curves(reader, -1, hear, &heard, NULL), 0);
     assert_int_equal(heard.count, 4);
@@ -559,7 +551,8 @@ static void workers_checkpoints_and_notes_are_listed(void **state)
 static void a_dropped_checkpoint_is_not_listed(void **state)
 {
     struct esp_store *store = NULL;
-    struct esp_event event = {.seq = 25, .kind = ESP_EVENT_DROPPED, .trial = 0, .number = 11};
+    struct esp_event event = {
+        .seq = 25, .kind = ESP_EVENT_DROPPED, .trial = 0, .dropped.checkpoint = 11};
     int checkpoints = 0;
     write_study(*state);
     assert_int_equal(esp_store_open(*state, NULL, &store, NULL), 0);

@@ -76,11 +76,10 @@ static void create(struct writer *writer, int64_t trial)
                              -0.5,
                              0.0625};
     put(writer,
-        (struct esp_event){.kind = ESP_EVENT_CREATED,
-                           .trial = trial,
-                           .number = HORIZON,
-                           .values = values,
-                           .value_count = 7});
+        (struct esp_event){
+            .kind = ESP_EVENT_CREATED,
+            .trial = trial,
+            .created = {.horizon = HORIZON, .repeats = -1, .values = {values, 7}}});
 }
 
 static void
@@ -90,17 +89,17 @@ move(struct writer *writer, int64_t trial, enum esp_trigger trigger, enum esp_tr
         (struct esp_event){.kind = ESP_EVENT_MOVED,
                            .trial = trial,
                            .attempt = 1,
-                           .trigger = trigger,
-                           .to = to});
+                           .moved = {.trigger = trigger, .to = to}});
 }
 
 static void report(struct writer *writer, int64_t trial, int64_t step, double value)
 {
     put(writer,
-        (struct esp_event){.kind = ESP_EVENT_REPORT,
-                           .trial = trial,
-                           .attempt = 1,
-                           .point = {.step = step, .tokens = step * 1024, .value = value}});
+        (struct esp_event){
+            .kind = ESP_EVENT_REPORT,
+            .trial = trial,
+            .attempt = 1,
+            .report.point = {.step = step, .tokens = step * 1024, .value = value}});
 }
 
 static void run(struct writer *writer, int64_t trial, int steps, double last)

@@ -61,7 +61,7 @@ static struct ledger begin(const char *dir)
     close(fd);
     record(&l,
            (struct esp_event){
-               .kind = ESP_EVENT_CALIBRATED, .trial = -1, .values = scores, .value_count = 3});
+               .kind = ESP_EVENT_CALIBRATED, .trial = -1, .calibrated.scores = {scores, 3}});
     return l;
 }
 
@@ -69,32 +69,29 @@ static struct ledger begin(const char *dir)
 static void complete(struct ledger *l, int64_t trial, int64_t of, double loss)
 {
     double learning_rate = 1e-3;
-    record(
-        l,
-        (struct esp_event){.kind = ESP_EVENT_CREATED,
-                           .trial = trial,
-                           .number = HORIZON,
-                           .extra = of < 0 ? 0 : 1,
-                           .values = &learning_rate,
-                           .value_count = 1,
-                           .verdict = {.action = of < 0 ? ESP_VERDICT_NONE : ESP_VERDICT_REPEAT,
-                                       .trial = of}});
+    record(l,
+           (struct esp_event){.kind = ESP_EVENT_CREATED,
+                              .trial = trial,
+                              .created = {.horizon = HORIZON,
+                                          .seed = of < 0 ? 0 : 1,
+                                          .repeats = of,
+                                          .values = {&learning_rate, 1}}});
     record(l,
            (struct esp_event){.kind = ESP_EVENT_REPORT,
                               .trial = trial,
                               .sequence = 1,
-                              .point = {.step = 4,
-                                        .tokens = HORIZON,
-                                        .device_seconds = 1,
-                                        .value = loss,
-                                        .train_loss = loss}});
+                              .report.point = {.step = 4,
+                                               .tokens = HORIZON,
+                                               .device_seconds = 1,
+                                               .value = loss,
+                                               .train_loss = loss}});
     record(l,
            (struct esp_event){.kind = ESP_EVENT_MOVED,
                               .trial = trial,
-                              .trigger = ESP_TRIGGER_RELEASED,
-                              .from = ESP_TRIAL_STOPPING,
-                              .to = ESP_TRIAL_COMPLETE,
-                              .cause = ESP_CAUSE_COMPLETE});
+                              .moved = {.trigger = ESP_TRIGGER_RELEASED,
+                                        .from = ESP_TRIAL_STOPPING,
+                                        .to = ESP_TRIAL_COMPLETE,
+                                        .cause = ESP_CAUSE_COMPLETE}});
 }
 
 static void spare(struct ledger *l, int64_t trial)
