@@ -367,11 +367,6 @@ int64_t esp_group_horizon(const struct esp_group *group, int slot)
     return group->members[slot].steps * group->members[slot].step_tokens;
 }
 
-const struct esp_data *esp_group_data(const struct esp_group *group)
-{
-    return group->data;
-}
-
 struct esp_model *esp_group_model(const struct esp_group *group)
 {
     return group->model;

@@ -150,7 +150,6 @@ const struct esp_trainer *esp_group_trainer(const struct esp_group *group, int s
 struct esp_group_point esp_group_point(const struct esp_group *group, int slot);
 int64_t esp_group_horizon(const struct esp_group *group,
                           int slot); /* tokens at the last step */
-const struct esp_data *esp_group_data(const struct esp_group *group);
 struct esp_model *esp_group_model(const struct esp_group *group);
 const struct esp_kernels *esp_group_kernels(const struct esp_group *group);
 bool esp_group_accepts(const struct esp_group *group, const struct esp_trainer *trainer);

@@ -11,10 +11,6 @@
 #define VERSION_FLOAT32 3
 #define VERSION_BFLOAT16 5
 
-/* Both tables, then twelve kinds of tensors in the layers, then the final norm's two: the order
- * of esp_model_tensor, kinds and layers exchanged. */
-#define LAYER_KINDS 12
-
 struct reader {
     const struct esp_weights_file *file;
     const struct esp_model *model;
@@ -101,30 +97,58 @@ read_layer_tensor(struct reader *r, const struct esp_model_tensor *tensor, float
     return rc;
 }
 
-static int read_all(struct reader *r, float *values)
+/* The tensors of all layers, the first of which is number `first`: the file has each tensor of
+ * a layer for all layers before the next tensor. */
+static int read_layers(struct reader *r, int first, float *values)
 {
-    const struct esp_model_shape *shape = esp_model_shape(r->model);
-    const struct esp_model_tensor *table = esp_model_tensor(r->model, 0);
-    int rc = read_tensor(r, table, values + table->offset);
-    r->offset += (uint64_t)(r->vocabulary_padded - shape->vocabulary) * (uint64_t)shape->width *
-                 esp_weights_type_bytes(r->type);
-    for (int i = 1; i < 2 && rc == 0; i++) {
-        const struct esp_model_tensor *tensor = esp_model_tensor(r->model, i);
-        rc = read_tensor(r, tensor, values + tensor->offset);
-    }
-    for (int kind = 0; kind < LAYER_KINDS; kind++) {
-        for (int layer = 0; layer < shape->layers && rc == 0; layer++) {
+    const int layers = esp_model_shape(r->model)->layers;
+    const int layer_tensors = esp_model_layer_tensors(r->model);
+    int rc = 0;
+    for (int i = 0; i < layer_tensors; i++) {
+        for (int layer = 0; layer < layers && rc == 0; layer++) {
             const struct esp_model_tensor *tensor =
-                esp_model_tensor(r->model, 2 + layer * LAYER_KINDS + kind);
+                esp_model_tensor(r->model, first + layer * layer_tensors + i);
             rc = read_layer_tensor(r, tensor, values + tensor->offset);
         }
     }
-    for (int i = 2; i > 0 && rc == 0; i--) {
-        const struct esp_model_tensor *tensor =
-            esp_model_tensor(r->model, esp_model_tensor_count(r->model) - i);
+    return rc;
+}
+
+/* The order of the model's own table, except within the layers. */
+static int read_all(struct reader *r, float *values)
+{
+    const struct esp_model_shape *shape = esp_model_shape(r->model);
+    const struct esp_model_tensor *table = esp_model_token_table(r->model);
+    const int count = esp_model_tensor_count(r->model);
+    int rc = 0, next;
+    for (int i = 0; i < count && rc == 0; i = next) {
+        const struct esp_model_tensor *tensor = esp_model_tensor(r->model, i);
+        if (tensor->layer >= 0) {
+            rc = read_layers(r, i, values);
+            next = i + shape->layers * esp_model_layer_tensors(r->model);
+            continue;
+        }
         rc = read_tensor(r, tensor, values + tensor->offset);
+        if (tensor == table) { /* its rows are padded to r->vocabulary_padded */
+            r->offset += (uint64_t)(r->vocabulary_padded - shape->vocabulary) *
+                         (uint64_t)shape->width * esp_weights_type_bytes(r->type);
+        }
+        next = i + 1;
     }
     return rc;
+}
+
+/* Elements of the largest tensor within a layer. */
+static int64_t largest_layer_tensor(const struct esp_model *model)
+{
+    int64_t largest = 0;
+    for (int i = 0; i < esp_model_tensor_count(model); i++) {
+        const struct esp_model_tensor *tensor = esp_model_tensor(model, i);
+        if (tensor->layer >= 0 && tensor->count > largest) {
+            largest = tensor->count;
+        }
+    }
+    return largest;
 }
 
 int esp_weights_read_llmc(const struct esp_weights_file *file,
@@ -132,7 +156,6 @@ int esp_weights_read_llmc(const struct esp_weights_file *file,
                           float *values)
 {
     int32_t header[HEADER_WORDS];
-    const struct esp_model_shape *shape = esp_model_shape(model);
     struct reader r = {.file = file, .model = model, .offset = HEADER_BYTES};
     int rc = esp_weights_read_at(file, header, sizeof header, 0);
     if (rc != 0) {
@@ -154,8 +177,7 @@ int esp_weights_read_llmc(const struct esp_weights_file *file,
         rc = check_bytes(&r);
     }
     if (rc == 0) {
-        /* the MLP's weights are the largest: 4 C² */
-        r.scratch = malloc(4 * (size_t)shape->width * (size_t)shape->width * sizeof(float));
+        r.scratch = malloc((size_t)largest_layer_tensor(model) * sizeof(float));
         rc = r.scratch ? read_all(&r, values)
                        : esp_weights_refuse(file, -ENOMEM, "no memory to read it");
     }

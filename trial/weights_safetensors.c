@@ -101,18 +101,6 @@ static int read_wanted(const struct reader *r, float *values)
     return rc;
 }
 
-/* "h.N.attn.bias" and "h.N.attn.masked_bias": the triangle of ones and a large number. */
-static bool is_mask(const struct reader *r, const char *name)
-{
-    char *end;
-    if (strncmp(name, "h.", 2) != 0 || name[2] < '0' || name[2] > '9') {
-        return false;
-    }
-    long layer = strtol(name + 2, &end, 10);
-    return layer < esp_model_shape(r->model)->layers &&
-           (strcmp(end, ".attn.bias") == 0 || strcmp(end, ".attn.masked_bias") == 0);
-}
-
 static bool is_wanted(const struct reader *r, const char *name)
 {
     for (int i = 0; i < esp_model_tensor_count(r->model); i++) {
@@ -128,7 +116,7 @@ static int check_head(const struct reader *r,
                       const struct esp_safetensors_tensor *head,
                       const float *values)
 {
-    const struct esp_model_tensor *table = esp_model_tensor(r->model, 0);
+    const struct esp_model_tensor *table = esp_model_token_table(r->model);
     float *copy = malloc((size_t)table->count * sizeof *copy);
     if (!copy) {
         return esp_weights_refuse(r->file, -ENOMEM, "no memory to read it");
@@ -151,7 +139,8 @@ static int check_names(const struct reader *r)
     for (size_t i = 0; i < r->header->count; i++) {
         const struct esp_safetensors_tensor *tensor = &r->header->tensors[i];
         const char *name = plain_name(tensor->name);
-        if (!is_wanted(r, name) && !is_mask(r, name) && strcmp(name, HEAD) != 0) {
+        if (!is_wanted(r, name) && !esp_model_ignores(r->model, name) &&
+            strcmp(name, HEAD) != 0) {
             return esp_weights_refuse(r->file,
                                       -EINVAL,
                                       "this model has no tensor '%.200s': change trainer.model",

@@ -7,47 +7,6 @@ static struct esp_view branch_gradient(const struct esp_model *model, bool dropo
     return dropout ? model->plan.grad_branch : model->plan.grad_stream;
 }
 
-/* One product's backward pass: grad_out [N, out] → weights, bias and grad_in [N, in]. */
-struct product {
-    int layer;
-    int weight; /* enum layer_tensor; its bias is the next */
-    struct esp_view in, grad_out, grad_in;
-    struct esp_view pre; /* of the activation that made `in`, or none */
-    int width_in, width_out;
-};
-
-static void backward_product(struct esp_model *model,
-                             const struct esp_batch *batch,
-                             const struct product *p)
-{
-    const struct esp_kernels *k = model->kernels;
-    const struct esp_rows rows = {.count = (int64_t)batch->sequences * batch->context};
-    k->linear_backward_weight(k,
-                              batch,
-                              &(struct esp_linear_backward_weight){
-                                  .in = p->in,
-                                  .grad_out = p->grad_out,
-                                  .grad_weight = esp_model_layer_view(
-                                      model, ESP_MODEL_GRADIENTS, p->layer, p->weight),
-                                  .grad_bias = esp_model_layer_view(
-                                      model, ESP_MODEL_GRADIENTS, p->layer, p->weight + 1),
-                                  .rows = rows,
-                                  .width_in = p->width_in,
-                                  .width_out = p->width_out});
-    k->linear_backward_input(
-        k,
-        batch,
-        &(struct esp_linear_backward_input){
-            .grad_out = p->grad_out,
-            .weight = esp_model_layer_weight(model, p->layer, p->weight),
-            .grad_in = p->grad_in,
-            .pre = p->pre,
-            .rows = rows,
-            .width_in = p->width_in,
-            .width_out = p->width_out,
-            .activation = p->pre.data ? esp_model_activation(model) : ESP_KERNEL_LINEAR});
-}
-
 /* A norm's place: its tensors, what it saw, and the dropout of the branch that flowed into it.
  */
 struct norm_place {
@@ -105,118 +64,55 @@ static void repeat_norm(struct esp_model *model,
 }
 
 static void
-backward_mlp(struct esp_model *model, const struct esp_batch *batch, int l, bool dropout)
+backward_block(struct esp_model *model, const struct esp_batch *batch, int index, bool dropout)
 {
-    const struct esp_kernels *k = model->kernels;
-    const struct layer *layer = &model->layers[l];
-    const int width = model->shape.width;
-    const struct norm_place norm = {.weight = FIRST_LAYER + l * LAYER_TENSORS + LN2_WEIGHT,
-                                    .sum = layer->middle,
-                                    .mean = layer->mean2,
-                                    .rstd = layer->rstd2,
-                                    .dropout_tensor = esp_model_dropout_branch(l, 0),
-                                    .branch = true};
+    const struct block *block = &model->blocks[index];
+    const struct norm_place norm = {.weight = block->first_tensor + NORM_WEIGHT,
+                                    .sum = block->in,
+                                    .mean = block->mean,
+                                    .rstd = block->rstd,
+                                    .dropout_tensor =
+                                        index ? model->blocks[index - 1].dropout_tensor : 0,
+                                    .branch = index > 0};
     if (model->shape.recompute == ESP_RECOMPUTE_GELU_NORM) {
-        repeat_norm(model, batch, &norm, layer->norm2);
-        k->activation_forward(
-            k,
-            batch,
-            &(struct esp_activation_forward){.in = layer->pre,
-                                             .out = layer->hidden,
-                                             .width = 4 * width,
-                                             .activation = esp_model_activation(model)});
+        repeat_norm(model, batch, &norm, block->norm);
+        if (block->kind->repeat) {
+            block->kind->repeat(model, batch, block);
+        }
     }
-    backward_product(model,
-                     batch,
-                     &(struct product){.layer = l,
-                                       .weight = FC_PROJ_WEIGHT,
-                                       .in = layer->hidden,
-                                       .grad_out = branch_gradient(model, dropout),
-                                       .grad_in = model->plan.grad_wide,
-                                       .pre = layer->pre,
-                                       .width_in = 4 * width,
-                                       .width_out = width});
-    backward_product(model,
-                     batch,
-                     &(struct product){.layer = l,
-                                       .weight = FC_WEIGHT,
-                                       .in = layer->norm2,
-                                       .grad_out = model->plan.grad_wide,
-                                       .grad_in = model->plan.grad_narrow,
-                                       .width_in = width,
-                                       .width_out = 4 * width});
+    block->kind->backward(model, batch, block, branch_gradient(model, dropout));
     backward_norm(model, batch, &norm, dropout);
 }
 
-static void
-backward_attention(struct esp_model *model, const struct esp_batch *batch, int l, bool dropout)
+/* The forward pass of a layer once more, whose first block's `in` was kept. */
+static void repeat_layer(struct esp_model *model, const struct esp_batch *batch, int layer)
 {
-    const struct esp_kernels *k = model->kernels;
-    const struct layer *layer = &model->layers[l];
-    const int width = model->shape.width;
-    const struct norm_place norm = {.weight = FIRST_LAYER + l * LAYER_TENSORS + LN1_WEIGHT,
-                                    .sum = layer->in,
-                                    .mean = layer->mean1,
-                                    .rstd = layer->rstd1,
-                                    .dropout_tensor =
-                                        l ? esp_model_dropout_branch(l - 1, 1) : 0,
-                                    .branch = l > 0};
-    if (model->shape.recompute == ESP_RECOMPUTE_GELU_NORM) {
-        repeat_norm(model, batch, &norm, layer->norm1);
+    for (int b = 0; b < model->layer_blocks; b++) {
+        esp_model_forward_block(model, batch, layer * model->layer_blocks + b, b == 0);
     }
-    backward_product(model,
-                     batch,
-                     &(struct product){.layer = l,
-                                       .weight = ATTN_PROJ_WEIGHT,
-                                       .in = layer->mixed,
-                                       .grad_out = branch_gradient(model, dropout),
-                                       .grad_in = model->plan.grad_narrow,
-                                       .width_in = width,
-                                       .width_out = width});
-    k->attention_backward(k,
-                          batch,
-                          &(struct esp_attention_backward){.qkv = layer->qkv,
-                                                           .out = layer->mixed,
-                                                           .lse = layer->lse,
-                                                           .grad_out = model->plan.grad_narrow,
-                                                           .grad_qkv = model->plan.grad_wide,
-                                                           .width = width,
-                                                           .heads = model->shape.heads,
-                                                           .causal = model->shape.objective ==
-                                                                     ESP_OBJECTIVE_CAUSAL});
-    backward_product(model,
-                     batch,
-                     &(struct product){.layer = l,
-                                       .weight = ATTN_WEIGHT,
-                                       .in = layer->norm1,
-                                       .grad_out = model->plan.grad_wide,
-                                       .grad_in = model->plan.grad_narrow,
-                                       .width_in = width,
-                                       .width_out = 3 * width});
-    backward_norm(model, batch, &norm, dropout);
 }
 
 void esp_model_backward(struct esp_model *model, const struct esp_batch *batch, bool dropout)
 {
     const struct esp_kernels *k = model->kernels;
-    const int layers = model->shape.layers;
-    backward_norm(
-        model,
-        batch,
-        &(struct norm_place){.weight = model->tensor_count - 2,
-                             .sum = model->plan.last,
-                             .mean = model->plan.final_mean,
-                             .rstd = model->plan.final_rstd,
-                             .dropout_tensor = esp_model_dropout_branch(layers - 1, 1),
-                             .branch = true,
-                             .first = true},
-        dropout);
-    for (int l = layers - 1; l >= 0; l--) {
+    backward_norm(model,
+                  batch,
+                  &(struct norm_place){.weight = model->final_tensor + NORM_WEIGHT,
+                                       .sum = model->plan.last,
+                                       .mean = model->plan.final_mean,
+                                       .rstd = model->plan.final_rstd,
+                                       .dropout_tensor =
+                                           model->blocks[model->block_count - 1].dropout_tensor,
+                                       .branch = true,
+                                       .first = true},
+                  dropout);
+    for (int l = model->shape.layers - 1; l >= 0; l--) {
         if (model->shape.recompute == ESP_RECOMPUTE_BLOCK) {
-            esp_model_forward_block(model, batch, l, true);
+            repeat_layer(model, batch, l);
         }
-        backward_mlp(model, batch, l, dropout);
-        backward_attention(model, batch, l, dropout);
+        for (int b = model->layer_blocks - 1; b >= 0; b--) {
+            backward_block(model, batch, l * model->layer_blocks + b, dropout);
+        }
     }
     k->embed_backward(
         k,

@@ -2,52 +2,19 @@
 #ifndef ESP_MODEL_INTERNAL_H
 #define ESP_MODEL_INTERNAL_H
 
+#include "block.h"
 #include "model.h"
 
 #include <espalier/kernels.h>
 #include <espalier/limits.h>
 
-/* Tensors of one layer, in table order from its first. */
-enum layer_tensor {
-    LN1_WEIGHT,
-    LN1_BIAS,
-    ATTN_WEIGHT,
-    ATTN_BIAS,
-    ATTN_PROJ_WEIGHT,
-    ATTN_PROJ_BIAS,
-    LN2_WEIGHT,
-    LN2_BIAS,
-    FC_WEIGHT,
-    FC_BIAS,
-    FC_PROJ_WEIGHT,
-    FC_PROJ_BIAS,
-    LAYER_TENSORS
-};
-
-/* The table: token and position embeddings, the layers, the final norm. */
+/* Numbers of the embedding's tensors. The layers' follow, then the final norm's. */
 enum {
     TOKEN_TABLE,
     POSITION_TABLE,
-    FIRST_LAYER,
 };
 
 #define SLABS 4
-
-/* What the backward pass needs of one layer. With recomputation some are shared by all layers.
- */
-struct layer {
-    struct esp_view in;           /* [N, C]: the stream that the first norm saw */
-    struct esp_view norm1;        /* [N, C] */
-    struct esp_view mean1, rstd1; /* [N] */
-    struct esp_view qkv;          /* [N, 3C] */
-    struct esp_view mixed;        /* [N, C]: attention's result before its projection */
-    struct esp_view lse;          /* [B, heads, T] */
-    struct esp_view middle;       /* [N, C]: the stream that the second norm saw */
-    struct esp_view norm2;        /* [N, C] */
-    struct esp_view mean2, rstd2; /* [N] */
-    struct esp_view pre;          /* [N, 4C]: before the activation */
-    struct esp_view hidden;       /* [N, 4C]: after it */
-};
 
 /* What a snapshot holds of one member. */
 #define SNAPSHOT_MEMBER (sizeof(struct esp_loss_sum) + sizeof(struct esp_update_result))
@@ -67,7 +34,7 @@ struct plan {
     struct esp_view grad_stream;      /* [N, C] */
     struct esp_view grad_branch;      /* [N, C]: apart from grad_stream when there is dropout */
     struct esp_view grad_narrow;      /* [N, C] */
-    struct esp_view grad_wide;        /* [N, 4C] */
+    struct esp_view grad_wide;        /* [N, the widest block_kind.gradient_columns] */
     struct esp_control *control;      /* [K] */
     struct esp_loss_sum *train_loss;  /* [K]: of the batch being gathered */
     struct esp_loss_sum *eval_loss;   /* [K] */
@@ -100,14 +67,19 @@ struct esp_model {
     int micro_batch;
     bool training;
     int vocabulary_padded;
-    int64_t chunk_rows; /* of logits at a time */
-    int64_t count;      /* parameters, without padding */
-    int64_t slab_count; /* elements of a slab, with it */
-    int64_t decayed;    /* the slab's first elements, which are matrices */
-    struct esp_model_tensor *tensors;
+    int64_t chunk_rows;               /* of logits at a time */
+    int64_t count;                    /* parameters, without padding */
+    int64_t slab_count;               /* elements of a slab, with it */
+    int64_t decayed;                  /* the slab's first elements, which are matrices */
+    struct esp_model_tensor *tensors; /* [tensor_count] */
+    const struct tensor_form **forms; /* [tensor_count]: what each tensor was made from */
     int tensor_count;
+    int final_tensor;     /* number of the final norm's weight */
+    struct block *blocks; /* [block_count]: layer by layer */
+    int block_count;
+    int layer_blocks;  /* blocks of one layer */
+    int layer_tensors; /* tensors of one layer */
     struct plan plan;
-    struct layer *layers;
     void *memory; /* the backend's, all of it */
     struct step_graph graphs[GRAPHS];
     uint64_t graph_uses;
@@ -116,34 +88,99 @@ struct esp_model {
     struct esp_ring *ring;
 };
 
-/* table.c: fills tensors, tensor_count, count, slab_count and decayed. -ENOMEM. */
+/* shape.c: -EINVAL with the reason for a shape, number of members or micro-batch that cannot
+ * be.
+ */
+int esp_model_check_shape(const struct esp_model_shape *shape,
+                          int members,
+                          int micro_batch,
+                          struct esp_error *error);
+
+/* tensors.c: makes tensors, forms and blocks (without their buffers), and sets the counts.
+ * -ENOMEM. */
 int esp_model_table_fill(struct esp_model *model);
 
-/* plan.c: lays everything out from address `base` (NULL for the dry run) and fills plan and
- * layers. */
+/* plan.c: lays everything out from address `base` (NULL: a dry run) and sets plan and the
+ * blocks' buffers. */
 void esp_model_lay_out(struct esp_model *model, void *base);
 
-/* Bytes of the inputs of every member in frames of `sequences`, and where they are: sets the
- * views of tokens and targets. */
+/* Bytes of the inputs of all members in frames of `sequences`; sets the views of tokens and
+ * targets. */
 size_t esp_model_place_inputs(struct esp_model *model, int sequences);
 
-/* forward.c: the stream through all layers and the final norm, for the active members;
- * `dropout` is false when no member has any. */
+/* inputs.c: -EINVAL when an active member's input is out of range. */
+int esp_model_check_inputs(const struct esp_model *model,
+                           const struct esp_model_input *inputs,
+                           struct esp_error *error);
+/* -EINVAL when one of `count` token ids is below `least` or outside the vocabulary. */
+int esp_model_check_tokens(const struct esp_model *model,
+                           int member,
+                           const char *what,
+                           const int32_t *tokens,
+                           int64_t count,
+                           int32_t least,
+                           struct esp_error *error);
+/* The frame of the active members. */
+int esp_model_frame(const struct esp_model *model, const struct esp_model_input *inputs);
+/* Fills the host copy of control, tokens and targets, and uploads it. */
+int esp_model_upload_inputs(struct esp_model *model,
+                            const struct esp_model_input *inputs,
+                            bool gradient);
+/* The host copy of a member's tokens or targets, which `view` has on the device. */
+int32_t *esp_model_staged(const struct esp_model *model, const struct esp_view *view, int m);
+/* The batch that the host copy of control describes. */
+struct esp_batch esp_model_batch(const struct esp_model *model, int frame);
+
+/* graphs.c: runs one micro-step of the active members, as a graph where the backend has them.
+ */
+int esp_model_run_step(struct esp_model *model, int frame, bool gradient, bool dropout);
+/* step.c: enqueues the operations of one micro-step. */
+void esp_model_enqueue_step(struct esp_model *model,
+                            const struct esp_batch *batch,
+                            bool gradient,
+                            bool dropout);
+
+/* step.c: sets the error for a failed backend; 0 stays 0. */
+int esp_model_device_error(const struct esp_model *model, int rc, struct esp_error *error);
+
+/* slab.c: writes a part of one slab from host memory.
+ *
+ * Elements converted at a time: 256 KiB of doubles on the stack, so that a device does not get
+ * thousands of small copies. */
+#define SLAB_PART 32768
+int esp_model_put_floats(struct esp_model *model,
+                         int member,
+                         enum esp_model_slab slab,
+                         int64_t element,
+                         const float *in,
+                         int64_t count);
+/* At most SLAB_PART of them. */
+int esp_model_put_doubles(struct esp_model *model,
+                          int member,
+                          enum esp_model_slab slab,
+                          int64_t element,
+                          const double *in,
+                          int64_t count);
+void esp_model_zero_slab(struct esp_model *model, int member, enum esp_model_slab slab);
+int esp_model_put_scale(struct esp_model *model, int member, struct esp_loss_scale scale);
+
+/* forward.c: the stream through all layers and the final norm, for the active members. */
 void esp_model_forward(struct esp_model *model, const struct esp_batch *batch);
-/* One block from its norm1 on; the branch that flows into `in` has been added already when
- * `again`. */
+/* One block with its norm. `joined`: the branch before it is in block->in already. */
 void esp_model_forward_block(struct esp_model *model,
                              const struct esp_batch *batch,
-                             int layer,
-                             bool again);
-/* Cross entropy over chunks into loss[K]; with `gradient` also the head's gradients, and that
- * of the final norm's result in grad_narrow. */
+                             int block,
+                             bool joined);
+
+/* head.c: cross entropy over chunks into loss[K]; with `gradient` also the head's gradients,
+ * and that of the final norm's result in grad_narrow. */
 void esp_model_head(struct esp_model *model,
                     const struct esp_batch *batch,
                     struct esp_loss_sum *loss,
                     bool gradient);
 
-/* backward.c: from grad_narrow down to the embeddings. */
+/* backward.c: from grad_narrow down to the embeddings; `dropout` is false when no member has
+ * any. */
 void esp_model_backward(struct esp_model *model, const struct esp_batch *batch, bool dropout);
 
 /* A tensor of all members in one of the slabs. */
@@ -154,14 +191,6 @@ esp_model_view(const struct esp_model *model, enum esp_model_slab slab, int tens
     char *first = view.data;
     size_t bytes = (size_t)model->tensors[tensor].slab_offset * model->kernels->real_bytes;
     return (struct esp_view){.data = first + bytes, .stride = view.stride};
-}
-
-static inline struct esp_view esp_model_layer_view(const struct esp_model *model,
-                                                   enum esp_model_slab slab,
-                                                   int layer,
-                                                   int which)
-{
-    return esp_model_view(model, slab, FIRST_LAYER + layer * LAYER_TENSORS + which);
 }
 
 /* A tensor of all members as products read it. */
@@ -177,26 +206,15 @@ static inline struct esp_view esp_model_weight(const struct esp_model *model, in
     return view;
 }
 
-static inline struct esp_view
-esp_model_layer_weight(const struct esp_model *model, int layer, int which)
+/* A bias rounded as products add it; none where A is R, because the bias itself will do. */
+static inline struct esp_view esp_model_narrow_bias(const struct esp_model *model, int tensor)
 {
-    return esp_model_weight(model, FIRST_LAYER + layer * LAYER_TENSORS + which);
+    return model->plan.narrow.data ? esp_model_weight(model, tensor) : (struct esp_view){0};
 }
 
-/* A bias rounded; none where A is R, because the bias itself will do. */
-static inline struct esp_view
-esp_model_narrow_bias(const struct esp_model *model, int layer, int which)
-{
-    return model->plan.narrow.data ? esp_model_layer_weight(model, layer, which)
-                                   : (struct esp_view){0};
-}
-
-/* Numbers of the dropout places: the embedding, then each layer's two branches. */
+/* Dropout's tensor numbers: the embedding, then each block's branch. */
 #define DROPOUT_EMBEDDING 0
-static inline int esp_model_dropout_branch(int layer, int branch)
-{
-    return 1 + 2 * layer + branch;
-}
+#define DROPOUT_FIRST_BLOCK 1
 
 static inline enum esp_kernel_activation esp_model_activation(const struct esp_model *model)
 {

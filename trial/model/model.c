@@ -1,4 +1,4 @@
-/* Making and unmaking a model, and what can be asked of it. */
+/* Creating and destroying a model, and its plain queries. */
 #include "internal.h"
 
 #include <errno.h>
@@ -11,56 +11,7 @@
 #define CHUNK_ELEMENTS (1 << 18)
 #define CHUNK_ROWS_MIN 512
 
-/* Rows of one micro-batch: a product's extent must fit BLAS's int, as must 4 · width. */
-#define ROWS_MAX (1 << 24)
-#define WIDTH_MAX (1 << 20)
-
-static int check_shape(const struct esp_model_shape *s,
-                       int members,
-                       int micro_batch,
-                       struct esp_error *error)
-{
-    if (s->layers < 1 || s->width < 1 || s->heads < 1 || s->context < 1 || s->vocabulary < 1) {
-        return esp_error_set(
-            error,
-            -EINVAL,
-            "the model's layers (%d), width (%d), heads (%d), context (%d) and "
-            "vocabulary (%d) must each be at least 1",
-            s->layers,
-            s->width,
-            s->heads,
-            s->context,
-            s->vocabulary);
-    }
-    if (s->width % s->heads != 0) {
-        return esp_error_set(
-            error,
-            -EINVAL,
-            "the model's width (%d) is not divisible by its heads (%d): choose "
-            "a multiple",
-            s->width,
-            s->heads);
-    }
-    if (members < 1 || members > ESP_MEMBERS_MAX) {
-        return esp_error_set(
-            error, -EINVAL, "%d members: 1 to %d are possible", members, ESP_MEMBERS_MAX);
-    }
-    if (micro_batch < 1 || s->width > WIDTH_MAX ||
-        (int64_t)micro_batch * s->context > ROWS_MAX) {
-        return esp_error_set(error,
-                             -EINVAL,
-                             "a micro-batch of %d sequences of %d tokens at width %d is beyond "
-                             "%d tokens or width %d",
-                             micro_batch,
-                             s->context,
-                             s->width,
-                             ROWS_MAX,
-                             WIDTH_MAX);
-    }
-    return 0;
-}
-
-/* The host's part: tables and sizes, laid out from nothing. */
+/* Makes the host's tables, and the plan from address 0, which gives its size. */
 static int prepare(struct esp_model *model)
 {
     const int multiple = model->kernels->vocabulary_multiple;
@@ -74,8 +25,7 @@ static int prepare(struct esp_model *model)
         model->chunk_rows = CHUNK_ROWS_MIN;
     }
     model->chunk_rows = model->chunk_rows < rows ? model->chunk_rows : rows;
-    model->layers = calloc((size_t)model->shape.layers, sizeof *model->layers);
-    if (!model->layers || esp_model_table_fill(model)) {
+    if (esp_model_table_fill(model)) {
         return -ENOMEM;
     }
     esp_model_lay_out(model, NULL);
@@ -84,8 +34,9 @@ static int prepare(struct esp_model *model)
 
 static void release_host(struct esp_model *model)
 {
-    free(model->layers);
+    free(model->blocks);
     free(model->tensors);
+    free(model->forms);
     free(model->control);
     free(model->loss_scale);
 }
@@ -103,7 +54,7 @@ size_t esp_model_plan(const struct esp_kernels *kernels,
         .micro_batch = micro_batch,
         .training = training,
     };
-    if (check_shape(shape, members, micro_batch, NULL)) {
+    if (esp_model_check_shape(shape, members, micro_batch, NULL)) {
         return SIZE_MAX;
     }
     size_t bytes = prepare(&model) ? SIZE_MAX : model.plan.bytes;
@@ -120,7 +71,7 @@ int esp_model_create(const struct esp_kernels *kernels,
                      struct esp_error *error)
 {
     struct esp_model *model = NULL;
-    int rc = check_shape(shape, members, micro_batch, error);
+    int rc = esp_model_check_shape(shape, members, micro_batch, error);
     if (rc) {
         return rc;
     }
@@ -193,11 +144,6 @@ const struct esp_model_shape *esp_model_shape(const struct esp_model *model)
     return &model->shape;
 }
 
-int esp_model_members(const struct esp_model *model)
-{
-    return model->members;
-}
-
 int esp_model_micro_batch(const struct esp_model *model)
 {
     return model->micro_batch;
@@ -206,14 +152,4 @@ int esp_model_micro_batch(const struct esp_model *model)
 int64_t esp_model_count(const struct esp_model *model)
 {
     return model->count;
-}
-
-int esp_model_tensor_count(const struct esp_model *model)
-{
-    return model->tensor_count;
-}
-
-const struct esp_model_tensor *esp_model_tensor(const struct esp_model *model, int index)
-{
-    return index >= 0 && index < model->tensor_count ? &model->tensors[index] : NULL;
 }

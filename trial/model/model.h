@@ -45,6 +45,7 @@ struct esp_model_tensor {
     int64_t count;  /* elements */
     int64_t offset; /* in the packed order of esp_model_read: the sum of the counts before */
     int64_t slab_offset; /* in the member's slab, in elements; matrices first */
+    int layer;           /* −1: outside of the layers */
     bool decay;          /* weight decay applies */
 };
 
@@ -245,11 +246,18 @@ int esp_model_logits(struct esp_model *model,
 
 /* Queries. */
 const struct esp_model_shape *esp_model_shape(const struct esp_model *model);
-int esp_model_members(const struct esp_model *model);
 int esp_model_micro_batch(const struct esp_model *model);
 int64_t esp_model_count(const struct esp_model *model); /* parameters of one member */
 int esp_model_tensor_count(const struct esp_model *model);
+/* NULL: there is no tensor of that number. The tensors of a layer are numbered one after
+ * another, layer after layer, each layer's in the same order. */
 const struct esp_model_tensor *esp_model_tensor(const struct esp_model *model, int index);
+int esp_model_layer_tensors(const struct esp_model *model); /* tensors of one layer */
+/* [vocabulary, width]: the embedding, and the tied head. */
+const struct esp_model_tensor *esp_model_token_table(const struct esp_model *model);
+/* Whether a tensor of this name in another program's file holds no parameter of this model and
+ * may be ignored. */
+bool esp_model_ignores(const struct esp_model *model, const char *name);
 
 /* The shape that a trainer's settings ask for; `vocabulary` is the data's, used when the
  * trainer leaves it 0. */

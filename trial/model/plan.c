@@ -27,74 +27,109 @@ static struct esp_view take_view(struct planner *p, int64_t count, size_t size)
     };
 }
 
-static void
-take_block(struct planner *p, const struct esp_model *model, struct layer *layer, bool kept)
+/* Which buffers a block has for itself; it shares the others with the block of its kind in
+ * layer 0. */
+struct keep {
+    bool in;       /* the stream that its norm reads */
+    bool block;    /* what nothing but the whole layer's forward pass computes again */
+    bool repeated; /* the norm's result, and the buffers that `repeat` computes again */
+};
+
+static void take_buffers(struct planner *p,
+                         const struct esp_model *model,
+                         struct block *block,
+                         bool repeated)
 {
     const int64_t rows = (int64_t)model->micro_batch * model->shape.context;
-    const int64_t width = model->shape.width;
     const size_t a = model->kernels->activation_bytes, r = model->kernels->real_bytes;
-    layer->mean1 = take_view(p, rows, r);
-    layer->rstd1 = take_view(p, rows, r);
-    layer->qkv = take_view(p, rows * 3 * width, a);
-    layer->mixed = take_view(p, rows * width, a);
-    layer->lse = take_view(p, rows * model->shape.heads, r);
-    layer->middle = take_view(p, rows * width, a);
-    layer->mean2 = take_view(p, rows, r);
-    layer->rstd2 = take_view(p, rows, r);
-    if (kept) {
-        layer->pre = take_view(p, rows * 4 * width, a);
+    for (int i = 0; i < block->kind->buffer_count; i++) {
+        const struct block_buffer *buffer = &block->kind->buffers[i];
+        if (buffer->repeated == repeated && (model->training || !buffer->training)) {
+            block->buffer[i] =
+                take_view(p, rows * buffer->columns(&model->shape), buffer->statistic ? r : a);
+        }
     }
 }
 
-static void take_cheap(struct planner *p, const struct esp_model *model, struct layer *layer)
+static void take_block(struct planner *p,
+                       const struct esp_model *model,
+                       struct block *block,
+                       struct keep keep)
 {
     const int64_t rows = (int64_t)model->micro_batch * model->shape.context;
-    const size_t a = model->kernels->activation_bytes;
-    layer->norm1 = take_view(p, rows * model->shape.width, a);
-    layer->norm2 = take_view(p, rows * model->shape.width, a);
-    layer->hidden = take_view(p, rows * 4 * model->shape.width, a);
+    const size_t a = model->kernels->activation_bytes, r = model->kernels->real_bytes;
+    if (keep.in) {
+        block->in = take_view(p, rows * model->shape.width, a);
+    }
+    if (keep.block) {
+        block->mean = take_view(p, rows, r);
+        block->rstd = take_view(p, rows, r);
+        take_buffers(p, model, block, false);
+    }
+    if (keep.repeated) {
+        block->norm = take_view(p, rows * model->shape.width, a);
+        take_buffers(p, model, block, true);
+    }
 }
 
-/* What each layer keeps for the backward pass, by the kind of recomputation:
+/* Buffers that each layer keeps for the backward pass, by the kind of recomputation:
  *
- *   none         everything
- *   gelu_norm    all but the norms' results and the activation's, which one buffer serves
- *   block        only the stream that enters the block
- *   (evaluation) nothing: the stream goes back and forth between two buffers */
+ *   none         all
+ *   gelu_norm    all but the norms' results and the activation's, which share one buffer each
+ *   block        only the stream that enters the layer
+ *   (evaluation) none: the stream alternates between the buffers of one layer */
 static void take_layers(struct planner *p, struct esp_model *model)
 {
     const int64_t narrow =
         (int64_t)model->micro_batch * model->shape.context * model->shape.width;
-    const size_t a = model->kernels->activation_bytes;
     const enum esp_recompute recompute = model->shape.recompute;
-    const bool own_in = model->training;
-    const bool own_block = model->training && recompute != ESP_RECOMPUTE_BLOCK;
-    const bool own_cheap = model->training && recompute == ESP_RECOMPUTE_NONE;
-    for (int i = 0; i < model->shape.layers; i++) {
-        struct layer *layer = &model->layers[i];
-        *layer = i ? model->layers[0] : (struct layer){0};
-        if (own_in || i == 0) {
-            layer->in = take_view(p, narrow, a);
+    const bool block = model->training && recompute != ESP_RECOMPUTE_BLOCK;
+    const bool repeated = model->training && recompute == ESP_RECOMPUTE_NONE;
+    for (int i = 0; i < model->block_count; i++) {
+        const int place = i % model->layer_blocks;
+        const bool first = i < model->layer_blocks;
+        const struct block *shared = &model->blocks[place];
+        struct block *own = &model->blocks[i];
+        own->in = first ? (struct esp_view){0} : shared->in;
+        own->norm = first ? (struct esp_view){0} : shared->norm;
+        own->mean = first ? (struct esp_view){0} : shared->mean;
+        own->rstd = first ? (struct esp_view){0} : shared->rstd;
+        for (int b = 0; b < BLOCK_BUFFERS_MAX; b++) {
+            own->buffer[b] = first ? (struct esp_view){0} : shared->buffer[b];
         }
-        if (own_block || i == 0) {
-            take_block(p, model, layer, model->training);
-        }
-        if (own_cheap || i == 0) {
-            take_cheap(p, model, layer);
-        }
+        take_block(p,
+                   model,
+                   own,
+                   (struct keep){
+                       .in = first || (place == 0 ? model->training : block),
+                       .block = first || block,
+                       .repeated = first || repeated,
+                   });
     }
-    model->plan.last = model->training ? take_view(p, narrow, a) : model->layers[0].in;
+    model->plan.last = model->training ? take_view(p, narrow, model->kernels->activation_bytes)
+                                       : model->blocks[0].in;
+}
+
+/* Columns of the widest gradient within a block. */
+static int64_t widest_gradient(const struct esp_model *model)
+{
+    int64_t widest = 0;
+    for (int b = 0; b < model->layer_blocks; b++) {
+        const int64_t columns = model->blocks[b].kind->gradient_columns(&model->shape);
+        widest = columns > widest ? columns : widest;
+    }
+    return widest;
 }
 
 static void take_gradients(struct planner *p, struct esp_model *model)
 {
-    const int64_t narrow =
-        (int64_t)model->micro_batch * model->shape.context * model->shape.width;
+    const int64_t rows = (int64_t)model->micro_batch * model->shape.context;
+    const int64_t narrow = rows * model->shape.width;
     const size_t a = model->kernels->activation_bytes;
     model->plan.grad_stream = take_view(p, narrow, a);
     model->plan.grad_branch = take_view(p, narrow, a);
     model->plan.grad_narrow = take_view(p, narrow, a);
-    model->plan.grad_wide = take_view(p, narrow * 4, a);
+    model->plan.grad_wide = take_view(p, rows * widest_gradient(model), a);
 }
 
 /* Control, tokens and targets lie together, as tight as the present frame allows, so that one
