@@ -1,11 +1,12 @@
-/* Messages between controller, agents, trial processes and clients (DESIGN 4), as plain values.
+/* Messages between controller, agents, trial processes and clients, as plain values.
  *
- * proto/codec turns them into protobuf and back; proto/transport carries them; the core reads
- * and writes them. Delivery is at least once, the effect exactly once: everything that may be
- * repeated carries a key (attempt and sequence, directive number, process key, command id).
+ * proto/ encodes and decodes them, proto/transport sends and receives them, and the core reads
+ * and makes them. A message is delivered at least once and has its effect exactly once:
+ * everything that may be repeated carries a key (attempt and sequence number, directive number,
+ * process key, or command id).
  *
- * Pointers are borrowed: of a decoded message they live in the decoder's arena until it is
- * reset, of a message from the core until the outcome is reset. */
+ * Pointers are borrowed. Those of a decoded message are valid until the next decode, those of a
+ * message from the core until the outcome is reset. */
 #ifndef ESPALIER_MESSAGE_H
 #define ESPALIER_MESSAGE_H
 
@@ -23,8 +24,8 @@ enum esp_role {
     ESP_ROLE_CLIENT,
 };
 
-/* Who a message comes from or goes to. AGENT: the agent's id; TRIAL: the process key; CLIENT: a
- * number that the router gives to a connection. */
+/* The sender or receiver of a message. `key` is an AGENT's id, the process key of a TRIAL, or
+ * the number that the router assigned to the connection of a CLIENT. */
 struct esp_peer {
     enum esp_role role;
     uint64_t key;
@@ -34,7 +35,7 @@ enum esp_message_kind {
     ESP_MESSAGE_NONE,
     ESP_MESSAGE_HELLO,
     ESP_MESSAGE_WELCOME,
-    ESP_MESSAGE_INTRODUCE, /* controller → a peer it does not know: say Hello */
+    ESP_MESSAGE_INTRODUCE, /* controller → unknown peer: send a Hello */
     ESP_MESSAGE_CAPACITY,
     ESP_MESSAGE_ASSIGN,
     ESP_MESSAGE_STARTED,
@@ -48,66 +49,68 @@ enum esp_message_kind {
     ESP_MESSAGE_SPAWN,
     ESP_MESSAGE_KILL,
     ESP_MESSAGE_EXITED,
-    ESP_MESSAGE_EXITED_ACK, /* controller → agent, after COMMIT: forget that process */
+    ESP_MESSAGE_EXITED_ACK, /* controller → agent: the exit is recorded */
     ESP_MESSAGE_DRAIN,
-    ESP_MESSAGE_RETIRE, /* controller → agent: the study is over, leave */
+    ESP_MESSAGE_RETIRE, /* controller → agent: the study has ended, exit */
     ESP_MESSAGE_COMMAND,
     ESP_MESSAGE_REPLY,
     ESP_MESSAGE_HEARTBEAT,
     ESP_MESSAGE_KIND_COUNT
 };
 
-/* An attempt that a trial process holds, told in its Hello. `acked` is the highest sequence
- * number it has seen acknowledged; what came later it keeps and sends again. */
+/* An attempt that a trial process holds, listed in its Hello. The process still has the
+ * messages after `acked` and sends them again. */
 struct esp_held {
     uint32_t trial;
     uint32_t attempt;
-    uint64_t acked;
-    uint64_t last; /* the highest sequence number it has used */
+    uint64_t acked; /* the highest sequence number acknowledged */
+    uint64_t last;  /* the highest sequence number used */
 };
 
 struct esp_hello {
     enum esp_role role;
     uint32_t protocol;
-    uint64_t key;   /* agent id or process key; 0 for clients */
-    uint64_t study; /* the study's nonce; 0 for clients. Another study's peer is refused */
+    uint64_t key; /* agent id or process key; 0 for clients */
+    uint64_t
+        study; /* nonce of the study, 0 for clients; the controller of another study refuses */
     int64_t pid;
     const char *host;
     const char *device; /* "cpu", "cuda: NVIDIA H200", … */
     const char *version;
-    uint32_t slots;      /* AGENT: trial processes it may run side by side */
-    uint64_t *processes; /* AGENT: keys of the processes that live there now */
+    uint32_t slots;      /* AGENT: number of trial processes that it may run at once */
+    uint64_t *processes; /* AGENT: keys of its processes */
     uint32_t process_count;
-    struct esp_held *held; /* TRIAL */
+    struct esp_held *held; /* TRIAL: its attempts */
     uint32_t held_count;
 };
 
 struct esp_welcome {
-    uint64_t incarnation; /* grows with every start of a controller of this study */
+    uint64_t incarnation; /* number of times that a controller of this study was started */
     uint32_t heartbeat_ms;
     uint32_t lease_ms;
-    const char *refused; /* NULL, or why this peer may not take part: it exits */
+    const char *refused; /* NULL, or why the peer is refused; it must exit */
 };
 
-/* How many members of a group the process can host, itself included; `bytes` each needs. */
+/* How many members of a group a trial process can host in total. */
 struct esp_capacity {
-    uint64_t group; /* 0: any */
+    uint64_t group; /* esp_trainer_group; 0: any group */
     uint32_t members;
-    uint64_t bytes;
+    uint64_t bytes; /* memory per member */
 };
 
 enum esp_directive_action {
-    ESP_DIRECT_CONTINUE, /* until `until` tokens, then wait */
-    ESP_DIRECT_SAVE,     /* save now, go on */
-    ESP_DIRECT_PAUSE,    /* save, release */
-    ESP_DIRECT_STOP,     /* release; `keep` says whether to save first */
+    ESP_DIRECT_CONTINUE, /* train until `until` tokens, then wait */
+    ESP_DIRECT_SAVE,     /* save now and continue */
+    ESP_DIRECT_PAUSE,    /* save, then release */
+    ESP_DIRECT_STOP,     /* release, after saving if `keep` is set */
 };
 
 /* Stable lower-case words, "?" when out of range; -1 for an unknown word. */
 const char *esp_directive_action_name(enum esp_directive_action action);
 int esp_directive_action_parse(const char *name);
 
-/* Numbered within an attempt; the latest wins, lower numbers are ignored. */
+/* An instruction to a trial process, numbered within the attempt. The highest number applies;
+ * lower ones are ignored. */
 struct esp_directive {
     uint32_t number;
     enum esp_directive_action action;
@@ -115,25 +118,26 @@ struct esp_directive {
     bool keep;     /* STOP: save a checkpoint before releasing */
 };
 
+/* An attempt at a trial for a trial process. */
 struct esp_assign {
     uint32_t trial;
     uint32_t attempt;
-    struct esp_setting *params; /* what was drawn */
+    struct esp_setting *params; /* the trial's parameters */
     uint32_t param_count;
-    const struct esp_trainer *trainer; /* built-in trainer; NULL for a program */
-    const char *resume; /* checkpoint path relative to DIR, or NULL: from the start */
+    const struct esp_trainer *trainer; /* the built-in trainer; NULL for a program */
+    const char *resume; /* path of the checkpoint relative to DIR; NULL: from the start */
     uint64_t resume_hash;
     int64_t resume_tokens;
     uint64_t seed;                  /* used when the study does not search or set `seed` */
     int64_t horizon;                /* tokens */
-    struct esp_directive directive; /* number 0 of this attempt: CONTINUE until */
+    struct esp_directive directive; /* number 0 of this attempt: a CONTINUE */
 };
 
-/* STARTED, REPORT, SAVED, FAILED, RELEASED open with this. */
+/* The first member of STARTED, REPORT, SAVED, FAILED and RELEASED. */
 struct esp_attempt_key {
     uint32_t trial;
     uint32_t attempt;
-    uint64_t sequence; /* dense from 1 within the attempt */
+    uint64_t sequence; /* 1, 2, 3, … within the attempt */
 };
 
 struct esp_measure {
@@ -144,10 +148,9 @@ struct esp_measure {
 struct esp_point {
     int64_t step;
     int64_t tokens;
-    double
-        device_seconds; /* of this trial, cumulative over attempts as the trainer counts it */
-    double value;       /* the study's metric; may be NaN or infinite: diverged */
-    double train_loss;  /* NaN: none */
+    double device_seconds; /* of this trial, summed over its attempts by the trainer */
+    double value;          /* the study's metric; NaN or infinite: the trial diverged */
+    double train_loss;     /* NaN: none */
     const struct esp_measure *measures;
     uint32_t measure_count;
 };
@@ -155,18 +158,18 @@ struct esp_point {
 struct esp_started {
     struct esp_attempt_key at;
     bool can_save;
-    int64_t tokens;  /* where it stands after resuming */
-    int64_t horizon; /* tokens at the last step of this trial: ≤ the study's */
+    int64_t tokens;  /* trained before, after resuming from a checkpoint */
+    int64_t horizon; /* tokens at the last step of this trial; at most the study's horizon */
     const char
-        *fell_back; /* NULL, or why the named checkpoint was not used (damaged, missing) */
+        *fell_back; /* NULL, or why the assigned checkpoint was not used (damaged, missing) */
 };
 
 struct esp_report {
     struct esp_attempt_key at;
     const struct esp_point *points;
     uint32_t point_count;
-    bool waiting;       /* `until` is reached: it waits for a directive */
-    uint32_t directive; /* the highest directive number it has obeyed */
+    bool waiting;       /* `until` is reached, and the process waits for a directive */
+    uint32_t directive; /* number of the last directive that was carried out */
 };
 
 struct esp_saved {
@@ -177,24 +180,24 @@ struct esp_saved {
     int64_t tokens;
     uint64_t bytes;
     uint64_t hash;
-    double device_seconds; /* the trial's clock there; 0: not told */
+    double device_seconds; /* device seconds of the trial up to this checkpoint; 0: unknown */
 };
 
 struct esp_failed {
     struct esp_attempt_key at;
     int32_t code;     /* negative errno */
-    bool save_failed; /* a directive to save could not be obeyed; the attempt lives on */
+    bool save_failed; /* the checkpoint could not be saved, and the attempt continues */
     const char *text; /* what went wrong, for people */
 };
 
 struct esp_released {
-    struct esp_attempt_key at; /* sequence 0 in the answer to Fenced */
+    struct esp_attempt_key at; /* sequence number 0 in the answer to Fenced */
 };
 
 struct esp_ack {
     uint32_t trial;
     uint32_t attempt;
-    uint64_t sequence; /* everything up to here is on disk */
+    uint64_t sequence; /* all messages up to this number are on disk */
     struct esp_directive directive;
 };
 
@@ -212,19 +215,19 @@ struct esp_fenced {
 struct esp_spawn {
     uint64_t key;
     const char *device; /* "cpu", "cuda:UUID" */
-    uint32_t slot;      /* the agent pins the process to a core by it */
+    uint32_t slot;      /* determines the core that the process is bound to */
 };
 
 struct esp_kill {
     uint64_t key;
-    bool now; /* SIGKILL at once; else SIGTERM, grace, SIGKILL */
+    bool now; /* true: SIGKILL; false: SIGTERM, and SIGKILL after the grace period */
 };
 
 struct esp_exited {
     uint64_t key;
-    int32_t status;   /* exit status, or -1 */
-    int32_t signal;   /* or 0 */
-    bool asked;       /* a Kill of ours caused it */
+    int32_t status;   /* exit status; -1: ended by a signal, or unknown */
+    int32_t signal;   /* signal that ended it; 0: none or unknown */
+    bool asked;       /* a Kill was received for it */
     const char *tail; /* last lines of its log */
 };
 
@@ -238,10 +241,10 @@ enum esp_verb {
     ESP_VERB_PAUSE,
     ESP_VERB_CONTINUE,
     ESP_VERB_EXTEND,
-    ESP_VERB_ADD, /* enqueue a trial with given params */
+    ESP_VERB_ADD, /* enqueue a trial with the given parameters */
     ESP_VERB_SET, /* settings: run_cap, workers, budget.tokens, budget.hours, budget.usd */
     ESP_VERB_NOTE,
-    ESP_VERB_INTERRUPT, /* as SIGINT: save, leave, resumable */
+    ESP_VERB_INTERRUPT, /* as SIGINT: save checkpoints and stop; the study can be resumed */
     ESP_VERB_PING,
 };
 
@@ -250,7 +253,7 @@ const char *esp_verb_name(enum esp_verb verb);
 int esp_verb_parse(const char *name);
 
 struct esp_command {
-    uint64_t id; /* random; a repeated id gets the recorded answer */
+    uint64_t id; /* random; a command with a recorded id gets the recorded answer again */
     enum esp_verb verb;
     uint32_t *trials;
     uint32_t trial_count;
@@ -262,12 +265,13 @@ struct esp_command {
 struct esp_reply {
     uint64_t id;
     int32_t code;   /* 0 or negative errno */
-    uint32_t trial; /* the trial the code is about, when it is about one */
+    uint32_t trial; /* the trial that `code` concerns, if it concerns one */
     const char *text;
 };
 
 struct esp_heartbeat {
-    uint64_t progress; /* steps trained by this process: stalls show */
+    uint64_t
+        progress; /* counter of the work done by the process; it shows when training hangs */
 };
 
 struct esp_message {
