@@ -1,24 +1,26 @@
-/* Asynchronous successive halving in both published forms.
+/* Asynchronous successive halving in both published forms, and PASHA.
  *
- * Promotion (Li et al., arXiv 1810.05934, algorithm 2): a trial that reaches a rung waits
- * there, saved. A free slot looks from the highest rung down for the best waiting trial among
- * the top ⌊n/eta⌋ of the n that have reached the rung, sends it to the next, and only when
- * there is none starts a new trial. A trial that is among the top as it arrives goes on at
- * once: pausing it only to choose it again would cost a checkpoint.
+ * Promotion (Li et al., arXiv 1810.05934, algorithm 2): a trial that reaches a rung waits there
+ * with a checkpoint. A free slot looks from the highest rung down for the best waiting trial
+ * among the top ⌊n/eta⌋ of the n that have reached the rung, sends it to the next rung, and
+ * starts a new trial only when there is none. A trial that is among the top when it arrives
+ * goes on at once: pausing it only to choose it again would cost a checkpoint.
  *
- * Stopping (Optuna's SuccessiveHalvingPruner): no trial waits; at rung k it is stopped for good
- * unless it is among the top ⌊n/eta⌋ (at least one), itself included.
+ * Stopping (Optuna's SuccessiveHalvingPruner): no trial waits. At rung k a trial is stopped for
+ * good unless it is among the top ⌊n/eta⌋ (at least one), itself included.
  *
  * Beyond the paper, because a search must end with an answer: when no new trial may be created,
  * nothing runs, nothing can be promoted and no trial has reached its horizon, the best waiting
- * trial of the highest rung is promoted, until one has. Trials that diverge before a rung are
- * counted there as the worst, so that a wide range of learning rates does not starve promotion.
+ * trial of the highest rung is promoted, until one has. Trials that diverge before a rung count
+ * there as the worst, so that a wide range of learning rates does not starve promotion.
  *
- * PASHA (progressive) is the promotion form with a ceiling that rises by one rung whenever the
- * order of the trials there is not the one they had a rung below.
+ * PASHA (progressive) is the promotion form with a highest rung, the ceiling, that rises by one
+ * whenever the order of the trials there is not the one that they had a rung below.
  *
- * A trial is in at most one of two lists: `candidates` of its rung (it waits there), or
- * `unfinished` of its goal (interrupted on the way; it is continued first). */
+ * A trial is in at most one of two lists: `candidates` of its rung, where it waits, or
+ * `unfinished` of its goal, when it was interrupted on the way; unfinished trials are continued
+ * first. */
+#include "pasha.h"
 #include "roster.h"
 #include "rungs.h"
 
@@ -27,9 +29,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* The paper starts with r·eta² as its largest amount of training. */
+/* The paper's first ceiling is r·eta². */
 #define PASHA_FIRST_CEILING 2
-/* Top-rung trials whose order is looked at; more would make a report's cost grow. */
+/* Trials of the ceiling whose order is compared: bounds the cost of a report. */
 #define PASHA_TOP_MAX 32
 
 enum listed {
@@ -39,11 +41,11 @@ enum listed {
 };
 
 struct climber {
-    int rung;     /* the highest reached; -1: none */
-    int goal;     /* where it was sent */
-    int fresh;    /* the lowest rung that the last report reached; -1: none */
-    double value; /* at `rung` */
-    double below; /* at the rung before it */
+    int rung;     /* highest rung reached; -1: none */
+    int goal;     /* rung that it was sent to */
+    int fresh;    /* lowest rung that the last report reached; -1: none */
+    double value; /* loss at `rung` */
+    double below; /* loss at the rung before it */
     enum listed listed;
     int listed_at;
 };
@@ -52,13 +54,13 @@ struct asha {
     struct esp_roster roster;
     struct esp_rungs rungs;
     bool stopping_form;
-    int ceiling;       /* PASHA: the highest rung that is promoted to now; else ESP_RUNGS_MAX */
-    uint32_t complete; /* trials that have reached their horizon */
+    int ceiling;       /* PASHA: highest rung that trials are promoted to; else ESP_RUNGS_MAX */
+    uint32_t complete; /* trials at their horizon */
     struct climber *climbers;
     uint32_t capacity;
-    struct esp_loss_ranking rung[ESP_RUNGS_MAX]; /* everyone who reached it, by value there */
+    struct esp_loss_ranking rung[ESP_RUNGS_MAX]; /* trials that reached it, by loss there */
     struct esp_loss_ranking candidates[ESP_RUNGS_MAX]; /* promotion form: waiting there */
-    struct esp_loss_ranking unfinished[ESP_RUNGS_MAX]; /* waiting on the way to it, by number */
+    struct esp_loss_ranking unfinished[ESP_RUNGS_MAX]; /* paused on the way to it, by number */
 };
 
 static int
@@ -108,7 +110,7 @@ static void destroy(void *self)
     free(asha);
 }
 
-/* Puts the trial on the list where it now belongs. */
+/* Moves the trial to the list where it now belongs. */
 static void relist(struct asha *asha, uint32_t trial)
 {
     struct climber *c = &asha->climbers[trial];
@@ -155,7 +157,7 @@ static void created(void *self, uint32_t trial, int64_t horizon, const double *v
     }
 }
 
-/* The trial stands at every rung up to `rung`, with `loss` at those it had not reached. */
+/* The trial reached every rung up to `rung`, the new ones with `loss`. */
 static void climb(struct asha *asha, uint32_t trial, int rung, double loss)
 {
     struct climber *c = &asha->climbers[trial];
@@ -175,38 +177,19 @@ static void climb(struct asha *asha, uint32_t trial, int rung, double loss)
     c->value = isnan(loss) ? INFINITY : loss;
 }
 
-/* PASHA (Bohdal et al., ICLR 2023): the ranking is stable when the trials at the ceiling had
- * the same order one rung below, but for ties: soft ranking, with as tie what differs below by
- * no more than the spread within which neighbours changed places. */
+/* PASHA: whether the best trials of the highest rung had another order one rung below. */
 static bool ranking_unstable(const struct asha *asha)
 {
     const struct esp_loss_ranking *top = &asha->rung[asha->ceiling];
     uint32_t count = esp_loss_ranking_count(top);
     count = count < PASHA_TOP_MAX ? count : PASHA_TOP_MAX;
-    if (count < 2) {
-        return false;
-    }
     double here[PASHA_TOP_MAX], below[PASHA_TOP_MAX];
     for (uint32_t i = 0; i < count; i++) {
         struct esp_loss_ranking_entry e = esp_loss_ranking_at(top, i + 1);
         here[i] = e.loss;
         below[i] = asha->climbers[e.trial].below;
     }
-    /* Noise: how far apart those are here that neighbour each other and have changed places. */
-    double noise = 0;
-    for (uint32_t i = 0; i + 1 < count; i++) {
-        if (below[i] > below[i + 1] && isfinite(here[i + 1])) {
-            noise = fmax(noise, here[i + 1] - here[i]);
-        }
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t k = i + 1; k < count; k++) {
-            if (below[i] > below[k] && here[k] - here[i] > noise) {
-                return true;
-            }
-        }
-    }
-    return false;
+    return esp_pasha_order_changed(here, below, count);
 }
 
 static void
@@ -234,7 +217,7 @@ static void decided(void *self, const struct esp_verdict *verdict)
     uint32_t trial = (uint32_t)verdict->trial;
     struct climber *c = &asha->climbers[trial];
     if (verdict->action == ESP_VERDICT_CONTINUE) {
-        /* The goal is the first rung that `until` covers. */
+        /* The goal is the first rung at or beyond `until`. */
         int64_t horizon = esp_roster_get(&asha->roster, trial)->horizon;
         int top = top_of(asha, trial), goal = 0;
         while (goal < top && esp_rungs_target(&asha->rungs, goal, horizon) < verdict->until) {
@@ -261,7 +244,10 @@ static void ended(void *self, uint32_t trial, enum esp_cause cause)
         asha->complete++;
     } else if (cause == ESP_CAUSE_DIVERGED && c->rung < top_of(asha, trial) &&
                (c->rung < 0 || isfinite(c->value))) {
-        climb(asha, trial, c->rung + 1, INFINITY); /* unless it reached a rung by diverging */
+        climb(asha,
+              trial,
+              c->rung + 1,
+              INFINITY); /* else the report that diverged reached a rung */
     }
     relist(asha, trial);
 }
@@ -278,7 +264,7 @@ static void returned(void *self, uint32_t trial)
 
 static struct esp_verdict promote(const struct asha *asha, int rung, uint32_t trial)
 {
-    const struct esp_loss_ranking *everyone = &asha->rung[rung];
+    const struct esp_loss_ranking *arrived = &asha->rung[rung];
     int64_t horizon = esp_roster_get(&asha->roster, trial)->horizon;
     struct esp_verdict verdict =
         esp_verdict_make(ESP_VERDICT_CONTINUE,
@@ -288,23 +274,23 @@ static struct esp_verdict promote(const struct asha *asha, int rung, uint32_t tr
     verdict.reason.rung = rung;
     verdict.reason.at = esp_rungs_target(&asha->rungs, rung, horizon);
     esp_reason_rank(&verdict.reason,
-                    everyone,
+                    arrived,
                     asha->climbers[trial].value,
                     trial,
-                    esp_rungs_share(esp_loss_ranking_count(everyone), asha->rungs.eta));
+                    esp_rungs_share(esp_loss_ranking_count(arrived), asha->rungs.eta));
     return verdict;
 }
 
-/* The best of those who wait at a rung; -1: nobody, or not good enough. */
+/* The best trial that waits at a rung; -1: none, or it is not among the top as it must be. */
 static int64_t best_candidate(const struct asha *asha, int rung, bool must_be_top)
 {
     if (esp_loss_ranking_count(&asha->candidates[rung]) == 0) {
         return -1;
     }
     struct esp_loss_ranking_entry best = esp_loss_ranking_at(&asha->candidates[rung], 1);
-    const struct esp_loss_ranking *everyone = &asha->rung[rung];
-    if (must_be_top && esp_loss_ranking_rank(everyone, best.loss, best.trial) >
-                           esp_rungs_share(esp_loss_ranking_count(everyone), asha->rungs.eta)) {
+    const struct esp_loss_ranking *arrived = &asha->rung[rung];
+    if (must_be_top && esp_loss_ranking_rank(arrived, best.loss, best.trial) >
+                           esp_rungs_share(esp_loss_ranking_count(arrived), asha->rungs.eta)) {
         return -1;
     }
     return isfinite(best.loss) ? (int64_t)best.trial : -1;
@@ -357,16 +343,16 @@ static struct esp_verdict report_stopping(const struct asha *asha, uint32_t tria
 {
     const struct climber *c = &asha->climbers[trial];
     for (int k = c->fresh; k >= 0 && k <= c->rung; k++) {
-        const struct esp_loss_ranking *everyone = &asha->rung[k];
-        uint32_t kept = esp_rungs_share(esp_loss_ranking_count(everyone), asha->rungs.eta);
+        const struct esp_loss_ranking *arrived = &asha->rung[k];
+        uint32_t kept = esp_rungs_share(esp_loss_ranking_count(arrived), asha->rungs.eta);
         kept = kept > 0 ? kept : 1;
-        if (c->value > esp_loss_ranking_at(everyone, kept).loss || !isfinite(c->value)) {
+        if (c->value > esp_loss_ranking_at(arrived, kept).loss || !isfinite(c->value)) {
             struct esp_verdict verdict =
                 esp_verdict_make(ESP_VERDICT_PRUNE, trial, 0, ESP_RULE_ASHA_STOP);
             verdict.reason.rung = k;
             verdict.reason.at = esp_rungs_target(
                 &asha->rungs, k, esp_roster_get(&asha->roster, trial)->horizon);
-            esp_reason_rank(&verdict.reason, everyone, c->value, trial, kept);
+            esp_reason_rank(&verdict.reason, arrived, c->value, trial, kept);
             return verdict;
         }
     }
@@ -395,17 +381,17 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
                                 esp_rungs_target(&asha->rungs, c->goal, t->horizon),
                                 ESP_RULE_RESTART);
     }
-    const struct esp_loss_ranking *everyone = &asha->rung[c->rung];
-    uint32_t kept = esp_rungs_share(esp_loss_ranking_count(everyone), asha->rungs.eta);
+    const struct esp_loss_ranking *arrived = &asha->rung[c->rung];
+    uint32_t kept = esp_rungs_share(esp_loss_ranking_count(arrived), asha->rungs.eta);
     if (isfinite(c->value) && c->rung < asha->ceiling &&
-        esp_loss_ranking_rank(everyone, c->value, trial) <= kept) {
+        esp_loss_ranking_rank(arrived, c->value, trial) <= kept) {
         return promote(asha, c->rung, trial);
     }
     struct esp_verdict verdict =
         esp_verdict_make(ESP_VERDICT_PAUSE, trial, 0, ESP_RULE_ASHA_WAIT);
     verdict.reason.rung = c->rung;
     verdict.reason.at = esp_rungs_target(&asha->rungs, c->rung, t->horizon);
-    esp_reason_rank(&verdict.reason, everyone, c->value, trial, kept);
+    esp_reason_rank(&verdict.reason, arrived, c->value, trial, kept);
     return verdict;
 }
 

@@ -1,15 +1,13 @@
 /* Hyperband (Li et al., JMLR 18, 2018, algorithm 1), and successive halving as one of its
- * brackets again and again.
+ * brackets over and over.
  *
- * R is the last rung, r the first, s_max = ⌊log_eta(R/r)⌋. Bracket s starts
- * n_s = ⌈(s_max + 1)/(s + 1)·eta^s⌉ trials at R·eta^-s; at its rung i the best ⌊n_s·eta^-(i+1)⌋
- * go on to eta times as much. Brackets follow each other from s_max down to 0, over and over.
- * A rung waits for all of its trials; slots that would idle meanwhile begin the next bracket.
- * `halving` has the bracket s_max alone, with run_cap trials in it when there is one. BOHB is
- * Hyperband's schedule; its model is the sampler's.
+ * Sizes and amounts of training are those of bracket_plan.h. A rung waits for all of its
+ * trials; slots that would be idle meanwhile begin the next bracket. BOHB is Hyperband's
+ * schedule with a model in the sampler.
  *
- * When no new trial may be created, the bracket that could not be filled goes on with those it
- * has. Failed, diverged, stopped and held trials do not keep a rung waiting. */
+ * When no new trial may be created, a bracket that could not be filled goes on with the trials
+ * that it has. Failed, diverged, stopped and held trials do not keep a rung waiting. */
+#include "bracket_plan.h"
 #include "roster.h"
 #include "rungs.h"
 
@@ -18,37 +16,31 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define BRACKETS_MAX 32 /* eta = 2 over 31 octaves */
-
 struct bracket {
     int s;
-    int rung;       /* the one that is being reached */
-    uint32_t size;  /* trials meant for it; at rung 0 the plan */
-    uint32_t count; /* trials sent to it so far */
-    uint32_t missing;
+    int rung;         /* rung that its trials are reaching */
+    uint32_t size;    /* trials planned for that rung */
+    uint32_t count;   /* trials sent to it so far */
+    uint32_t missing; /* of these, trials that will not arrive */
     bool done;
-    double cut; /* the last loss that was promoted from the rung before; NaN: none */
+    double cut;                      /* worst loss promoted from the rung before; NaN: none */
     struct esp_loss_ranking arrived; /* at `rung` */
-    struct esp_loss_ranking ready;   /* paused on the way to `rung`, by the loss they have */
+    struct esp_loss_ranking ready;   /* paused on the way to `rung`, by their last loss there */
 };
 
 struct member {
     uint32_t bracket;
-    int rung;     /* the one it is sent to */
-    bool arrived; /* there */
-    bool missing; /* counted as one that will not come */
-    bool ready;
-    double value; /* at the last rung it reached; infinity: none */
+    int rung;     /* rung that it was sent to */
+    bool arrived; /* at that rung */
+    bool missing; /* counted in its bracket's `missing` */
+    bool ready;   /* in its bracket's `ready` */
+    double value; /* loss at the last rung reached; infinity: none */
 };
 
 struct hyperband {
     struct esp_roster roster;
     enum esp_rule rule;
-    double eta;
-    int64_t last; /* R */
-    int s_max;
-    bool one_bracket;
-    uint32_t run_cap;
+    struct esp_bracket_plan plan;
     struct bracket *brackets;
     uint32_t bracket_count, bracket_capacity, first_open;
     struct member *members;
@@ -60,39 +52,16 @@ static int create_as(const struct esp_study *study,
                      enum esp_rule rule,
                      struct esp_error *error)
 {
-    struct esp_rungs rungs;
-    int rc = esp_rungs_make(&rungs, study, error);
-    if (rc < 0) {
-        return rc;
-    }
-    double last =
-        study->stopping.max > 0 ? study->stopping.max : (double)esp_study_horizon(study);
-    if (!(last > 0)) {
-        return esp_error_line(error,
-                              -EINVAL,
-                              study->stopping.line,
-                              "early_terminate %s shares out a known amount of "
-                              "training; give max",
-                              rule == ESP_RULE_HALVING ? "halving" : "hyperband");
-    }
     struct hyperband *h = calloc(1, sizeof *h);
     if (!h) {
         return esp_error_set(error, -ENOMEM, "out of memory");
     }
-    h->rule = rule;
-    h->eta = rungs.eta;
-    h->last = (int64_t)last;
-    h->one_bracket = rule == ESP_RULE_HALVING;
-    h->run_cap = study->run_cap > 0 ? (uint32_t)study->run_cap : 0;
-    double first = rungs.level[0] == INT64_MAX ? last : (double)rungs.level[0];
-    /* A first rung that was rounded up to a whole token still is the one it stands for. */
-    while (h->s_max + 1 < BRACKETS_MAX) {
-        double next = last * pow(h->eta, -(h->s_max + 1)) + 1e-6;
-        if (next < 1 || next <= first - 1) {
-            break;
-        }
-        h->s_max++;
+    int rc = esp_bracket_plan_make(&h->plan, study, rule == ESP_RULE_HALVING, error);
+    if (rc < 0) {
+        free(h);
+        return rc;
     }
+    h->rule = rule;
     esp_roster_init(&h->roster);
     *self = h;
     return 0;
@@ -121,38 +90,14 @@ static void destroy(void *self)
     free(h);
 }
 
-/* The s of the bracket that would be opened as number `index`. */
-static int bracket_s(const struct hyperband *h, uint32_t index)
-{
-    return h->one_bracket ? h->s_max : h->s_max - (int)(index % (uint32_t)(h->s_max + 1));
-}
-
-static uint32_t bracket_size(const struct hyperband *h, int s)
-{
-    if (h->one_bracket && h->run_cap > 0) {
-        return h->run_cap;
-    }
-    double share = h->one_bracket ? 1 : (double)(h->s_max + 1) / (s + 1);
-    return (uint32_t)ceil(share * pow(h->eta, s) - 1e-9);
-}
-
-/* R·eta^(rung - s); the last rung is the horizon when R is. */
-static int64_t target(const struct hyperband *h, int s, int rung, int64_t horizon)
-{
-    double level = ceil((double)h->last * pow(h->eta, rung - s) - 1e-6);
-    if (rung >= s || level >= (double)horizon) {
-        return h->last < horizon && rung == s && level < (double)horizon ? (int64_t)level
-                                                                         : horizon;
-    }
-    return level < 1 ? 1 : (int64_t)level;
-}
-
+/* Whether the trial may be continued by a free slot. */
 static bool waits(const struct hyperband *h, uint32_t trial)
 {
     const struct esp_roster_trial *t = esp_roster_get(&h->roster, trial);
     return t->state == ESP_ROSTER_PAUSED && !t->held;
 }
 
+/* Keeps `ready` up to date. */
 static void relist(struct hyperband *h, uint32_t trial)
 {
     struct member *m = &h->members[trial];
@@ -166,16 +111,13 @@ static void relist(struct hyperband *h, uint32_t trial)
     m->ready = ready;
 }
 
-/* Once all are there, the best go on. */
+/* Promotes the best once all trials of the rung have arrived or are missing. */
 static void advance(struct hyperband *h, struct bracket *b)
 {
     while (!b->done && b->count == b->size &&
            esp_loss_ranking_count(&b->arrived) + b->missing == b->size) {
         uint32_t there = esp_loss_ranking_count(&b->arrived), promoted = 0;
-        double planned = bracket_size(h, b->s);
-        planned = planned < b->size || b->rung > 0 ? planned : b->size;
-        uint32_t keep = (uint32_t)floor(planned * pow(h->eta, -(b->rung + 1)) + 1e-9);
-        keep = keep > 0 ? keep : 1;
+        uint32_t keep = esp_bracket_plan_kept(&h->plan, b->s, b->size, b->rung);
         b->cut = NAN;
         struct esp_loss_ranking before = b->arrived;
         esp_loss_ranking_init(&b->arrived);
@@ -211,14 +153,14 @@ static void open_bracket(struct hyperband *h)
         assert(h->brackets);
     }
     struct bracket *b = &h->brackets[h->bracket_count];
-    *b = (struct bracket){.s = bracket_s(h, h->bracket_count), .cut = NAN};
-    b->size = bracket_size(h, b->s);
+    *b = (struct bracket){.s = esp_bracket_plan_s(&h->plan, h->bracket_count), .cut = NAN};
+    b->size = esp_bracket_plan_size(&h->plan, b->s);
     esp_loss_ranking_init(&b->arrived);
     esp_loss_ranking_init(&b->ready);
     h->bracket_count++;
 }
 
-/* The bracket that a new trial joins; bracket_count: one to be opened. */
+/* The bracket that a new trial joins; bracket_count: a new one must be opened. */
 static uint32_t joining(const struct hyperband *h)
 {
     uint32_t last = h->bracket_count;
@@ -255,7 +197,8 @@ observed(void *self, uint32_t trial, int64_t tokens, double loss, double device_
     struct bracket *b = &h->brackets[m->bracket];
     esp_roster_observed(&h->roster, trial, tokens, loss, device_seconds);
     const struct esp_roster_trial *t = esp_roster_get(&h->roster, trial);
-    if (m->arrived || m->missing || t->tokens < target(h, b->s, m->rung, t->horizon)) {
+    if (m->arrived || m->missing ||
+        t->tokens < esp_bracket_plan_target(&h->plan, b->s, m->rung, t->horizon)) {
         return;
     }
     if (m->ready) {
@@ -268,6 +211,7 @@ observed(void *self, uint32_t trial, int64_t tokens, double loss, double device_
     advance(h, b);
 }
 
+/* Stops waiting for the trial. */
 static void miss(struct hyperband *h, uint32_t trial)
 {
     struct member *m = &h->members[trial];
@@ -292,7 +236,7 @@ static void decided(void *self, const struct esp_verdict *verdict)
     struct bracket *b = &h->brackets[m->bracket];
     if (verdict->action == ESP_VERDICT_CONTINUE && m->arrived && m->rung == b->rung &&
         verdict->reason.rule == h->rule) {
-        b->size = b->count; /* a bracket that nobody joins any more */
+        b->size = b->count; /* no further trial joins this bracket */
         advance(h, b);
     }
     relist(h, trial);
@@ -324,6 +268,7 @@ static void returned(void *self, uint32_t trial)
     relist(h, trial);
 }
 
+/* CONTINUE to a rung, because of the loss `value`. */
 static struct esp_verdict
 send(const struct hyperband *h, uint32_t trial, int rung, double value)
 {
@@ -331,7 +276,8 @@ send(const struct hyperband *h, uint32_t trial, int rung, double value)
     struct esp_verdict verdict =
         esp_verdict_make(ESP_VERDICT_CONTINUE,
                          trial,
-                         target(h, b->s, rung, esp_roster_get(&h->roster, trial)->horizon),
+                         esp_bracket_plan_target(
+                             &h->plan, b->s, rung, esp_roster_get(&h->roster, trial)->horizon),
                          h->rule);
     verdict.reason.rung = rung - 1;
     verdict.reason.value = value;
@@ -352,9 +298,13 @@ static struct esp_verdict slot(const void *self, const struct esp_slot_view *vie
     }
     if (view->may_create) {
         uint32_t bracket = joining(h);
-        int s = bracket < h->bracket_count ? h->brackets[bracket].s : bracket_s(h, bracket);
-        struct esp_verdict verdict = esp_verdict_make(
-            ESP_VERDICT_START, view->next_trial, target(h, s, 0, h->last), ESP_RULE_NEW);
+        int s = bracket < h->bracket_count ? h->brackets[bracket].s
+                                           : esp_bracket_plan_s(&h->plan, bracket);
+        struct esp_verdict verdict =
+            esp_verdict_make(ESP_VERDICT_START,
+                             view->next_trial,
+                             esp_bracket_plan_target(&h->plan, s, 0, h->plan.last),
+                             ESP_RULE_NEW);
         verdict.reason.rung = 0;
         return verdict;
     }
@@ -388,12 +338,12 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
         return esp_roster_report_to_horizon(&h->roster, trial, waiting);
     }
     if (!m->arrived) {
-        /* Just promoted, or on its way. */
+        /* Just promoted, or on the way to its rung. */
         return waiting ? send(h, trial, m->rung, m->value) : esp_verdict_none(ESP_RULE_NONE);
     }
     struct esp_verdict verdict = esp_verdict_make(ESP_VERDICT_PAUSE, trial, 0, h->rule);
     verdict.reason.rung = m->rung;
-    verdict.reason.at = target(h, b->s, m->rung, t->horizon);
+    verdict.reason.at = esp_bracket_plan_target(&h->plan, b->s, m->rung, t->horizon);
     if (m->rung == b->rung && !b->done) {
         esp_reason_rank(&verdict.reason, &b->arrived, m->value, trial, 0);
     } else {

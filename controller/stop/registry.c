@@ -2,183 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <math.h>
-#include <stddef.h>
 #include <string.h>
-
-#define RISK 0.05
-/* Published default of eta (arXiv 1603.06560; 1810.05934 uses 4). */
-#define ETA 3
-/* Counts are ints. */
-#define COUNT_MAX 1e9
-
-static const char *const forms[] = {
-    [ESP_ASHA_PROMOTION] = "promotion",
-    [ESP_ASHA_STOPPING] = "stopping",
-    NULL,
-};
-
-#define AT(member) offsetof(struct esp_stopping, member)
-#define ABOVE_0 .max = HUGE_VAL, .min_excluded = true, .max_excluded = true, .range = "above 0"
-#define FROM_0 .max = HUGE_VAL, .max_excluded = true, .range = "0 or more"
-#define COUNT .min = 1, .max = COUNT_MAX, .range = "a whole number, 1 or more"
-
-const struct esp_stopping_key esp_stopping_keys[] = {
-    {.key = {.name = "eta",
-             .type = ESP_KEY_REAL,
-             .min = 1,
-             .max = 1e6,
-             .min_excluded = true,
-             .range = "a number above 1",
-             .fallback = ETA,
-             .meaning =
-                 "each rung trains eta times further than the one below and keeps 1/eta of its "
-                 "trials; for cut: the best 1/eta of all trials go on"},
-     .offset = AT(eta),
-     .match = ESP_MATCH_EQUAL},
-    {.key = {.name = "min",
-             .type = ESP_KEY_REAL,
-             ABOVE_0,
-             .fallback_text = "the last rung / eta^3, but no less than a report interval",
-             .unit = "tokens",
-             .meaning = "the first rung"},
-     .offset = AT(min),
-     .match = ESP_MATCH_SHARE,
-     .horizon = ESP_HORIZON_BELOW},
-    {.key = {.name = "max",
-             .type = ESP_KEY_REAL,
-             ABOVE_0,
-             .fallback_text = "the horizon",
-             .unit = "tokens",
-             .meaning = "the last rung"},
-     .offset = AT(max),
-     .match = ESP_MATCH_SHARE,
-     .horizon = ESP_HORIZON_UP_TO},
-    {.key =
-         {.name = "form",
-          .type = ESP_KEY_WORD,
-          .words = forms,
-          .fallback = ESP_ASHA_PROMOTION,
-          .meaning =
-              "promotion: trials wait at their rung until they are among its best; stopping: "
-              "trials that are not among its best as they arrive are stopped for good"},
-     .offset = AT(form),
-     .match = ESP_MATCH_EQUAL},
-    {.key =
-         {.name = "risk",
-          .type = ESP_KEY_REAL,
-          .max = 1,
-          .max_excluded = true,
-          .range = "in [0, 1)",
-          .fallback = RISK,
-          .meaning =
-              "chance, measured on finished studies, that the best trial is ever among those "
-              "whose checkpoint is deleted; 0: trials are only paused"},
-     .offset = AT(risk)},
-    {.key = {.name = "min_iter",
-             .type = ESP_KEY_WHOLE,
-             COUNT,
-             .fallback_text = "none; then max_iter and s are needed",
-             .unit = "reports",
-             .meaning = "the first band; each further one is eta times as far"},
-     .offset = AT(min_iter)},
-    {.key = {.name = "max_iter",
-             .type = ESP_KEY_WHOLE,
-             COUNT,
-             .fallback_text = "none; then min_iter is needed",
-             .unit = "reports",
-             .meaning = "the bands are max_iter / eta^k for k from 1 to s"},
-     .offset = AT(max_iter)},
-    {.key = {.name = "s",
-             .type = ESP_KEY_WHOLE,
-             COUNT,
-             .fallback_text = "none; max_iter needs it",
-             .meaning = "number of bands below max_iter"},
-     .offset = AT(s)},
-    {.key = {.name = "strict",
-             .type = ESP_KEY_BOOLEAN,
-             .fallback = true, /* as W&B's schema fills it in */
-             .meaning =
-                 "compare a trial by its loss at the band instead of its best loss so far"},
-     .offset = AT(strict)},
-    {.key = {.name = "startup_trials",
-             .type = ESP_KEY_WHOLE,
-             COUNT,
-             .fallback = 5,
-             .unit = "trials",
-             .meaning = "number of completed trials before any is stopped"},
-     .offset = AT(startup_trials)},
-    {.key = {.name = "warmup_tokens",
-             .type = ESP_KEY_REAL,
-             FROM_0,
-             .unit = "tokens",
-             .meaning = "no trial is stopped before; patience does not count earlier reports"},
-     .offset = AT(warmup_tokens),
-     .match = ESP_MATCH_ANY,
-     .horizon = ESP_HORIZON_BELOW},
-    {.key = {.name = "percentile",
-             .type = ESP_KEY_REAL,
-             .max = 100,
-             .min_excluded = true,
-             .max_excluded = true,
-             .range = "between 0 and 100",
-             .fallback = NAN,
-             .unit = "%",
-             .meaning = "share of the trials to keep"},
-     .offset = AT(percentile)},
-    {.key = {.name = "patience",
-             .type = ESP_KEY_WHOLE,
-             COUNT,
-             .fallback = NAN,
-             .unit = "reports",
-             .meaning = "a trial without an improvement in as many reports is stopped"},
-     .offset = AT(patience)},
-    {.key = {.name = "min_delta",
-             .type = ESP_KEY_REAL,
-             FROM_0,
-             .unit = "units of the metric",
-             .meaning = "an improvement must be larger than this"},
-     .offset = AT(min_delta)},
-    {.key = {.name = "threshold",
-             .type = ESP_KEY_REAL,
-             .min = -HUGE_VAL,
-             .max = HUGE_VAL,
-             .min_excluded = true,
-             .max_excluded = true,
-             .range = "finite",
-             .fallback = NAN,
-             .unit = "units of the metric",
-             .meaning = "a trial with a worse value is stopped"},
-     .offset = AT(threshold)},
-    {.key = {.name = "at",
-             .type = ESP_KEY_REAL,
-             ABOVE_0,
-             .fallback_text = "threshold: from the start; cut needs it",
-             .unit = "tokens",
-             .meaning =
-                 "cut: where trials wait until the best are known; threshold: no trial is "
-                 "stopped before"},
-     .offset = AT(at),
-     .match = ESP_MATCH_SHARE,
-     .horizon = ESP_HORIZON_UP_TO},
-    {.key = {.name = "repeats",
-             .type = ESP_KEY_WHOLE,
-             .max = 2,
-             .range = "0, 1 or 2",
-             .fallback_text =
-                 "1 with freeze-thaw and the built-in trainer, unless the method is grid "
-                 "or `seed` is searched; else 0",
-             .meaning =
-                 "further seeds for settings whose losses differ by less than a seed does when "
-                 "the search ends"},
-     .offset = AT(repeats)},
-    {.key = {.name = "calibrate",
-             .type = ESP_KEY_LIST,
-             .fallback_text = "the study's neighbours in its parent folder",
-             .meaning = "folders of finished studies, or globs, that `risk` is measured on"},
-     .offset = AT(calibrate)},
-};
-const int esp_stopping_key_count = sizeof esp_stopping_keys / sizeof *esp_stopping_keys;
 
 #define RUNG_KEYS "eta", "min", "max", "risk", "calibrate"
 
@@ -193,7 +17,7 @@ const struct esp_scheduler_row esp_schedulers[] = {
      .aliases = {{"asha-stopping", ESP_ASHA_STOPPING}},
      .ops = &esp_scheduler_asha,
      .keys = {RUNG_KEYS, "form"},
-     .risk = RISK,
+     .risk = ESP_RISK_DEFAULT,
      .summary = "asynchronous successive halving: at every rung the best 1/eta of the trials "
                 "go on, without waiting for the others"},
     {.type = ESP_SCHEDULER_MEDIAN,
@@ -206,32 +30,32 @@ const struct esp_scheduler_row esp_schedulers[] = {
      .name = "hyperband",
      .ops = &esp_scheduler_hyperband,
      .keys = {RUNG_KEYS},
-     .risk = RISK,
+     .risk = ESP_RISK_DEFAULT,
      .summary = "brackets of successive halving, from many short trials to few long ones"},
     {.type = ESP_SCHEDULER_BOHB,
      .name = "bohb",
      .ops = &esp_scheduler_hyperband,
      .keys = {RUNG_KEYS},
-     .risk = RISK,
+     .risk = ESP_RISK_DEFAULT,
      .summary = "hyperband's brackets with BOHB's model in `method: tpe`"},
     {.type = ESP_SCHEDULER_PASHA,
      .name = "pasha",
      .ops = &esp_scheduler_pasha,
      .keys = {RUNG_KEYS},
-     .risk = RISK,
+     .risk = ESP_RISK_DEFAULT,
      .summary = "asha whose highest rung is raised only while the order of its trials changes"},
     {.type = ESP_SCHEDULER_HALVING,
      .name = "halving",
      .ops = &esp_scheduler_halving,
      .keys = {RUNG_KEYS},
-     .risk = RISK,
+     .risk = ESP_RISK_DEFAULT,
      .summary = "one bracket of successive halving: each rung waits for all of its trials"},
     {.type = ESP_SCHEDULER_CUT,
      .name = "cut",
      .ops = &esp_scheduler_cut,
      .keys = {"eta", "at", "risk", "calibrate"},
      .required = {"at"},
-     .risk = RISK,
+     .risk = ESP_RISK_DEFAULT,
      .summary = "trains every trial to `at`, then the best of all to their horizon"},
     {.type = ESP_SCHEDULER_PERCENTILE,
      .name = "percentile",
@@ -270,7 +94,7 @@ const struct esp_scheduler_row esp_schedulers[] = {
      .name = "freeze-thaw",
      .ops = &esp_scheduler_freeze_thaw,
      .keys = {RUNG_KEYS},
-     .risk = RISK,
+     .risk = ESP_RISK_DEFAULT,
      .repeats = 1,
      .summary = "trains next the trial, or the new settings, with the largest expected "
                 "improvement at the horizon for its cost"},
@@ -373,62 +197,4 @@ bool esp_scheduler_takes(const struct esp_scheduler_row *row, const char *key)
 bool esp_scheduler_requires(const struct esp_scheduler_row *row, const char *key)
 {
     return is_among(row->required, key);
-}
-
-const struct esp_stopping_key *esp_stopping_key_named(const char *name)
-{
-    for (int i = 0; i < esp_stopping_key_count; i++) {
-        if (strcmp(esp_stopping_keys[i].key.name, name) == 0) {
-            return &esp_stopping_keys[i];
-        }
-    }
-    return NULL;
-}
-
-double esp_stopping_get(const struct esp_stopping *stopping, const struct esp_stopping_key *key)
-{
-    const char *at = (const char *)stopping + key->offset;
-    switch (key->key.type) {
-    case ESP_KEY_REAL:
-        return *(const double *)at;
-    case ESP_KEY_WHOLE:
-    case ESP_KEY_WORD:
-        return *(const int *)at;
-    case ESP_KEY_BOOLEAN:
-        return *(const bool *)at;
-    case ESP_KEY_LIST:
-        break;
-    }
-    return 0;
-}
-
-void esp_stopping_set(struct esp_stopping *stopping,
-                      const struct esp_stopping_key *key,
-                      double value)
-{
-    char *at = (char *)stopping + key->offset;
-    switch (key->key.type) {
-    case ESP_KEY_REAL:
-        *(double *)at = value;
-        break;
-    case ESP_KEY_WHOLE:
-    case ESP_KEY_WORD:
-        *(int *)at = isnan(value) ? 0 : (int)value;
-        break;
-    case ESP_KEY_BOOLEAN:
-        *(bool *)at = value != 0;
-        break;
-    case ESP_KEY_LIST:
-        break;
-    }
-}
-
-void esp_stopping_init(struct esp_stopping *stopping)
-{
-    *stopping = (struct esp_stopping){.type = ESP_SCHEDULER_DEFAULT, .threshold = NAN};
-}
-
-double esp_stopping_eta(const struct esp_stopping *stopping)
-{
-    return isfinite(stopping->eta) && stopping->eta > 0 ? stopping->eta : ETA;
 }

@@ -1,6 +1,6 @@
 #include "rungs.h"
 
-#include "registry.h"
+#include "stopping_keys.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -5,9 +5,9 @@
  * At every report a trial is held against the threshold of the highest band it has reached, as
  * that stands now, with its best loss so far (strict: its loss at the band); it is stopped for
  * good when it is worse. So the first at a band lives: it is its own threshold. */
-#include "registry.h"
 #include "roster.h"
 #include "rungs.h"
+#include "stopping_keys.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
  * A fault points at the node that a person would change. */
 #include "reader.h"
 
-#include "../stop/registry.h"
+#include "../stop/stopping_keys.h"
 
 #include <math.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * a study is that an older espalier began. */
 #include "study.h"
 
-#include "../stop/registry.h"
+#include "../stop/stopping_keys.h"
 
 #include <errno.h>
 #include <string.h>
