@@ -1,6 +1,7 @@
 /* espalier check: a study file and its data, every fault at once, and what it would do. */
 #include "../core/core.h"
 #include "../loop/calibration.h"
+#include "../search/registry.h"
 #include "../stop/discard.h"
 #include "../study/study.h"
 #include "../view/buffer.h"
@@ -15,12 +16,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-static const char *method_name(enum esp_method method)
-{
-    static const char *const names[] = {"grid", "random", "sobol", "tpe", "bayes"};
-    return method < sizeof names / sizeof names[0] ? names[method] : "?";
-}
 
 static void add_param(const struct esp_param *param, struct esp_buffer *out)
 {
@@ -73,7 +68,7 @@ static void add_words(const struct esp_study *study,
                     study->name,
                     study->maximize ? "maximize" : "minimize",
                     study->metric,
-                    method_name(study->method));
+                    esp_sampler_of(study)->name);
     for (int p = 0; p < study->param_count; p++) {
         add_param(&study->params[p], out);
     }
@@ -107,7 +102,7 @@ static void add_json(const struct esp_study *study, struct esp_buffer *out)
 {
     esp_buffer_add(out, "{\"study\":");
     esp_buffer_json_string(out, study->name);
-    esp_buffer_addf(out, ",\"method\":\"%s\",\"metric\":", method_name(study->method));
+    esp_buffer_addf(out, ",\"method\":\"%s\",\"metric\":", esp_sampler_of(study)->name);
     esp_buffer_json_string(out, study->metric);
     esp_buffer_addf(out,
                     ",\"goal\":\"%s\",\"run_cap\":%" PRId64 ",\"parameters\":[",

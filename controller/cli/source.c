@@ -1,5 +1,6 @@
 #include "source.h"
 
+#include "../search/registry.h"
 #include "../study/override.h"
 #include "../study/study.h"
 
@@ -79,7 +80,7 @@ void esp_source_warn(const struct esp_study *study)
     }
     bool bounded = study->run_cap > 0 || study->budget.tokens > 0 ||
                    study->budget.seconds > 0 || study->budget.usd > 0 || study->has_target;
-    if (!bounded && study->method != ESP_METHOD_GRID) {
+    if (!bounded && !esp_sampler_of(study)->exhaustive) {
         fprintf(stderr,
                 "espalier: neither run_cap nor budget is given: the search goes on until it is "
                 "interrupted.\n");

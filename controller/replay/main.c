@@ -8,6 +8,7 @@
 #include "price.h"
 #include "print.h"
 #include "recorded_study.h"
+#include "search/registry.h"
 #include "stop/discard.h"
 
 #include <errno.h>
@@ -277,7 +278,10 @@ static int write_plot(struct work *work)
 int esp_replay_main(int argc, char **argv)
 {
     struct esp_replay_call call = {
-        .policy = {.method = "bayes", .scheduler = "default", .prior = "default", .risk = NAN},
+        .policy = {.method = esp_sampler_default()->name,
+                   .scheduler = "default",
+                   .prior = "default",
+                   .risk = NAN},
         .seeds = 20,
         .first_seed = 1,
         .run = {.budget = 20, .workers = 1},

@@ -1,6 +1,6 @@
 #include "policy.h"
 
-#include "search/sampler.h"
+#include "search/registry.h"
 #include "stop/registry.h"
 #include "study/study.h"
 
@@ -9,47 +9,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const method_names[] = {
-    [ESP_METHOD_GRID] = "grid",
-    [ESP_METHOD_RANDOM] = "random",
-    [ESP_METHOD_SOBOL] = "sobol",
-    [ESP_METHOD_TPE] = "tpe",
-    [ESP_METHOD_BAYES] = "bayes",
-    "tpe-univariate",
-    NULL,
-};
-
-#define METHOD_TPE_UNIVARIATE (ESP_METHOD_BAYES + 1)
-
 bool esp_policy_is_described(const struct esp_policy *policy)
 {
     return policy->scheduler[strspn(policy->scheduler, " ")] == '{';
 }
 
-static int find(const char *const *names, const char *name)
+/* The words of --ablate. */
+static const struct {
+    const char *name;
+    enum esp_ablation part;
+} parts_by_name[] = {
+    {"curve", ESP_ABLATE_CURVE},
+    {"schedule", ESP_ABLATE_SCHEDULE},
+    {"prior", ESP_ABLATE_PRIOR},
+};
+
+/* 0: unknown. */
+static unsigned part_named(const char *name)
 {
-    for (int i = 0; names[i]; i++) {
-        if (strcmp(names[i], name) == 0) {
-            return i;
+    for (size_t i = 0; i < sizeof parts_by_name / sizeof *parts_by_name; i++) {
+        if (strcmp(parts_by_name[i].name, name) == 0) {
+            return parts_by_name[i].part;
         }
     }
-    return -1;
+    return 0;
 }
-
-static int
-unknown(const char *what, const char *name, const char *const *names, struct esp_error *error)
-{
-    char list[512] = "";
-    for (int i = 0; names[i]; i++) {
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", names[i]);
-    }
-    return esp_error_set(
-        error, -EINVAL, "unknown %s \"%.60s\"; there are %s", what, name, list);
-}
-
-/* In the order of enum esp_ablation's bits. */
-static const char *const part_names[] = {"curve", "schedule", "prior", NULL};
 
 static int read_parts(const char *text, unsigned *parts, struct esp_error *error)
 {
@@ -57,12 +41,16 @@ static int read_parts(const char *text, unsigned *parts, struct esp_error *error
     snprintf(copy, sizeof copy, "%s", text ? text : "");
     *parts = 0;
     for (char *rest = text ? copy : NULL; rest;) {
-        const char *part = strsep(&rest, ",");
-        int at = find(part_names, part);
-        if (at < 0) {
-            return unknown("part to ablate", part, part_names, error);
+        const char *name = strsep(&rest, ",");
+        unsigned part = part_named(name);
+        if (!part) {
+            return esp_error_set(
+                error,
+                -EINVAL,
+                "--ablate: unknown part \"%.60s\"; there are curve, schedule, prior",
+                name);
         }
-        *parts |= 1u << at;
+        *parts |= part;
     }
     return 0;
 }
@@ -93,26 +81,27 @@ static int check_scheduler(const struct esp_policy *policy, struct esp_error *er
 
 int esp_policy_check(const struct esp_policy *policy, struct esp_error *error)
 {
-    if (find(method_names, policy->method) < 0) {
-        return unknown("method", policy->method, method_names, error);
+    enum esp_method method;
+    bool univariate;
+    unsigned parts;
+    int rc = esp_sampler_find(policy->method, &method, &univariate, error);
+    if (rc < 0) {
+        return rc;
     }
     if (esp_policy_is_described(policy)) {
         const char *twice = policy->eta > 0 ? "eta" : policy->risk >= 0 ? "risk" : NULL;
         if (twice) {
             return esp_error_set(error,
                                  -EINVAL,
-                                 "--%s beside --scheduler {…}: say %s in the braces",
+                                 "--%s cannot be combined with --scheduler {…}: give %s in the "
+                                 "braces",
                                  twice,
                                  twice);
         }
     } else {
-        int rc = check_scheduler(policy, error);
-        if (rc < 0) {
-            return rc;
-        }
+        rc = check_scheduler(policy, error);
     }
-    unsigned parts;
-    return read_parts(policy->ablate, &parts, error);
+    return rc < 0 ? rc : read_parts(policy->ablate, &parts, error);
 }
 
 /* NAME=VALUE,…,width=OCTAVES */
@@ -180,8 +169,8 @@ static int read_prior(const char *text,
         if (end == text + 8 || *end || !(fabs(prior->shift) <= 64)) {
             return esp_error_set(error,
                                  -EINVAL,
-                                 "--prior: \"%.60s\": after step-law comes a shift in octaves, "
-                                 "as step-law+2",
+                                 "--prior: \"%.60s\": a shift in octaves must follow step-law, "
+                                 "for example step-law+2",
                                  text);
         }
         return 0;
@@ -189,7 +178,8 @@ static int read_prior(const char *text,
     return read_center(text, table, study, error);
 }
 
-/* As a study would have it; without --calibrate or --calibration nothing is discarded. */
+/* A scheduler in braces, as behind early_terminate. Without --calibrate or --calibration
+ * nothing is discarded. */
 static int read_described(const struct esp_policy *policy,
                           struct esp_study *study,
                           struct esp_error *error)
@@ -197,12 +187,16 @@ static int read_described(const struct esp_policy *policy,
     int rc = esp_study_read_stopping(study, policy->scheduler, "--scheduler", error);
     struct esp_stopping *stopping = &study->stopping;
     if (rc == 0 && stopping->repeats_given && stopping->repeats > 0) {
-        rc = esp_error_set(
-            error, -EINVAL, "--scheduler: repeats: a recording has one seed of each setting");
+        rc = esp_error_set(error,
+                           -EINVAL,
+                           "--scheduler: repeats cannot be replayed: a recording has one seed "
+                           "of each setting");
     }
     if (rc == 0 && stopping->calibrate_count > 0) {
         rc = esp_error_set(
-            error, -EINVAL, "--scheduler: calibrate: give --calibrate or --calibration FILE");
+            error,
+            -EINVAL,
+            "--scheduler: give --calibrate or --calibration FILE instead of calibrate");
     }
     stopping->repeats = 0;
     return rc;
@@ -227,20 +221,22 @@ int esp_policy_apply(const struct esp_policy *policy,
                      struct esp_study *study,
                      struct esp_error *error)
 {
-    int method = find(method_names, policy->method);
-    study->univariate = method == METHOD_TPE_UNIVARIATE;
-    study->method = study->univariate ? ESP_METHOD_TPE : (enum esp_method)method;
-    int rc = read_scheduler(policy, study, error);
+    unsigned parts;
+    int rc = esp_sampler_find(policy->method, &study->method, &study->univariate, error);
+    if (rc == 0) {
+        rc = read_scheduler(policy, study, error);
+    }
+    if (rc == 0) {
+        rc = read_parts(policy->ablate, &parts, error);
+    }
     if (rc < 0) {
         return rc;
     }
-    unsigned parts;
-    rc = read_parts(policy->ablate, &parts, error);
-    study->ablate |= parts; /* beside what the table does not say */
-    return rc < 0 ? rc : read_prior(policy->prior, table, study, error);
+    study->ablate |= parts; /* a table without a schedule has set ESP_ABLATE_SCHEDULE */
+    return read_prior(policy->prior, table, study, error);
 }
 
-/* Puts the option before words of a sampler or scheduler, which know the study file alone. */
+/* Puts the option's name before a message that was written for a study file. */
 static int name_option(const char *option, const char *value, int rc, struct esp_error *error)
 {
     struct esp_error plain = *error;
@@ -265,5 +261,5 @@ int esp_policy_try(const struct esp_policy *policy,
 
 bool esp_policy_is_blind(const struct esp_study *study)
 {
-    return study->method <= ESP_METHOD_SOBOL && esp_scheduler_of(study)->blind;
+    return esp_sampler_of(study)->blind && esp_scheduler_of(study)->blind;
 }

@@ -163,7 +163,6 @@ static void fitted(void *self, const double *numbers, int count)
 }
 
 const struct esp_sampler_ops esp_sampler_bayes = {
-    .name = "bayes",
     .create = create,
     .destroy = destroy,
     .created = created,

@@ -195,7 +195,6 @@ static int propose(const void *self, uint32_t trial, double *values, struct esp_
 }
 
 const struct esp_sampler_ops esp_sampler_grid = {
-    .name = "grid",
     .create = create,
     .destroy = destroy,
     .created = created,

@@ -29,7 +29,6 @@ static int propose(const void *self, uint32_t trial, double *values, struct esp_
 }
 
 const struct esp_sampler_ops esp_sampler_random = {
-    .name = "random",
     .create = create,
     .destroy = destroy,
     .propose = propose,

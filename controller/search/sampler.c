@@ -3,6 +3,7 @@
  * from them. */
 #include "sampler.h"
 
+#include "registry.h"
 #include "setting_numbers.h"
 
 #include <assert.h>
@@ -18,32 +19,12 @@ struct esp_sampler {
     struct esp_setting_numbers numbers;
 };
 
-/* By method; NULL: known, not built. */
-static const struct {
-    const char *name;
-    const struct esp_sampler_ops *ops;
-} samplers[] = {
-    [ESP_METHOD_GRID] = {"grid", &esp_sampler_grid},
-    [ESP_METHOD_RANDOM] = {"random", &esp_sampler_random},
-    [ESP_METHOD_SOBOL] = {"sobol", &esp_sampler_sobol},
-    [ESP_METHOD_TPE] = {"tpe", &esp_sampler_tpe},
-    [ESP_METHOD_BAYES] = {"bayes", &esp_sampler_bayes},
-};
-
 int esp_sampler_create(const struct esp_study *study,
                        struct esp_sampler **out,
                        struct esp_error *error)
 {
-    assert((size_t)study->method < sizeof samplers / sizeof *samplers);
     assert(study->param_count >= 0 && study->param_count <= ESP_PARAMS_MAX);
-    const struct esp_sampler_ops *ops = samplers[study->method].ops;
-    if (!ops) {
-        return esp_error_set(
-            error,
-            -ENOTSUP,
-            "method \"%s\" is not in this version; use tpe, sobol, random or grid",
-            samplers[study->method].name);
-    }
+    const struct esp_sampler_ops *ops = esp_sampler_of(study)->ops;
     struct esp_sampler *sampler = calloc(1, sizeof *sampler);
     if (!sampler) {
         return esp_error_set(error, -ENOMEM, "out of memory");

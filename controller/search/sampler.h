@@ -22,7 +22,6 @@ enum esp_trial_end {
 };
 
 struct esp_sampler_ops {
-    const char *name;
     int (*create)(const struct esp_study *study, void **self, struct esp_error *error);
     void (*destroy)(void *self);
     /* A trial exists with these drawn values. Told in trial order. */
@@ -48,8 +47,8 @@ extern const struct esp_sampler_ops esp_sampler_sobol;
 extern const struct esp_sampler_ops esp_sampler_tpe;
 extern const struct esp_sampler_ops esp_sampler_bayes;
 
-/* Creates the sampler that the study asks for. -ENOTSUP names a method that is not built,
- * -EINVAL a space it cannot search. The study must outlive it. */
+/* Creates the sampler of the study's method (registry.h). -EINVAL: it cannot search this
+ * space. The study must outlive it. */
 int esp_sampler_create(const struct esp_study *study,
                        struct esp_sampler **out,
                        struct esp_error *error);

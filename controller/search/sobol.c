@@ -49,7 +49,6 @@ static int propose(const void *self, uint32_t trial, double *values, struct esp_
 }
 
 const struct esp_sampler_ops esp_sampler_sobol = {
-    .name = "sobol",
     .create = create,
     .destroy = free,
     .propose = propose,

@@ -252,7 +252,6 @@ static int propose(const void *self, uint32_t trial, double *values, struct esp_
 }
 
 const struct esp_sampler_ops esp_sampler_tpe = {
-    .name = "tpe",
     .create = create,
     .destroy = destroy,
     .created = created,

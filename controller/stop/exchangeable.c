@@ -2,6 +2,7 @@
 
 #include "registry.h"
 #include "repeat.h"
+#include "search/registry.h"
 
 #include <espalier/limits.h>
 #include <math.h>
@@ -61,7 +62,7 @@ static double without_reserve(const struct esp_stopping *stopping, double planne
 static double plan_of(const struct esp_study *study, double run_cap)
 {
     const struct esp_stopping *stopping = &study->stopping;
-    double grid = study->method == ESP_METHOD_GRID ? 1 : 0;
+    double grid = esp_sampler_of(study)->exhaustive ? 1 : 0;
     for (int i = 0; i < study->param_count; i++) {
         grid *= (double)esp_param_grid_count(&study->params[i]);
     }

@@ -3,6 +3,7 @@
  * A fault points at the node that a person would change. */
 #include "reader.h"
 
+#include "../search/registry.h"
 #include "../stop/stopping_keys.h"
 
 #include <math.h>
@@ -101,7 +102,7 @@ static void check_range(struct reader *r, int index, const struct esp_field *fie
     }
     check_end(r, index, "min", esp_param_draw(param, tail));
     check_end(r, index, "max", esp_param_draw(param, 1 - tail));
-    if (r->study->method == ESP_METHOD_GRID && esp_param_grid_count(param) > 0) {
+    if (esp_sampler_of(r->study)->exhaustive && esp_param_grid_count(param) > 0) {
         int64_t last = esp_param_grid_count(param) - 1;
         struct esp_value value = esp_param_value(param, esp_param_grid_point(param, last));
         struct esp_trainer scratch = r->study->trainer;
@@ -349,8 +350,8 @@ void esp_check_study(struct reader *r)
 
     /* Not of a method that is no word we know, which leaves the study's as it was. */
     const struct esp_yaml_node *method = esp_yaml_get(r->root, "method");
-    if (r->study->method == ESP_METHOD_GRID && method &&
-        strcmp(esp_yaml_scalar(method), "grid") == 0) {
+    const struct esp_sampler_row *sampler = esp_sampler_of(r->study);
+    if (sampler->exhaustive && method && strcmp(esp_yaml_scalar(method), sampler->name) == 0) {
         check_grid(r);
     }
     if (!r->study->abilities.settings_known) {

@@ -2,6 +2,8 @@
  * collected. */
 #include "reader.h"
 
+#include "../search/registry.h"
+
 #include <espalier/config.h>
 
 #include <assert.h>
@@ -94,29 +96,28 @@ static void read_names(struct reader *r)
 
 static void read_method(struct reader *r)
 {
-    static const char *const names[] = {"grid", "random", "sobol", "tpe", "bayes", NULL};
-    static const enum esp_method methods[] = {
-        ESP_METHOD_GRID, ESP_METHOD_RANDOM, ESP_METHOD_SOBOL, ESP_METHOD_TPE, ESP_METHOD_BAYES};
+    const char *names[ESP_SAMPLER_NAMES_MAX];
+    char list[ESP_SAMPLER_LIST_MAX];
     const struct esp_yaml_node *node = esp_yaml_get(r->root, "method");
     int index;
 
+    esp_sampler_names(names);
+    esp_sampler_list(list);
     if (!node) {
         if (!esp_yaml_has_near(r->root, "method")) {
-            esp_yaml_fault(
-                r->yaml, r->root, "`method` is missing: grid, random, sobol, tpe or bayes");
+            esp_yaml_fault(r->yaml, r->root, "`method` is missing: %s", list);
         }
         return;
     }
     if (strcmp(esp_yaml_scalar(node), "custom") == 0) {
-        esp_yaml_fault(
-            r->yaml,
-            node,
-            "method custom needs a scheduler of a W&B server; here it is grid, random, "
-            "sobol, tpe or bayes");
+        esp_yaml_fault(r->yaml,
+                       node,
+                       "method custom needs a scheduler of a W&B server; here it is %s",
+                       list);
         return;
     }
     if (esp_yaml_read_word(r->yaml, node, "method", names, &index)) {
-        r->study->method = methods[index];
+        r->study->method = esp_samplers[index].method;
     }
 }
 

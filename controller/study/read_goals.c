@@ -1,6 +1,8 @@
 /* What is sought and what it may cost: `metric`, `prior`, `budget`. */
 #include "reader.h"
 
+#include "../search/registry.h"
+
 #include <espalier/suggest.h>
 
 #include <math.h>
@@ -245,10 +247,8 @@ void esp_read_prior(struct reader *r)
                            "the step law knows the built-in trainer alone; give {center: …}");
         }
     }
-    if (prior->kind != ESP_PRIOR_NONE &&
-        (study->method == ESP_METHOD_GRID || study->method == ESP_METHOD_RANDOM ||
-         study->method == ESP_METHOD_SOBOL)) {
-        esp_reader_warn(r, "prior has no effect on methods grid, random and sobol");
+    if (prior->kind != ESP_PRIOR_NONE && esp_sampler_of(study)->blind) {
+        esp_reader_warn(r, "prior has no effect on method %s", esp_sampler_of(study)->name);
     }
 }
 

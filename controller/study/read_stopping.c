@@ -2,6 +2,7 @@
  * controller/stop/registry.h say. */
 #include "reader.h"
 
+#include "../search/registry.h"
 #include "../stop/registry.h"
 
 #include <math.h>
@@ -221,7 +222,7 @@ static bool searches_seed(const struct esp_study *study)
  * the seed of a program, or one that is searched, is not ours to set. */
 static void default_repeats(struct esp_study *study)
 {
-    bool ours = study->abilities.deterministic && study->method != ESP_METHOD_GRID &&
+    bool ours = study->abilities.deterministic && !esp_sampler_of(study)->exhaustive &&
                 !searches_seed(study);
     study->stopping.repeats = ours ? esp_scheduler_of(study)->repeats : 0;
 }

@@ -47,6 +47,7 @@ enum esp_method {
     ESP_METHOD_SOBOL,
     ESP_METHOD_TPE,
     ESP_METHOD_BAYES,
+    ESP_METHOD_COUNT,
 };
 
 enum esp_prior_kind {

@@ -290,7 +290,7 @@ static void a_prior_without_effect_is_said(void **state)
                                          &words,
                                          &error),
                      0);
-    assert_string_equal(words.warning, "prior has no effect on methods grid, random and sobol");
+    assert_string_equal(words.warning, "prior has no effect on method random");
     esp_study_words_release(&words);
     esp_study_destroy(s);
 }
