@@ -1,8 +1,10 @@
 #include "progress.h"
 
+#include "../money/price.h"
 #include "term.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,9 +81,9 @@ void esp_progress_line(const struct esp_progress *progress,
         esp_buffer_addf(
             out, "%sbest %.4g (#%" PRId64 ")", dot, totals->best_value, totals->best_trial);
     }
-    double price = progress->study->budget.price_per_hour;
-    if (price > 0) {
-        esp_buffer_addf(out, "%s$%.2f", dot, totals->device_seconds / 3600 * price);
+    double usd = esp_price_usd(&progress->study->budget, totals->device_seconds);
+    if (!isnan(usd)) {
+        esp_buffer_addf(out, "%s$%.2f", dot, usd);
         if (totals->budget.usd > 0) {
             esp_buffer_addf(out, "/%.6g", totals->budget.usd);
         }

@@ -1,5 +1,6 @@
 /* The fold: what an event does to the state. Live running and resuming both pass here, so this
  * decides nothing and asks nobody; it tells the sampler and the scheduler what has happened. */
+#include "money/price.h"
 #include "state.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@ static int fold_changed(struct esp_core *core, const struct esp_event_changed *c
         {"run_cap", NULL, &core->run_cap, 1},
         {"workers", NULL, &core->workers, 1},
         {"budget.tokens", &core->budget.tokens, NULL, 1},
-        {"budget.hours", &core->budget.seconds, NULL, 3600},
+        {"budget.hours", &core->budget.seconds, NULL, ESP_SECONDS_PER_HOUR},
         {"budget.usd", &core->budget.usd, NULL, 1},
     };
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {

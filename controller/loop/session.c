@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include "../money/price.h"
 #include "../study/study.h"
 #include "../system/files.h"
 #include "../system/random.h"
@@ -91,7 +92,7 @@ static void find_changes(struct esp_session *session, const struct esp_study *fi
         add_change(session, "budget.tokens", file->budget.tokens);
     }
     if (file->budget.seconds != now.budget.seconds) {
-        add_change(session, "budget.hours", file->budget.seconds / 3600);
+        add_change(session, "budget.hours", file->budget.seconds / ESP_SECONDS_PER_HOUR);
     }
     if (file->budget.usd != now.budget.usd) {
         add_change(session, "budget.usd", file->budget.usd);

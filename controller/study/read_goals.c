@@ -1,4 +1,5 @@
 /* What is sought and what it may cost: `metric`, `prior`, `budget`. */
+#include "../money/price.h"
 #include "reader.h"
 
 #include "../search/registry.h"
@@ -301,7 +302,7 @@ void esp_read_budget(struct reader *r)
     }
     esp_yaml_check_keys(r->yaml, node, keys, "in budget");
     budget->tokens = read_amount(r, node, "tokens");
-    budget->seconds = read_amount(r, node, "hours") * 3600;
+    budget->seconds = read_amount(r, node, "hours") * ESP_SECONDS_PER_HOUR;
     budget->usd = read_amount(r, node, "usd");
     budget->price_per_hour = read_amount(r, node, "price_per_hour");
     if (esp_yaml_get(node, "usd") && !esp_yaml_get(node, "price_per_hour")) {

@@ -1,6 +1,7 @@
 #include "ledger.h"
 
 #include "../agent/agent.h"
+#include "../money/price.h"
 #include "../study/study.h"
 #include "rows.h"
 
@@ -29,7 +30,7 @@ static int read_changes(struct esp_ledger *ledger, struct esp_error *error)
         }
     }
     if (!isnan(hours)) {
-        ledger->budget.seconds = hours * 3600;
+        ledger->budget.seconds = hours * ESP_SECONDS_PER_HOUR;
     }
     ledger->run_cap = (int64_t)run_cap;
     return 0;
@@ -114,6 +115,5 @@ const char *esp_ledger_trial_state(const struct esp_ledger *ledger, enum esp_tri
 
 double esp_ledger_usd(const struct esp_ledger *ledger, double device_seconds)
 {
-    double price = ledger->study->budget.price_per_hour;
-    return price > 0 ? device_seconds / 3600 * price : NAN;
+    return esp_price_usd(&ledger->study->budget, device_seconds);
 }

@@ -1,5 +1,6 @@
 #include "ties.h"
 
+#include "../money/price.h"
 #include "../stop/repeat.h"
 
 #include <errno.h>
@@ -138,8 +139,8 @@ static void add_further(const struct esp_ledger *ledger,
 
 static double mean_rate(const struct esp_reader_totals *totals)
 {
-    double spent = (double)totals->spent_tokens;
-    return spent > 0 ? totals->device_seconds / spent : 0;
+    return esp_price_seconds_per_token(
+        (struct esp_spending){(double)totals->spent_tokens, totals->device_seconds});
 }
 
 /* Seconds that a token of the setting took: the controller begins a repeat only where the
@@ -238,7 +239,10 @@ static int too_small(const struct esp_tie *tie,
          (double)ledger->run_cap,
          (double)totals->trials + tie->further - tie->begun},
         {"budget.tokens", true, b->tokens, ceil(spent + more)},
-        {"budget.hours", false, b->seconds / 3600, round_up(seconds / 3600)},
+        {"budget.hours",
+         false,
+         b->seconds / ESP_SECONDS_PER_HOUR,
+         round_up(seconds / ESP_SECONDS_PER_HOUR)},
         {"budget.usd", false, b->usd, round_up(usd)},
     };
     int count = 0;

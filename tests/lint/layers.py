@@ -20,9 +20,10 @@ OWNED_PATTERNS = [
     (re.compile(r"^(cuda|cublas|curand|cudnn|nv)[\w/]*\.h(pp)?$"), ("kernels/cuda/", "kernels/emu/")),
 ]
 # What may be included beyond include/espalier, one's own folder and the C library.
-PURE = ("controller/core/", "controller/search/", "controller/stop/")
+PURE = ("controller/core/", "controller/money/", "controller/search/", "controller/stop/")
 PURE_MAY = {
-    "controller/core/": ("controller/core/", "controller/search/", "controller/stop/"),
+    "controller/core/": ("controller/core/", "controller/money/", "controller/search/", "controller/stop/"),
+    "controller/money/": ("controller/money/", "controller/search/", "controller/stop/"),
     "controller/search/": ("controller/search/",),
     "controller/stop/": ("controller/stop/", "controller/search/"),
 }
