@@ -6,7 +6,7 @@
 
 #include <immintrin.h>
 
-/* Rows of one product with an epilogue, as in product.c: its result stays in the cache. */
+/* Rows of one product with an epilogue, as in product_blas.c: its result stays in the cache. */
 #define ROWS_BLOCK 256
 
 /* Below it the conversions and the call cost more than the product saves: 2^16

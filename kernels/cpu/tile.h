@@ -1,10 +1,10 @@
-/* The innermost part of our own products: tiles of the result that stay in registers while the
- * summed extent goes by. AVX-512 only.
+/* The innermost part of product_tiles.c: tiles of the result that stay in registers during the
+ * loop over the summed extent. AVX-512 only.
  *
  * A tile is 8 rows by 3 vectors: 24 sums hide the latency of the multiply-adds twice over, and
- * 11 loads for 24 of them leave the load ports half free. What the tile writes to is far away
- * (the third level, or memory): the next tile's place is asked for while this one is computed,
- * a row at a time, since asking for all of it at once would keep the operands waiting. */
+ * 11 loads for 24 multiply-adds leave the load ports half free. A tile's place in the result is
+ * in the L3 cache or in memory, so the next tile's place is prefetched while this one is
+ * computed, one row at a time: prefetching all of it at once would delay the operands. */
 #ifndef ESP_CPU_TILE_H
 #define ESP_CPU_TILE_H
 
@@ -17,42 +17,42 @@
 #define PANEL 3 /* vectors */
 #define PANEL_COLUMNS (PANEL * LANES)
 
-/* Steps of the summed extent that follow one row of the next tile's place. */
+/* Steps of the summed extent between prefetches of two rows of the next tile's place. */
 #define STEPS_FOR_ROW 8
 
-/* Elements of the left operand that are asked for ahead with it. */
+/* Elements of the left operand that are prefetched with each row. */
 #define AHEAD (4 * LANES)
 
-/* Asked for during a strip: for each of its rows some elements, `step` further on each time. */
+/* Elements to prefetch during a strip: some for each of its rows, `step` apart. */
 struct ahead {
     const real *data;
     int64_t step;
 };
 
-/* One packed panel against a block of rows. Element (i, k) of the left block is
- * a[i · row_step + k], or where it was copied (`turned`) element (i / 16, k, i % 16) of
- * [rows / 16, depth, 16]. */
+/* The product of one block of rows and one packed panel. Element (i, k) of the left block is
+ * a[i · row_step + k]. When the block was transposed while it was copied (`turned`), it is
+ * element (i / 16, k, i % 16) of [rows / 16, depth, 16]. */
 struct strip {
     const real *a;
     bool turned;
-    int64_t row_step; /* not of a turned one */
+    int64_t row_step; /* unused when turned */
     int64_t rows, depth;
     const real *packed;
     real *c;
     int64_t c_step;
     int last;           /* columns of the last vector that exist in c */
-    int add;            /* to what is in c */
+    int add;            /* the sums are added to c; else c is overwritten */
     const real *c_next; /* the next strip's first tile */
-    /* What the epilogue reads or writes beside c, `beside` bytes from it; 0: nothing. */
+    /* Distance in bytes from c to the second matrix that the epilogue uses; 0: none. */
     int64_t beside;
-    /* What will be copied next, of the left operand and of the right one. */
+    /* Prefetches of what is copied next, of both operands. */
     struct ahead left, right;
     /* Triangles: tiles that end at or before row `first` are left out; the tile of rows i … j −
-     * 1 sums from begin + i to end + j, as far as that is within 0 … depth. */
+     * 1 sums from begin + i to end + j, clamped to 0 … depth. */
     int64_t first, begin, end;
 };
 
-/* Where one tile is: `rows` and `vectors` are constants where this is inlined. */
+/* Position of one tile. `rows` and `vectors` are constants where its functions are inlined. */
 struct tile {
     const real *a[TILE_ROWS / 3 + 1]; /* rows 0, 3, 6 */
     const real *b;
@@ -63,19 +63,19 @@ struct tile {
     const real *left, *right; /* see struct ahead */
 };
 
-/* sum += left · right. As an instruction of its own in the order of the source: the compiler
- * would move it among those of other steps, for which there are no registers left. */
+/* sum += left · right, as one instruction that keeps its place in the source: the compiler
+ * would move it among those of other steps and run out of registers. */
 ESP_INLINE void multiply_add(vec *sum, vec left, vec right)
 {
     __asm__ volatile("vfmadd231ps %1, %2, %0" : "+v"(*sum) : "v"(left), "v"(right));
 }
 
-/* `steps` places of the summed extent from here on: sum += a[0 … rows − 1] · b, and past them.
+/* Adds `steps` steps of the summed extent, sum += a[0 … rows − 1] · b, and moves past them.
  *
- * An integer operation takes the place of a multiply-add in two cases out of five. Rows are
- * therefore addressed from every third one by a multiple of their step, which an instruction
- * can do by itself; the empty assembly hides the pointer's value, or the compiler would compute
- * an address of its own for each row. */
+ * An integer operation takes the issue slot of a multiply-add in two cases out of five. Rows
+ * are therefore addressed relative to every third one, by a multiple of their step, which is
+ * part of the load instruction. The empty assembly hides the pointer's value; otherwise the
+ * compiler would compute a separate address for each row. */
 ESP_INLINE void
 tile_steps(struct tile *t, int steps, int rows, int vectors, vec sum[TILE_ROWS][PANEL])
 {
@@ -131,7 +131,7 @@ tile_store(const struct strip *s, real *c, int rows, int vectors, vec sum[TILE_R
     }
 }
 
-/* One row's share of what will be copied next. */
+/* Prefetches one row's share of what is copied next. */
 ESP_INLINE void fetch_ahead(const struct strip *s, struct tile *t, int vectors)
 {
     ESP_UNROLL(AHEAD / LANES)
@@ -146,7 +146,7 @@ ESP_INLINE void fetch_ahead(const struct strip *s, struct tile *t, int vectors)
     t->right += s->right.step;
 }
 
-/* `turned`: the left operand is a transposed one, whose copies are worth fetching for. */
+/* `turned`: the left operand was copied, so its next block is prefetched. */
 ESP_INLINE void tile(const struct strip *s, struct tile t, int rows, int vectors, bool turned)
 {
     vec sum[TILE_ROWS][PANEL];
@@ -186,9 +186,9 @@ ESP_INLINE int64_t within(int64_t x, int64_t low, int64_t high)
     return x < low ? low : x > high ? high : x;
 }
 
-/* Row i of the strip and the `rows` that follow. The left block's layout is said by constants:
- * the address computation of the inner loop is better off knowing. So is `cut`: whether there
- * is a triangle. */
+/* The tile of rows i … i + rows − 1 of the strip. The layout of the left block (`turned`) and
+ * whether there is a triangle (`cut`) are compile-time constants, which shortens the address
+ * computation of the inner loop. */
 ESP_INLINE void
 tile_at(const struct strip *s, int64_t i, int rows, int vectors, bool cut, bool turned)
 {
@@ -259,7 +259,7 @@ ESP_CPU_STRIP(cut_strip_1, 1, true)
 ESP_CPU_STRIP(cut_strip_2, 2, true)
 ESP_CPU_STRIP(cut_strip_3, 3, true)
 
-/* A whole strip of 1 … 3 vectors. */
+/* A strip of 1 … 3 vectors. */
 static void strip(const struct strip *s, int vectors, bool cut)
 {
     static void (*const strips[2][PANEL])(const struct strip *) = {
