@@ -15,14 +15,15 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* Ends taken from epoll at once. */
-#define ENDS_MAX 64
+/* Exits read from epoll in one call. */
+#define EXITS_MAX 64
 
 struct agent {
     struct esp_agent_protocol protocol;
     struct esp_dealer *dealer;
-    int ends; /* epoll over the pidfds */
-    int64_t heard_ms, sent_ms;
+    int exits;        /* epoll descriptor of all pidfds */
+    int64_t heard_ms; /* time of the last message from the controller */
+    int64_t sent_ms;  /* time of the last message to it, or of the last attempt to send one */
 };
 
 static int send_message(void *context, const struct esp_message *message)
@@ -33,12 +34,12 @@ static int send_message(void *context, const struct esp_message *message)
     if (rc == 0) {
         agent->sent_ms = esp_clock_ms();
     } else if (rc != -EAGAIN) {
-        fprintf(stderr, "a message could not be sent: %s\n", error.text);
+        fprintf(stderr, "cannot send a message: %s\n", error.text);
     }
     return rc;
 }
 
-/* Puts every process that is not yet waited for into epoll. */
+/* Adds the pidfds of new processes to epoll. */
 static void watch_processes(struct agent *agent)
 {
     struct esp_processes *processes = agent->protocol.processes;
@@ -47,18 +48,18 @@ static void watch_processes(struct agent *agent)
         if (process->pidfd >= 0 && !process->watched) {
             struct epoll_event event = {.events = EPOLLIN, .data.u64 = process->record.key};
             process->watched =
-                epoll_ctl(agent->ends, EPOLL_CTL_ADD, process->pidfd, &event) == 0;
+                epoll_ctl(agent->exits, EPOLL_CTL_ADD, process->pidfd, &event) == 0;
         }
     }
 }
 
-static void take_ends(struct agent *agent)
+static void take_exits(struct agent *agent)
 {
-    struct epoll_event events[ENDS_MAX];
+    struct epoll_event events[EXITS_MAX];
     struct esp_processes *processes = agent->protocol.processes;
     int count;
     do {
-        count = epoll_wait(agent->ends, events, ENDS_MAX, 0);
+        count = epoll_wait(agent->exits, events, EXITS_MAX, 0);
         for (int e = 0; e < count; e++) {
             for (size_t i = 0; i < esp_processes_count(processes); i++) {
                 if (esp_processes_at(processes, i)->record.key == events[e].data.u64) {
@@ -67,7 +68,7 @@ static void take_ends(struct agent *agent)
                 }
             }
         }
-    } while (count == ENDS_MAX);
+    } while (count == EXITS_MAX);
     esp_agent_protocol_report(&agent->protocol);
 }
 
@@ -82,7 +83,7 @@ static void take_messages(struct agent *agent)
             return;
         }
         if (rc < 0) {
-            fprintf(stderr, "a message could not be read: %s\n", error.text);
+            fprintf(stderr, "cannot read a message: %s\n", error.text);
             if (rc != -EBADMSG && rc != -EMSGSIZE) {
                 return;
             }
@@ -93,12 +94,12 @@ static void take_messages(struct agent *agent)
     }
 }
 
-/* When the loop has to look again without an event. */
+/* Time at which the loop must run even if nothing happens. */
 static int64_t next_deadline(const struct agent *agent)
 {
     int64_t next = esp_processes_deadline(agent->protocol.processes);
-    int64_t beat = agent->sent_ms + agent->protocol.heartbeat_ms;
-    next = beat < next ? beat : next;
+    int64_t heartbeat = agent->sent_ms + agent->protocol.heartbeat_ms;
+    next = heartbeat < next ? heartbeat : next;
     if (esp_processes_alive(agent->protocol.processes) == 0) {
         int64_t lapse = agent->heard_ms + agent->protocol.lease_ms;
         next = lapse < next ? lapse : next;
@@ -106,8 +107,8 @@ static int64_t next_deadline(const struct agent *agent)
     return next;
 }
 
-/* A sign of life; to a controller that has not answered yet, the Hello again. */
-static void beat(struct agent *agent)
+/* Sends a heartbeat, or the Hello again to a controller that has not answered it yet. */
+static void send_heartbeat(struct agent *agent)
 {
     if (!agent->protocol.welcome) {
         esp_agent_protocol_hello(&agent->protocol);
@@ -128,35 +129,37 @@ static int serve(struct agent *agent, struct esp_error *error)
         size_t alive = esp_processes_alive(protocol->processes);
         int64_t now = esp_clock_ms();
         if (protocol->refused[0]) {
-            esp_error_set(error, 0, "refused by the controller: %s", protocol->refused);
+            esp_error_set(error, 0, "the controller refused this agent: %s", protocol->refused);
             return 1;
         }
         if (protocol->retiring && alive == 0) {
             return 0;
         }
         if (alive == 0 && now - agent->heard_ms >= protocol->lease_ms) {
-            fprintf(stderr, "no controller for a lease, and no process left: leaving\n");
+            fprintf(
+                stderr,
+                "no message from a controller for a lease, and no process is left: exiting\n");
             return 0;
         }
         esp_processes_expire(protocol->processes, now);
         if (now - agent->sent_ms >= protocol->heartbeat_ms) {
-            beat(agent);
-            agent->sent_ms = now; /* also when nobody is there: the next beat tries again */
+            send_heartbeat(agent);
+            agent->sent_ms = now; /* also if sending failed: try again at the next heartbeat */
         }
         int64_t next = next_deadline(agent);
         int64_t wait = next == INT64_MAX ? -1 : next > now ? next - now : 0;
-        struct pollfd fds[] = {{.fd = agent->ends, .events = POLLIN}};
+        struct pollfd fds[] = {{.fd = agent->exits, .events = POLLIN}};
         int rc = esp_dealer_wait(agent->dealer, false, fds, 1, wait);
         if (rc < 0 && rc != -EINTR) {
             esp_error_set(error, rc, "waiting failed: %s.", strerror(-rc));
             return 1;
         }
         take_messages(agent);
-        take_ends(agent);
+        take_exits(agent);
     }
 }
 
-/* One per core, or what ESPALIER_SLOTS says: benchmarks and shared hosts know better. */
+/* One slot per core, or as many as ESPALIER_SLOTS sets (for benchmarks and shared hosts). */
 static uint32_t count_slots(void)
 {
     const char *text = getenv("ESPALIER_SLOTS");
@@ -167,10 +170,10 @@ static uint32_t count_slots(void)
 
 int esp_agent_run(const struct esp_agent_options *options, struct esp_error *error)
 {
-    struct agent agent = {.ends = -1};
+    struct agent agent = {.exits = -1};
     char host[ESP_NAME_MAX] = "";
     int lock = -1, code = 1;
-    /* In a session of its own whoever started it; already leading one is fine. */
+    /* Start a new session; this fails without harm if the process already leads one. */
     setsid();
     signal(SIGPIPE, SIG_IGN);
     int rc = esp_agent_lock(options->dir, &lock, error);
@@ -195,7 +198,7 @@ int esp_agent_run(const struct esp_agent_options *options, struct esp_error *err
         .heartbeat_ms = ESP_HEARTBEAT_MS,
         .lease_ms = ESP_LEASE_MS,
     };
-    /* The table makes DIR/agent, where the id is kept. */
+    /* The table makes the folder DIR/agent, which also holds the id. */
     rc = esp_processes_open(&table, &agent.protocol.processes, error);
     rc = rc < 0 ? rc : esp_agent_id(options->dir, &agent.protocol.id, error);
     rc = rc < 0 ? rc
@@ -205,8 +208,8 @@ int esp_agent_run(const struct esp_agent_options *options, struct esp_error *err
     if (rc < 0) {
         goto out;
     }
-    agent.ends = epoll_create1(EPOLL_CLOEXEC);
-    if (agent.ends < 0) {
+    agent.exits = epoll_create1(EPOLL_CLOEXEC);
+    if (agent.exits < 0) {
         esp_error_set(error, -errno, "epoll: %s.", strerror(errno));
         goto out;
     }
@@ -214,8 +217,8 @@ int esp_agent_run(const struct esp_agent_options *options, struct esp_error *err
 out:
     esp_dealer_close(agent.dealer, 0);
     esp_processes_close(agent.protocol.processes);
-    if (agent.ends >= 0) {
-        close(agent.ends);
+    if (agent.exits >= 0) {
+        close(agent.exits);
     }
     close(lock);
     return code;

@@ -1,12 +1,12 @@
-/* The agent: one per host and study, starts, watches and ends trial processes for a controller
- * (DESIGN 1, 4).
+/* The agent, one per host and study: it starts, watches and ends trial processes for a
+ * controller.
  *
- *   - It leads its own session and outlives its controller. While processes live it waits for
- *     the next one; without any it leaves when a lease has passed in silence.
- *   - It holds DIR/agent.lock; a second one leaves at once with ESP_AGENT_EXIT_BUSY.
- *   - What it was told to do is idempotent by process key; how processes ended is told again
- *     after every reconnect until it is acknowledged.
- *   - Killed, it leaves its processes at work; the next one adopts them. */
+ *   - It leads its own session and survives its controller. While it has processes it waits for
+ *     the next controller; without any it exits after a lease without a message.
+ *   - It holds DIR/agent.lock; a second agent exits at once with ESP_AGENT_EXIT_BUSY.
+ *   - Its orders carry a process key, so that a repeated order has no second effect. It reports
+ *     the exit of a process again after every reconnect until it is acknowledged.
+ *   - When it is killed its processes continue, and the next agent adopts them. */
 #ifndef ESPALIER_AGENT_AGENT_H
 #define ESPALIER_AGENT_AGENT_H
 
@@ -19,15 +19,16 @@ struct esp_agent_options {
     const char *dir; /* absolute */
     const char *endpoint;
     const char *device;  /* auto, cpu, cuda */
-    const char *program; /* the trial program; NULL: espalier-trial beside this one */
-    uint64_t study;      /* its nonce */
+    const char *program; /* the trial program; NULL: espalier-trial in the folder of this one */
+    uint64_t study;      /* nonce of the study */
 };
 
-/* Serves until the controller retires it, refuses it, or is silent for good. Returns the exit
- * code: 0; ESP_AGENT_EXIT_BUSY; 1 with words. */
+/* Serves until the controller retires or refuses the agent, or until a lease without a message
+ * while it has no processes. Returns the exit code: 0; ESP_AGENT_EXIT_BUSY; 1, with `error`
+ * set. */
 int esp_agent_run(const struct esp_agent_options *options, struct esp_error *error);
 
-/* Who holds DIR/agent.lock. 0, or -ENOENT when nobody who lives does. */
+/* Reads which process holds DIR/agent.lock. -ENOENT: no living process does. */
 int esp_agent_holder(const char *dir, struct esp_process_identity *holder);
 
 #endif

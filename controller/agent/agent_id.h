@@ -1,4 +1,5 @@
-/* The identity of an agent: the same after a restart, so that the controller knows it again. */
+/* The id of an agent. A restarted agent has the same id, so that the controller recognizes it.
+ */
 #ifndef CONTROLLER_AGENT_AGENT_ID_H
 #define CONTROLLER_AGENT_AGENT_ID_H
 

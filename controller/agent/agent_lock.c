@@ -33,8 +33,8 @@ int esp_agent_lock(const char *dir, int *out, struct esp_error *error)
     }
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
-        /* A predecessor that was killed: a child that it had just forked lets go in a moment.
-         */
+        /* The holder was killed, and a child that it had just forked still has the descriptor
+         * open for a moment. */
         if (rc == -EBUSY && esp_agent_holder(dir, &self) < 0) {
             rc = flock(fd, LOCK_EX) < 0 ? -errno : 0;
         }
@@ -46,8 +46,8 @@ int esp_agent_lock(const char *dir, int *out, struct esp_error *error)
     if (rc < 0) {
         goto out;
     }
-    /* Of one length always, so that it is never truncated and a full disk does not keep the
-     * next agent away. */
+    /* The content always has the same length, so that the file is never truncated and the next
+     * agent can write it even if the disk is full. */
     int length = snprintf(
         text, sizeof text, "%10d %20" PRIu64 " %36s\n", (int)self.pid, self.start, self.boot);
     if (pwrite(fd, text, (size_t)length, 0) != length) {
@@ -60,7 +60,7 @@ out:
     if (fd >= 0) {
         close(fd);
     }
-    return rc == -EBUSY ? esp_error_set(error, rc, "%s: another agent is at work here.", dir)
+    return rc == -EBUSY ? esp_error_set(error, rc, "%s: another agent is running here.", dir)
                         : esp_error_set(error, rc, "%s: %s.", path, strerror(-rc));
 }
 

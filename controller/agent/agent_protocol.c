@@ -11,13 +11,13 @@ void esp_agent_protocol_hello(struct esp_agent_protocol *protocol)
     uint32_t count = 0;
     uint64_t *keys = calloc(esp_processes_count(protocol->processes) + 1, sizeof *keys);
     if (!keys) {
-        return; /* asked again at the next heartbeat */
+        return; /* sent again at the next heartbeat */
     }
     for (size_t i = 0; i < esp_processes_count(protocol->processes); i++) {
         struct esp_process *process = esp_processes_at(protocol->processes, i);
-        process->told = false;
-        /* Ended ones too: how they ended follows after the Welcome, and until then the
-         * controller should not think that they vanished. */
+        process->reported = false;
+        /* Exited processes too: their exit is reported after the Welcome, and until then the
+         * controller must not consider them lost. */
         keys[count++] = process->record.key;
     }
     protocol->welcome = false;
@@ -39,8 +39,8 @@ void esp_agent_protocol_hello(struct esp_agent_protocol *protocol)
     free(keys);
 }
 
-static int send_end(struct esp_agent_protocol *protocol,
-                    const struct esp_process_record *record)
+static int send_exited(struct esp_agent_protocol *protocol,
+                       const struct esp_process_record *record)
 {
     char tail[ESP_LOG_TAIL_MAX];
     esp_processes_tail(protocol->processes, record->key, tail);
@@ -58,12 +58,12 @@ static int send_end(struct esp_agent_protocol *protocol,
 void esp_agent_protocol_report(struct esp_agent_protocol *protocol)
 {
     if (!protocol->welcome) {
-        return; /* told after the Hello */
+        return; /* reported after the Welcome */
     }
     for (size_t i = 0; i < esp_processes_count(protocol->processes); i++) {
         struct esp_process *process = esp_processes_at(protocol->processes, i);
-        if (process->record.ended && !process->told) {
-            process->told = send_end(protocol, &process->record) == 0;
+        if (process->record.ended && !process->reported) {
+            process->reported = send_exited(protocol, &process->record) == 0;
         }
     }
 }
@@ -78,7 +78,7 @@ static void take_spawn(struct esp_agent_protocol *protocol, const struct esp_spa
     }
     if (rc == -ENOSPC && esp_processes_count(protocol->processes) == ESP_PROCESSES_MAX) {
         struct esp_process_record none = {.key = spawn->key, .status = -1};
-        send_end(protocol, &none); /* the table has no place to keep it */
+        send_exited(protocol, &none); /* the table has no room for it */
     }
     esp_agent_protocol_report(protocol);
 }
@@ -87,9 +87,9 @@ static void
 take_kill(struct esp_agent_protocol *protocol, const struct esp_kill *order, int64_t now_ms)
 {
     if (esp_processes_kill(protocol->processes, order->key, order->now, now_ms) == -ENOENT) {
-        /* Not here (any more): that is what the controller wants to hear. */
+        /* The process does not exist (any more): answer as if it had exited. */
         struct esp_process_record none = {.key = order->key, .status = -1, .asked = true};
-        send_end(protocol, &none);
+        send_exited(protocol, &none);
     }
 }
 
@@ -128,7 +128,7 @@ void esp_agent_protocol_take(struct esp_agent_protocol *protocol,
     case ESP_MESSAGE_RETIRE:
         protocol->retiring = true;
         break;
-    default: /* heartbeats, and what a newer controller may say */
+    default: /* a heartbeat, or a message that only newer agents know */
         break;
     }
 }

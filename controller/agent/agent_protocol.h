@@ -1,6 +1,6 @@
-/* What an agent does about each message, apart from sockets and clocks.
+/* How an agent answers each message of the controller. It uses no socket and no clock.
  *
- * Messages out go through `send`; the strings of a message live until it returns. */
+ * Messages to the controller go through `send`; their strings are valid until it returns. */
 #ifndef ESPALIER_AGENT_AGENT_PROTOCOL_H
 #define ESPALIER_AGENT_AGENT_PROTOCOL_H
 
@@ -14,23 +14,23 @@ struct esp_agent_protocol {
     const char *host, *device;
     uint32_t slots;
     void *context;
-    int (*send)(void *context, const struct esp_message *message); /* 0 or -errno: not sent */
-    /* what was learnt */
-    bool welcome;  /* the present controller knows this agent */
-    bool retiring; /* the study is over */
-    char refused[ESP_MESSAGE_TEXT_MAX];
+    int (*send)(void *context, const struct esp_message *message); /* 0; -errno: not sent */
+    /* received from the controller */
+    bool welcome;                       /* it has accepted this agent's Hello */
+    bool retiring;                      /* the study has ended */
+    char refused[ESP_MESSAGE_TEXT_MAX]; /* why it refused this agent; "": it did not */
     int64_t heartbeat_ms, lease_ms;
 };
 
-/* Says who this agent is, and which processes live here. */
+/* Sends a Hello with the agent's processes. */
 void esp_agent_protocol_hello(struct esp_agent_protocol *protocol);
 
-/* Takes a message from the controller. */
+/* Carries out a message from the controller. */
 void esp_agent_protocol_take(struct esp_agent_protocol *protocol,
                              const struct esp_message *message,
                              int64_t now_ms);
 
-/* Tells the ends of processes that were not told on this connection. */
+/* Reports the exits that were not yet reported on this connection. */
 void esp_agent_protocol_report(struct esp_agent_protocol *protocol);
 
 #endif

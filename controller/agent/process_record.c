@@ -45,7 +45,7 @@ int esp_process_record_parse(const char *text, struct esp_process_record *out)
     int pid, asked, ended, used = 0;
     size_t length = strlen(text);
     if (length == 0 || text[length - 1] != '\n') {
-        return -EBADMSG; /* cut off: its last number may be, too */
+        return -EBADMSG; /* incomplete: the last number may be too */
     }
     int fields = sscanf(text,
                         "espalier-process 1\nkey %" SCNu64 "\npid %d\nstart %" SCNu64
@@ -112,7 +112,8 @@ static int compare_keys(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-/* The keys that have a file, sorted; `*out` is the caller's to free. The count, or -errno. */
+/* Lists the keys that have a file, sorted. The caller frees `*out`. Returns the count, or
+ * -errno. */
 static int list_keys(const char *folder, uint64_t **out)
 {
     DIR *handle = opendir(folder);

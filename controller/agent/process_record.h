@@ -1,4 +1,4 @@
-/* The durable process table: one small text file per process key in DIR/agent/processes.
+/* The process table on disk: one small text file per process key in DIR/agent/processes.
  *
  *     espalier-process 1
  *     key 7
@@ -6,14 +6,14 @@
  *     start 123456            field 22 of /proc/PID/stat
  *     boot 0b6f…              /proc/sys/kernel/random/boot_id
  *     slot 0
- *     asked 0                 1: a Kill for it came
- *     ended 0                 1: it has ended, and the next two lines say how
- *     status -1               exit status, -1: none or unknown
- *     signal 9                0: none or unknown
+ *     asked 0                 1: a Kill was received for it
+ *     ended 0                 1: it has exited, as the next two lines say
+ *     status -1               exit status; -1: none or unknown
+ *     signal 9                signal that ended it; 0: none or unknown
  *
- * Written by temp → fsync → rename before the process runs a single instruction of its program,
- * and removed once the controller has recorded its end (EXITED_ACK). An agent that starts reads
- * the folder and adopts what its predecessor left. */
+ * A record is on disk before the process runs its program. It is removed once the controller
+ * has recorded the exit (EXITED_ACK). An agent that starts reads the folder and adopts the
+ * processes of its predecessor. */
 #ifndef ESPALIER_AGENT_PROCESS_RECORD_H
 #define ESPALIER_AGENT_PROCESS_RECORD_H
 
@@ -29,18 +29,19 @@ struct esp_process_record {
     int32_t signal;
 };
 
-/* Format and its inverse; -EBADMSG for a file that is not whole. `size` of 512 is enough. */
+/* Prints a record (512 bytes are enough) and parses it. -EBADMSG: the text is incomplete or not
+ * a record. */
 int esp_process_record_print(const struct esp_process_record *record, char *out, size_t size);
 int esp_process_record_parse(const char *text, struct esp_process_record *out);
 
-/* DIR/agent/processes/KEY. -errno. */
+/* Writes and removes DIR/agent/processes/KEY. -errno. */
 int esp_process_record_write(const char *dir,
                              const struct esp_process_record *record,
                              struct esp_error *error);
 int esp_process_record_remove(const char *dir, uint64_t key);
 
-/* Every record in DIR, by key. A damaged one is set aside as KEY.damaged and left out. A
- * non-zero return of `each` stops. */
+/* Calls `each` with every record in DIR, in the order of their keys, until it returns a
+ * non-zero value, which is returned. A damaged file is renamed to KEY.damaged and skipped. */
 typedef int esp_process_record_each(void *context, const struct esp_process_record *record);
 int esp_process_record_list(const char *dir,
                             esp_process_record_each *each,

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Keys whose end was acknowledged: a Spawn that was delayed must not start them again. */
+/* Acknowledged keys that are remembered, so that a delayed Spawn does not start them again. */
 #define FORGOTTEN_MAX 1024
 #define TAIL_LINES 40
 #define ENVIRONMENT_MAX 4096
@@ -26,7 +26,7 @@ struct esp_processes {
     struct esp_process *items;
     size_t count;
     uint64_t forgotten[FORGOTTEN_MAX];
-    size_t forgotten_count; /* ever; the ring's next place is this modulo its size */
+    size_t forgotten_count; /* in total; modulo the size it is the next index of the ring */
 };
 
 static struct esp_process *find(struct esp_processes *table, uint64_t key)
@@ -51,8 +51,8 @@ static bool was_forgotten(const struct esp_processes *table, uint64_t key)
     return false;
 }
 
-/* Writes down that an entry has ended. A disk that is full now changes nothing in memory: the
- * end is still told, and a successor would find it out again by itself. */
+/* Records the exit of an entry. If the disk is full the exit is reported nevertheless, and a
+ * later agent would find out that the process does not exist. */
 static void end_entry(struct esp_processes *table, struct esp_process *entry)
 {
     if (entry->pidfd >= 0) {
@@ -61,12 +61,12 @@ static void end_entry(struct esp_processes *table, struct esp_process *entry)
     }
     entry->record.ended = true;
     entry->kill_at_ms = 0;
-    entry->told = false;
+    entry->reported = false;
     esp_process_record_write(table->options.dir, &entry->record, NULL);
 }
 
-/* Of a process that is not our child, waitid tells nothing: how it ended is unknown. */
-static void end_of_stranger(struct esp_processes *table, struct esp_process *entry)
+/* The same for a process that is not our child: waitid cannot read its exit status. */
+static void end_adopted(struct esp_processes *table, struct esp_process *entry)
 {
     entry->record.status = -1;
     entry->record.signal = 0;
@@ -86,7 +86,7 @@ static int adopt(void *context, const struct esp_process_record *record)
     }
     entry->pidfd = esp_process_identity_open(&record->identity);
     if (entry->pidfd < 0) {
-        end_of_stranger(table, entry);
+        end_adopted(table, entry);
     }
     return 0;
 }
@@ -109,7 +109,7 @@ int esp_processes_open(const struct esp_processes_options *options,
         rc = esp_launch_beside("espalier-trial", table->program, sizeof table->program);
     }
     if (rc < 0) {
-        esp_error_set(error, rc, "espalier-trial cannot be found: %s.", strerror(-rc));
+        esp_error_set(error, rc, "cannot find espalier-trial: %s.", strerror(-rc));
         goto out;
     }
     snprintf(folder, sizeof folder, "%s/agent/processes", options->dir);
@@ -152,8 +152,8 @@ static void log_path(const struct esp_processes *table, uint64_t key, char out[E
     snprintf(out, ESP_PATH_MAX, "%s/logs/%" PRIu64 ".log", table->options.dir, key);
 }
 
-/* The environment with what a trial process needs; entries are borrowed, the array is the
- * caller's to free. */
+/* Makes the environment of a trial process. Its entries are borrowed; the caller frees the
+ * array. */
 static char **make_environment(char *device)
 {
     static char blas[] = "OPENBLAS_NUM_THREADS=1", omp[] = "OMP_NUM_THREADS=1";
@@ -191,7 +191,7 @@ static int start(struct esp_processes *table,
     snprintf(study, sizeof study, "%" PRIu64, table->options.study);
     snprintf(slot, sizeof slot, "%" PRIu32, entry->record.slot);
     log_path(table, entry->record.key, log);
-    /* A GPU is bound by its UUID. */
+    /* The process sees only the GPU with this UUID. */
     snprintf(visible, sizeof visible, "CUDA_VISIBLE_DEVICES=%s", cuda ? device + 5 : "");
     const char *arguments[] = {table->program,
                                "serve",
@@ -253,7 +253,8 @@ int esp_processes_spawn(struct esp_processes *table,
         return 0;
     }
     if (table->count == ESP_PROCESSES_MAX) {
-        return esp_error_set(error, -ENOSPC, "%d processes are the limit.", ESP_PROCESSES_MAX);
+        return esp_error_set(
+            error, -ENOSPC, "the limit of %d processes is reached.", ESP_PROCESSES_MAX);
     }
     struct esp_process *entry = &table->items[table->count++];
     *entry = (struct esp_process){
@@ -270,7 +271,7 @@ int esp_processes_spawn(struct esp_processes *table,
 
 static void kill_group(struct esp_process *entry)
 {
-    /* The pidfd makes sure that the pid is still its own; the group's id is its pid. */
+    /* The pidfd ensures that the pid was not reused; the id of the group is this pid. */
     if (pidfd_send_signal(entry->pidfd, SIGKILL, NULL, 0) == 0) {
         kill(-entry->record.identity.pid, SIGKILL);
     }
@@ -329,10 +330,11 @@ void esp_processes_reap(struct esp_processes *table, size_t index)
         return;
     }
     if (!entry->child) {
-        end_of_stranger(table, entry);
+        end_adopted(table, entry);
         return;
     }
-    /* What it left in its group goes first: the unreaped leader keeps the id from reuse. */
+    /* End the rest of its group before reaping it: until then the id of the group is not
+     * reused. */
     if (waitid(P_PIDFD, (id_t)entry->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
         info.si_pid == 0) {
         return;

@@ -18,7 +18,7 @@ int esp_cpu_affinity_count(void)
     return count > 0 ? count : 1;
 }
 
-/* The nth usable core's number, or -1. */
+/* Number of the nth usable core, or -1. */
 static int nth_core(const cpu_set_t *usable, int n)
 {
     for (int core = 0; core < CPU_SETSIZE; core++) {
@@ -29,7 +29,7 @@ static int nth_core(const cpu_set_t *usable, int n)
     return -1;
 }
 
-static int hold(const char *folder, int core)
+static int reserve(const char *folder, int core)
 {
     char path[512];
     if (snprintf(path, sizeof path, "%s/core-%d", folder, core) >= (int)sizeof path) {
@@ -63,12 +63,12 @@ int esp_cpu_affinity_claim(uint32_t slot, cpu_set_t *set)
         struct stat status;
         if ((mkdir(folder, 0700) < 0 && errno != EEXIST) || lstat(folder, &status) < 0 ||
             !S_ISDIR(status.st_mode) || status.st_uid != getuid()) {
-            return -EACCES; /* somebody else's folder of that name */
+            return -EACCES; /* the folder belongs to another user */
         }
     }
     for (int i = 0; i < count; i++) {
         int core = nth_core(&usable, (int)((slot + (uint32_t)i) % (uint32_t)count));
-        int fd = hold(folder, core);
+        int fd = reserve(folder, core);
         if (fd >= 0) {
             CPU_ZERO(set);
             CPU_SET(core, set);

@@ -21,12 +21,14 @@ static int make_one(const char *path, struct esp_error *error)
     if (code == EEXIST && stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
         return 0;
     }
-    /* A read-only or foreign folder above answers EROFS or EACCES even where `path` exists. */
+    /* In a parent that is read-only or not accessible, mkdir returns EROFS or EACCES even if
+     * `path` exists. */
     if (code != EEXIST && stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
         return 0;
     }
     if (code == EEXIST) {
-        return esp_error_set(error, -ENOTDIR, "%s: is no folder. Name another.", path);
+        return esp_error_set(
+            error, -ENOTDIR, "%s: exists and is not a folder. Name another folder.", path);
     }
     return esp_error_set(
         error, -code, "%s: cannot make this folder: %s.", path, strerror(code));
@@ -37,7 +39,8 @@ int esp_files_make_dir(const char *path, struct esp_error *error)
     char part[ESP_PATH_MAX];
     size_t length = strlen(path);
     if (length == 0 || length >= sizeof part) {
-        return esp_error_set(error, -ENAMETOOLONG, "\"%s\": no usable path.", path);
+        return esp_error_set(
+            error, -ENAMETOOLONG, "\"%s\": the path is empty or too long.", path);
     }
     memcpy(part, path, length + 1);
     for (size_t i = 1; i < length; i++) {
@@ -138,7 +141,7 @@ int esp_files_read(const char *path, char *out, size_t size)
     return (int)used;
 }
 
-/* Bytes of the well-formed UTF-8 sequence at `p` (Unicode 15, table 3-7), or 0. */
+/* Length of the well-formed UTF-8 sequence at `p` (Unicode 15, table 3-7), or 0. */
 static size_t sequence_length(const unsigned char *p)
 {
     if (p[0] < 0x80) {
@@ -194,7 +197,7 @@ void esp_files_tail(const char *path, int lines, char *out, size_t size)
         out[i] = out[i] == '\0' ? '?' : out[i];
     }
     char *start = out;
-    if (from > 0) { /* the first line is likely cut */
+    if (from > 0) { /* the first line may be incomplete */
         char *newline = strchr(out, '\n');
         start = newline && newline[1] ? newline + 1 : out;
     }

@@ -13,8 +13,8 @@
 
 #define EXEC_FAILED 127
 
-/* Closes everything but the standard descriptors and two more, at once and not only by exec:
- * what our parent has locked must be free the moment that it dies. */
+/* Closes all descriptors except the standard ones and two more. This is done before exec,
+ * because a lock that the parent holds must be released at the moment that the parent dies. */
 static void close_others(int one, int other)
 {
     int low = one < other ? one : other, high = one < other ? other : one;
@@ -31,7 +31,7 @@ static void close_others(int one, int other)
     close_range((unsigned)high + 1, ~0U, 0);
 }
 
-/* Between fork and exec: async-signal-safe calls only. */
+/* Runs between fork and exec: only async-signal-safe calls are allowed. */
 _Noreturn static void run_child(const struct esp_launch *launch, int gate, int log_fd)
 {
     setsid();
@@ -93,16 +93,16 @@ int esp_launch_prepare(const struct esp_launch *launch,
         }
     }
     if (pipe2(gate, O_CLOEXEC) < 0) {
-        rc = esp_error_set(error, -errno, "a process cannot be started: %s.", strerror(errno));
+        rc = esp_error_set(error, -errno, "cannot start a process: %s.", strerror(errno));
         goto out;
     }
     pid_t pid = fork();
     if (pid == 0) {
-        close(gate[1]); /* or the child would hold its own gate shut */
+        close(gate[1]); /* otherwise the child would never read the end of its gate */
         run_child(launch, gate[0], log_fd);
     }
     if (pid < 0) {
-        rc = esp_error_set(error, -errno, "a process cannot be started: %s.", strerror(errno));
+        rc = esp_error_set(error, -errno, "cannot start a process: %s.", strerror(errno));
         goto out;
     }
     int pidfd = pidfd_open(pid, 0);
@@ -130,7 +130,7 @@ out:
 
 void esp_launch_release(struct esp_launched *launched)
 {
-    ssize_t unused = write(launched->gate, "g", 1); /* the reader lives: it is our child */
+    ssize_t unused = write(launched->gate, "g", 1); /* the reader exists: it is our child */
     (void)unused;
     close(launched->gate);
     launched->gate = -1;

@@ -1,5 +1,5 @@
-/* Starting a program in a session of its own, held back until its parent has written down that
- * it exists. */
+/* Starts a program in a new session. The child waits before it runs the program, so that its
+ * parent can first record that it exists. */
 #ifndef CONTROLLER_SYSTEM_LAUNCH_H
 #define CONTROLLER_SYSTEM_LAUNCH_H
 
@@ -11,32 +11,34 @@
 struct esp_launch {
     const char *program; /* path */
     char *const *arguments;
-    char *const *environment;  /* NULL: as it is */
+    char *const *environment;  /* NULL: inherited */
     const char *log;           /* stdout and stderr are appended to it; NULL: inherited */
-    const cpu_set_t *affinity; /* NULL: anywhere */
-    int keep_fd;               /* stays open in the program, -1: none */
+    const cpu_set_t *affinity; /* NULL: any core */
+    int keep_fd;               /* stays open in the program; -1: none */
 };
 
 struct esp_launched {
     pid_t pid;
     int pidfd;
-    int gate; /* esp_launch_release or esp_launch_abandon closes it */
+    int gate; /* closed by esp_launch_release or esp_launch_abandon */
 };
 
-/* Forks a child that leads its own session, with stdin at /dev/null and every signal at its
- * default, and that waits at the gate. If this process dies first, the child ends without ever
- * running the program. */
+/* Forks a child that leads a new session, with stdin from /dev/null and every signal at its
+ * default, and that waits for esp_launch_release. If this process dies first, the child exits
+ * without running the program. */
 int esp_launch_prepare(const struct esp_launch *launch,
                        struct esp_launched *out,
                        struct esp_error *error);
 
-/* Lets the child run its program. What cannot be executed says so in the log and exits 127. */
+/* Lets the child run its program. If that fails, the child writes the reason to the log and
+ * exits with status 127. */
 void esp_launch_release(struct esp_launched *launched);
 
-/* Ends the child instead, and reaps it. */
+/* Ends the child without running the program, and reaps it. */
 void esp_launch_abandon(struct esp_launched *launched);
 
-/* The path of a program beside the running one: "espalier-trial". -errno. */
+/* Writes the path of a program in the folder of the running one, for example "espalier-trial".
+ * -errno. */
 int esp_launch_beside(const char *name, char *out, size_t size);
 
 #endif

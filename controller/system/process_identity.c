@@ -29,7 +29,8 @@ int esp_process_identity_read(pid_t pid, struct esp_process_identity *out, bool 
     if (esp_files_read(path, text, sizeof text) <= 0) {
         return -ESRCH;
     }
-    /* "pid (name) state ppid …": the name may hold anything, so count from its last ')'. */
+    /* "pid (name) state ppid …": the name may contain any character, so count the fields from
+     * the last ')'. */
     char *p = strrchr(text, ')');
     if (!p || p[1] != ' ') {
         return -ESRCH;

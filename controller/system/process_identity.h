@@ -1,5 +1,5 @@
-/* Who a process is, beyond its pid: pids are used again, so a process is known by its pid, its
- * start time since boot, and the boot. */
+/* The identity of a process. Pids are reused, so a process is identified by its pid, its start
+ * time since boot, and the id of the boot. */
 #ifndef CONTROLLER_SYSTEM_PROCESS_IDENTITY_H
 #define CONTROLLER_SYSTEM_PROCESS_IDENTITY_H
 
@@ -17,12 +17,13 @@ struct esp_process_identity {
     char boot[ESP_BOOT_ID_SIZE];
 };
 
-/* Of a process that exists now (zombies too: `*zombie`, nullable). -ESRCH when there is none.
- */
+/* Reads the identity of an existing process. A zombie exists too, and sets `*zombie`
+ * (nullable). -ESRCH: there is no such process. */
 int esp_process_identity_read(pid_t pid, struct esp_process_identity *out, bool *zombie);
 
-/* A pidfd of that very process; -ESRCH when it has ended (a zombie counts as ended) or the pid
- * is another's by now. The fd is taken before the comparison, so no reuse can slip between. */
+/* Opens a pidfd of exactly this process. -ESRCH: it has ended (a zombie counts as ended), or
+ * the pid belongs to another process now. The fd is opened before the identities are compared,
+ * so that the pid cannot be reused in between. */
 int esp_process_identity_open(const struct esp_process_identity *identity);
 
 #endif

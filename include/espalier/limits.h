@@ -66,7 +66,7 @@
 #define ESP_EARLY_EXITS_MAX 3
 
 /* Trials that fail, since the study was opened, while none of its trials has ever reported;
- * then the study stops, because the next one would fail too. */
+ * then no more are created, because the next one would fail too. */
 #define ESP_FAILED_FIRST_MAX 10
 
 /* Finished studies on which a new study calibrates its discards: fifty times the number needed
@@ -92,8 +92,8 @@
 #define ESP_LEASE_MS 30000
 #define ESP_LEASE_MARGIN_MS 5000
 
-/* Ending a process: SIGTERM, a grace period for a checkpoint, then SIGKILL. The slot of a
- * process that still exists after the quarantine time is not used again. */
+/* Ending a process: the agent sends SIGTERM, and after a grace period for a checkpoint SIGKILL.
+ * If the process still exists after the quarantine time, the controller orders the SIGKILL. */
 #define ESP_GRACE_MS 30000
 #define ESP_QUARANTINE_MS 60000
 

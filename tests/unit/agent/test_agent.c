@@ -1,4 +1,5 @@
-/* The whole agent over a real socket, with real processes: killed, succeeded, retired. */
+/* A complete agent with a real socket and real processes: it is killed, replaced and retired.
+ */
 #include "../../../controller/agent/agent.h"
 #include "../../../controller/system/files.h"
 #include "../../../proto/transport/router.h"
@@ -65,7 +66,7 @@ static pid_t start_agent(void)
     return pid;
 }
 
-/* The next message of that kind from an agent; others are dropped. */
+/* Waits for the next message of that kind from an agent; others are dropped. */
 static struct esp_message await(enum esp_message_kind kind)
 {
     struct esp_message message;
@@ -81,14 +82,14 @@ static struct esp_message await(enum esp_message_kind kind)
     }
 }
 
-static void tell(struct esp_message message)
+static void send_to_agent(struct esp_message message)
 {
     assert_int_equal(esp_router_send(router, &agent_peer, &message, NULL), 0);
 }
 
 static void welcome(void)
 {
-    tell((struct esp_message){
+    send_to_agent((struct esp_message){
         .kind = ESP_MESSAGE_WELCOME,
         .welcome = {.incarnation = 1, .heartbeat_ms = 200, .lease_ms = PATIENCE_MS}});
 }
@@ -100,7 +101,8 @@ static int exit_status(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* After a Kill that followed the Spawn on the same connection, the record tells the pid. */
+/* Reads the pid from the record. The record exists once a Kill that was sent after the Spawn,
+ * on the same connection, has been answered. */
 static pid_t pid_of(uint64_t key)
 {
     struct esp_process_identity identity = {0};
@@ -113,7 +115,7 @@ static pid_t pid_of(uint64_t key)
     return identity.pid;
 }
 
-static void a_successor_takes_over_what_a_killed_agent_left(void **state)
+static void a_new_agent_adopts_the_processes_of_a_killed_agent(void **state)
 {
     (void)state;
     pid_t first = start_agent();
@@ -123,52 +125,57 @@ static void a_successor_takes_over_what_a_killed_agent_left(void **state)
     assert_int_equal(hello.hello.process_count, 0);
     assert_true(hello.hello.slots >= 1);
     welcome();
-    tell((struct esp_message){.kind = ESP_MESSAGE_SPAWN, .spawn = {.key = 7, .device = "cpu"}});
-    /* A second agent is turned away, and tells so by its exit status. */
+    send_to_agent(
+        (struct esp_message){.kind = ESP_MESSAGE_SPAWN, .spawn = {.key = 7, .device = "cpu"}});
+    /* A second agent exits with a status of its own. */
     assert_int_equal(exit_status(start_agent()), ESP_AGENT_EXIT_BUSY);
-    /* An answer to what came after the Spawn: by then the process is there. */
-    tell((struct esp_message){.kind = ESP_MESSAGE_KILL, .kill = {.key = 1234, .now = true}});
+    /* Once a message sent after the Spawn is answered, the process exists. */
+    send_to_agent(
+        (struct esp_message){.kind = ESP_MESSAGE_KILL, .kill = {.key = 1234, .now = true}});
     assert_true(await(ESP_MESSAGE_EXITED).exited.key == 1234);
     pid_t process = pid_of(7);
     assert_true(process > 0 && kill(process, 0) == 0);
 
     kill(first, SIGKILL);
     assert_int_equal(exit_status(first), 128 + SIGKILL);
-    assert_int_equal(kill(process, 0), 0); /* it outlives its agent */
+    assert_int_equal(kill(process, 0), 0); /* the process continues without its agent */
 
     pid_t second = start_agent();
     hello = await(ESP_MESSAGE_HELLO);
-    while (hello.hello.pid != second) { /* what the first one had still under way */
+    while (hello.hello.pid != second) { /* sent by the first agent before it was killed */
         hello = await(ESP_MESSAGE_HELLO);
     }
     assert_true(hello.hello.key == id);
     assert_int_equal(hello.hello.process_count, 1);
     assert_true(hello.hello.processes[0] == 7);
     welcome();
-    tell((struct esp_message){.kind = ESP_MESSAGE_SPAWN, .spawn = {.key = 7, .device = "cpu"}});
-    tell((struct esp_message){.kind = ESP_MESSAGE_RETIRE}); /* it waits for its process */
-    tell((struct esp_message){.kind = ESP_MESSAGE_KILL, .kill = {.key = 7, .now = true}});
+    send_to_agent(
+        (struct esp_message){.kind = ESP_MESSAGE_SPAWN, .spawn = {.key = 7, .device = "cpu"}});
+    send_to_agent(
+        (struct esp_message){.kind = ESP_MESSAGE_RETIRE}); /* it waits for its process */
+    send_to_agent(
+        (struct esp_message){.kind = ESP_MESSAGE_KILL, .kill = {.key = 7, .now = true}});
     assert_int_equal(pid_of(7), process);
     assert_int_equal(exit_status(second), 0);
     struct esp_message exited = await(ESP_MESSAGE_EXITED);
     assert_true(exited.exited.key == 7 && exited.exited.asked);
 }
 
-static void an_agent_of_another_study_is_refused_and_leaves(void **state)
+static void a_refused_agent_exits_with_status_1(void **state)
 {
     (void)state;
     pid_t agent = start_agent();
     await(ESP_MESSAGE_HELLO);
-    tell((struct esp_message){.kind = ESP_MESSAGE_WELCOME,
-                              .welcome = {.refused = "another study"}});
+    send_to_agent((struct esp_message){.kind = ESP_MESSAGE_WELCOME,
+                                       .welcome = {.refused = "another study"}});
     assert_int_equal(exit_status(agent), 1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_successor_takes_over_what_a_killed_agent_left),
-        cmocka_unit_test(an_agent_of_another_study_is_refused_and_leaves),
+        cmocka_unit_test(a_new_agent_adopts_the_processes_of_a_killed_agent),
+        cmocka_unit_test(a_refused_agent_exits_with_status_1),
     };
     return cmocka_run_group_tests_name("agent/agent", tests, begin, end);
 }

@@ -1,4 +1,4 @@
-/* What the agent does about each message, with real processes and without a socket. */
+/* How the agent answers each message, with real processes and without a socket. */
 #include "../../../controller/agent/agent_protocol.h"
 #include "../../../controller/system/files.h"
 
@@ -106,7 +106,7 @@ static void spawn(struct esp_agent_protocol *protocol, uint64_t key)
                               .spawn = {.key = key, .device = "cpu"}});
 }
 
-static void await_end(struct esp_agent_protocol *protocol)
+static void await_exit(struct esp_agent_protocol *protocol)
 {
     struct esp_process *process = esp_processes_at(protocol->processes, 0);
     struct pollfd fd = {.fd = process->pidfd, .events = POLLIN};
@@ -121,7 +121,7 @@ static void forget(struct esp_agent_protocol *protocol, uint64_t key)
          (struct esp_message){.kind = ESP_MESSAGE_EXITED_ACK, .exited_ack = {.key = key}});
 }
 
-static void an_end_is_told_until_it_is_acknowledged(void **state)
+static void an_exit_is_reported_until_it_is_acknowledged(void **state)
 {
     (void)state;
     struct esp_agent_protocol protocol = begin();
@@ -133,14 +133,15 @@ static void an_end_is_told_until_it_is_acknowledged(void **state)
     assert_int_equal(protocol.heartbeat_ms, 50);
     assert_int_equal(protocol.lease_ms, 700);
     spawn(&protocol, 2);
-    await_end(&protocol);
+    await_exit(&protocol);
     assert_int_equal(sent_count, 2);
     assert_int_equal(sent[1].kind, ESP_MESSAGE_EXITED);
     assert_int_equal(sent[1].exited.status, 4);
     assert_string_equal(tail, "no luck\n");
     esp_agent_protocol_report(&protocol); /* once for each connection */
     assert_int_equal(sent_count, 2);
-    /* Another controller: the key is still listed, and its end follows the Welcome. */
+    /* To another controller the key is still listed, and its exit is reported after the
+     * Welcome. */
     take(&protocol, (struct esp_message){.kind = ESP_MESSAGE_INTRODUCE});
     assert_int_equal(sent_count, 3);
     assert_int_equal(sent[2].hello.process_count, 1);
@@ -156,15 +157,15 @@ static void an_end_is_told_until_it_is_acknowledged(void **state)
     esp_processes_close(protocol.processes);
 }
 
-static void an_end_that_could_not_be_sent_is_told_later(void **state)
+static void an_exit_that_could_not_be_sent_is_reported_later(void **state)
 {
     (void)state;
     struct esp_agent_protocol protocol = begin();
     take_welcome(&protocol);
     spawn(&protocol, 2);
-    esp_processes_forget(protocol.processes, 2); /* a live one is not forgotten */
+    esp_processes_forget(protocol.processes, 2); /* has no effect on a living process */
     refuse_sends = 1;
-    await_end(&protocol);
+    await_exit(&protocol);
     refuse_sends = 0;
     assert_int_equal(sent_count, 0);
     esp_agent_protocol_report(&protocol);
@@ -173,7 +174,7 @@ static void an_end_that_could_not_be_sent_is_told_later(void **state)
     esp_processes_close(protocol.processes);
 }
 
-static void repeats_are_harmless(void **state)
+static void repeated_orders_have_no_second_effect(void **state)
 {
     (void)state;
     struct esp_agent_protocol protocol = begin();
@@ -185,20 +186,20 @@ static void repeats_are_harmless(void **state)
         take(&protocol,
              (struct esp_message){.kind = ESP_MESSAGE_KILL, .kill = {.key = 1, .now = true}});
     }
-    await_end(&protocol);
+    await_exit(&protocol);
     assert_int_equal(sent_count, 1);
     assert_true(sent[0].exited.asked);
     assert_int_equal(sent[0].exited.signal, SIGKILL);
     forget(&protocol, 1);
     forget(&protocol, 1);
-    /* It is not here: that is what the controller wanted. */
+    /* A Kill for an unknown key is answered as if that process had exited. */
     take(&protocol, (struct esp_message){.kind = ESP_MESSAGE_KILL, .kill = {.key = 77}});
     assert_int_equal(sent_count, 2);
     assert_true(sent[1].exited.key == 77 && sent[1].exited.asked);
     esp_processes_close(protocol.processes);
 }
 
-static void a_refusal_and_a_farewell_are_remembered(void **state)
+static void refused_and_retire_set_the_flags_of_the_agent(void **state)
 {
     (void)state;
     struct esp_agent_protocol protocol = begin();
@@ -215,10 +216,10 @@ static void a_refusal_and_a_farewell_are_remembered(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_end_is_told_until_it_is_acknowledged),
-        cmocka_unit_test(an_end_that_could_not_be_sent_is_told_later),
-        cmocka_unit_test(repeats_are_harmless),
-        cmocka_unit_test(a_refusal_and_a_farewell_are_remembered),
+        cmocka_unit_test(an_exit_is_reported_until_it_is_acknowledged),
+        cmocka_unit_test(an_exit_that_could_not_be_sent_is_reported_later),
+        cmocka_unit_test(repeated_orders_have_no_second_effect),
+        cmocka_unit_test(refused_and_retire_set_the_flags_of_the_agent),
     };
     return cmocka_run_group_tests_name("agent/protocol", tests, make_dir, remove_dir);
 }

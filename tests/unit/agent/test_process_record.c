@@ -1,4 +1,4 @@
-/* The durable process table and the identity of processes. */
+/* The process table on disk, the identity of processes, and files. */
 #include "../../../controller/agent/agent_id.h"
 #include "../../../controller/agent/process_record.h"
 #include "../../../controller/system/files.h"
@@ -68,7 +68,7 @@ static void a_record_reads_back_as_written(void **state)
     assert_int_equal(after.signal, 9);
 }
 
-static void every_cut_of_a_record_is_refused(void **state)
+static void every_truncated_record_is_refused(void **state)
 {
     (void)state;
     struct esp_process_record before = sample(7), after;
@@ -114,7 +114,7 @@ static void a_damaged_record_is_set_aside(void **state)
     assert_int_equal(keys[0], 0);
 }
 
-static void a_process_is_known_by_more_than_its_pid(void **state)
+static void a_process_is_identified_by_more_than_its_pid(void **state)
 {
     (void)state;
     struct esp_process_identity self, other;
@@ -148,7 +148,7 @@ static void a_zombie_counts_as_ended(void **state)
     assert_int_equal(esp_process_identity_open(&identity), -ESRCH);
 }
 
-static void an_agent_keeps_its_id(void **state)
+static void an_agent_has_the_same_id_after_a_restart(void **state)
 {
     (void)state;
     uint64_t first = 0, second = 0;
@@ -157,7 +157,7 @@ static void an_agent_keeps_its_id(void **state)
     assert_true(first != 0 && first == second);
 }
 
-static void a_tail_is_whole_lines_of_valid_utf8(void **state)
+static void a_tail_has_whole_lines_of_valid_utf8(void **state)
 {
     (void)state;
     char path[128], tail[32];
@@ -165,14 +165,14 @@ static void a_tail_is_whole_lines_of_valid_utf8(void **state)
     assert_int_equal(esp_files_write(path, "one\ntwo\nthr\xffg\x01\nfour\n", 20, NULL), 0);
     esp_files_tail(path, 2, tail, sizeof tail);
     assert_string_equal(tail, "thr?g?\nfour\n");
-    esp_files_tail(path, 40, tail, 12); /* cuts inside "two": that line goes */
+    esp_files_tail(path, 40, tail, 12); /* begins inside "two", whose rest is dropped */
     assert_string_equal(tail, "four\n");
     snprintf(path, sizeof path, "%s/absent", dir);
     esp_files_tail(path, 2, tail, sizeof tail);
     assert_string_equal(tail, "");
 }
 
-static void a_folder_under_a_file_is_an_error_with_words(void **state)
+static void a_folder_below_a_file_is_an_error_that_names_the_path(void **state)
 {
     (void)state;
     char path[128];
@@ -188,13 +188,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_reads_back_as_written),
-        cmocka_unit_test(every_cut_of_a_record_is_refused),
+        cmocka_unit_test(every_truncated_record_is_refused),
         cmocka_unit_test(a_damaged_record_is_set_aside),
-        cmocka_unit_test(a_process_is_known_by_more_than_its_pid),
+        cmocka_unit_test(a_process_is_identified_by_more_than_its_pid),
         cmocka_unit_test(a_zombie_counts_as_ended),
-        cmocka_unit_test(an_agent_keeps_its_id),
-        cmocka_unit_test(a_tail_is_whole_lines_of_valid_utf8),
-        cmocka_unit_test(a_folder_under_a_file_is_an_error_with_words),
+        cmocka_unit_test(an_agent_has_the_same_id_after_a_restart),
+        cmocka_unit_test(a_tail_has_whole_lines_of_valid_utf8),
+        cmocka_unit_test(a_folder_below_a_file_is_an_error_that_names_the_path),
     };
     return cmocka_run_group_tests_name("agent/record", tests, make_dir, remove_dir);
 }

@@ -1,4 +1,4 @@
-/* Real child processes: started once, adopted, ended, never left as zombies. */
+/* Real child processes: they are started once, adopted, ended, and leave no zombies. */
 #include "../../../controller/agent/processes.h"
 #include "../../../controller/system/files.h"
 
@@ -20,8 +20,9 @@
 
 static char dir[64], program[128];
 
-/* Stands in for the trial program where only its life and death matter: what it does is told by
- * its key. */
+/* Replaces the trial program in tests about starting and ending it; the key selects what it
+ * does.
+ */
 static const char script[] = "#!/bin/sh\n"
                              "key=$5\n"
                              "case $key in\n"
@@ -73,8 +74,8 @@ static struct esp_process *find(struct esp_processes *table, uint64_t key, size_
     return NULL;
 }
 
-/* Waits for the end of `key` by its pidfd, and takes it. */
-static struct esp_process *await_end(struct esp_processes *table, uint64_t key)
+/* Waits on the pidfd of `key` and records the exit. */
+static struct esp_process *await_exit(struct esp_processes *table, uint64_t key)
 {
     size_t index = 0;
     struct esp_process *process = find(table, key, &index);
@@ -99,7 +100,7 @@ static void a_key_is_started_once(void **state)
     assert_int_equal(esp_processes_count(table), 1);
     assert_int_equal(getsid(pid) == pid || getsid(pid) == getsid(0), 1);
     assert_int_equal(esp_processes_kill(table, 1, true, 0), 0);
-    struct esp_process *process = await_end(table, 1);
+    struct esp_process *process = await_exit(table, 1);
     assert_int_equal(process->record.signal, SIGKILL);
     assert_true(process->record.asked);
     assert_int_equal(kill(pid, 0), -1); /* reaped: no zombie */
@@ -107,18 +108,18 @@ static void a_key_is_started_once(void **state)
     assert_true(find(table, 1, &index)->record.ended); /* not started again */
     esp_processes_forget(table, 1);
     assert_int_equal(esp_processes_count(table), 0);
-    assert_int_equal(esp_processes_spawn(table, 1, "cpu", 0, NULL), 0); /* a late repeat */
+    assert_int_equal(esp_processes_spawn(table, 1, "cpu", 0, NULL), 0); /* a delayed Spawn */
     assert_int_equal(esp_processes_count(table), 0);
     esp_processes_close(table);
 }
 
-static void an_exit_brings_its_status_and_log(void **state)
+static void an_exit_has_a_status_and_a_log(void **state)
 {
     (void)state;
     char tail[ESP_LOG_TAIL_MAX];
     struct esp_processes *table = open_table();
     assert_int_equal(esp_processes_spawn(table, 2, "cpu", 0, NULL), 0);
-    struct esp_process *process = await_end(table, 2);
+    struct esp_process *process = await_exit(table, 2);
     assert_int_equal(process->record.status, 3);
     assert_int_equal(process->record.signal, 0);
     assert_false(process->record.asked);
@@ -128,12 +129,12 @@ static void an_exit_brings_its_status_and_log(void **state)
     esp_processes_close(table);
 }
 
-static void a_signal_that_nobody_sent_is_told(void **state)
+static void a_signal_without_a_kill_is_recorded(void **state)
 {
     (void)state;
     struct esp_processes *table = open_table();
     assert_int_equal(esp_processes_spawn(table, 3, "cpu", 0, NULL), 0);
-    struct esp_process *process = await_end(table, 3);
+    struct esp_process *process = await_exit(table, 3);
     assert_int_equal(process->record.status, -1);
     assert_int_equal(process->record.signal, SIGKILL);
     assert_false(process->record.asked);
@@ -141,13 +142,13 @@ static void a_signal_that_nobody_sent_is_told(void **state)
     esp_processes_close(table);
 }
 
-static void what_ignores_sigterm_is_killed_after_the_grace(void **state)
+static void a_process_that_ignores_sigterm_is_killed_after_the_grace_period(void **state)
 {
     (void)state;
     struct esp_processes *table = open_table();
     assert_int_equal(esp_processes_spawn(table, 4, "cpu", 0, NULL), 0);
     char tail[ESP_LOG_TAIL_MAX] = "";
-    while (strcmp(tail, "ready\n") != 0) { /* its trap stands now */
+    while (strcmp(tail, "ready\n") != 0) { /* its trap is set now */
         assert_false(poll(NULL, 0, 1) < 0 && errno != EINTR);
         esp_processes_tail(table, 4, tail);
     }
@@ -158,18 +159,18 @@ static void what_ignores_sigterm_is_killed_after_the_grace(void **state)
     assert_false(find(table, 4, &index)->record.ended);
     esp_processes_expire(table, 1010);
     assert_true(esp_processes_deadline(table) == INT64_MAX);
-    assert_int_equal(await_end(table, 4)->record.signal, SIGKILL);
+    assert_int_equal(await_exit(table, 4)->record.signal, SIGKILL);
     esp_processes_forget(table, 4);
     esp_processes_close(table);
 }
 
-static void a_successor_adopts_and_a_lost_one_is_ended(void **state)
+static void a_new_table_adopts_living_processes_and_keeps_exits(void **state)
 {
     (void)state;
     int ready[2];
     assert_int_equal(pipe(ready), 0);
     pid_t agent = fork();
-    if (agent == 0) { /* the predecessor: starts a process and is killed */
+    if (agent == 0) { /* the previous agent starts a process and is killed */
         struct esp_processes *table = open_table();
         size_t index = 0;
         esp_processes_spawn(table, 5, "cpu", 0, NULL);
@@ -193,14 +194,14 @@ static void a_successor_adopts_and_a_lost_one_is_ended(void **state)
     struct esp_process *process = find(table, 5, &index);
     assert_int_equal(process->record.identity.pid, pid);
     assert_false(process->child);
-    assert_int_equal(esp_processes_spawn(table, 5, "cpu", 0, NULL), 0); /* still that one */
+    assert_int_equal(esp_processes_spawn(table, 5, "cpu", 0, NULL), 0); /* not started again */
     assert_int_equal(find(table, 5, &index)->record.identity.pid, pid);
     assert_int_equal(esp_processes_kill(table, 5, true, 0), 0);
-    process = await_end(table, 5);
+    process = await_exit(table, 5);
     assert_int_equal(process->record.status, -1); /* not our child: unknown */
     esp_processes_close(table);
 
-    table = open_table(); /* the end is kept until it is acknowledged */
+    table = open_table(); /* the exit is kept until it is acknowledged */
     process = find(table, 5, &index);
     assert_non_null(process);
     assert_true(process->record.ended && process->record.asked);
@@ -211,7 +212,7 @@ static void a_successor_adopts_and_a_lost_one_is_ended(void **state)
     esp_processes_close(table);
 }
 
-static void a_program_that_cannot_run_says_why(void **state)
+static void a_program_that_cannot_run_has_the_reason_in_its_log(void **state)
 {
     (void)state;
     struct esp_processes *table = NULL;
@@ -220,7 +221,7 @@ static void a_program_that_cannot_run_says_why(void **state)
         .dir = dir, .endpoint = "x", .program = "/nonexistent/espalier-trial", .grace_ms = 1};
     assert_int_equal(esp_processes_open(&options, &table, NULL), 0);
     assert_int_equal(esp_processes_spawn(table, 6, "cpu", 0, NULL), 0);
-    assert_int_equal(await_end(table, 6)->record.status, 127);
+    assert_int_equal(await_exit(table, 6)->record.status, 127);
     esp_processes_tail(table, 6, tail);
     assert_non_null(strstr(tail, "/nonexistent/espalier-trial"));
     esp_processes_forget(table, 6);
@@ -236,7 +237,7 @@ static void no_descriptor_leaks(void **state)
         for (uint64_t key = 20; key < 25; key++) {
             assert_int_equal(
                 esp_processes_spawn(table, key + 10 * (uint64_t)round, "cpu", 0, NULL), 0);
-            await_end(table, key + 10 * (uint64_t)round);
+            await_exit(table, key + 10 * (uint64_t)round);
             esp_processes_forget(table, key + 10 * (uint64_t)round);
         }
         esp_processes_close(table);
@@ -255,11 +256,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_is_started_once),
-        cmocka_unit_test(an_exit_brings_its_status_and_log),
-        cmocka_unit_test(a_signal_that_nobody_sent_is_told),
-        cmocka_unit_test(what_ignores_sigterm_is_killed_after_the_grace),
-        cmocka_unit_test(a_successor_adopts_and_a_lost_one_is_ended),
-        cmocka_unit_test(a_program_that_cannot_run_says_why),
+        cmocka_unit_test(an_exit_has_a_status_and_a_log),
+        cmocka_unit_test(a_signal_without_a_kill_is_recorded),
+        cmocka_unit_test(a_process_that_ignores_sigterm_is_killed_after_the_grace_period),
+        cmocka_unit_test(a_new_table_adopts_living_processes_and_keeps_exits),
+        cmocka_unit_test(a_program_that_cannot_run_has_the_reason_in_its_log),
         cmocka_unit_test(no_descriptor_leaks),
     };
     return cmocka_run_group_tests_name("agent/processes", tests, make_dir, remove_dir);
