@@ -198,7 +198,7 @@ double esp_stopping_get(const struct esp_stopping *stopping, const struct esp_st
         return *(const int *)at;
     case ESP_KEY_BOOLEAN:
         return *(const bool *)at;
-    case ESP_KEY_LIST:
+    default: /* no such key is kept as a number */
         break;
     }
     return 0;
@@ -220,7 +220,7 @@ void esp_stopping_set(struct esp_stopping *stopping,
     case ESP_KEY_BOOLEAN:
         *(bool *)at = value != 0;
         break;
-    case ESP_KEY_LIST:
+    default: /* no such key is kept as a number */
         break;
     }
 }

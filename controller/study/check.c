@@ -1,10 +1,10 @@
 /* What only shows when all of a study is read: that every trial it can draw may be trained.
  *
  * A fault points at the node that a person would change. */
-#include "reader.h"
+#include "read_distribution.h"
 
 #include "../search/registry.h"
-#include "../stop/stopping_keys.h"
+#include "stopping_section.h"
 
 #include <math.h>
 #include <string.h>
@@ -35,8 +35,8 @@ static bool is_unbounded(const struct esp_param *param)
 static const struct esp_yaml_node *choice_node(const struct reader *r, int param, int index)
 {
     const struct esp_yaml_node *node = r->param_nodes[param];
-    const struct esp_yaml_node *values = esp_yaml_get(node, "values");
-    const struct esp_yaml_node *value = esp_yaml_get(node, "value");
+    const struct esp_yaml_node *values = esp_param_key(node, "values");
+    const struct esp_yaml_node *value = esp_param_key(node, "value");
 
     return values ? esp_yaml_item(values, (size_t)index) : value ? value : node;
 }
@@ -58,7 +58,7 @@ static void check_choices(struct reader *r, int index)
 static const struct esp_yaml_node *
 bound_node(const struct reader *r, int param, const char *key)
 {
-    const struct esp_yaml_node *bound = esp_yaml_get(r->param_nodes[param], key);
+    const struct esp_yaml_node *bound = esp_param_key(r->param_nodes[param], key);
 
     return bound ? bound : r->param_nodes[param];
 }
@@ -316,7 +316,7 @@ static void check_grid(struct reader *r)
     }
     if (points > ESP_TRIALS_MAX && r->study->run_cap == 0) {
         esp_yaml_fault(r->yaml,
-                       esp_yaml_get(r->root, "parameters"),
+                       esp_section_get(&esp_section_top, r->root, "parameters"),
                        "the grid has %.9g points; a study has at most %d trials: give run_cap",
                        points,
                        ESP_TRIALS_MAX);
@@ -325,16 +325,19 @@ static void check_grid(struct reader *r)
 
 void esp_check_rungs(struct reader *r)
 {
-    const struct esp_yaml_node *node = esp_yaml_get(r->root, "early_terminate");
+    const struct esp_yaml_node *node =
+        esp_section_get(&esp_section_top, r->root, "early_terminate");
     double horizon = (double)r->study->trainer.tokens;
+    struct esp_stopping_section section;
 
+    esp_stopping_section_init(&section);
     for (int i = 0; i < esp_stopping_key_count; i++) {
         const struct esp_stopping_key *key = &esp_stopping_keys[i];
         double tokens = esp_stopping_get(&r->study->stopping, key);
         bool at = key->horizon == ESP_HORIZON_BELOW && tokens == horizon;
         if (key->horizon != ESP_HORIZON_ANY && (tokens > horizon || at)) {
             esp_yaml_fault(r->yaml,
-                           esp_yaml_get(node, key->key.name),
+                           esp_section_get(&section.section, node, key->key.name),
                            "%s %.9g is %s the horizon, %.9g trainer.tokens",
                            key->key.name,
                            tokens,
@@ -349,7 +352,7 @@ void esp_check_study(struct reader *r)
     int before;
 
     /* Not of a method that is no word we know, which leaves the study's as it was. */
-    const struct esp_yaml_node *method = esp_yaml_get(r->root, "method");
+    const struct esp_yaml_node *method = esp_section_get(&esp_section_top, r->root, "method");
     const struct esp_sampler_row *sampler = esp_sampler_of(r->study);
     if (sampler->exhaustive && method && strcmp(esp_yaml_scalar(method), sampler->name) == 0) {
         check_grid(r);

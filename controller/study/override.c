@@ -1,6 +1,6 @@
 #include "override.h"
 
-#include <espalier/yaml.h>
+#include <espalier/study_section.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -79,7 +79,7 @@ int esp_study_override_data(const char *text,
         return rc;
     }
     const struct esp_yaml_node *data =
-        esp_yaml_get(esp_yaml_get(esp_yaml_root(yaml), "trainer"), "data");
+        esp_yaml_get(esp_section_get(&esp_section_top, esp_yaml_root(yaml), "trainer"), "data");
     const char *begin = NULL, *end = NULL;
     rc = esp_yaml_faults(yaml, error);
     if (rc) {

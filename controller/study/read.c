@@ -11,16 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Keys that steer a W&B server or its launcher. */
-static const char *const server_keys[] = {"project",
-                                          "entity",
-                                          "controller",
-                                          "apiVersion",
-                                          "kind",
-                                          "job",
-                                          "image_uri",
-                                          "scheduler",
-                                          NULL};
+static const struct esp_yaml_node *top_key(const struct reader *r, const char *name)
+{
+    return esp_section_get(&esp_section_top, r->root, name);
+}
 
 void esp_reader_warn(struct reader *r, const char *format, ...)
 {
@@ -35,19 +29,21 @@ void esp_reader_warn(struct reader *r, const char *format, ...)
     va_end(args);
 }
 
-static void warn_server_keys(struct reader *r)
+/* One warning for all keys that have no effect here. */
+static void warn_unused_keys(struct reader *r)
 {
     char keys[256] = "";
     size_t used = 0;
 
-    for (size_t i = 0; server_keys[i]; i++) {
-        if (esp_yaml_get(r->root, server_keys[i])) {
+    for (size_t i = 0; i < esp_section_top.count; i++) {
+        const struct esp_key *key = &esp_section_top.keys[i];
+        if (key->no_effect && top_key(r, key->name)) {
             used += (size_t)snprintf(
-                keys + used, sizeof keys - used, "%s%s", used ? ", " : "", server_keys[i]);
+                keys + used, sizeof keys - used, "%s%s", used ? ", " : "", key->name);
         }
     }
     if (used > 0) {
-        esp_reader_warn(r, "without effect here, as they steer a W&B server: %s", keys);
+        esp_reader_warn(r, "keys for a W&B server have no effect here: %s", keys);
     }
 }
 
@@ -71,8 +67,8 @@ static void name_from_file(struct reader *r)
 
 static void read_names(struct reader *r)
 {
-    const struct esp_yaml_node *name = esp_yaml_get(r->root, "name");
-    const struct esp_yaml_node *description = esp_yaml_get(r->root, "description");
+    const struct esp_yaml_node *name = top_key(r, "name");
+    const struct esp_yaml_node *description = top_key(r, "description");
     struct esp_study *study = r->study;
 
     if (!name) {
@@ -98,7 +94,7 @@ static void read_method(struct reader *r)
 {
     const char *names[ESP_SAMPLER_NAMES_MAX];
     char list[ESP_SAMPLER_LIST_MAX];
-    const struct esp_yaml_node *node = esp_yaml_get(r->root, "method");
+    const struct esp_yaml_node *node = top_key(r, "method");
     int index;
 
     esp_sampler_names(names);
@@ -121,52 +117,28 @@ static void read_method(struct reader *r)
     }
 }
 
-/* A whole number in [low, high], or `fallback`. */
-static int64_t read_count(struct reader *r,
-                          const struct esp_yaml_node *node,
-                          const char *what,
-                          int64_t low,
-                          int64_t high,
-                          int64_t fallback)
-{
-    int64_t count;
-
-    if (!node || !esp_yaml_read_integer(r->yaml, node, what, &count)) {
-        return fallback;
-    }
-    if (count < low || count > high) {
-        esp_yaml_fault(r->yaml,
-                       node,
-                       "%s must be in [%lld, %lld], not %lld",
-                       what,
-                       (long long)low,
-                       (long long)high,
-                       (long long)count);
-        return fallback;
-    }
-    return count;
-}
-
 static void read_counts(struct reader *r)
 {
-    const struct esp_yaml_node *workers = esp_yaml_get(r->root, "workers");
-    const struct esp_yaml_node *run_cap = esp_yaml_get(r->root, "run_cap");
-    const struct esp_yaml_node *seed = esp_yaml_get(r->root, "seed");
+    const struct esp_key_section *top = &esp_section_top;
+    const struct esp_yaml_node *workers = top_key(r, "workers");
+    int64_t seed = 0;
 
-    r->study->seed = (uint64_t)read_count(r, seed, "seed", 0, INT64_MAX, 0);
-    r->study->run_cap = read_count(r, run_cap, "run_cap", 1, ESP_TRIALS_MAX, 0);
+    esp_section_read_whole(top, r->yaml, r->root, "seed", &seed);
+    r->study->seed = (uint64_t)seed;
+    esp_section_read_whole(top, r->yaml, r->root, "run_cap", &r->study->run_cap);
     if (workers && strcmp(esp_yaml_scalar(workers), "auto") != 0) {
-        r->study->workers =
-            read_count(r, workers, "workers (a number, or auto)", 1, ESP_PROCESSES_MAX, 0);
+        esp_section_read_whole(top, r->yaml, r->root, "workers", &r->study->workers);
     }
 }
 
 /* Who trains: exactly one of the built-in trainer and a program. */
 static void read_trainer(struct reader *r)
 {
-    const struct esp_yaml_node *trainer = esp_yaml_get(r->root, "trainer");
-    const struct esp_yaml_node *program = esp_yaml_get_key(r->root, "program");
-    const struct esp_yaml_node *command = esp_yaml_get_key(r->root, "command");
+    const struct esp_yaml_node *trainer = top_key(r, "trainer");
+    const struct esp_yaml_node *program =
+        esp_section_get_key(&esp_section_top, r->root, "program");
+    const struct esp_yaml_node *command =
+        esp_section_get_key(&esp_section_top, r->root, "command");
 
     esp_trainer_init(&r->study->trainer);
     if (trainer && (program || command)) {
@@ -208,7 +180,7 @@ static void read_root(struct reader *r)
                        esp_yaml_kind_words(r->root));
         return;
     }
-    esp_yaml_check_keys(r->yaml, r->root, esp_config_keys, "");
+    esp_section_check(&esp_section_top, r->yaml, r->root);
     read_names(r);
     read_counts(r);
     read_method(r);
@@ -218,7 +190,7 @@ static void read_root(struct reader *r)
     esp_read_prior(r);
     esp_read_stopping(r);
     esp_read_budget(r);
-    warn_server_keys(r);
+    warn_unused_keys(r);
     esp_check_study(r);
 }
 
@@ -327,13 +299,19 @@ int esp_study_read_stopping(struct esp_study *study,
         rc = esp_yaml_open_text(document, strlen(document), name, &yaml, error);
     }
     if (rc == 0) {
-        static const char *const keys[] = {"early_terminate", NULL};
+        /* `text` may hold line breaks, and other keys behind them. */
+        const struct esp_key_section only = {
+            .path = "",
+            .where = "",
+            .prefix = "",
+            .keys = esp_section_key(&esp_section_top, "early_terminate"),
+            .count = 1};
         r->yaml = yaml;
         r->root = esp_yaml_root(yaml);
         r->study = study;
         esp_stopping_release(&study->stopping);
         if (r->root) {
-            esp_yaml_check_keys(yaml, r->root, keys, "");
+            esp_section_check(&only, yaml, r->root);
             esp_read_stopping(r);
             esp_check_rungs(r);
         }

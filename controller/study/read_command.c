@@ -75,8 +75,8 @@ static bool check_words(struct reader *r, const struct esp_yaml_node *command, b
 
 void esp_read_command(struct reader *r)
 {
-    const struct esp_yaml_node *command = esp_yaml_get(r->root, "command");
-    const struct esp_yaml_node *program = esp_yaml_get(r->root, "program");
+    const struct esp_yaml_node *command = esp_section_get(&esp_section_top, r->root, "command");
+    const struct esp_yaml_node *program = esp_section_get(&esp_section_top, r->root, "program");
     char path[ESP_PATH_MAX] = "";
     size_t count;
 

@@ -9,36 +9,37 @@
 #include <math.h>
 #include <string.h>
 
-/* Octaves beyond which a prior says nothing any more. */
-#define WIDTH_MAX 64.0
+static const struct esp_yaml_node *metric_key(const struct esp_yaml_node *node,
+                                              const char *name)
+{
+    return esp_section_get(&esp_section_metric, node, name);
+}
 
 static void read_target(struct reader *r, const struct esp_yaml_node *node)
 {
     struct esp_study *study = r->study;
 
-    if (node) {
-        study->has_target = esp_yaml_read_real(r->yaml, node, "metric.target", &study->target);
-    }
+    study->has_target =
+        metric_key(node, "target") &&
+        esp_section_read(&esp_section_metric, r->yaml, node, "target", &study->target);
 }
 
-/* W&B's substitutes for a missing value: checked, and without effect here, where a failed or
- * diverged trial counts as bad. */
+/* W&B's substitute for the value of a failed or running trial. A failed trial counts as bad
+ * here, which is what "worst" and "false" come to. */
 static void read_impute(struct reader *r, const struct esp_yaml_node *node, const char *key)
 {
-    static const char *const words[] = {"worst", "latest", "best", "false", NULL};
-    const struct esp_yaml_node *value = esp_yaml_get(node, key);
-    int index;
+    double index = 0;
 
-    if (value && esp_yaml_read_word(r->yaml, value, key, words, &index) &&
-        (index == 1 || index == 2)) {
+    esp_section_read(&esp_section_metric, r->yaml, node, key, &index);
+    if (index == 1 || index == 2) {
         esp_reader_warn(r, "metric.%s has no effect: failed trials count as bad", key);
     }
 }
 
 static void check_builtin_metric(struct reader *r, const struct esp_yaml_node *node)
 {
-    const struct esp_yaml_node *name = esp_yaml_get(node, "name");
-    const struct esp_yaml_node *goal = esp_yaml_get(node, "goal");
+    const struct esp_yaml_node *name = metric_key(node, "name");
+    const struct esp_yaml_node *goal = metric_key(node, "goal");
 
     if (strcmp(r->study->metric, "val_loss") != 0 &&
         strcmp(r->study->metric, "train_loss") != 0) {
@@ -54,8 +55,8 @@ static void check_builtin_metric(struct reader *r, const struct esp_yaml_node *n
 /* `metric`, or the only one of `metrics`; NULL when there is none. */
 static const struct esp_yaml_node *find_metric(struct reader *r)
 {
-    const struct esp_yaml_node *metric = esp_yaml_get(r->root, "metric");
-    const struct esp_yaml_node *metrics = esp_yaml_get(r->root, "metrics");
+    const struct esp_yaml_node *metric = esp_section_get(&esp_section_top, r->root, "metric");
+    const struct esp_yaml_node *metrics = esp_section_get(&esp_section_top, r->root, "metrics");
 
     if (!metrics) {
         return metric;
@@ -72,13 +73,9 @@ static const struct esp_yaml_node *find_metric(struct reader *r)
 
 void esp_read_metric(struct reader *r)
 {
-    static const char *const keys[] = {
-        "name", "goal", "target", "impute", "impute_while_running", NULL};
-    static const char *const goals[] = {"minimize", "maximize", NULL};
     const struct esp_yaml_node *node = find_metric(r);
     const struct esp_yaml_node *name;
-    const struct esp_yaml_node *goal;
-    int index = 0;
+    double goal = 0;
 
     if (!node) {
         snprintf(r->study->metric,
@@ -97,15 +94,13 @@ void esp_read_metric(struct reader *r)
                        esp_yaml_kind_words(node));
         return;
     }
-    esp_yaml_check_keys(r->yaml, node, keys, "in metric");
-    goal = esp_yaml_get(node, "goal");
-    if (goal && esp_yaml_read_word(r->yaml, goal, "metric.goal", goals, &index)) {
-        r->study->maximize = index == 1;
-    }
-    read_target(r, esp_yaml_get(node, "target"));
+    esp_section_check(&esp_section_metric, r->yaml, node);
+    esp_section_read(&esp_section_metric, r->yaml, node, "goal", &goal);
+    r->study->maximize = goal == 1;
+    read_target(r, node);
     read_impute(r, node, "impute");
     read_impute(r, node, "impute_while_running");
-    name = esp_yaml_get(node, "name");
+    name = metric_key(node, "name");
     if (!name) {
         esp_yaml_fault(r->yaml, node, "metric needs `name`");
     } else if (esp_yaml_read_text(
@@ -203,32 +198,25 @@ static void read_center(struct reader *r, const struct esp_yaml_node *center)
 
 static void read_center_prior(struct reader *r, const struct esp_yaml_node *node)
 {
-    static const char *const keys[] = {"center", "width", NULL};
-    const struct esp_yaml_node *center = esp_yaml_get(node, "center");
-    const struct esp_yaml_node *width = esp_yaml_get(node, "width");
+    const struct esp_yaml_node *center = esp_section_get(&esp_section_prior, node, "center");
     struct esp_prior *prior = &r->study->prior;
 
     prior->kind = ESP_PRIOR_CENTER;
-    esp_yaml_check_keys(r->yaml, node, keys, "in prior");
+    esp_section_check(&esp_section_prior, r->yaml, node);
     if (!center) {
         esp_yaml_fault(r->yaml, node, "prior needs `center`, or is step-law or none");
     } else {
         read_center(r, center);
     }
-    if (width && esp_yaml_read_real(r->yaml, width, "prior.width", &prior->width) &&
-        !(prior->width > 0 && prior->width <= WIDTH_MAX)) {
-        esp_yaml_fault(
-            r->yaml, width, "prior.width is in octaves, above 0 and at most %g", WIDTH_MAX);
-    }
+    esp_section_read(&esp_section_prior, r->yaml, node, "width", &prior->width);
 }
 
 void esp_read_prior(struct reader *r)
 {
-    static const char *const words[] = {"step-law", "none", NULL};
-    const struct esp_yaml_node *node = esp_yaml_get(r->root, "prior");
+    const struct esp_yaml_node *node = esp_section_get(&esp_section_top, r->root, "prior");
     struct esp_study *study = r->study;
     struct esp_prior *prior = &study->prior;
-    int index;
+    double kind = 0;
 
     prior->kind = study->abilities.settings_known ? ESP_PRIOR_STEP_LAW : ESP_PRIOR_NONE;
     for (int i = 0; i < ESP_PARAMS_MAX; i++) {
@@ -240,9 +228,9 @@ void esp_read_prior(struct reader *r)
     prior->given = true;
     if (esp_yaml_kind(node) == ESP_YAML_MAPPING) {
         read_center_prior(r, node);
-    } else if (esp_yaml_read_word(r->yaml, node, "prior", words, &index)) {
-        prior->kind = index == 0 ? ESP_PRIOR_STEP_LAW : ESP_PRIOR_NONE;
-        if (index == 0 && study->command) {
+    } else if (esp_section_read(&esp_section_top, r->yaml, r->root, "prior", &kind)) {
+        prior->kind = (enum esp_prior_kind)kind;
+        if (prior->kind == ESP_PRIOR_STEP_LAW && study->command) {
             esp_yaml_fault(r->yaml,
                            node,
                            "the step law knows the built-in trainer alone; give {center: …}");
@@ -251,23 +239,6 @@ void esp_read_prior(struct reader *r)
     if (prior->kind != ESP_PRIOR_NONE && esp_sampler_of(study)->blind) {
         esp_reader_warn(r, "prior has no effect on method %s", esp_sampler_of(study)->name);
     }
-}
-
-static double read_amount(struct reader *r, const struct esp_yaml_node *budget, const char *key)
-{
-    const struct esp_yaml_node *node = esp_yaml_get(budget, key);
-    char what[64];
-    double x;
-
-    snprintf(what, sizeof what, "budget.%s", key);
-    if (!node || !esp_yaml_read_real(r->yaml, node, what, &x)) {
-        return 0;
-    }
-    if (x <= 0) {
-        esp_yaml_fault(r->yaml, node, "%s must be above 0, not %.9g", what, x);
-        return 0;
-    }
-    return x;
 }
 
 /* Without a price nothing turns time into money. Another cap bounds the spending all the same;
@@ -280,15 +251,16 @@ static void check_usd(struct reader *r, const struct esp_yaml_node *budget)
         return;
     }
     esp_yaml_fault(r->yaml,
-                   esp_yaml_get(budget, "usd"),
+                   esp_section_get(&esp_section_budget, budget, "usd"),
                    "a budget in usd needs price_per_hour, the price of a device-hour");
 }
 
 void esp_read_budget(struct reader *r)
 {
-    static const char *const keys[] = {"tokens", "hours", "usd", "price_per_hour", NULL};
-    const struct esp_yaml_node *node = esp_yaml_get(r->root, "budget");
+    const struct esp_key_section *section = &esp_section_budget;
+    const struct esp_yaml_node *node = esp_section_get(&esp_section_top, r->root, "budget");
     struct esp_budget *budget = &r->study->budget;
+    double hours = 0;
 
     if (!node) {
         return;
@@ -300,12 +272,14 @@ void esp_read_budget(struct reader *r)
                        esp_yaml_kind_words(node));
         return;
     }
-    esp_yaml_check_keys(r->yaml, node, keys, "in budget");
-    budget->tokens = read_amount(r, node, "tokens");
-    budget->seconds = read_amount(r, node, "hours") * ESP_SECONDS_PER_HOUR;
-    budget->usd = read_amount(r, node, "usd");
-    budget->price_per_hour = read_amount(r, node, "price_per_hour");
-    if (esp_yaml_get(node, "usd") && !esp_yaml_get(node, "price_per_hour")) {
+    esp_section_check(section, r->yaml, node);
+    esp_section_read(section, r->yaml, node, "tokens", &budget->tokens);
+    esp_section_read(section, r->yaml, node, "hours", &hours);
+    esp_section_read(section, r->yaml, node, "usd", &budget->usd);
+    esp_section_read(section, r->yaml, node, "price_per_hour", &budget->price_per_hour);
+    budget->seconds = hours * ESP_SECONDS_PER_HOUR;
+    if (esp_section_get(section, node, "usd") &&
+        !esp_section_get(section, node, "price_per_hour")) {
         check_usd(r, node);
     }
 }

@@ -87,6 +87,19 @@ static void read_one(struct reader *r,
     }
 }
 
+/* A parameter with nested ones has no other key. */
+static void check_nested(struct reader *r, const struct esp_yaml_node *node)
+{
+    const struct esp_key_section only = {
+        .path = "parameters.NAME",
+        .where = "beside nested parameters",
+        .prefix = "",
+        .keys = esp_section_key(&esp_section_parameter, "parameters"),
+        .count = 1};
+
+    esp_section_check(&only, r->yaml, node);
+}
+
 /* Recursion is bounded by the document's depth, and the visits by its weight. */
 static void read_level(struct reader *r, const struct esp_yaml_node *level, const char *prefix)
 {
@@ -101,7 +114,8 @@ static void read_level(struct reader *r, const struct esp_yaml_node *level, cons
     for (size_t i = 0; i < esp_yaml_size(level); i++) {
         const struct esp_yaml_node *key = esp_yaml_key(level, i);
         const struct esp_yaml_node *node = esp_yaml_item(level, i);
-        const struct esp_yaml_node *nested = esp_yaml_get(node, "parameters");
+        const struct esp_yaml_node *nested =
+            esp_section_get(&esp_section_parameter, node, "parameters");
         char name[ESP_NAME_MAX];
         int length = snprintf(
             name, sizeof name, "%s%s%s", prefix, prefix[0] ? "." : "", esp_yaml_scalar(key));
@@ -115,8 +129,7 @@ static void read_level(struct reader *r, const struct esp_yaml_node *level, cons
                            "after a letter or _",
                            esp_yaml_scalar(key));
         } else if (nested) {
-            static const char *const only[] = {"parameters", NULL};
-            esp_yaml_check_keys(r->yaml, node, only, "beside nested parameters");
+            check_nested(r, node);
             read_level(r, nested, name);
         } else {
             read_one(r, name, key, node);
@@ -126,7 +139,8 @@ static void read_level(struct reader *r, const struct esp_yaml_node *level, cons
 
 void esp_read_parameters(struct reader *r)
 {
-    const struct esp_yaml_node *parameters = esp_yaml_get(r->root, "parameters");
+    const struct esp_yaml_node *parameters =
+        esp_section_get(&esp_section_top, r->root, "parameters");
 
     if (!parameters) {
         if (!esp_yaml_has_near(r->root, "parameters")) {

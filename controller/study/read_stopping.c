@@ -3,65 +3,16 @@
 #include "reader.h"
 
 #include "../search/registry.h"
-#include "../stop/registry.h"
+#include "stopping_section.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* "type", the keys, and a NULL. */
-#define KEYS_MAX 64
-
-static bool is_in_range(const struct esp_key *key, double x)
+static const struct esp_yaml_node *
+stopping_key(const struct reader *r, const struct esp_yaml_node *node, const char *name)
 {
-    bool low = x < key->min || (key->min_excluded && x == key->min);
-    bool high = x > key->max || (key->max_excluded && x == key->max);
-    return !low && !high && (key->type != ESP_KEY_WHOLE || x == floor(x));
-}
-
-/* Sets `out` to the number of a key; false, with a fault, where it is none or out of range. */
-static bool read_number(struct reader *r,
-                        const struct esp_yaml_node *value,
-                        const struct esp_key *key,
-                        double *out)
-{
-    double x;
-    if (!esp_yaml_read_real(r->yaml, value, key->name, &x)) {
-        return false;
-    }
-    if (!is_in_range(key, x)) {
-        esp_yaml_fault(r->yaml, value, "%s must be %s, not %.9g", key->name, key->range, x);
-        return false;
-    }
-    *out = x;
-    return true;
-}
-
-/* Sets `out` to the value behind a key: a number, a word's index, or 0 and 1. False, with a
- * fault, where it is of another kind. */
-static bool read_value(struct reader *r,
-                       const struct esp_yaml_node *value,
-                       const struct esp_key *key,
-                       double *out)
-{
-    bool on = false, right = false;
-    int index = 0;
-    switch (key->type) {
-    case ESP_KEY_REAL:
-    case ESP_KEY_WHOLE:
-        return read_number(r, value, key, out);
-    case ESP_KEY_BOOLEAN:
-        right = esp_yaml_read_boolean(r->yaml, value, key->name, &on);
-        *out = right ? on : *out;
-        break;
-    case ESP_KEY_WORD:
-        right = esp_yaml_read_word(r->yaml, value, key->name, key->words, &index);
-        *out = right ? index : *out;
-        break;
-    case ESP_KEY_LIST:
-        break;
-    }
-    return right;
+    return esp_section_get(&r->stopping->section, node, name);
 }
 
 /* Every key that the row takes, or its default. */
@@ -72,10 +23,9 @@ static void read_keys(struct reader *r,
 {
     for (int i = 0; i < ESP_SCHEDULER_KEYS_MAX && row->keys[i]; i++) {
         const struct esp_stopping_key *key = esp_stopping_key_named(row->keys[i]);
-        const struct esp_yaml_node *value = esp_yaml_get(node, key->key.name);
         double x = strcmp(key->key.name, "risk") == 0 ? row->risk : key->key.fallback;
-        if (value && key->key.type != ESP_KEY_LIST) {
-            read_value(r, value, &key->key, &x);
+        if (key->key.type != ESP_KEY_LIST) {
+            esp_section_read(&r->stopping->section, r->yaml, node, key->key.name, &x);
         }
         esp_stopping_set(out, key, x);
     }
@@ -103,7 +53,7 @@ static bool add_entry(struct reader *r, const struct esp_yaml_node *item)
 /* `calibrate: [DIR or glob, …]`; what it names is looked at when the study begins. */
 static void read_calibrate(struct reader *r, const struct esp_yaml_node *node)
 {
-    const struct esp_yaml_node *list = esp_yaml_get(node, "calibrate");
+    const struct esp_yaml_node *list = stopping_key(r, node, "calibrate");
     struct esp_stopping *out = &r->study->stopping;
     if (!list) {
         return;
@@ -154,11 +104,12 @@ static bool is_own_key(const struct esp_scheduler_row *row, const char *key)
 }
 
 /* The key of the file, if any, that chooses this row of those that share its word. */
-static const char *chosen_by(const struct esp_yaml_node *node,
+static const char *chosen_by(const struct reader *r,
+                             const struct esp_yaml_node *node,
                              const struct esp_scheduler_row *row)
 {
     for (int i = 0; i < ESP_SCHEDULER_KEYS_MAX && row->keys[i]; i++) {
-        if (esp_yaml_get(node, row->keys[i]) && is_own_key(row, row->keys[i])) {
+        if (stopping_key(r, node, row->keys[i]) && is_own_key(row, row->keys[i])) {
             return row->keys[i];
         }
     }
@@ -173,7 +124,7 @@ static void check_together(struct reader *r,
 {
     if (stopping->min > 0 && stopping->max > 0 && stopping->min >= stopping->max) {
         esp_yaml_fault(r->yaml,
-                       esp_yaml_get(node, "min"),
+                       stopping_key(r, node, "min"),
                        "min %.9g is not less than max %.9g",
                        stopping->min,
                        stopping->max);
@@ -190,14 +141,15 @@ static void check_row(struct reader *r,
                       const struct esp_scheduler_row *row)
 {
     const char *word = esp_scheduler_word(row);
-    const char *choice = row->variant ? chosen_by(node, row) : NULL;
+    const char *choice = row->variant ? chosen_by(r, node, row) : NULL;
     char with[128] = "";
     if (choice) {
         snprintf(with, sizeof with, " together with `%s` (%s)", choice, row->variant);
     }
     for (int i = 0; i < esp_stopping_key_count; i++) {
         const char *name = esp_stopping_keys[i].key.name;
-        const struct esp_yaml_node *key = esp_yaml_get_key(node, name);
+        const struct esp_yaml_node *key =
+            esp_section_get_key(&r->stopping->section, node, name);
         if (key && !esp_scheduler_takes(row, name)) {
             esp_yaml_fault(
                 r->yaml, key, "early_terminate %s does not use `%s`%s", word, name, with);
@@ -230,14 +182,14 @@ static void default_repeats(struct esp_study *study)
 static void read_repeats(struct reader *r, const struct esp_yaml_node *node)
 {
     const struct esp_stopping_key *key = esp_stopping_key_named("repeats");
-    const struct esp_yaml_node *value = esp_yaml_get(node, "repeats");
+    const struct esp_yaml_node *value = stopping_key(r, node, "repeats");
     struct esp_stopping *out = &r->study->stopping;
     double repeats = 0;
 
     if (!value) {
         return;
     }
-    read_number(r, value, &key->key, &repeats);
+    esp_section_read(&r->stopping->section, r->yaml, node, "repeats", &repeats);
     esp_stopping_set(out, key, repeats);
     out->repeats_given = true;
     if (out->repeats > 0 && !r->study->abilities.deterministic) {
@@ -253,49 +205,31 @@ static void read_repeats(struct reader *r, const struct esp_yaml_node *node)
     }
 }
 
-/* Reads the type. NULL, with a fault, where there is no such one. */
+/* The row of the type that the file names. NULL, with a fault, where there is no such one. */
 static const struct esp_scheduler_row *
 read_type(struct reader *r, const struct esp_yaml_node *node, const struct esp_yaml_node *type)
 {
-    const struct esp_scheduler_row *first[ESP_SCHEDULER_NAMES_MAX];
-    const char *words[ESP_SCHEDULER_NAMES_MAX];
-    int count = 0, index = 0;
-    for (int i = 0; i < esp_scheduler_count; i++) {
-        if (!esp_schedulers[i].word) {
-            first[count] = &esp_schedulers[i];
-            words[count++] = esp_schedulers[i].name;
-        }
-    }
-    words[count] = NULL;
-    if (!esp_yaml_read_word(r->yaml, type, "the type of early_terminate", words, &index)) {
+    const struct esp_stopping_section *section = r->stopping;
+    int index = 0;
+
+    if (!esp_yaml_read_word(
+            r->yaml, type, "the type of early_terminate", section->words, &index)) {
         return NULL;
     }
     for (int i = 0; i < esp_scheduler_count; i++) {
         const struct esp_scheduler_row *row = &esp_schedulers[i];
-        if (row->word && strcmp(row->word, words[index]) == 0 && chosen_by(node, row)) {
+        if (row->word && strcmp(row->word, section->words[index]) == 0 &&
+            chosen_by(r, node, row)) {
             return row;
         }
     }
-    return first[index];
+    return section->rows[index];
 }
 
-/* Faults at keys that no scheduler takes. */
-static void check_names(struct reader *r, const struct esp_yaml_node *node)
+static void read_section(struct reader *r)
 {
-    const char *names[KEYS_MAX];
-    int count = 0;
-    while (count < esp_stopping_key_count && count < KEYS_MAX - 2) {
-        names[count] = esp_stopping_keys[count].key.name;
-        count++;
-    }
-    names[count++] = "type";
-    names[count] = NULL;
-    esp_yaml_check_keys(r->yaml, node, names, "in early_terminate");
-}
-
-void esp_read_stopping(struct reader *r)
-{
-    const struct esp_yaml_node *node = esp_yaml_get(r->root, "early_terminate");
+    const struct esp_yaml_node *node =
+        esp_section_get(&esp_section_top, r->root, "early_terminate");
     struct esp_stopping *out = &r->study->stopping;
     const struct esp_yaml_node *type = node;
 
@@ -307,8 +241,8 @@ void esp_read_stopping(struct reader *r)
     out->line = esp_yaml_line(node);
     out->column = esp_yaml_column(node);
     if (esp_yaml_kind(node) == ESP_YAML_MAPPING) {
-        check_names(r, node);
-        type = esp_yaml_get(node, "type");
+        esp_section_check(&r->stopping->section, r->yaml, node);
+        type = stopping_key(r, node, "type");
         if (!type) {
             esp_yaml_fault(r->yaml, node, "early_terminate needs `type`, for example asha");
             return;
@@ -330,4 +264,14 @@ void esp_read_stopping(struct reader *r)
     if (esp_yaml_fault_count(r->yaml) == before) {
         check_together(r, node, row, out);
     }
+}
+
+void esp_read_stopping(struct reader *r)
+{
+    struct esp_stopping_section section;
+
+    esp_stopping_section_init(&section);
+    r->stopping = &section;
+    read_section(r);
+    r->stopping = NULL;
 }

@@ -4,7 +4,11 @@
 
 #include "study.h"
 
+#include <espalier/study_section.h>
 #include <espalier/yaml.h>
+
+/* The readers take keys out of the file by their rows alone. */
+#pragma GCC poison esp_yaml_get esp_yaml_get_key esp_yaml_check_keys
 
 /* Rows of esp_trainer_fields; a test holds it against the table. */
 #define READER_FIELDS_MAX 64
@@ -18,6 +22,7 @@ struct reader {
     const struct esp_yaml_node *trainer; /* NULL: a program of the user's own */
     const struct esp_yaml_node *trainer_nodes[READER_FIELDS_MAX];
     const struct esp_yaml_node *param_nodes[ESP_PARAMS_MAX]; /* what stands behind the name */
+    const struct esp_stopping_section *stopping; /* while `early_terminate` is read */
     bool out_of_memory;
     char warning[READER_WARNING_MAX];
 };

@@ -9,10 +9,6 @@
 #include <espalier/trainer.h>
 #include <espalier/yaml.h>
 
-/* Every key that may stand at the top of a study file, NULL-terminated: espalier's and W&B's.
- */
-extern const char *const esp_config_keys[];
-
 /* Reads the mapping `trainer: {…}` into `out`: defaults first, then what the file sets, the
  * data's path made absolute from `base_dir`. Faults go to the document. `nodes[i]`, unless
  * `nodes` is NULL, becomes the node that sets esp_trainer_fields[i], or NULL. Cross-checks of

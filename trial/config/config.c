@@ -1,22 +1,17 @@
 /* A study file read for one training: the trainer, and parameters that have one value each. */
 #include <espalier/config.h>
+#include <espalier/study_section.h>
 
 #include <errno.h>
 #include <string.h>
-
-const char *const esp_config_keys[] = {
-    "name",       "description", "seed",    "method",    "prior",      "metric",
-    "metrics",    "program",     "command", "trainer",   "parameters", "run_cap",
-    "budget",     "workers",     "project", "entity",    "kind",       "early_terminate",
-    "controller", "apiVersion",  "job",     "image_uri", "scheduler",  NULL,
-};
 
 /* The node of the one value of a parameter, or NULL with a fault. */
 static const struct esp_yaml_node *
 find_value(struct esp_yaml *yaml, const char *name, const struct esp_yaml_node *node)
 {
-    const struct esp_yaml_node *value = esp_yaml_get(node, "value");
-    const struct esp_yaml_node *values = esp_yaml_get(node, "values");
+    const struct esp_yaml_node *value = esp_section_get(&esp_section_parameter, node, "value");
+    const struct esp_yaml_node *values =
+        esp_section_get(&esp_section_parameter, node, "values");
 
     if (esp_yaml_kind(node) == ESP_YAML_SCALAR) {
         return node;
@@ -48,7 +43,8 @@ static void read_parameters(struct esp_yaml *yaml,
     for (size_t i = 0; i < esp_yaml_size(node); i++) {
         const struct esp_yaml_node *key = esp_yaml_key(node, i);
         const struct esp_yaml_node *item = esp_yaml_item(node, i);
-        const struct esp_yaml_node *nested = esp_yaml_get(item, "parameters");
+        const struct esp_yaml_node *nested =
+            esp_section_get(&esp_section_parameter, item, "parameters");
         const struct esp_yaml_node *value;
         char name[ESP_NAME_MAX];
         struct esp_error error;
@@ -85,8 +81,9 @@ static void read_parameters(struct esp_yaml *yaml,
 static void read_root(struct esp_yaml *yaml, const char *base_dir, struct esp_trainer *out)
 {
     const struct esp_yaml_node *root = esp_yaml_root(yaml);
-    const struct esp_yaml_node *trainer = esp_yaml_get(root, "trainer");
-    const struct esp_yaml_node *parameters = esp_yaml_get(root, "parameters");
+    const struct esp_yaml_node *trainer = esp_section_get(&esp_section_top, root, "trainer");
+    const struct esp_yaml_node *parameters =
+        esp_section_get(&esp_section_top, root, "parameters");
     struct esp_error error;
 
     if (!root) {
@@ -96,7 +93,7 @@ static void read_root(struct esp_yaml *yaml, const char *base_dir, struct esp_tr
         esp_yaml_fault(yaml, root, "a study is a mapping, not %s", esp_yaml_kind_words(root));
         return;
     }
-    esp_yaml_check_keys(yaml, root, esp_config_keys, "");
+    esp_section_check(&esp_section_top, yaml, root);
     if (!trainer) {
         esp_yaml_fault(
             yaml, root, "`trainer` is missing: it says what is trained on which data");

@@ -43,7 +43,7 @@ static void a_bayes_sweep_with_hyperband_loads(void **state)
 
     (void)state;
     assert_string_equal(words.warning,
-                        "without effect here, as they steer a W&B server: project, entity");
+                        "keys for a W&B server have no effect here: project, entity");
     assert_false(s->abilities.settings_known);
     assert_string_equal(s->name, "sweep");
     assert_int_equal(s->param_count, 4);
@@ -154,11 +154,10 @@ static void every_key_of_the_schema_is_accepted(void **state)
                    &words);
 
     (void)state;
-    assert_string_equal(
-        words.warning,
-        "metric.impute has no effect: failed trials count as bad; without effect here, as they "
-        "steer a W&B server: project, entity, controller, apiVersion, kind, job, image_uri, "
-        "scheduler");
+    assert_string_equal(words.warning,
+                        "metric.impute has no effect: failed trials count as bad; keys for a "
+                        "W&B server have no effect here: project, entity, controller, "
+                        "apiVersion, kind, job, image_uri, scheduler");
     assert_null(strchr(words.warning, '\n'));
     assert_true(s->params[1].max == 1 && s->params[2].max == 2);
     assert_true(s->stopping.strict);
