@@ -1,19 +1,29 @@
-/* What a trial process says of an attempt: taken once, in order, and only from the process that
- * holds the trial.
+/* Messages of a trial process about one of its attempts. A message is taken once, in order, and
+ * only from the process that holds the trial.
  *
- *   sequence = last taken + 1   it counts; an event carries its number
+ *   sequence = last taken + 1   it is taken; an event carries its sequence
  *   lower                       a repeat: acknowledged again
- *   higher                      something is missing: it will come again
- *   another attempt or process  Fenced: its end is confirmed before the process gets another
+ *   higher                      something is missing: it will be sent again
+ *   another attempt or process  Fenced: the process must confirm its end before it gets another
  */
-#include "state.h"
+#include "attempt.h"
 
+#include "attempt_check.h"
+#include "effects.h"
+#include "lose.h"
+#include "outcome.h"
+#include "process.h"
+#include "process_table.h"
+#include "record.h"
+#include "report.h"
+#include "shutdown.h"
+#include "transition.h"
+#include "trial.h"
+
+#include <assert.h>
 #include <errno.h>
 #include <espalier/plant.h>
 #include <string.h>
-
-/* Steps and tokens beyond what a double counts exactly are absurd. */
-#define COUNT_MAX ((int64_t)1 << 53)
 
 static const struct esp_attempt_key *key_of(const struct esp_message *m)
 {
@@ -28,84 +38,6 @@ static const struct esp_attempt_key *key_of(const struct esp_message *m)
         return &m->failed.at;
     default:
         return &m->released.at;
-    }
-}
-
-/* A path that DROP may later delete: below DIR, and never up from it. */
-static bool path_is_ours(const char *path)
-{
-    if (!path || path[0] == '/' || path[0] == '\0' || strlen(path) >= ESP_PATH_MAX) {
-        return false;
-    }
-    for (const char *part = path; part; part = strchr(part, '/')) {
-        part += *part == '/';
-        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0')) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool counts(int64_t number)
-{
-    return number >= 0 && number <= COUNT_MAX;
-}
-
-static const char *report_fault(const struct esp_trial *t, const struct esp_report *r)
-{
-    int64_t tokens = t->stood, step = -1;
-    if (r->point_count > ESP_REPORT_POINTS_MAX) {
-        return "a report has too many points";
-    }
-    for (uint32_t i = 0; i < r->point_count; i++) {
-        const struct esp_point *p = &r->points[i];
-        if (!counts(p->step) || !counts(p->tokens)) {
-            return "a report's step or tokens are out of range";
-        }
-        if (p->tokens < tokens || p->step <= step) {
-            return "a report goes backwards";
-        }
-        if (!(p->device_seconds >= 0 && p->device_seconds <= 0x1p53)) {
-            return "a report's device seconds are out of range";
-        }
-        if (p->measure_count > ESP_MEASURES_MAX) {
-            return "a report's point has too many measures";
-        }
-        for (uint32_t k = 0; k < p->measure_count; k++) {
-            const char *name = p->measures[k].name;
-            if (!name || !name[0] || strlen(name) >= ESP_NAME_MAX) {
-                return "a measure's name is empty or too long";
-            }
-        }
-        tokens = p->tokens;
-        step = p->step;
-    }
-    return NULL;
-}
-
-/* What makes a message unfit to be believed, or NULL. */
-static const char *fault_of(const struct esp_trial *t, const struct esp_message *m)
-{
-    switch (m->kind) {
-    case ESP_MESSAGE_STARTED:
-        return counts(m->started.tokens) ? NULL : "Started at tokens out of range";
-    case ESP_MESSAGE_REPORT:
-        return report_fault(t, &m->report);
-    case ESP_MESSAGE_SAVED:
-        if (!path_is_ours(m->saved.path)) {
-            return "a checkpoint's path leaves the study's folder";
-        }
-        if (m->saved.host && strlen(m->saved.host) >= ESP_NAME_MAX) {
-            return "a checkpoint's host is too long";
-        }
-        if (!(m->saved.device_seconds >= 0 && m->saved.device_seconds <= 0x1p53)) {
-            return "a checkpoint's device seconds are out of range";
-        }
-        return counts(m->saved.tokens) && counts(m->saved.step)
-                   ? NULL
-                   : "a checkpoint's step or tokens are out of range";
-    default:
-        return NULL;
     }
 }
 
@@ -130,8 +62,8 @@ take_started(struct esp_core *core, struct esp_trial *t, const struct esp_starte
         if (t->hold_wanted) {
             esp_trial_trigger(core, t, ESP_TRIGGER_HOLD);
         }
-        if (!esp_leave_trial(core, t)) {
-            esp_trial_judge(core, t, t->tokens >= t->until);
+        if (!esp_shutdown_trial(core, t)) {
+            esp_trial_decide(core, t, t->tokens >= t->until);
         }
     }
     return true;
@@ -166,7 +98,7 @@ static void take_saved(struct esp_core *core, struct esp_trial *t, const struct 
     event.sequence = s->at.sequence;
     event.saved = *s;
     esp_record(core, &event);
-    core->disk_due = INT64_MIN;
+    core->disk_due_ms = INT64_MIN;
     core->disk_backoff_ms = 0;
 }
 
@@ -178,8 +110,8 @@ static void wait_for_room(struct esp_core *core)
     if (core->disk_backoff_ms > 64000) {
         core->disk_backoff_ms = 64000;
     }
-    core->disk_due = core->now + core->disk_backoff_ms;
-    esp_timer_sooner(core, ESP_TIMER_CORE, 0, core->disk_due);
+    core->disk_due_ms = core->now_ms + core->disk_backoff_ms;
+    esp_timer_sooner(core, ESP_TIMER_CORE, 0, core->disk_due_ms);
 }
 
 static void take_failed(struct esp_core *core, struct esp_trial *t, const struct esp_failed *f)
@@ -199,15 +131,15 @@ static void take_failed(struct esp_core *core, struct esp_trial *t, const struct
             wait_for_room(core);
         }
         if (t->state == ESP_TRIAL_PAUSING) {
-            esp_trial_move(core,
-                           t,
-                           &(struct esp_move){.trigger = ESP_TRIGGER_SAVE_FAILED,
-                                              .text = f->text,
-                                              .excused = no_room});
+            esp_trial_transition(core,
+                                 t,
+                                 &(struct esp_transition){.trigger = ESP_TRIGGER_SAVE_FAILED,
+                                                          .text = f->text,
+                                                          .excused = no_room});
         }
     } else if (t->state != ESP_TRIAL_STOPPING) {
-        esp_trial_move(
-            core, t, &(struct esp_move){.trigger = ESP_TRIGGER_ERROR, .text = f->text});
+        esp_trial_transition(
+            core, t, &(struct esp_transition){.trigger = ESP_TRIGGER_ERROR, .text = f->text});
     }
 }
 
@@ -215,8 +147,8 @@ static void take_failed(struct esp_core *core, struct esp_trial *t, const struct
 static void take_released(struct esp_core *core, struct esp_trial *t, uint64_t sequence)
 {
     const struct esp_trial_process *p = esp_process_find(core, t->process);
-    struct esp_move released = {.trigger = ESP_TRIGGER_RELEASED, .sequence = sequence};
-    if (esp_trial_move(core, t, &released)) {
+    struct esp_transition released = {.trigger = ESP_TRIGGER_RELEASED, .sequence = sequence};
+    if (esp_trial_transition(core, t, &released)) {
         return;
     }
     if (t->state == ESP_TRIAL_PAUSING) {
@@ -225,14 +157,14 @@ static void take_released(struct esp_core *core, struct esp_trial *t, uint64_t s
         /* It left by itself: asked by a signal or at the end of its lease it has saved. */
         esp_trial_lose(core, t, t->saved || p->killing, false);
     }
-    esp_trial_move(core, t, &released);
+    esp_trial_transition(core, t, &released);
 }
 
 static void take(struct esp_core *core, struct esp_trial *t, const struct esp_message *m)
 {
     struct esp_peer peer = {ESP_ROLE_TRIAL, t->process};
     const struct esp_attempt_key *at = key_of(m);
-    const char *fault = fault_of(t, m);
+    const char *fault = esp_attempt_fault(t, m);
     if (!fault) {
         switch (m->kind) {
         case ESP_MESSAGE_STARTED:
@@ -243,7 +175,7 @@ static void take(struct esp_core *core, struct esp_trial *t, const struct esp_me
                 fault = "a report before Started";
                 break;
             }
-            esp_take_report(core, t, &m->report);
+            esp_report_take(core, t, &m->report);
             break;
         case ESP_MESSAGE_SAVED:
             take_saved(core, t, &m->saved);
@@ -268,20 +200,6 @@ static bool holds(const struct esp_trial *t,
     return t->attempt == at->attempt && t->process == p->key && esp_trial_state_live(t->state);
 }
 
-/* The attempt has ended with this message, and its process forgets it. */
-static void ack_last(struct esp_core *core,
-                     struct esp_trial_process *p,
-                     const struct esp_trial *t,
-                     const struct esp_attempt_key *at)
-{
-    struct esp_message message = {.kind = ESP_MESSAGE_ACK};
-    message.ack = (struct esp_ack){.trial = esp_trial_index(core, t),
-                                   .attempt = at->attempt,
-                                   .sequence = t->sequence,
-                                   .directive = t->directive};
-    esp_send(core, (struct esp_peer){ESP_ROLE_TRIAL, p->key}, &message);
-}
-
 void esp_attempt_message(struct esp_core *core,
                          struct esp_trial_process *p,
                          const struct esp_message *m)
@@ -296,7 +214,7 @@ void esp_attempt_message(struct esp_core *core,
     }
     struct esp_trial *t = &core->trials[at->trial];
     if (released && at->sequence == 0) { /* the answer to Fenced */
-        esp_process_let_go(core, p, at->trial, at->attempt);
+        esp_process_fence_answered(core, p, at->trial, at->attempt);
         if (holds(t, p, at)) {
             take_released(core, t, 0);
         }
@@ -305,42 +223,42 @@ void esp_attempt_message(struct esp_core *core,
     if (!holds(t, p, at)) {
         /* The end of the attempt again: its Ack had been lost. Anything else may come from a
          * process that took up an old Assign, and is told to end. */
-        if (released && t->attempt == at->attempt && at->sequence == t->sequence) {
-            ack_last(core, p, t, at);
+        if (released && t->attempt == at->attempt && at->sequence == t->taken_sequence) {
+            esp_send_last_ack(core, p, t, at);
         } else {
-            esp_process_stale(core, p, at->trial, at->attempt);
+            esp_process_fence(core, p, at->trial, at->attempt);
         }
         return;
     }
-    t->doubted = false;
+    t->unconfirmed = false;
     if (t->state == ESP_TRIAL_STOPPING && t->cause == ESP_CAUSE_LOST && !released) {
         esp_send_fenced(core, p, at->trial, at->attempt);
         return;
     }
-    if (released && t->cause == ESP_CAUSE_LOST && at->sequence > t->sequence + 1) {
+    if (released && t->cause == ESP_CAUSE_LOST && at->sequence > t->taken_sequence + 1) {
         /* What it said in between is not taken any more: its end counts, and it is told that
          * the attempt is over rather than that all of it is on disk. */
         take_released(core, t, 0);
         esp_send_fenced(core, p, at->trial, at->attempt);
         return;
     }
-    bool next = at->sequence == t->sequence + 1 || ESP_PLANT("no-dedupe");
+    bool next = at->sequence == t->taken_sequence + 1 || ESP_PLANT("no-dedupe");
     if (!next) {
-        if (at->sequence <= t->sequence) {
+        if (at->sequence <= t->taken_sequence) {
             esp_send_ack(core, t);
         }
         return;
     }
     uint32_t attempt = t->attempt;
     uint64_t process = t->process;
-    core->answering = at->trial;
-    t->sequence = at->sequence;
+    core->answering_trial = at->trial;
+    t->taken_sequence = at->sequence;
     take(core, t, m);
-    core->answering = ESP_NOWHERE;
+    core->answering_trial = ESP_NOWHERE;
     t = &core->trials[at->trial];
     if (t->process == process && t->attempt == attempt) {
         esp_send_ack(core, t);
     } else {
-        ack_last(core, p, t, at);
+        esp_send_last_ack(core, p, t, at);
     }
 }

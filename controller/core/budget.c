@@ -1,8 +1,12 @@
-/* Budgets: what is spent, and what is promised to the trials that are live. */
-#include "money/price.h"
-#include "state.h"
-#include "stop/rungs.h"
+/* Budgets: what is spent, and what is committed to live trials. */
+#include "budget.h"
 
+#include "money/price.h"
+#include "process_table.h"
+#include "stop/rungs.h"
+#include "trial.h"
+
+#include <assert.h>
 #include <math.h>
 
 static struct esp_spending spent(const struct esp_core *core)
@@ -35,9 +39,9 @@ static struct esp_spending committed(const struct esp_core *core)
             const struct esp_trial *t = &core->trials[k];
             int64_t until = t->until < t->attempt_horizon ? t->until : t->attempt_horizon;
             bool trains = t->state == ESP_TRIAL_ASSIGNED || t->state == ESP_TRIAL_RUNNING;
-            if (trains && until > t->at_tokens && until != INT64_MAX) {
-                sum.tokens += (double)(until - t->at_tokens);
-                sum.seconds += (double)(until - t->at_tokens) * seconds_per_token(core, t);
+            if (trains && until > t->attempt_tokens && until != INT64_MAX) {
+                sum.tokens += (double)(until - t->attempt_tokens);
+                sum.seconds += (double)(until - t->attempt_tokens) * seconds_per_token(core, t);
             }
         }
     }

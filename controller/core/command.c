@@ -1,33 +1,38 @@
-/* What users ask for, by verb. A command's id makes repeats harmless: they get the recorded
- * answer. */
-#include "state.h"
+/* Commands of clients. A command's id makes repeats harmless: they get the recorded answer. */
+#include "command.h"
 
+#include "answers.h"
+#include "effects.h"
+#include "outcome.h"
+#include "record.h"
+#include "shutdown.h"
+
+#include <assert.h>
 #include <errno.h>
 #include <espalier/exit.h>
-#include <string.h>
 
-static const struct esp_said fine = {0, 0, NULL};
+static const struct esp_command_result fine = {0, 0, NULL};
 
-static bool better_known(const struct esp_said *so_far)
+static bool better_known(const struct esp_command_result *so_far)
 {
     return so_far->code != 0;
 }
 
 /* Every trial is seen to; the first that refused is the one told of. */
-static struct esp_said on_trials(struct esp_core *core, const struct esp_command *c)
+static struct esp_command_result on_trials(struct esp_core *core, const struct esp_command *c)
 {
-    struct esp_said answer = fine;
+    struct esp_command_result answer = fine;
     if (c->trial_count == 0) {
-        return (struct esp_said){-EINVAL, 0, "no trial is named"};
+        return (struct esp_command_result){-EINVAL, 0, "no trial is named"};
     }
     if (c->trial_count > ESP_COMMAND_TRIALS_MAX) {
-        return (struct esp_said){-E2BIG, 0, "too many trials in one command"};
+        return (struct esp_command_result){-E2BIG, 0, "too many trials in one command"};
     }
     for (uint32_t i = 0; i < c->trial_count; i++) {
-        struct esp_said said =
+        struct esp_command_result said =
             c->trials[i] < core->trial_count
                 ? esp_command_trial(core, c->verb, c->trials[i])
-                : (struct esp_said){-ENOENT, c->trials[i], "there is no such trial"};
+                : (struct esp_command_result){-ENOENT, c->trials[i], "there is no such trial"};
         if (said.code && !better_known(&answer)) {
             answer = said;
         }
@@ -43,21 +48,22 @@ static void note(struct esp_core *core, int64_t trial, const char *text)
     esp_record(core, &event);
 }
 
-static struct esp_said on_note(struct esp_core *core, const struct esp_command *c)
+static struct esp_command_result on_note(struct esp_core *core, const struct esp_command *c)
 {
-    struct esp_said answer = fine;
+    struct esp_command_result answer = fine;
     const char *text = esp_outcome_text(core->outcome, c->text, ESP_MESSAGE_TEXT_MAX);
     if (!text || !text[0]) {
-        return (struct esp_said){-EINVAL, 0, "the note is empty"};
+        return (struct esp_command_result){-EINVAL, 0, "the note is empty"};
     }
     if (c->trial_count > ESP_COMMAND_TRIALS_MAX) {
-        return (struct esp_said){-E2BIG, 0, "too many trials in one command"};
+        return (struct esp_command_result){-E2BIG, 0, "too many trials in one command"};
     }
     for (uint32_t i = 0; i < c->trial_count; i++) {
         if (c->trials[i] < core->trial_count) {
             note(core, c->trials[i], text);
         } else if (!better_known(&answer)) {
-            answer = (struct esp_said){-ENOENT, c->trials[i], "there is no such trial"};
+            answer =
+                (struct esp_command_result){-ENOENT, c->trials[i], "there is no such trial"};
         }
     }
     if (c->trial_count == 0) {
@@ -66,7 +72,7 @@ static struct esp_said on_note(struct esp_core *core, const struct esp_command *
     return answer;
 }
 
-static struct esp_said answer_to(struct esp_core *core, const struct esp_command *c)
+static struct esp_command_result answer_to(struct esp_core *core, const struct esp_command *c)
 {
     switch (c->verb) {
     case ESP_VERB_STOP:
@@ -86,11 +92,13 @@ static struct esp_said answer_to(struct esp_core *core, const struct esp_command
     case ESP_VERB_PING:
         return fine;
     }
-    return (struct esp_said){-EINVAL, 0, "an unknown verb"};
+    return (struct esp_command_result){-EINVAL, 0, "an unknown verb"};
 }
 
-static void
-reply(struct esp_core *core, struct esp_peer peer, uint64_t id, const struct esp_said *said)
+static void reply(struct esp_core *core,
+                  struct esp_peer peer,
+                  uint64_t id,
+                  const struct esp_command_result *said)
 {
     struct esp_message message = {.kind = ESP_MESSAGE_REPLY};
     message.reply = (struct esp_reply){
@@ -104,7 +112,7 @@ reply(struct esp_core *core, struct esp_peer peer, uint64_t id, const struct esp
 /* The trial that a command is filed under; -1: none. */
 static int64_t subject_of(const struct esp_core *core,
                           const struct esp_command *c,
-                          const struct esp_said *said)
+                          const struct esp_command_result *said)
 {
     uint32_t trial = said->trial;
     if (!said->code && c->verb != ESP_VERB_ADD) {
@@ -120,16 +128,22 @@ void esp_command(struct esp_core *core, struct esp_peer peer, const struct esp_c
 {
     const struct esp_answer *known = c->id ? esp_answer_find(core, c->id) : NULL;
     if (known) {
-        reply(core, peer, c->id, &(struct esp_said){known->code, known->trial, known->text});
+        reply(core,
+              peer,
+              c->id,
+              &(struct esp_command_result){known->code, known->trial, known->text});
         return;
     }
     if (core->mode == ESP_MODE_DONE || c->id == 0) {
         const char *why =
             c->id ? "the study's controller is leaving" : "a command without an id";
-        reply(core, peer, c->id, &(struct esp_said){c->id ? -ESHUTDOWN : -EINVAL, 0, why});
+        reply(core,
+              peer,
+              c->id,
+              &(struct esp_command_result){c->id ? -ESHUTDOWN : -EINVAL, 0, why});
         return;
     }
-    struct esp_said said = answer_to(core, c);
+    struct esp_command_result said = answer_to(core, c);
     if (c->verb != ESP_VERB_PING) { /* it changes nothing and may come every second */
         struct esp_event event = esp_event_of(ESP_EVENT_COMMAND);
         event.trial = subject_of(core, c, &said);

@@ -1,21 +1,25 @@
-/* Stop, pause, continue, extend: one trial. Answers are constants; controller/client adds the
- * trial's number. */
-#include "state.h"
+/* STOP, PAUSE, CONTINUE, EXTEND: one trial. Answers are constants; the client adds the trial's
+ * number. */
+#include "command.h"
+#include "record.h"
+#include "transition.h"
+#include "trial.h"
 
+#include <assert.h>
 #include <errno.h>
 
-static struct esp_said said(int32_t code, uint32_t trial, const char *text)
+static struct esp_command_result said(int32_t code, uint32_t trial, const char *text)
 {
-    return (struct esp_said){code, trial, text};
+    return (struct esp_command_result){code, trial, text};
 }
 
 /* Its attempt was lost and it will be queued again. */
-static struct esp_said between(uint32_t trial)
+static struct esp_command_result between(uint32_t trial)
 {
     return said(-EBUSY, trial, "its attempt is being given up; try again in a moment");
 }
 
-static struct esp_said stop(struct esp_core *core, struct esp_trial *t)
+static struct esp_command_result stop(struct esp_core *core, struct esp_trial *t)
 {
     uint32_t trial = esp_trial_index(core, t);
     if (esp_trial_trigger(core, t, ESP_TRIGGER_STOP)) {
@@ -28,7 +32,7 @@ static struct esp_said stop(struct esp_core *core, struct esp_trial *t)
                                           : said(-EINVAL, trial, "it has ended already");
 }
 
-static struct esp_said pause(struct esp_core *core, struct esp_trial *t)
+static struct esp_command_result pause(struct esp_core *core, struct esp_trial *t)
 {
     uint32_t trial = esp_trial_index(core, t);
     if (esp_trial_state_ended(t->state)) {
@@ -44,7 +48,7 @@ static struct esp_said pause(struct esp_core *core, struct esp_trial *t)
     return said(0, trial, NULL);
 }
 
-static struct esp_said resume(struct esp_core *core, struct esp_trial *t)
+static struct esp_command_result resume(struct esp_core *core, struct esp_trial *t)
 {
     uint32_t trial = esp_trial_index(core, t);
     if (core->mode != ESP_MODE_RUN && core->mode != ESP_MODE_LOADED) {
@@ -82,7 +86,7 @@ static struct esp_said resume(struct esp_core *core, struct esp_trial *t)
 
 /* A longer horizon is another schedule, except for the constant one and for wsd before its
  * decay, and a trial process takes its schedule from the assignment once. */
-static struct esp_said extend(uint32_t trial)
+static struct esp_command_result extend(uint32_t trial)
 {
     return said(-ENOTSUP,
                 trial,
@@ -90,7 +94,8 @@ static struct esp_said extend(uint32_t trial)
                 "with these parameters to it");
 }
 
-struct esp_said esp_command_trial(struct esp_core *core, enum esp_verb verb, uint32_t trial)
+struct esp_command_result
+esp_command_trial(struct esp_core *core, enum esp_verb verb, uint32_t trial)
 {
     struct esp_trial *t = &core->trials[trial];
     switch (verb) {

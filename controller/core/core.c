@@ -1,9 +1,9 @@
-/* A core's life, and the answers it has given to commands. */
+/* Creating and destroying a core. */
 #include "state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 static int64_t or_default(int64_t given, int64_t fallback)
 {
@@ -30,14 +30,14 @@ int esp_core_create(const struct esp_study *study,
     core->run_cap = study->run_cap;
     core->workers = study->workers;
     core->budget = study->budget;
-    core->exhausted_at = ESP_NOWHERE;
-    core->answering = ESP_NOWHERE;
+    core->exhausted_trial = ESP_NOWHERE;
+    core->answering_trial = ESP_NOWHERE;
     core->timer = ESP_NOWHERE;
-    core->leave_due = INT64_MAX;
-    core->disk_due = INT64_MIN;
+    core->shutdown_due_ms = INT64_MAX;
+    core->disk_due_ms = INT64_MIN;
     esp_list_init(&core->queue);
     esp_list_init(&core->alive);
-    esp_list_init(&core->open);
+    esp_list_init(&core->available);
     int rc = esp_sampler_create(study, &core->sampler, error);
     if (rc == 0) {
         rc = esp_scheduler_create(study, &core->scheduler, error);
@@ -61,7 +61,7 @@ void esp_core_destroy(struct esp_core *core)
         }
     }
     for (uint32_t i = 0; i < core->process_count; i++) {
-        free(core->processes[i].stale);
+        free(core->processes[i].fenced);
     }
     for (uint32_t i = 0; i < core->answer_capacity; i++) {
         free(core->answers[i].text);
@@ -75,55 +75,4 @@ void esp_core_destroy(struct esp_core *core)
     free(core->answers);
     free(core->timers.heap);
     free(core);
-}
-
-/* Ids are random, so they are their own hash. */
-static struct esp_answer *answer_place(struct esp_answer *table, uint32_t capacity, uint64_t id)
-{
-    uint32_t at = (uint32_t)id & (capacity - 1);
-    while (table[at].id && table[at].id != id) {
-        at = (at + 1) & (capacity - 1);
-    }
-    return &table[at];
-}
-
-const struct esp_answer *esp_answer_find(const struct esp_core *core, uint64_t id)
-{
-    if (core->answer_capacity == 0) {
-        return NULL;
-    }
-    struct esp_answer *answer = answer_place(core->answers, core->answer_capacity, id);
-    return answer->id ? answer : NULL;
-}
-
-int esp_answer_keep(
-    struct esp_core *core, uint64_t id, int32_t code, uint32_t trial, const char *text)
-{
-    if (id == 0) {
-        return 0;
-    }
-    if (2 * (core->answer_count + 1) > core->answer_capacity) {
-        uint32_t capacity = core->answer_capacity ? core->answer_capacity * 2 : 64;
-        struct esp_answer *larger = calloc(capacity, sizeof *larger);
-        if (!larger) {
-            return -ENOMEM;
-        }
-        for (uint32_t i = 0; i < core->answer_capacity; i++) {
-            if (core->answers[i].id) {
-                *answer_place(larger, capacity, core->answers[i].id) = core->answers[i];
-            }
-        }
-        free(core->answers);
-        core->answers = larger;
-        core->answer_capacity = capacity;
-    }
-    char *copy = text ? strdup(text) : NULL;
-    if (text && !copy) {
-        return -ENOMEM;
-    }
-    struct esp_answer *answer = answer_place(core->answers, core->answer_capacity, id);
-    core->answer_count += answer->id == 0;
-    free(answer->text);
-    *answer = (struct esp_answer){id, code, trial, copy};
-    return 0;
 }

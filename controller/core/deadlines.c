@@ -1,15 +1,22 @@
-/* Deadlines that are over. Timers are lazy: an owner that has shown life since is only put off.
- */
-#include "state.h"
+/* Deadlines that have passed. Timers are lazy: an owner that has shown life since its timer was
+ * set gets a later one. */
+#include "deadlines.h"
+
+#include "lose.h"
+#include "process.h"
+#include "process_table.h"
+#include "transition.h"
+
+#include <assert.h>
 
 static void expire_trial(struct esp_core *core, struct esp_trial *t)
 {
     struct esp_trial_process *p = t->process ? esp_process_find(core, t->process) : NULL;
-    if (t->due > core->now) {
-        esp_trial_due(core, t);
+    if (t->due_ms > core->now_ms) {
+        esp_trial_set_timer(core, t);
         return;
     }
-    t->due = INT64_MAX;
+    t->due_ms = INT64_MAX;
     if (!p || !p->connected) {
         return; /* its Hello, its lease or its exit decides */
     }
@@ -18,7 +25,7 @@ static void expire_trial(struct esp_core *core, struct esp_trial *t)
         esp_trial_trigger(core, t, ESP_TRIGGER_NO_ANSWER);
         break;
     case ESP_TRIAL_RUNNING:
-        if (t->doubted) {
+        if (t->unconfirmed) {
             esp_trial_lose(core, t, false, false);
         }
         break;
@@ -39,36 +46,36 @@ static void expire_process(struct esp_core *core, struct esp_trial_process *p)
     if (p->exited) {
         return;
     }
-    if (p->killing && !p->killing_now && p->due <= core->now) {
+    if (p->killing && !p->kill_now && p->due_ms <= core->now_ms) {
         esp_process_kill(core, p, true);
     }
     if (p->class == ESP_PROCESS_UP && esp_process_silent(core, p)) {
         esp_process_lapsed(core, p);
     } else if (p->class == ESP_PROCESS_STARTING &&
-               core->now >= p->sent + o->answer_ms + o->lease_ms) {
+               core->now_ms >= p->sent_ms + o->answer_ms + o->lease_ms) {
         esp_process_lapsed(core, p);
-        esp_process_stillborn(core);
+        esp_process_early_exit(core);
     }
     esp_process_watch(core, p);
 }
 
 static void expire_agent(struct esp_core *core, struct esp_agent *agent)
 {
-    int64_t due = agent->heard + core->options.lease_ms + core->options.margin_ms;
+    int64_t due = agent->heard_ms + core->options.lease_ms + core->options.margin_ms;
     if (!agent->connected) {
         return;
     }
-    if (due <= core->now) {
-        esp_agent_silent(core, agent);
+    if (due <= core->now_ms) {
+        esp_agent_disconnected(core, agent);
     } else {
         esp_timer_set(core, ESP_TIMER_AGENT, (uint32_t)(agent - core->agents), due);
     }
 }
 
-void esp_expire(struct esp_core *core)
+void esp_deadlines_expire(struct esp_core *core)
 {
     struct esp_timer timer;
-    while (esp_timer_take(core, core->now, &timer)) {
+    while (esp_timer_take(core, core->now_ms, &timer)) {
         switch (timer.kind) {
         case ESP_TIMER_TRIAL:
             expire_trial(core, &core->trials[timer.index]);

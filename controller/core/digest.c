@@ -2,6 +2,7 @@
  * live core and one that was just loaded. */
 #include "state.h"
 
+#include <math.h>
 #include <string.h>
 
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -44,8 +45,8 @@ static uint64_t mix_trial(const struct esp_core *core, uint64_t hash, uint32_t i
                               t->held,
                               t->hold_wanted,
                               t->can_save,
-                              t->alone,
-                              t->brought,
+                              t->isolated,
+                              t->progressed,
                               t->excused,
                               t->saved,
                               t->given_up,
@@ -56,13 +57,13 @@ static uint64_t mix_trial(const struct esp_core *core, uint64_t hash, uint32_t i
                               t->seed,
                               t->group,
                               t->process,
-                              t->recorded,
+                              t->recorded_sequence,
                               (uint64_t)t->horizon,
                               (uint64_t)t->attempt_horizon,
                               (uint64_t)t->until,
                               (uint64_t)t->step,
                               (uint64_t)t->tokens,
-                              (uint64_t)t->at_tokens,
+                              (uint64_t)t->attempt_tokens,
                               (uint64_t)t->spent_tokens,
                               t->directive.number,
                               t->directive.action,
@@ -73,7 +74,7 @@ static uint64_t mix_trial(const struct esp_core *core, uint64_t hash, uint32_t i
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         hash = mix(hash, words[i]);
     }
-    const double reals[] = {t->value, t->first_value, t->at_seconds, t->spent_seconds};
+    const double reals[] = {t->value, t->first_value, t->attempt_seconds, t->spent_seconds};
     for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++) {
         hash = mix_real(hash, reals[i]);
     }
@@ -130,7 +131,8 @@ uint64_t esp_core_digest(const struct esp_core *core)
     hash = mix_real(mix_real(hash, core->budget.tokens), core->budget.seconds);
     hash = mix_real(mix_real(hash, core->budget.usd), core->spent_seconds);
     hash = mix(mix(hash, (uint64_t)core->spent_tokens), core->finite_trials);
-    hash = mix_text(mix(mix(hash, core->reported), core->failed), core->complaint);
+    hash = mix_text(mix(mix(hash, core->ever_reported), core->consecutive_failures),
+                    core->last_failure);
     hash = mix(mix(hash, core->calibrated), core->calibration);
     hash = mix_real(hash, esp_scheduler_limit(core->scheduler));
     return mix(mix(hash, core->state), (uint64_t)core->exit_code);

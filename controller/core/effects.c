@@ -1,10 +1,15 @@
-/* Effects, made from the state: what is outstanding for a peer can be sent again at any time,
- * and is when it says Hello. A peer that is not connected gets nothing. */
-#include "state.h"
+/* Effects, built from the state: what is outstanding for a peer can be sent again at any time,
+ * and is sent when the peer says Hello. */
+#include "effects.h"
 
+#include "outcome.h"
+#include "process_table.h"
+#include "record.h"
+#include "trial.h"
+
+#include <assert.h>
 #include <errno.h>
 #include <espalier/plant.h>
-#include <string.h>
 
 static void effect(struct esp_core *core, const struct esp_effect *effect)
 {
@@ -19,7 +24,7 @@ void esp_send(struct esp_core *core, struct esp_peer peer, const struct esp_mess
     if (peer.role == ESP_ROLE_TRIAL) {
         struct esp_trial_process *p = esp_process_find(core, peer.key);
         if (p && p->connected) {
-            p->sent = core->now;
+            p->sent_ms = core->now_ms;
         }
     }
     effect(core,
@@ -92,11 +97,11 @@ void esp_send_ack(struct esp_core *core, struct esp_trial *t)
     struct esp_message message = {.kind = ESP_MESSAGE_ACK};
     message.ack = (struct esp_ack){.trial = esp_trial_index(core, t),
                                    .attempt = t->attempt,
-                                   .sequence = t->sequence + ESP_PLANT("ack-ahead"),
+                                   .sequence = t->taken_sequence + ESP_PLANT("ack-ahead"),
                                    .directive = t->directive};
     struct esp_outcome *o = core->outcome;
-    if (t->acked_at < o->effect_count) {
-        struct esp_effect *earlier = &o->effects[t->acked_at];
+    if (t->ack_effect < o->effect_count) {
+        struct esp_effect *earlier = &o->effects[t->ack_effect];
         if (earlier->kind == ESP_EFFECT_SEND && earlier->message.kind == ESP_MESSAGE_ACK &&
             earlier->peer.key == p->key && earlier->message.ack.trial == message.ack.trial &&
             earlier->message.ack.attempt == t->attempt) {
@@ -104,7 +109,21 @@ void esp_send_ack(struct esp_core *core, struct esp_trial *t)
             return;
         }
     }
-    t->acked_at = o->effect_count;
+    t->ack_effect = o->effect_count;
+    esp_send(core, (struct esp_peer){ESP_ROLE_TRIAL, p->key}, &message);
+}
+
+/* The attempt has ended with this message, and its process forgets it. */
+void esp_send_last_ack(struct esp_core *core,
+                       struct esp_trial_process *p,
+                       const struct esp_trial *t,
+                       const struct esp_attempt_key *at)
+{
+    struct esp_message message = {.kind = ESP_MESSAGE_ACK};
+    message.ack = (struct esp_ack){.trial = esp_trial_index(core, t),
+                                   .attempt = at->attempt,
+                                   .sequence = t->taken_sequence,
+                                   .directive = t->directive};
     esp_send(core, (struct esp_peer){ESP_ROLE_TRIAL, p->key}, &message);
 }
 
@@ -144,7 +163,7 @@ void esp_send_spawn(struct esp_core *core, struct esp_trial_process *p)
     message.spawn.slot = p->slot;
     /* The agent's array may move before the effect is performed. */
     message.spawn.device = esp_outcome_text(core->outcome, agent->device, ESP_NAME_MAX);
-    p->sent = core->now;
+    p->sent_ms = core->now_ms;
     esp_send(core, (struct esp_peer){ESP_ROLE_AGENT, agent->id}, &message);
 }
 
@@ -155,7 +174,7 @@ void esp_send_kill(struct esp_core *core, struct esp_trial_process *p)
         return;
     }
     struct esp_message message = {.kind = ESP_MESSAGE_KILL};
-    message.kill = (struct esp_kill){.key = p->key, .now = p->killing_now};
+    message.kill = (struct esp_kill){.key = p->key, .now = p->kill_now};
     esp_send(core, (struct esp_peer){ESP_ROLE_AGENT, agent->id}, &message);
 }
 

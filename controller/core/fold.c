@@ -1,11 +1,13 @@
-/* The fold: what an event does to the state. Live running and resuming both pass here, so this
- * decides nothing and asks nobody; it tells the sampler and the scheduler what has happened. */
-#include "money/price.h"
-#include "state.h"
+/* The fold: what an event does to the state. Live running and resuming both use it, so it makes
+ * no decision; it reports to the sampler and the scheduler what has happened. */
+#include "fold.h"
 
+#include "answers.h"
+#include "money/price.h"
+
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static int fold_changed(struct esp_core *core, const struct esp_event_changed *c)
@@ -73,12 +75,12 @@ fold_fit(struct esp_core *core, const struct esp_event_fit *fit, struct esp_erro
     return 0;
 }
 
-int esp_fold(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
+static int fold(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
 {
     switch (e->kind) {
     case ESP_EVENT_OPENED:
         core->incarnation = e->opened.incarnation;
-        core->failed = 0; /* what was wrong may have been seen to */
+        core->consecutive_failures = 0; /* what was wrong may have been seen to */
         return 0;
     case ESP_EVENT_ENDED:
         return fold_ended(core, &e->ended, error);
@@ -129,7 +131,7 @@ int esp_core_apply(struct esp_core *core,
                              (unsigned long long)event->seq,
                              (unsigned long long)core->seq);
     }
-    int rc = esp_fold(core, event, error);
+    int rc = fold(core, event, error);
     if (rc == 0) {
         core->seq = event->seq;
     }

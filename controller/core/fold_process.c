@@ -1,6 +1,9 @@
 /* The fold of agents and trial processes. */
-#include "state.h"
+#include "array.h"
+#include "fold.h"
+#include "process_table.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +83,7 @@ fold_spawned(struct esp_core *core, const struct esp_event_spawned *e, struct es
                                     .slot = e->slot,
                                     .class = ESP_PROCESS_STARTING,
                                     .capacity = 1,
-                                    .due = INT64_MAX,
+                                    .due_ms = INT64_MAX,
                                     .timer = ESP_NOWHERE};
     esp_list_init(&p->hosted);
     core->class_count[ESP_PROCESS_STARTING]++;
@@ -109,16 +112,16 @@ fold_exited(struct esp_core *core, const struct esp_event_exited *e, struct esp_
     if (p->hosted.count > 1 && crashed(e)) {
         for (uint32_t i = p->hosted.first; i != ESP_NOWHERE;
              i = esp_list_next(core, ESP_LIST_TRIALS, i)) {
-            core->trials[i].alone = true;
+            core->trials[i].isolated = true;
         }
     }
     p->connected = false;
     esp_process_classify(core, p, ESP_PROCESS_EXITED);
     esp_process_refresh(core, p);
     esp_timer_set(core, ESP_TIMER_PROCESS, esp_process_index(core, p), INT64_MAX);
-    free(p->stale);
-    p->stale = NULL;
-    p->stale_count = 0;
+    free(p->fenced);
+    p->fenced = NULL;
+    p->fenced_count = 0;
     return 0;
 }
 

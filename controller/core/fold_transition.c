@@ -1,7 +1,10 @@
-/* The fold of a trial's move from state to state. Recorded moves are taken as they are: a later
- * version of the table never rewrites an old study. */
-#include "state.h"
+/* The fold of a trial's transitions. Recorded transitions are taken as they are: a later
+ * version of the table never changes an old study. */
+#include "fold.h"
+#include "process_table.h"
+#include "trial.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -35,12 +38,12 @@ static int grant(struct esp_core *core,
     t->until = m->until;
     t->directive = (struct esp_directive){.action = ESP_DIRECT_CONTINUE, .until = m->until};
     t->attempt_horizon = t->horizon;
-    t->at_tokens = m->resumed_from > 0 ? m->resumed_from : 0;
-    t->stood = t->at_tokens;
-    t->at_seconds = 0;
-    t->recorded = 0;
-    t->sequence = 0;
-    t->brought = false;
+    t->attempt_tokens = m->resumed_from > 0 ? m->resumed_from : 0;
+    t->reached_tokens = t->attempt_tokens;
+    t->attempt_seconds = 0;
+    t->recorded_sequence = 0;
+    t->taken_sequence = 0;
+    t->progressed = false;
     t->excused = false;
     t->saved = false;
     t->hold_wanted = false;
@@ -61,12 +64,12 @@ static void leave(struct esp_core *core, struct esp_trial *t, bool stays_live)
     }
 }
 
-void esp_keep_failure(struct esp_core *core, const char *words)
+void esp_fold_failure(struct esp_core *core, const char *words)
 {
     if (words && words[0]) {
-        size_t length = strnlen(words, sizeof core->complaint - 1);
-        memcpy(core->complaint, words, length);
-        core->complaint[length] = '\0';
+        size_t length = strnlen(words, sizeof core->last_failure - 1);
+        memcpy(core->last_failure, words, length);
+        core->last_failure[length] = '\0';
     }
 }
 
@@ -83,9 +86,10 @@ static void enter(struct esp_core *core, struct esp_trial *t, enum esp_trigger t
     if (t->state == ESP_TRIAL_PAUSED) {
         esp_scheduler_paused(core->scheduler, index, t->held);
     } else if (esp_trial_state_ended(t->state)) {
-        core->failed = t->state == ESP_TRIAL_FAILED     ? core->failed + 1
-                       : t->state == ESP_TRIAL_COMPLETE ? 0
-                                                        : core->failed;
+        core->consecutive_failures =
+            t->state == ESP_TRIAL_FAILED     ? core->consecutive_failures + 1
+            : t->state == ESP_TRIAL_COMPLETE ? 0
+                                             : core->consecutive_failures;
         if (!t->given_up) {
             esp_sampler_ended(core->sampler, index, end_of(t->state, t->cause));
         }
@@ -98,12 +102,14 @@ static void enter(struct esp_core *core, struct esp_trial *t, enum esp_trigger t
 static void count_loss(struct esp_trial *t, bool excused)
 {
     t->excused = excused;
-    if (!t->brought && !excused) {
+    if (!t->progressed && !excused) {
         t->fruitless++;
     }
 }
 
-int esp_fold_moved(struct esp_core *core, const struct esp_event *e, struct esp_error *error)
+int esp_fold_transition(struct esp_core *core,
+                        const struct esp_event *e,
+                        struct esp_error *error)
 {
     struct esp_trial *t = &core->trials[e->trial];
     const struct esp_event_moved *m = &e->moved;
@@ -137,7 +143,7 @@ int esp_fold_moved(struct esp_core *core, const struct esp_event *e, struct esp_
     t->state = m->to;
     t->cause = m->cause;
     if (t->state == ESP_TRIAL_FAILED) {
-        esp_keep_failure(core, m->words);
+        esp_fold_failure(core, m->words);
     }
     switch (m->trigger) {
     case ESP_TRIGGER_HOLD:

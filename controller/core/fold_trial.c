@@ -1,7 +1,10 @@
-/* The fold of a trial's creation, attempts, reports and checkpoints; its moves are in
- * fold_transition.c. */
-#include "state.h"
+/* The fold of a trial's creation, verdicts, attempts, reports and checkpoints. */
+#include "array.h"
+#include "fold.h"
+#include "process_table.h"
+#include "trial.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -78,7 +81,7 @@ fold_created(struct esp_core *core, const struct esp_event *e, struct esp_error 
                             .tokens = -1,
                             .value = NAN,
                             .first_value = NAN,
-                            .due = INT64_MAX,
+                            .due_ms = INT64_MAX,
                             .timer = ESP_NOWHERE};
     if (params > 0) {
         memcpy(core->values + (size_t)index * params,
@@ -139,9 +142,9 @@ static void
 fold_started(struct esp_core *core, struct esp_trial *t, const struct esp_event_started *s)
 {
     bool clocked = s->tokens == 0; /* else by the checkpoint that it started from */
-    t->at_tokens = s->tokens;
-    t->stood = s->tokens;
-    t->at_seconds = 0;
+    t->attempt_tokens = s->tokens;
+    t->reached_tokens = s->tokens;
+    t->attempt_seconds = 0;
     t->can_save = s->can_save;
     t->attempt_horizon = s->horizon > 0 ? s->horizon : t->horizon;
     if (t->horizon == INT64_MAX) { /* a program's, which it alone knows */
@@ -150,7 +153,7 @@ fold_started(struct esp_core *core, struct esp_trial *t, const struct esp_event_
     for (int i = 0; i < ESP_CHECKPOINTS_KEPT; i++) {
         struct esp_checkpoint *c = &t->checkpoints[i];
         if (c->id && c->tokens == s->tokens) {
-            t->at_seconds = c->seconds;
+            t->attempt_seconds = c->seconds;
             clocked = true;
             t->saved = c->tokens >= t->tokens; /* nothing to save before it trains on */
         }
@@ -162,36 +165,36 @@ fold_started(struct esp_core *core, struct esp_trial *t, const struct esp_event_
     esp_scheduler_started(core->scheduler,
                           esp_trial_index(core, t),
                           esp_device_of(core, t->process),
-                          t->at_tokens,
-                          clocked ? t->at_seconds : NAN);
+                          t->attempt_tokens,
+                          clocked ? t->attempt_seconds : NAN);
 }
 
 /* Whether the attempt has trained on since it was last heard of. */
 static bool
 fold_spent(struct esp_core *core, struct esp_trial *t, int64_t tokens, double device_seconds)
 {
-    bool further = tokens > t->at_tokens;
+    bool further = tokens > t->attempt_tokens;
     if (further) {
-        t->spent_tokens += tokens - t->at_tokens;
-        core->spent_tokens += tokens - t->at_tokens;
-        t->at_tokens = tokens;
+        t->spent_tokens += tokens - t->attempt_tokens;
+        core->spent_tokens += tokens - t->attempt_tokens;
+        t->attempt_tokens = tokens;
     }
-    if (device_seconds > t->at_seconds) {
-        t->spent_seconds += device_seconds - t->at_seconds;
-        core->spent_seconds += device_seconds - t->at_seconds;
-        t->at_seconds = device_seconds;
+    if (device_seconds > t->attempt_seconds) {
+        t->spent_seconds += device_seconds - t->attempt_seconds;
+        core->spent_seconds += device_seconds - t->attempt_seconds;
+        t->attempt_seconds = device_seconds;
     }
     return further;
 }
 
 static void fold_report(struct esp_core *core, struct esp_trial *t, const struct esp_point *p)
 {
-    core->reported = true;
+    core->ever_reported = true;
     if (fold_spent(core, t, p->tokens, p->device_seconds)) {
         t->saved = false;
     }
-    if (t->stood < p->tokens) {
-        t->stood = p->tokens;
+    if (t->reached_tokens < p->tokens) {
+        t->reached_tokens = p->tokens;
     }
     if (p->step <= t->step) {
         return; /* trained again: the first value stays */
@@ -205,9 +208,9 @@ static void fold_report(struct esp_core *core, struct esp_trial *t, const struct
     t->tokens = p->tokens;
     t->value = p->value;
     t->saved = t->saved && t->checkpoints[0].tokens >= p->tokens;
-    t->brought = true;
+    t->progressed = true;
     t->fruitless = 0;
-    t->alone = false;
+    t->isolated = false;
     double loss = esp_loss(core, p->value);
     uint32_t index = esp_trial_index(core, t);
     esp_sampler_observed(core->sampler, index, p->tokens, isfinite(loss) ? loss : NAN);
@@ -234,7 +237,7 @@ static int fold_saved(struct esp_core *core,
                                .attempt = e->attempt,
                                .step = e->saved.step,
                                .tokens = e->saved.tokens,
-                               .seconds = t->at_seconds,
+                               .seconds = t->attempt_seconds,
                                .hash = e->saved.hash,
                                .path = path};
     int last = ESP_CHECKPOINTS_KEPT - 1;
@@ -294,16 +297,16 @@ int esp_fold_trial(struct esp_core *core, const struct esp_event *e, struct esp_
     }
     struct esp_trial *t = &core->trials[e->trial];
     if (e->sequence > 0 && e->attempt == t->attempt) {
-        if (e->sequence > t->recorded) {
-            t->recorded = e->sequence;
+        if (e->sequence > t->recorded_sequence) {
+            t->recorded_sequence = e->sequence;
         }
-        if (e->sequence > t->sequence) {
-            t->sequence = e->sequence;
+        if (e->sequence > t->taken_sequence) {
+            t->taken_sequence = e->sequence;
         }
     }
     switch (e->kind) {
     case ESP_EVENT_MOVED:
-        return esp_fold_moved(core, e, error);
+        return esp_fold_transition(core, e, error);
     case ESP_EVENT_STARTED_AT:
         fold_started(core, t, &e->started);
         return 0;
@@ -319,7 +322,7 @@ int esp_fold_trial(struct esp_core *core, const struct esp_event *e, struct esp_
         fold_directed(t, &e->directive);
         return 0;
     case ESP_EVENT_FAILED:
-        esp_keep_failure(core, e->failed.words);
+        esp_fold_failure(core, e->failed.words);
         return 0;
     default:
         return 0; /* PROTOCOL: words and their sequence */

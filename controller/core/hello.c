@@ -4,8 +4,19 @@
  * A Hello can be old (it lay in a buffer), so what it lacks proves nothing by itself: an
  * attempt that is missing is asked for (Assign, Fenced) or doubted until the process says
  * something of it or patience ends. */
-#include "state.h"
+#include "hello.h"
 
+#include "effects.h"
+#include "lose.h"
+#include "process.h"
+#include "process_table.h"
+#include "record.h"
+#include "report.h"
+#include "shutdown.h"
+#include "transition.h"
+#include "trial.h"
+
+#include <assert.h>
 #include <string.h>
 
 static void welcome(struct esp_core *core, struct esp_peer peer, const char *refused)
@@ -66,15 +77,15 @@ compare_process(struct esp_core *core, struct esp_trial_process *p, uint64_t age
         return;
     }
     bool starting = p->class == ESP_PROCESS_STARTING;
-    bool gone = !listed && !p->seen && !starting;
+    bool gone = !listed && !p->greeted && !starting;
     if (!listed && starting) {
         esp_send_spawn(core, p);
-    } else if (gone && p->missed) {
+    } else if (gone && p->unlisted) {
         /* Started by an earlier incarnation, and gone without a trace. */
         esp_process_exited(core, p, &(struct esp_exited){.key = p->key, .status = -1});
         return;
     }
-    p->missed = gone;
+    p->unlisted = gone;
     if (p->killing) {
         esp_send_kill(core, p);
     }
@@ -94,18 +105,18 @@ static void hello_agent(struct esp_core *core, struct esp_peer peer, const struc
     }
     agent->connected = true;
     agent->draining = false;
-    agent->heard = core->now;
+    agent->heard_ms = core->now_ms;
     esp_timer_sooner(core,
                      ESP_TIMER_AGENT,
                      (uint32_t)(agent - core->agents),
-                     core->now + core->options.lease_ms + core->options.margin_ms);
+                     core->now_ms + core->options.lease_ms + core->options.margin_ms);
     welcome(core, peer, NULL);
     bool missed = false;
     for (uint32_t i = core->alive.first; i != ESP_NOWHERE;) {
         uint32_t next = esp_list_next(core, ESP_LIST_ALIVE, i);
         struct esp_trial_process *p = &core->processes[i];
         compare_process(core, p, peer.key, in_list(h->processes, h->process_count, p->key));
-        missed = missed || (p->agent == peer.key && !p->exited && p->missed);
+        missed = missed || (p->agent == peer.key && !p->exited && p->unlisted);
         i = next;
     }
     if (missed) {
@@ -139,23 +150,23 @@ compare_trial(struct esp_core *core, struct esp_trial *t, const struct esp_held 
     struct esp_trial_process *p = esp_process_find(core, t->process);
     uint32_t index = esp_trial_index(core, t);
     bool lost = t->state == ESP_TRIAL_STOPPING && t->cause == ESP_CAUSE_LOST;
-    t->doubted = false;
+    t->unconfirmed = false;
     if (!held && t->state == ESP_TRIAL_ASSIGNED) {
         esp_send_assign(core, t);
     } else if (lost || (!held && t->state == ESP_TRIAL_STOPPING)) {
         esp_send_fenced(core, p, index, t->attempt);
     } else if (!held) {
-        t->doubted = true;
+        t->unconfirmed = true;
     } else {
         /* What was acknowledged is forgotten there, also what left no event here. */
-        if (held->acked > t->sequence && held->acked <= held->last) {
-            t->sequence = held->acked;
+        if (held->acked > t->taken_sequence && held->acked <= held->last) {
+            t->taken_sequence = held->acked;
         }
-        if (t->state == ESP_TRIAL_RUNNING && !esp_leave_trial(core, t) &&
+        if (t->state == ESP_TRIAL_RUNNING && !esp_shutdown_trial(core, t) &&
             t->tokens >= t->until) {
-            core->answering = index;
-            esp_trial_judge(core, t, true);
-            core->answering = ESP_NOWHERE;
+            core->answering_trial = index;
+            esp_trial_decide(core, t, true);
+            core->answering_trial = ESP_NOWHERE;
         }
         esp_send_ack(core, t);
     }
@@ -171,10 +182,10 @@ hello_process(struct esp_core *core, struct esp_peer peer, const struct esp_hell
         return;
     }
     p->connected = true;
-    p->seen = true;
-    p->heard = core->now;
-    p->stale_count = 0;
-    core->stillborn = 0;
+    p->greeted = true;
+    p->heard_ms = core->now_ms;
+    p->fenced_count = 0;
+    core->early_exits = 0;
     esp_process_classify(core, p, ESP_PROCESS_UP);
     welcome(core, peer, NULL);
     for (uint32_t i = 0; i < h->held_count; i++) {
@@ -182,7 +193,7 @@ hello_process(struct esp_core *core, struct esp_peer peer, const struct esp_hell
         const struct esp_trial *t =
             held->trial < core->trial_count ? &core->trials[held->trial] : NULL;
         if (!t || t->process != p->key || t->attempt != held->attempt) {
-            esp_process_stale(core, p, held->trial, held->attempt);
+            esp_process_fence(core, p, held->trial, held->attempt);
         }
     }
     for (uint32_t i = p->hosted.first; i != ESP_NOWHERE;) {

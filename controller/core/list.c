@@ -1,9 +1,9 @@
-/* Lists through array indices, and arrays that double. */
+/* Doubly linked lists through array indices. */
+#include "list.h"
+
 #include "state.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <stdlib.h>
 
 static struct esp_link *
 link_of(const struct esp_core *core, enum esp_list_of of, uint32_t index)
@@ -13,10 +13,10 @@ link_of(const struct esp_core *core, enum esp_list_of of, uint32_t index)
         return &core->trials[index].link;
     case ESP_LIST_ALIVE:
         return &core->processes[index].alive_link;
-    case ESP_LIST_OPEN:
+    case ESP_LIST_AVAILABLE:
         break;
     }
-    return &core->processes[index].open_link;
+    return &core->processes[index].available_link;
 }
 
 void esp_list_init(struct esp_list *list)
@@ -65,22 +65,4 @@ void esp_list_remove(struct esp_core *core,
 uint32_t esp_list_next(const struct esp_core *core, enum esp_list_of of, uint32_t index)
 {
     return link_of(core, of, index)->after;
-}
-
-int esp_grow(void **array, uint32_t *capacity, uint32_t needed, size_t size)
-{
-    if (needed <= *capacity) {
-        return 0;
-    }
-    uint32_t larger = *capacity ? *capacity * 2 : 16;
-    if (larger < needed) {
-        larger = needed;
-    }
-    void *moved = realloc(*array, larger * size);
-    if (!moved) {
-        return -ENOMEM;
-    }
-    *array = moved;
-    *capacity = larger;
-    return 0;
 }

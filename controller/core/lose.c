@@ -1,5 +1,51 @@
-/* Processes that have ended, and hosts that are about to. */
-#include "state.h"
+/* Losing attempts, processes and agents. */
+#include "lose.h"
+
+#include "process.h"
+#include "process_table.h"
+#include "record.h"
+#include "shutdown.h"
+#include "transition.h"
+
+#include <assert.h>
+#include <espalier/plant.h>
+
+void esp_trial_lose(struct esp_core *core, struct esp_trial *t, bool excused, bool confirmed)
+{
+    if (ESP_PLANT("lost-is-forgotten")) {
+        return;
+    }
+    if (t->state != ESP_TRIAL_STOPPING) {
+        esp_trial_transition(
+            core, t, &(struct esp_transition){.trigger = ESP_TRIGGER_LOST, .excused = excused});
+    }
+    if (confirmed) {
+        esp_trial_trigger(core, t, ESP_TRIGGER_RELEASED);
+    }
+}
+
+static void
+abandon(struct esp_core *core, struct esp_trial_process *p, bool excused, bool confirmed)
+{
+    for (uint32_t i = p->hosted.first; i != ESP_NOWHERE;) {
+        uint32_t next = esp_list_next(core, ESP_LIST_TRIALS, i);
+        esp_trial_lose(core, &core->trials[i], excused, confirmed);
+        i = next;
+    }
+}
+
+void esp_process_lapsed(struct esp_core *core, struct esp_trial_process *p)
+{
+    /* An agent speaks every heartbeat: silent for half a lease, it is gone with its host. */
+    const struct esp_agent *agent = esp_agent_find(core, p->agent);
+    bool host_lost = !agent || !agent->connected ||
+                     core->now_ms - agent->heard_ms > core->options.lease_ms / 2;
+    p->connected = false;
+    esp_process_classify(core, p, ESP_PROCESS_LOST);
+    esp_process_refresh(core, p);
+    esp_process_kill(core, p, false);
+    abandon(core, p, host_lost, true);
+}
 
 /* It died, and its only trial may be the reason. Processes that we ended, that left by
  * themselves, of which nothing is known, or that hosted several trials tell nothing about one.
@@ -11,9 +57,9 @@ static bool blames_trial(const struct esp_trial_process *p, const struct esp_exi
 }
 
 /* So many in a row: the next one will not live either. */
-void esp_process_stillborn(struct esp_core *core)
+void esp_process_early_exit(struct esp_core *core)
 {
-    if (++core->stillborn >= ESP_EARLY_EXITS_MAX) {
+    if (++core->early_exits >= ESP_EARLY_EXITS_MAX) {
         esp_interrupt(core, ESP_MODE_INTERRUPT, 1);
     }
 }
@@ -31,42 +77,25 @@ void esp_process_exited(struct esp_core *core,
                                              .asked = e->asked || p->killing,
                                              .tail = e->tail};
     esp_record(core, &event);
-    esp_process_abandon(core, p, excused, true);
+    abandon(core, p, excused, true);
     if (stillborn) {
-        esp_process_stillborn(core);
+        esp_process_early_exit(core);
     }
 }
 
-void esp_exited(struct esp_core *core, struct esp_agent *agent, const struct esp_exited *e)
+void esp_process_disconnected(struct esp_core *core, struct esp_trial_process *p)
 {
-    struct esp_peer peer = {ESP_ROLE_AGENT, agent->id};
-    struct esp_trial_process *p = esp_process_find(core, e->key);
-    if (!p) {
-        esp_record_protocol(core, peer, -1, 0, 0, "the exit of an unknown process");
-    } else if (!p->exited) {
-        esp_process_exited(core, p, e);
-    }
-    struct esp_message message = {.kind = ESP_MESSAGE_EXITED_ACK};
-    message.exited_ack.key = e->key;
-    esp_send(core, peer, &message);
+    p->connected = false;
+    esp_process_refresh(core, p);
 }
 
-/* Its trials are saved and go elsewhere. */
-void esp_drain(struct esp_core *core, struct esp_agent *agent)
+void esp_agent_disconnected(struct esp_core *core, struct esp_agent *agent)
 {
-    agent->draining = true;
+    agent->connected = false;
     for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
          i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
-        struct esp_trial_process *p = &core->processes[i];
-        if (p->agent != agent->id) {
-            continue;
+        if (core->processes[i].agent == agent->id) {
+            esp_process_watch(core, &core->processes[i]);
         }
-        for (uint32_t k = p->hosted.first; k != ESP_NOWHERE;
-             k = esp_list_next(core, ESP_LIST_TRIALS, k)) {
-            if (core->trials[k].state == ESP_TRIAL_RUNNING) {
-                esp_trial_pause(core, &core->trials[k], ESP_RULE_RESTART);
-            }
-        }
-        esp_process_refresh(core, p);
     }
 }

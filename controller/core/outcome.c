@@ -1,6 +1,6 @@
 /* What steps brought: events, effects, and an arena for all they point to. Blocks of the arena
  * never move, and are kept for the next batch. */
-#include "state.h"
+#include "outcome.h"
 
 #include <errno.h>
 #include <stdlib.h>

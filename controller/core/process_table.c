@@ -1,5 +1,78 @@
-/* Agents and their slots. */
-#include "state.h"
+/* Look-ups of trial processes, agents and devices.
+ *
+ * A process has free places when it is connected, is not being ended, and has released every
+ * attempt that it was told to let go. Those with one are in the list `available`. The one that
+ * got a trial last is at the end, so that trials spread over processes before they share one.
+ */
+#include "process_table.h"
+
+#include <assert.h>
+#include <espalier/plant.h>
+
+/* Half of a 64-bit mix (splitmix64) of the study's nonce: two studies in one folder, one after
+ * the other, never share process keys. The lower half counts from 1. */
+uint64_t esp_process_key(const struct esp_core *core, uint32_t index)
+{
+    uint64_t z = core->options.nonce + 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    z ^= z >> 31;
+    return (z << 32) | (index + 1);
+}
+
+struct esp_trial_process *esp_process_find(const struct esp_core *core, uint64_t key)
+{
+    uint32_t index = (uint32_t)key - 1;
+    if (index >= core->process_count || core->processes[index].key != key) {
+        return NULL;
+    }
+    return &core->processes[index];
+}
+
+void esp_process_classify(struct esp_core *core,
+                          struct esp_trial_process *p,
+                          enum esp_process_class class)
+{
+    core->class_count[p->class]--;
+    core->class_count[class]++;
+    p->class = class;
+}
+
+static uint32_t places(const struct esp_trial_process *p, uint64_t group)
+{
+    uint32_t members = p->capacity_group == 0 || p->capacity_group == group ? p->capacity : 1;
+    return members + ESP_PLANT("double-grant");
+}
+
+void esp_process_refresh(struct esp_core *core, struct esp_trial_process *p)
+{
+    uint32_t index = esp_process_index(core, p);
+    const struct esp_agent *agent = esp_agent_find(core, p->agent);
+    bool open = p->connected && !p->killing && !p->exited && p->fenced_count == 0 &&
+                !(agent && agent->draining);
+    if (open && p->hosted.count > 0) {
+        const struct esp_trial *first = &core->trials[p->hosted.first];
+        open = !first->isolated && p->hosted.count < places(p, first->group);
+        open |= ESP_PLANT("slot-freed-too-early") && first->state == ESP_TRIAL_STOPPING;
+    }
+    if (p->available_link.listed) {
+        esp_list_remove(core, ESP_LIST_AVAILABLE, &core->available, index);
+    }
+    if (open) {
+        esp_list_push(core, ESP_LIST_AVAILABLE, &core->available, index);
+    }
+}
+
+bool esp_process_fits(const struct esp_core *core,
+                      const struct esp_trial_process *p,
+                      const struct esp_trial *trial)
+{
+    if (p->hosted.count == 0) {
+        return true;
+    }
+    const struct esp_trial *first = &core->trials[p->hosted.first];
+    return !trial->isolated && first->group == trial->group;
+}
 
 struct esp_agent *esp_agent_find(const struct esp_core *core, uint64_t id)
 {
@@ -59,17 +132,6 @@ struct esp_agent *esp_agent_with_room(struct esp_core *core, uint32_t *slot)
     return NULL;
 }
 
-void esp_agent_silent(struct esp_core *core, struct esp_agent *agent)
-{
-    agent->connected = false;
-    for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
-         i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
-        if (core->processes[i].agent == agent->id) {
-            esp_process_watch(core, &core->processes[i]);
-        }
-    }
-}
-
 int esp_device_of(const struct esp_core *core, uint64_t process)
 {
     const struct esp_trial_process *p = esp_process_find(core, process);
@@ -79,8 +141,8 @@ int esp_device_of(const struct esp_core *core, uint64_t process)
 
 int esp_device_next(struct esp_core *core)
 {
-    if (core->open.count > 0) {
-        return esp_device_of(core, core->processes[core->open.first].key);
+    if (core->available.count > 0) {
+        return esp_device_of(core, core->processes[core->available.first].key);
     }
     uint32_t slot;
     const struct esp_agent *agent = esp_agent_with_room(core, &slot);

@@ -1,12 +1,15 @@
-/* Where events are made: numbered, folded at once by the fold that resuming uses, and appended
- * to the outcome with everything they point to. */
-#include "state.h"
+/* Recording events. */
+#include "record.h"
+
+#include "outcome.h"
+#include "trial.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
-/* PROTOCOL events of one incarnation: a peer that talks rubbish must not fill the disk. */
+/* PROTOCOL events of one incarnation: a faulty peer must not fill the disk. */
 #define PROTOCOL_EVENTS_MAX 100
 
 struct esp_reason esp_reason_none(enum esp_rule rule)
@@ -118,5 +121,12 @@ void esp_record_protocol(struct esp_core *core,
     if (event.trial >= 0) {
         event.protocol.from = core->trials[trial].state;
     }
+    esp_record(core, &event);
+}
+
+void esp_record_changed(struct esp_core *core, const char *setting, double value)
+{
+    struct esp_event event = esp_event_of(ESP_EVENT_CHANGED);
+    event.changed = (struct esp_event_changed){setting, value};
     esp_record(core, &event);
 }

@@ -1,6 +1,14 @@
 /* Curve points: recorded when they are new, judged when they are recorded. */
-#include "state.h"
+#include "report.h"
 
+#include "ask.h"
+#include "process_table.h"
+#include "record.h"
+#include "shutdown.h"
+#include "transition.h"
+#include "trial.h"
+
+#include <assert.h>
 #include <espalier/plant.h>
 #include <math.h>
 
@@ -11,7 +19,7 @@
  * are not finite count. */
 #define DIVERGED_FACTOR 10.0
 
-bool esp_value_diverged(const struct esp_core *core, const struct esp_trial *t, double value)
+static bool has_diverged(const struct esp_core *core, const struct esp_trial *t, double value)
 {
     if (!isfinite(value)) {
         return true;
@@ -67,17 +75,17 @@ obey(struct esp_core *core, struct esp_trial *t, struct esp_verdict verdict, boo
         esp_trial_trigger(core, t, ESP_TRIGGER_PRUNE);
         break;
     case ESP_VERDICT_END:
-        esp_end(core, &verdict);
+        esp_end_search(core, &verdict);
         break;
     default:
         break;
     }
 }
 
-void esp_trial_judge(struct esp_core *core, struct esp_trial *t, bool waiting)
+void esp_trial_decide(struct esp_core *core, struct esp_trial *t, bool waiting)
 {
     bool judged = t->state == ESP_TRIAL_RUNNING || t->state == ESP_TRIAL_PAUSING;
-    if (judged && t->stood >= t->attempt_horizon) {
+    if (judged && t->reached_tokens >= t->attempt_horizon) {
         esp_trial_trigger(core, t, ESP_TRIGGER_HORIZON);
     }
     if (t->state == ESP_TRIAL_RUNNING && t->step >= 0 && core->mode == ESP_MODE_RUN) {
@@ -87,13 +95,13 @@ void esp_trial_judge(struct esp_core *core, struct esp_trial *t, bool waiting)
     }
 }
 
-void esp_take_report(struct esp_core *core, struct esp_trial *t, const struct esp_report *r)
+void esp_report_take(struct esp_core *core, struct esp_trial *t, const struct esp_report *r)
 {
     bool news = false;
     for (uint32_t i = 0; i < r->point_count; i++) {
         const struct esp_point *p = &r->points[i];
-        if (t->stood < p->tokens) {
-            t->stood = p->tokens;
+        if (t->reached_tokens < p->tokens) {
+            t->reached_tokens = p->tokens;
         }
         if (p->step <= t->step && !ESP_PLANT("no-dedupe")) {
             continue; /* trained again: acknowledged, the first value stays */
@@ -106,11 +114,11 @@ void esp_take_report(struct esp_core *core, struct esp_trial *t, const struct es
         esp_record(core, &event);
         news = true;
         if ((t->state == ESP_TRIAL_RUNNING || t->state == ESP_TRIAL_PAUSING) &&
-            esp_value_diverged(core, t, p->value)) {
+            has_diverged(core, t, p->value)) {
             diverged(core, t);
         }
     }
     if (news || r->waiting) {
-        esp_trial_judge(core, t, r->waiting);
+        esp_trial_decide(core, t, r->waiting);
     }
 }

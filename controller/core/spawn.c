@@ -1,6 +1,17 @@
-/* How many trial processes there should be: as many as there is work for, within the workers
- * that are wanted and the slots that agents offer. */
-#include "state.h"
+/* How many trial processes there are: as many as there is work for, within the workers that are
+ * wanted and the slots that agents offer. */
+#include "spawn.h"
+
+#include "ask.h"
+#include "budget.h"
+#include "effects.h"
+#include "process.h"
+#include "process_table.h"
+#include "record.h"
+#include "shutdown.h"
+#include "trial.h"
+
+#include <assert.h>
 
 static uint32_t wanted(const struct esp_core *core)
 {
@@ -27,8 +38,8 @@ uint32_t esp_processes_surplus(const struct esp_core *core)
 void esp_end_surplus(struct esp_core *core)
 {
     uint32_t surplus = esp_processes_surplus(core);
-    for (uint32_t i = core->open.first; i != ESP_NOWHERE && surplus > 0;) {
-        uint32_t next = esp_list_next(core, ESP_LIST_OPEN, i);
+    for (uint32_t i = core->available.first; i != ESP_NOWHERE && surplus > 0;) {
+        uint32_t next = esp_list_next(core, ESP_LIST_AVAILABLE, i);
         if (core->processes[i].hosted.count == 0) {
             esp_process_kill(core, &core->processes[i], false);
             surplus--;
@@ -52,8 +63,8 @@ static bool spawn(struct esp_core *core)
         return false; /* out of memory */
     }
     struct esp_trial_process *p = &core->processes[index];
-    p->heard = core->now;
-    p->sent = core->now;
+    p->heard_ms = core->now_ms;
+    p->sent_ms = core->now_ms;
     esp_send_spawn(core, p);
     esp_process_watch(core, p);
     return true;
@@ -62,10 +73,10 @@ static bool spawn(struct esp_core *core)
 /* Trials that would take a place now; asking the scheduler changes nothing. */
 static uint32_t demand(struct esp_core *core, uint32_t most)
 {
-    if (core->queue.count > 0 || core->open.count > 0) {
+    if (core->queue.count > 0 || core->available.count > 0) {
         return core->queue.count;
     }
-    if (core->idle_at == core->seq) {
+    if (core->idle_seq == core->seq) {
         return 0;
     }
     struct esp_verdict verdict = esp_ask_slot(core);
@@ -83,21 +94,22 @@ static uint32_t demand(struct esp_core *core, uint32_t most)
     case ESP_VERDICT_REPEAT:
         return 1;
     case ESP_VERDICT_END:
-        esp_end(core, &verdict);
+        esp_end_search(core, &verdict);
         return 0;
     default:
-        esp_nothing_left(core, &verdict);
-        core->idle_at = core->seq;
+        esp_end_if_idle(core, &verdict);
+        core->idle_seq = core->seq;
         return 0;
     }
 }
 
-void esp_plan_processes(struct esp_core *core)
+void esp_spawn_needed(struct esp_core *core)
 {
     uint32_t coming = core->class_count[ESP_PROCESS_STARTING];
     uint32_t alive = coming + core->class_count[ESP_PROCESS_UP];
     uint32_t most = wanted(core);
-    bool idle = esp_core_live(core) == 0 && core->open.count == 0 && core->queue.count == 0;
+    bool idle =
+        esp_live_trials(core) == 0 && core->available.count == 0 && core->queue.count == 0;
     if ((alive >= most && !idle) || esp_budget_committed(core)) {
         return;
     }

@@ -1,112 +1,177 @@
-/* One input: taken in, deadlines looked at, and the consequences settled. */
-#include "state.h"
+/* One input: it is taken, deadlines that have passed expire, and the consequences settle. Free
+ * slots get the trial that waits longest, or what the scheduler names; when nothing is left to
+ * do the search is over. */
+#include "ask.h"
+#include "budget.h"
+#include "create.h"
+#include "deadlines.h"
+#include "message.h"
+#include "process_table.h"
+#include "record.h"
+#include "shutdown.h"
+#include "spawn.h"
+#include "startup.h"
+#include "transition.h"
+#include "trial.h"
 
+#include <assert.h>
 #include <espalier/exit.h>
 
-static void
-from_process(struct esp_core *core, struct esp_peer peer, const struct esp_message *m)
+/* Trials at the head of the queue that are tried on the free places; beyond them a trial of
+ * another group waits for its turn. */
+#define QUEUE_LOOKAHEAD 64
+/* Discards that are followed per input; the rest comes with the next. */
+#define DISCARDS_PER_STEP 64
+
+static void grant(struct esp_core *core, struct esp_trial *t, struct esp_trial_process *p)
 {
-    struct esp_trial_process *p = esp_process_find(core, peer.key);
-    if (!p || !p->connected) {
-        esp_send_simple(core, peer, ESP_MESSAGE_INTRODUCE);
-        return;
-    }
-    p->heard = core->now;
-    switch (m->kind) {
-    case ESP_MESSAGE_CAPACITY: {
-        uint32_t members = m->capacity.members > 0 ? m->capacity.members : 1;
-        p->capacity_group = m->capacity.group;
-        p->capacity = members < ESP_MEMBERS_MAX ? members : ESP_MEMBERS_MAX;
-        esp_process_refresh(core, p);
-        break;
-    }
-    case ESP_MESSAGE_STARTED:
-    case ESP_MESSAGE_REPORT:
-    case ESP_MESSAGE_SAVED:
-    case ESP_MESSAGE_FAILED:
-    case ESP_MESSAGE_RELEASED:
-        esp_attempt_message(core, p, m);
-        break;
-    case ESP_MESSAGE_HEARTBEAT:
-        break;
-    default:
-        esp_record_protocol(core, peer, -1, 0, 0, "not a trial process's message");
-        break;
-    }
+    struct esp_transition move = {.trigger = ESP_TRIGGER_GRANT, .process = p->key};
+    bool moved = esp_trial_transition(core, t, &move);
+    assert(moved);
 }
 
-static void from_agent(struct esp_core *core, struct esp_peer peer, const struct esp_message *m)
+static bool grant_queued(struct esp_core *core)
 {
-    struct esp_agent *agent = esp_agent_find(core, peer.key);
-    if (!agent || !agent->connected) {
-        esp_send_simple(core, peer, ESP_MESSAGE_INTRODUCE);
-        return;
-    }
-    agent->heard = core->now;
-    switch (m->kind) {
-    case ESP_MESSAGE_EXITED:
-        esp_exited(core, agent, &m->exited);
-        break;
-    case ESP_MESSAGE_DRAIN:
-        esp_drain(core, agent);
-        break;
-    case ESP_MESSAGE_HEARTBEAT:
-        break;
-    default:
-        esp_record_protocol(core, peer, -1, 0, 0, "not an agent's message");
-        break;
-    }
-}
-
-static void
-from_client(struct esp_core *core, struct esp_peer peer, const struct esp_message *m)
-{
-    if (m->kind == ESP_MESSAGE_COMMAND) {
-        esp_command(core, peer, &m->command);
-    } else if (m->kind != ESP_MESSAGE_HEARTBEAT) {
-        esp_record_protocol(core, peer, -1, 0, 0, "not a client's message");
-    }
-}
-
-static void
-take_message(struct esp_core *core, struct esp_peer peer, const struct esp_message *m)
-{
-    if (m->kind == ESP_MESSAGE_COMMAND && peer.role == ESP_ROLE_CLIENT) {
-        esp_command(core, peer, &m->command); /* before START too: settings change */
-        return;
-    }
-    if (core->mode == ESP_MODE_LOADED || core->mode == ESP_MODE_DONE) {
-        return; /* it will be said again */
-    }
-    if (m->kind == ESP_MESSAGE_HELLO) {
-        esp_hello(core, peer, &m->hello);
-        return;
-    }
-    switch (peer.role) {
-    case ESP_ROLE_TRIAL:
-        from_process(core, peer, m);
-        break;
-    case ESP_ROLE_AGENT:
-        from_agent(core, peer, m);
-        break;
-    default:
-        from_client(core, peer, m);
-        break;
-    }
-}
-
-static void peer_gone(struct esp_core *core, struct esp_peer peer)
-{
-    if (peer.role == ESP_ROLE_TRIAL) {
-        struct esp_trial_process *p = esp_process_find(core, peer.key);
-        if (p) {
-            esp_process_gone(core, p);
+    uint32_t looked = 0;
+    for (uint32_t i = core->queue.first; i != ESP_NOWHERE && looked < QUEUE_LOOKAHEAD;
+         i = esp_list_next(core, ESP_LIST_TRIALS, i), looked++) {
+        for (uint32_t k = core->available.first; k != ESP_NOWHERE;
+             k = esp_list_next(core, ESP_LIST_AVAILABLE, k)) {
+            if (esp_process_fits(core, &core->processes[k], &core->trials[i])) {
+                grant(core, &core->trials[i], &core->processes[k]);
+                return true;
+            }
         }
-    } else if (peer.role == ESP_ROLE_AGENT) {
-        struct esp_agent *agent = esp_agent_find(core, peer.key);
-        if (agent) {
-            esp_agent_silent(core, agent);
+        if (core->trials[i].isolated) {
+            break; /* places drain until one is empty for it */
         }
+    }
+    return false;
+}
+
+/* Whether the verdict changed anything, so that it pays to ask again. */
+static bool follow_slot(struct esp_core *core, struct esp_verdict *verdict)
+{
+    switch (verdict->action) {
+    case ESP_VERDICT_START: {
+        if (!esp_may_create(core, esp_budget_committed(core))) {
+            return false;
+        }
+        double values[ESP_PARAMS_MAX];
+        struct esp_reason reason = esp_reason_none(ESP_RULE_NEW);
+        if (esp_propose(core, values, &reason)) {
+            esp_create_trial(core, values, &reason, verdict);
+        }
+        return true;
+    }
+    case ESP_VERDICT_REPEAT:
+        if (!esp_may_repeat(core) || verdict->trial < 0 ||
+            verdict->trial >= core->trial_count ||
+            core->trials[verdict->trial].repeats != ESP_NOWHERE) {
+            return false;
+        }
+        esp_repeat_trial(core, verdict);
+        return true;
+    case ESP_VERDICT_CONTINUE: {
+        if (verdict->trial < 0 || verdict->trial >= core->trial_count) {
+            return false;
+        }
+        struct esp_trial *t = &core->trials[verdict->trial];
+        /* What was given up begins anew. */
+        bool waits = t->state == ESP_TRIAL_PAUSED && !t->held;
+        if (!waits && !(t->state == ESP_TRIAL_PRUNED && t->given_up)) {
+            return false;
+        }
+        if (verdict->until > t->horizon) {
+            verdict->until = t->horizon;
+        }
+        esp_record_verdict(core, verdict);
+        return esp_trial_trigger(core, t, ESP_TRIGGER_CONTINUE);
+    }
+    case ESP_VERDICT_END:
+        esp_end_search(core, verdict);
+        return false;
+    default:
+        esp_end_if_idle(core, verdict);
+        return false;
+    }
+}
+
+static void fill_places(struct esp_core *core)
+{
+    esp_end_surplus(core);
+    if (esp_processes_surplus(core) > 0) {
+        return;
+    }
+    while (core->mode == ESP_MODE_RUN && core->available.count > 0 && core->failure == 0) {
+        if (esp_budget_committed(core)) {
+            return;
+        }
+        if (core->queue.count > 0) {
+            if (!grant_queued(core)) {
+                return;
+            }
+            continue;
+        }
+        if (core->idle_seq == core->seq) {
+            return;
+        }
+        struct esp_verdict verdict = esp_ask_slot(core);
+        if (!follow_slot(core, &verdict)) {
+            core->idle_seq = core->seq;
+            return;
+        }
+    }
+}
+
+static void discard(struct esp_core *core)
+{
+    for (int i = 0; i < DISCARDS_PER_STEP && core->no_discard_seq != core->seq; i++) {
+        struct esp_verdict verdict = esp_scheduler_discard(core->scheduler);
+        struct esp_trial *t = NULL;
+        if (verdict.trial >= 0 && verdict.trial < core->trial_count) {
+            t = &core->trials[verdict.trial];
+        }
+        bool ours =
+            verdict.action == ESP_VERDICT_DISCARD || verdict.action == ESP_VERDICT_SPARE;
+        if (!ours || !t || t->state != ESP_TRIAL_PAUSED || t->held) {
+            core->no_discard_seq = core->seq;
+            return;
+        }
+        esp_record_verdict(core, &verdict);
+        if (verdict.action == ESP_VERDICT_DISCARD) {
+            esp_trial_trigger(core, t, ESP_TRIGGER_DISCARD);
+        }
+    }
+}
+
+static void search(struct esp_core *core)
+{
+    if (core->store_full) {
+        return;
+    }
+    if (esp_budget_spent(core) || (esp_live_trials(core) == 0 && esp_budget_committed(core))) {
+        esp_interrupt(core, ESP_MODE_BUDGET, ESP_EXIT_BUDGET);
+        return;
+    }
+    discard(core);
+    if (core->now_ms < core->disk_due_ms) {
+        esp_timer_sooner(core, ESP_TIMER_CORE, 0, core->disk_due_ms);
+        return;
+    }
+    fill_places(core);
+    if (core->mode == ESP_MODE_RUN) {
+        esp_spawn_needed(core);
+    }
+}
+
+static void settle(struct esp_core *core)
+{
+    if (core->mode == ESP_MODE_RUN) {
+        search(core);
+    }
+    if (core->mode != ESP_MODE_RUN && core->mode != ESP_MODE_LOADED) {
+        esp_shutdown_settle(core);
     }
 }
 
@@ -130,19 +195,19 @@ int esp_core_step(struct esp_core *core,
                   int64_t now_ms,
                   struct esp_outcome *outcome)
 {
-    core->now = now_ms;
+    core->now_ms = now_ms;
     core->time_ms = input->time_ms;
     core->outcome = outcome;
     switch (input->kind) {
     case ESP_INPUT_START:
         if (core->mode == ESP_MODE_LOADED) {
-            esp_begin(core, input->text);
+            esp_startup(core, input->text);
         }
         break;
     case ESP_INPUT_TICK:
         break;
     case ESP_INPUT_MESSAGE:
-        take_message(core, input->peer, input->message);
+        esp_message_take(core, input->peer, input->message);
         break;
     case ESP_INPUT_MALFORMED:
         if (core->mode != ESP_MODE_LOADED && core->mode != ESP_MODE_DONE) {
@@ -150,7 +215,7 @@ int esp_core_step(struct esp_core *core,
         }
         break;
     case ESP_INPUT_GONE:
-        peer_gone(core, input->peer);
+        esp_peer_disconnected(core, input->peer);
         break;
     case ESP_INPUT_INTERRUPT:
         esp_interrupt(core, ESP_MODE_INTERRUPT, ESP_EXIT_PAUSED);
@@ -169,9 +234,9 @@ int esp_core_step(struct esp_core *core,
         break;
     }
     if (core->mode != ESP_MODE_LOADED) {
-        esp_expire(core);
+        esp_deadlines_expire(core);
     }
-    esp_settle(core);
+    settle(core);
     core->outcome = NULL;
     return core->failure;
 }

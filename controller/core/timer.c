@@ -1,9 +1,11 @@
+/* Deadlines in a binary heap. */
 #include "timer.h"
 
+#include "array.h"
 #include "state.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 
 static uint32_t *place(struct esp_core *core, const struct esp_timer *timer)
 {
@@ -22,8 +24,8 @@ static uint32_t *place(struct esp_core *core, const struct esp_timer *timer)
 
 static bool before(const struct esp_timer *a, const struct esp_timer *b)
 {
-    if (a->due != b->due) {
-        return a->due < b->due;
+    if (a->due_ms != b->due_ms) {
+        return a->due_ms < b->due_ms;
     }
     return a->kind != b->kind ? a->kind < b->kind : a->index < b->index;
 }
@@ -78,13 +80,16 @@ static void take_out(struct esp_core *core, uint32_t at)
     }
 }
 
-void esp_timer_set(struct esp_core *core, enum esp_timer_kind kind, uint32_t index, int64_t due)
+void esp_timer_set(struct esp_core *core,
+                   enum esp_timer_kind kind,
+                   uint32_t index,
+                   int64_t due_ms)
 {
     struct esp_timers *timers = &core->timers;
-    struct esp_timer timer = {due, kind, index};
+    struct esp_timer timer = {due_ms, kind, index};
     uint32_t at = *place(core, &timer);
     if (at != ESP_NOWHERE) {
-        if (due == INT64_MAX) {
+        if (due_ms == INT64_MAX) {
             take_out(core, at);
             return;
         }
@@ -93,7 +98,7 @@ void esp_timer_set(struct esp_core *core, enum esp_timer_kind kind, uint32_t ind
         sink(core, *place(core, &timer));
         return;
     }
-    if (due == INT64_MAX) {
+    if (due_ms == INT64_MAX) {
         return;
     }
     void *heap = timers->heap;
@@ -109,27 +114,21 @@ void esp_timer_set(struct esp_core *core, enum esp_timer_kind kind, uint32_t ind
 void esp_timer_sooner(struct esp_core *core,
                       enum esp_timer_kind kind,
                       uint32_t index,
-                      int64_t due)
+                      int64_t due_ms)
 {
-    struct esp_timer timer = {due, kind, index};
+    struct esp_timer timer = {due_ms, kind, index};
     uint32_t at = *place(core, &timer);
-    if (at == ESP_NOWHERE || core->timers.heap[at].due > due) {
-        esp_timer_set(core, kind, index, due);
+    if (at == ESP_NOWHERE || core->timers.heap[at].due_ms > due_ms) {
+        esp_timer_set(core, kind, index, due_ms);
     }
 }
 
-bool esp_timer_take(struct esp_core *core, int64_t now, struct esp_timer *out)
+bool esp_timer_take(struct esp_core *core, int64_t now_ms, struct esp_timer *out)
 {
-    if (core->timers.count == 0 || core->timers.heap[0].due > now) {
+    if (core->timers.count == 0 || core->timers.heap[0].due_ms > now_ms) {
         return false;
     }
     *out = core->timers.heap[0];
     take_out(core, 0);
     return true;
-}
-
-int64_t esp_core_deadline(const struct esp_core *core)
-{
-    return core->timers.count > 0 && core->mode != ESP_MODE_DONE ? core->timers.heap[0].due
-                                                                 : INT64_MAX;
 }

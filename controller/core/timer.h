@@ -14,7 +14,7 @@ enum esp_timer_kind {
 };
 
 struct esp_timer {
-    int64_t due;
+    int64_t due_ms;
     enum esp_timer_kind kind;
     uint32_t index;
 };
@@ -30,13 +30,13 @@ struct esp_core;
 void esp_timer_set(struct esp_core *core,
                    enum esp_timer_kind kind,
                    uint32_t index,
-                   int64_t due);
+                   int64_t due_ms);
 /* Sets it only when there is none, or a later one. */
 void esp_timer_sooner(struct esp_core *core,
                       enum esp_timer_kind kind,
                       uint32_t index,
-                      int64_t due);
-/* Takes the first one that is due at `now`. */
-bool esp_timer_take(struct esp_core *core, int64_t now, struct esp_timer *out);
+                      int64_t due_ms);
+/* Takes the first one that is due at `now_ms`. */
+bool esp_timer_take(struct esp_core *core, int64_t now_ms, struct esp_timer *out);
 
 #endif

@@ -1,11 +1,18 @@
-/* A trigger meets the table: the move is recorded, and its effect sent on its way. */
-#include "state.h"
+/* Transitions of trials. */
+#include "transition.h"
 
+#include "effects.h"
+#include "process.h"
+#include "process_table.h"
+#include "record.h"
+#include "trial.h"
+
+#include <assert.h>
 #include <espalier/plant.h>
 
-void esp_trial_due(struct esp_core *core, struct esp_trial *t)
+void esp_trial_set_timer(struct esp_core *core, struct esp_trial *t)
 {
-    esp_timer_set(core, ESP_TIMER_TRIAL, esp_trial_index(core, t), t->due);
+    esp_timer_set(core, ESP_TIMER_TRIAL, esp_trial_index(core, t), t->due_ms);
 }
 
 /* How long the present state may last, counted from now. */
@@ -14,20 +21,20 @@ void esp_trial_watch(struct esp_core *core, struct esp_trial *t)
     const struct esp_core_options *o = &core->options;
     switch (t->state) {
     case ESP_TRIAL_ASSIGNED:
-        t->due = core->now + o->answer_ms;
+        t->due_ms = core->now_ms + o->answer_ms;
         break;
     case ESP_TRIAL_RUNNING:
-        t->due = t->doubted ? core->now + o->answer_ms : INT64_MAX;
+        t->due_ms = t->unconfirmed ? core->now_ms + o->answer_ms : INT64_MAX;
         break;
     case ESP_TRIAL_PAUSING:
     case ESP_TRIAL_STOPPING:
-        t->due = core->now + o->grace_ms;
+        t->due_ms = core->now_ms + o->grace_ms;
         break;
     default:
-        t->due = INT64_MAX;
+        t->due_ms = INT64_MAX;
         break;
     }
-    esp_trial_due(core, t);
+    esp_trial_set_timer(core, t);
 }
 
 void esp_trial_direct(struct esp_core *core,
@@ -42,7 +49,7 @@ void esp_trial_direct(struct esp_core *core,
     event.directive = (struct esp_directive){
         .number = t->directive.number + 1, .action = action, .until = until, .keep = keep};
     esp_record(core, &event);
-    if (core->answering != event.trial) {
+    if (core->answering_trial != event.trial) {
         esp_send_direct(core, t);
     }
 }
@@ -81,7 +88,7 @@ static void follow(struct esp_core *core, struct esp_trial *t, const struct esp_
         esp_process_refresh(core, p);
     }
     if (row->from != row->to) {
-        t->doubted = false;
+        t->unconfirmed = false;
         esp_trial_watch(core, t);
     }
     switch (row->effect) {
@@ -112,8 +119,8 @@ static void follow(struct esp_core *core, struct esp_trial *t, const struct esp_
         if (p) {
             esp_process_kill(core, p, false);
         }
-        t->due = INT64_MAX;
-        esp_trial_due(core, t);
+        t->due_ms = INT64_MAX;
+        esp_trial_set_timer(core, t);
         break;
     case ESP_MOVE_FREE:
     case ESP_MOVE_NOTHING:
@@ -133,7 +140,9 @@ static void follow(struct esp_core *core, struct esp_trial *t, const struct esp_
     }
 }
 
-bool esp_trial_move(struct esp_core *core, struct esp_trial *t, const struct esp_move *move)
+bool esp_trial_transition(struct esp_core *core,
+                          struct esp_trial *t,
+                          const struct esp_transition *move)
 {
     const struct esp_trial_row *row =
         esp_trial_row_find(t->state, t->cause, move->trigger, esp_trial_guards(t));
@@ -166,6 +175,11 @@ bool esp_trial_move(struct esp_core *core, struct esp_trial *t, const struct esp
     return true;
 }
 
+bool esp_trial_trigger(struct esp_core *core, struct esp_trial *t, enum esp_trigger trigger)
+{
+    return esp_trial_transition(core, t, &(struct esp_transition){.trigger = trigger});
+}
+
 void esp_trial_restart(struct esp_core *core, struct esp_trial *t)
 {
     struct esp_verdict verdict = {.action = ESP_VERDICT_CONTINUE,
@@ -186,24 +200,5 @@ void esp_trial_pause(struct esp_core *core, struct esp_trial *t, enum esp_rule r
     if (t->state != ESP_TRIAL_ASSIGNED) {
         esp_trial_trigger(
             core, t, rule == ESP_RULE_USER ? ESP_TRIGGER_HOLD : ESP_TRIGGER_PAUSE);
-    }
-}
-
-bool esp_trial_trigger(struct esp_core *core, struct esp_trial *t, enum esp_trigger trigger)
-{
-    return esp_trial_move(core, t, &(struct esp_move){.trigger = trigger});
-}
-
-void esp_trial_lose(struct esp_core *core, struct esp_trial *t, bool excused, bool confirmed)
-{
-    if (ESP_PLANT("lost-is-forgotten")) {
-        return;
-    }
-    if (t->state != ESP_TRIAL_STOPPING) {
-        esp_trial_move(
-            core, t, &(struct esp_move){.trigger = ESP_TRIGGER_LOST, .excused = excused});
-    }
-    if (confirmed) {
-        esp_trial_trigger(core, t, ESP_TRIGGER_RELEASED);
     }
 }

@@ -2,7 +2,7 @@
  * told which they run on, and budgets that promise what trials will really take. */
 #include "driver.h"
 
-#include "core/state.h"
+#include "core/process_table.h"
 
 #include <math.h>
 #include <stdio.h>

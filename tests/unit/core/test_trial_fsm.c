@@ -3,6 +3,7 @@
 #include "driver.h"
 
 #include "core/state.h"
+#include "core/transition.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,8 +183,8 @@ static void check_pair(enum esp_trial_state state,
     uint32_t attempt = t->attempt;
     bool moves;
     enum esp_trial_state to = expected_state(state, cause, trigger, saved, held, &moves);
-    struct esp_move move = {.trigger = trigger, .process = core->processes[0].key};
-    assert_int_equal(esp_trial_move(core, t, &move), moves);
+    struct esp_transition move = {.trigger = trigger, .process = core->processes[0].key};
+    assert_int_equal(esp_trial_transition(core, t, &move), moves);
     assert_int_equal(t->state, to);
     if (moves) {
         assert_true(d.outcome.event_count >= 1);

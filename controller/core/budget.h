@@ -1,0 +1,16 @@
+/* Budgets: what is spent, and what is committed to live trials. */
+#ifndef ESPALIER_CORE_BUDGET_H
+#define ESPALIER_CORE_BUDGET_H
+
+#include "state.h"
+
+/* A limit is reached by what was trained. */
+bool esp_budget_spent(const struct esp_core *core);
+
+/* A limit is reached when live trials train as far as they were directed: start nothing. */
+bool esp_budget_committed(const struct esp_core *core);
+
+/* What is left of the budget after what is committed, in full trainings. */
+struct esp_trainings esp_budget_trainings(const struct esp_core *core);
+
+#endif

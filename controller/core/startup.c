@@ -1,0 +1,60 @@
+/* START: a controller begins its incarnation. */
+#include "startup.h"
+
+#include "ask.h"
+#include "budget.h"
+#include "process.h"
+#include "record.h"
+#include "shutdown.h"
+#include "transition.h"
+
+#include <assert.h>
+
+/* A study that had ended has work again: a raised run_cap or budget, a trial continued. */
+static bool goes_on(struct esp_core *core)
+{
+    if (core->state == ESP_STUDY_RUNNING || core->queue.count > 0) {
+        return true;
+    }
+    if (esp_budget_spent(core) || esp_budget_committed(core)) {
+        return false;
+    }
+    struct esp_verdict verdict = esp_ask_slot(core);
+    double values[ESP_PARAMS_MAX];
+    struct esp_reason reason;
+    return verdict.action == ESP_VERDICT_CONTINUE || verdict.action == ESP_VERDICT_REPEAT ||
+           (verdict.action == ESP_VERDICT_START && esp_propose(core, values, &reason));
+}
+
+static bool interrupted(const struct esp_trial *t)
+{
+    bool ours = t->pause_rule == ESP_RULE_INTERRUPT || t->pause_rule == ESP_RULE_BUDGET ||
+                t->pause_rule == ESP_RULE_RESTART;
+    /* At its `until` the scheduler has the next word. */
+    return t->state == ESP_TRIAL_PAUSED && !t->held && ours && t->tokens < t->until;
+}
+
+void esp_startup(struct esp_core *core, const char *version)
+{
+    struct esp_event event = esp_event_of(ESP_EVENT_OPENED);
+    event.opened = (struct esp_event_opened){core->incarnation + 1, version};
+    esp_record(core, &event);
+    if (core->options.workers > 0 && core->options.workers != core->workers) {
+        esp_record_changed(core, "workers", (double)core->options.workers);
+    }
+    esp_processes_await(core);
+    if (!goes_on(core)) {
+        core->mode = ESP_MODE_CLOSING;
+        core->pending_exit_code = core->exit_code;
+        return;
+    }
+    if (core->state != ESP_STUDY_RUNNING) {
+        esp_record_ended(core, ESP_STUDY_RUNNING, 0);
+    }
+    core->mode = ESP_MODE_RUN;
+    for (uint32_t i = 0; i < core->trial_count && !esp_budget_spent(core); i++) {
+        if (interrupted(&core->trials[i])) {
+            esp_trial_restart(core, &core->trials[i]);
+        }
+    }
+}
