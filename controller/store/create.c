@@ -47,7 +47,8 @@ static int insert_space(struct esp_store *store, const struct esp_study *study)
     int rc = sqlite3_prepare_v2(store->db, "INSERT INTO space VALUES (?, ?, ?)", -1, &s, NULL);
     for (int i = 0; rc == SQLITE_OK && i < study->param_count; i++) {
         store->text.length = 0;
-        esp_optuna_distribution(&study->params[i], &store->text);
+        esp_optuna_distribution(
+            &study->params[i], study->method == ESP_METHOD_GRID, &store->text);
         if (store->text.failed) {
             rc = SQLITE_NOMEM;
             break;

@@ -67,8 +67,10 @@ void esp_fold_release(struct esp_store *store);
  * code, -EINVAL (a field that the ledger cannot represent) or -ENOMEM. */
 int esp_fold_event(struct esp_store *store, const struct esp_event *event);
 
-/* Appends the distribution of a parameter as Optuna's JSON. */
-void esp_optuna_distribution(const struct esp_param *param, struct esp_text *text);
+/* Appends the distribution of a parameter as Optuna's JSON. `grid`: the study's method is grid,
+ * whose values of a q_uniform parameter are min + k * q; other methods round to multiples of q.
+ */
+void esp_optuna_distribution(const struct esp_param *param, bool grid, struct esp_text *text);
 
 /* Columns that esp_report_row reads, in this order. */
 #define ESP_REPORT_COLUMNS                                                                     \

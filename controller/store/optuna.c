@@ -78,7 +78,7 @@ static void put_number(struct esp_text *text, double value, bool integral)
     }
 }
 
-void esp_optuna_distribution(const struct esp_param *param, struct esp_text *text)
+void esp_optuna_distribution(const struct esp_param *param, bool grid, struct esp_text *text)
 {
     if (param->distribution == ESP_CONSTANT || param->distribution == ESP_CATEGORICAL ||
         param->distribution == ESP_CATEGORICAL_WEIGHTED) {
@@ -86,9 +86,13 @@ void esp_optuna_distribution(const struct esp_param *param, struct esp_text *tex
         return;
     }
     struct range range = range_of(param);
-    if (param->quantised && param->q > 0) {
-        range.low = round(range.low / param->q) * param->q;
-        range.high = round(range.high / param->q) * param->q;
+    int64_t points = grid ? esp_param_grid_count(param) : 0;
+    if (points > 0) {
+        range.low = esp_param_grid_point(param, 0);
+        range.high = esp_param_grid_point(param, points - 1);
+    } else if (param->quantised && param->q > 0) {
+        range.low = esp_param_quantise(param, range.low);
+        range.high = esp_param_quantise(param, range.high);
     }
     /* Optuna allows neither steps on a log scale nor a lower bound of 0 on it. */
     range.log = range.log && range.low > 0;

@@ -86,9 +86,37 @@ static double draw_index(double count, double u)
     return fmin(floor(u * count), count - 1);
 }
 
-static double quantise(const struct esp_param *param, double x)
+/* Decimal places up to which a step and its origin are looked for on a decimal grid. */
+#define PLACES_MAX 15
+
+/* Whether `value` is a whole number of 1 / scale, with `scale` a power of ten. */
+static bool has_places(double value, double scale)
 {
-    return rint(x / param->q) * param->q;
+    double whole = rint(value * scale);
+
+    return fabs(whole) <= WHOLE_MAX && whole / scale == value;
+}
+
+/* origin + k * step, as the double nearest to that decimal number where origin and step are
+ * decimal fractions: 3 * 0.1 is 0.30000000000000004, but 3 / 10 is rounded correctly because 3
+ * and 10 are exact. Powers of ten are exact up to 10^22. */
+static double grid_value(double origin, double step, double k)
+{
+    double scale = 1;
+
+    for (int places = 0; places <= PLACES_MAX; places++) {
+        if (has_places(origin, scale) && has_places(step, scale)) {
+            double whole = rint(origin * scale) + k * rint(step * scale);
+            return fabs(whole) <= WHOLE_MAX ? whole / scale : origin + k * step;
+        }
+        scale *= 10;
+    }
+    return origin + k * step;
+}
+
+double esp_param_quantise(const struct esp_param *param, double x)
+{
+    return grid_value(0, param->q, rint(x / param->q));
 }
 
 static double draw_plain(const struct esp_param *param, double u)
@@ -123,7 +151,7 @@ double esp_param_draw(const struct esp_param *param, double u)
 {
     double x = draw_plain(param, fmin(fmax(u, 0), 1));
 
-    return (param->quantised ? quantise(param, x) : x) + 0.0; /* never -0 */
+    return (param->quantised ? esp_param_quantise(param, x) : x) + 0.0; /* never -0 */
 }
 
 static double unit_weighted(const struct esp_param *param, double drawn)
@@ -228,7 +256,7 @@ double esp_param_grid_point(const struct esp_param *param, int64_t index)
     case ESP_INT_UNIFORM:
         return param->min + (double)index;
     case ESP_UNIFORM:
-        return param->min + (double)index * param->q;
+        return grid_value(param->min, param->q, (double)index);
     default:
         return (double)index;
     }

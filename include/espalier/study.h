@@ -177,6 +177,11 @@ struct esp_value esp_param_value(const struct esp_param *param, double drawn);
  */
 double esp_param_draw(const struct esp_param *param, double u);
 
+/* The multiple of the parameter's q that is nearest to x (halves to the even one). Where q is a
+ * decimal fraction it is the double nearest to the decimal result: 0.3 for q = 0.1, not
+ * 0.30000000000000004. */
+double esp_param_quantise(const struct esp_param *param, double x);
+
 /* The inverse of `esp_param_draw`, to compare and to scale: in [0, 1]; for choices the middle
  * of the choice's share. */
 double esp_param_unit(const struct esp_param *param, double drawn);

@@ -32,7 +32,7 @@ static void set_up(struct esp_study *study, bool maximize)
         {.name = "dropout",
          .distribution = ESP_UNIFORM,
          .quantised = true,
-         .q = 0.25,
+         .q = 0.1,
          .min = 0,
          .max = 1},
         {.name = "kind",
@@ -47,6 +47,8 @@ static void set_up(struct esp_study *study, bool maximize)
     strcpy(study->metric, "val_loss");
     study->source = (char *)"";
     study->maximize = maximize;
+    /* One ledger of each kind: a grid's points end before max. */
+    study->method = maximize ? ESP_METHOD_GRID : ESP_METHOD_RANDOM;
     study->param_count = sizeof params / sizeof params[0];
     memcpy(study->params, params, sizeof params);
 }
@@ -66,11 +68,11 @@ static void put(struct writer *writer, struct esp_event event)
     }
 }
 
-static void create(struct writer *writer, int64_t trial)
+static void create(struct writer *writer, const struct esp_study *study, int64_t trial)
 {
     const double values[] = {1e-4 * (double)(trial + 1),
                              (double)(trial % 9) + 1,
-                             0.25 * (double)(trial % 5),
+                             esp_param_draw(&study->params[2], 0.1 * (double)trial),
                              (double)(trial % 4),
                              0,
                              -0.5,
@@ -128,7 +130,7 @@ int main(int argc, char **argv)
         return 1;
     }
     for (int64_t trial = 0; trial < TRIALS; trial++) {
-        create(&writer, trial);
+        create(&writer, &study, trial);
     }
     run(&writer, 0, 4, 2.5);
     move(&writer, 0, ESP_TRIGGER_RELEASED, ESP_TRIAL_COMPLETE);

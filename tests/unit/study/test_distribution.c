@@ -162,6 +162,38 @@ static void quantised_values_are_rounded_and_not_clipped(void **state)
     esp_study_destroy(d);
 }
 
+static void quantised_values_are_the_nearest_doubles_to_their_decimals(void **state)
+{
+    struct esp_study *t = read_param("distribution: q_uniform, min: 0, max: 1, q: 0.1");
+    struct esp_study *l =
+        read_param("distribution: q_log_uniform_values, min: 0.001, max: 1, q: 0.003");
+    struct esp_study *n = read_param("distribution: q_uniform, min: -1, max: 1, q: 0.3");
+
+    (void)state;
+    const double tenths[] = {0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1};
+    for (int k = 0; k <= 10; k++) {
+        assert_true(esp_param_draw(&t->params[0], (double)k / 10) == tenths[k]);
+        if (k < 10) { /* the grid ends before max */
+            assert_true(esp_param_grid_point(&t->params[0], k) == tenths[k]);
+        }
+    }
+    FOR_U(x)
+    {
+        double v = esp_param_draw(&l->params[0], x);
+        char text[32];
+        snprintf(text, sizeof text, "%.3f", v);
+        assert_true(strtod(text, NULL) == v);
+    }
+    assert_true(esp_param_draw(&n->params[0], 0) == -0.9);
+    assert_true(esp_param_grid_point(&n->params[0], 2) == -0.4);
+    /* A step that is no short decimal fraction is multiplied as before. */
+    t->params[0].q = 1.0 / 3;
+    assert_true(esp_param_quantise(&t->params[0], 0.7) == 2 * (1.0 / 3));
+    esp_study_destroy(t);
+    esp_study_destroy(l);
+    esp_study_destroy(n);
+}
+
 static const char *const all[] = {
     "value: 3",
     "values: [1, two, 3.5]",
@@ -292,6 +324,7 @@ int main(void)
         cmocka_unit_test(integers_come_equally_often_ends_included),
         cmocka_unit_test(choices_come_by_their_probabilities),
         cmocka_unit_test(quantised_values_are_rounded_and_not_clipped),
+        cmocka_unit_test(quantised_values_are_the_nearest_doubles_to_their_decimals),
         cmocka_unit_test(every_kind_comes_back_from_the_unit_interval),
         cmocka_unit_test(every_kind_grows_with_u_and_is_finite_at_the_ends),
         cmocka_unit_test(the_unit_of_a_choice_is_the_middle_of_its_share),
