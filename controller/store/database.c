@@ -89,6 +89,16 @@ int esp_database_path(const char *dir,
     return 0;
 }
 
+int esp_database_regular(const struct stat *status, const char *path, struct esp_error *error)
+{
+    return S_ISREG(status->st_mode)
+               ? 0
+               : esp_error_set(error,
+                               -EINVAL,
+                               "%s: not a regular file; move it aside, or name another folder",
+                               path);
+}
+
 int esp_database_integer(sqlite3 *db, const char *sql, int64_t *value)
 {
     sqlite3_stmt *statement = NULL;

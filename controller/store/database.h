@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 /* Room for DIR, "/study.db" and a suffix. */
 #define ESP_DATABASE_PATH_MAX (ESP_PATH_MAX + 64)
@@ -24,6 +25,10 @@ int esp_database_fail(
 int esp_database_path(const char *dir,
                       char path[ESP_DATABASE_PATH_MAX],
                       struct esp_error *error);
+
+/* -EINVAL when the file is not a regular file: opening a FIFO would block, and a device or a
+ * folder is no ledger. */
+int esp_database_regular(const struct stat *status, const char *path, struct esp_error *error);
 
 /* Reads the single integer that a statement returns. -EBADMSG: it returns no row; otherwise as
  * esp_database_fail. */

@@ -12,9 +12,9 @@
  * disk has no room for it, it is held in memory (memfd), because a full disk must not keep a
  * study from being resumed. */
 #include "internal.h"
+#include "scratch.h"
 #include <errno.h>
 #include <espalier/plant.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -61,7 +61,7 @@ static void release(struct sorter *sorter)
 /* An unnamed file in DIR, or in memory. */
 static int spill_file(const char *dir, bool in_memory)
 {
-    int fd = in_memory ? -1 : open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = in_memory ? -1 : esp_scratch_open(dir);
     if (fd < 0) {
         fd = memfd_create("espalier-load", MFD_CLOEXEC);
     }

@@ -73,7 +73,7 @@ int esp_store_lock(const char *dir, int *out, struct esp_error *error)
         code = -errno;
         return esp_error_set(error, code, "cannot create the folder %s: %m", dir);
     }
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
     if (fd < 0) {
         code = -errno;
         return esp_error_set(error,
@@ -81,6 +81,12 @@ int esp_store_lock(const char *dir, int *out, struct esp_error *error)
                              "cannot write in %s: %m; name another folder with --dir, or "
                              "change its permissions",
                              dir);
+    }
+    struct stat status;
+    code = fstat(fd, &status) < 0 ? -errno : esp_database_regular(&status, path, error);
+    if (code < 0) {
+        close(fd);
+        return code;
     }
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (flock(fd, LOCK_EX | LOCK_NB) < 0 || fcntl(fd, F_OFD_SETLK, &whole) < 0) {
@@ -108,7 +114,8 @@ int esp_store_locked(const char *dir, pid_t *pid)
     if (code < 0) {
         return code;
     }
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         return errno == ENOENT ? 0 : -errno;
     }

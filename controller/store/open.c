@@ -148,7 +148,10 @@ int esp_store_open(const char *dir,
                       store->path);
         goto out;
     }
-    code = esp_filesystem_check(dir, error);
+    code = esp_database_regular(&status, store->path, error);
+    if (code == 0) {
+        code = esp_filesystem_check(dir, error);
+    }
     if (code == 0) {
         code = esp_store_connect(store, 0, error);
     }

@@ -80,6 +80,10 @@ int esp_reader_open(const char *dir, struct esp_reader **out, struct esp_error *
                    ? esp_error_set(error, code, "%s: there is no study here (no study.db)", dir)
                    : esp_error_set(error, code, "%s: cannot be opened: %m", path);
     }
+    code = esp_database_regular(&status, path, error);
+    if (code < 0) {
+        return code;
+    }
     struct esp_reader *reader = calloc(1, sizeof *reader);
     if (reader) {
         reader->dir = strdup(dir);

@@ -1,9 +1,9 @@
 /* Groups and commits of the writer, and its behaviour on disk errors. */
 #include "store.h"
 #include "internal.h"
+#include "scratch.h"
 #include <errno.h>
 #include <espalier/plant.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -166,9 +166,9 @@ void esp_store_rollback(struct esp_store *store)
 static int try_disk(struct esp_store *store)
 {
     static const char block[65536];
-    int fd = open(store->dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    int fd = esp_scratch_open(store->dir);
     if (fd < 0) {
-        return errno == ENOSPC || errno == EDQUOT ? 0 : -errno;
+        return fd == -ENOSPC || fd == -EDQUOT ? 0 : fd;
     }
     int room = 1;
     for (int done = 0; room == 1 && done < ROOM_BYTES; done += (int)sizeof block) {

@@ -3,6 +3,7 @@
 #include "fixture.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -168,6 +169,20 @@ static void a_full_ledger_keeps_commits_and_stays_usable(void **state)
     assert_int_equal(verify(*state), seq + 1);
 }
 
+/* open(2) as the store calls it (linked with --wrap): O_TMPFILE can be made to fail as on FUSE.
+ */
+static bool refuse_unnamed;
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, mode_t mode);
+int __wrap_open(const char *path, int flags, mode_t mode)
+{
+    if (refuse_unnamed && (flags & O_TMPFILE) == O_TMPFILE) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return __real_open(path, flags, mode);
+}
+
 static void a_full_disk_keeps_commits_and_stays_usable(void **state)
 {
     struct esp_error error = {""};
@@ -198,6 +213,26 @@ static void a_full_disk_keeps_commits_and_stays_usable(void **state)
     esp_store_close(store);
     assert_int_equal(verify(*state), seq + 1);
     assert_int_equal(umount2(*state, MNT_DETACH), 0);
+}
+
+static void room_is_found_on_file_systems_without_unnamed_files(void **state)
+{
+    char path[512];
+    glob_t left;
+    refuse_unnamed = true;
+    struct esp_store *store = fixture_create(*state);
+    assert_int_equal(esp_store_room(store, NULL), 1);
+    esp_store_close(store);
+    snprintf(path, sizeof path, "%s/.scratch*", (char *)*state);
+    assert_int_equal(glob(path, 0, NULL, &left), GLOB_NOMATCH);
+    a_full_disk_keeps_commits_and_stays_usable(state);
+    refuse_unnamed = false;
+}
+
+static int restore_unnamed(void **state)
+{
+    refuse_unnamed = false;
+    return fixture_teardown(state);
 }
 
 static void events_out_of_order_drop_the_group(void **state)
@@ -322,6 +357,9 @@ int main(void)
         WITH_DIR(committed_events_survive_a_kill_at_any_moment),
         WITH_DIR(a_full_ledger_keeps_commits_and_stays_usable),
         WITH_DIR(a_full_disk_keeps_commits_and_stays_usable),
+        cmocka_unit_test_setup_teardown(room_is_found_on_file_systems_without_unnamed_files,
+                                        fixture_setup,
+                                        restore_unnamed),
         WITH_DIR(a_disk_error_breaks_the_store_until_it_is_reopened),
         WITH_DIR(a_failed_checkpoint_breaks_the_store_too),
         WITH_DIR(events_out_of_order_drop_the_group),

@@ -106,6 +106,23 @@ static void a_file_that_is_not_a_database_is_refused(void **state)
     assert_refused(*state, -EBADMSG, "not a SQLite database");
 }
 
+/* Opening a FIFO blocks until another process opens it too. */
+static void a_fifo_in_place_of_a_file_is_refused(void **state)
+{
+    char path[512];
+    struct esp_error error = {""};
+    int fd;
+    snprintf(path, sizeof path, "%s/" ESP_STORE_FILE, (char *)*state);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_refused(*state, -EINVAL, "not a regular file");
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof path, "%s/" ESP_STORE_LOCK, (char *)*state);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(esp_store_locked(*state, NULL), 0);
+    assert_int_equal(esp_store_lock(*state, &fd, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "not a regular file"));
+}
+
 static void a_truncated_ledger_is_refused(void **state)
 {
     char path[512];
@@ -360,6 +377,7 @@ int main(void)
         WITH_DIR(a_database_of_another_program_is_refused),
         WITH_DIR(a_newer_version_is_refused),
         WITH_DIR(a_file_that_is_not_a_database_is_refused),
+        WITH_DIR(a_fifo_in_place_of_a_file_is_refused),
         WITH_DIR(a_truncated_ledger_is_refused),
         WITH_DIR(a_page_of_garbage_is_found),
         WITH_DIR(a_missing_report_is_found_by_loading),
