@@ -134,7 +134,7 @@ static int run_study(const struct esp_arguments *arguments,
     struct esp_loop_options loop = {
         .device = arguments->device,
         .dir_name = dir,
-        .watcher = {&progress, esp_progress_look, esp_progress_say},
+        .watcher = {&progress, esp_progress_update, esp_progress_print},
     };
     rc = esp_loop_run(&session, &loop, error);
     esp_progress_clear(&progress);

@@ -41,7 +41,7 @@ void esp_progress_clear(struct esp_progress *progress)
     }
 }
 
-void esp_progress_say(void *context, const char *words)
+void esp_progress_print(void *context, const char *words)
 {
     struct esp_progress *progress = context;
     esp_progress_clear(progress);
@@ -114,7 +114,7 @@ static void tell_exit(struct esp_progress *progress, const struct esp_event *eve
              last,
              progress->dir,
              event->exited.process);
-    esp_progress_say(progress, words);
+    esp_progress_print(progress, words);
 }
 
 /* One line for what a person would want to hear of; nothing for the rest. */
@@ -151,14 +151,14 @@ static void tell_event(struct esp_progress *progress,
     } else {
         return;
     }
-    esp_progress_say(progress, words);
+    esp_progress_print(progress, words);
 }
 
-int64_t esp_progress_look(void *context,
-                          const struct esp_core *core,
-                          const struct esp_event *events,
-                          size_t count,
-                          int64_t now_ms)
+int64_t esp_progress_update(void *context,
+                            const struct esp_core *core,
+                            const struct esp_event *events,
+                            size_t count,
+                            int64_t now_ms)
 {
     struct esp_progress *progress = context;
     struct esp_core_totals totals = esp_core_totals(core);

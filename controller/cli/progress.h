@@ -23,12 +23,12 @@ void esp_progress_init(struct esp_progress *progress,
 void esp_progress_release(struct esp_progress *progress);
 
 /* For esp_loop_watcher; the context is the struct esp_progress. */
-int64_t esp_progress_look(void *context,
-                          const struct esp_core *core,
-                          const struct esp_event *events,
-                          size_t count,
-                          int64_t now_ms);
-void esp_progress_say(void *context, const char *words);
+int64_t esp_progress_update(void *context,
+                            const struct esp_core *core,
+                            const struct esp_event *events,
+                            size_t count,
+                            int64_t now_ms);
+void esp_progress_print(void *context, const char *words);
 
 /* Takes the line away, before something else is printed. */
 void esp_progress_clear(struct esp_progress *progress);

@@ -15,9 +15,9 @@
 
 struct gathering {
     const struct esp_study *study;
-    const char *own; /* DIR's real path, "" when it does not exist yet */
+    const char *own; /* canonical path of DIR; "" when it does not exist yet */
     struct esp_calibration *out;
-    char **texts; /* sources of the studies that were taken */
+    char **texts; /* texts of the studies that are used */
 };
 
 static bool is_copy(const struct gathering *g, const char *text)
@@ -30,7 +30,7 @@ static bool is_copy(const struct gathering *g, const char *text)
     return false;
 }
 
-/* Takes the study's score, or says in `why` why not. Negative errno: out of memory. */
+/* Uses the score of the study, or sets `why` to the reason against it. -ENOMEM. */
 static int take(struct gathering *g,
                 struct esp_reader *reader,
                 const struct esp_reader_study *row,
@@ -38,13 +38,12 @@ static int take(struct gathering *g,
 {
     struct esp_study *other = NULL;
     bool planned = row->state == ESP_STUDY_COMPLETE || row->state == ESP_STUDY_BUDGET;
-    *why = !planned ? "it has not come to its end"
-           : isnan(row->score)
-               ? "it recorded no score: no trial of it is complete, or an older "
-                 "espalier ran it"
-           : g->out->count == ESP_CALIBRATION_MAX ? "there are enough others"
-           : is_copy(g, row->source)              ? "it is a copy of another, the seed included"
-                                                  : NULL;
+    *why = !planned            ? "it has not ended as planned"
+           : isnan(row->score) ? "it has no score: none of its trials is complete, or an older "
+                                 "version of espalier ran it"
+           : g->out->count == ESP_CALIBRATION_MAX ? "enough other studies were found"
+           : is_copy(g, row->source) ? "it is a copy of another study, with the same seed"
+                                     : NULL;
     if (*why) {
         return 0;
     }
@@ -54,16 +53,17 @@ static int take(struct gathering *g,
                             &other,
                             NULL,
                             NULL) < 0) {
-        *why = "its study file is not understood";
+        *why = "its study file cannot be read";
         return 0;
     }
     esp_study_as_begun(other, row->begun_format);
-    /* Since scores are of all seeds, bayes also begins elsewhere (search/default_prior.h). */
+    /* The version that introduced scores over all seeds also changed where bayes starts
+     * (search/default_prior.h). */
     if (row->scored != ESP_SCORED_SEEDS &&
         (other->stopping.repeats > 0 || other->method == ESP_METHOD_BAYES)) {
         *why = other->stopping.repeats > 0
-                   ? "an older espalier ran it, whose score leaves its repeats out"
-                   : "an older espalier ran it, whose bayes began elsewhere";
+                   ? "an older version of espalier ran it, whose score leaves out repeats"
+                   : "an older version of espalier ran it, whose bayes started elsewhere";
         esp_study_destroy(other);
         return 0;
     }
@@ -83,8 +83,9 @@ static int take(struct gathering *g,
     return 0;
 }
 
-/* A folder: 1 when it holds a study (then `why` is NULL when it was taken), 0 when not. */
-static int look_at(struct gathering *g, const char *folder, const char **why)
+/* Examines a folder. Returns 0 when it holds no study, else 1, with `why` set to NULL if the
+ * study is used. -ENOMEM. */
+static int examine(struct gathering *g, const char *folder, const char **why)
 {
     struct esp_reader *reader = NULL;
     struct esp_reader_study row;
@@ -105,8 +106,9 @@ static int look_at(struct gathering *g, const char *folder, const char **why)
     return rc < 0 ? rc : 1;
 }
 
-/* The folders beside DIR, by name, so that what is taken does not depend on the file system. */
-static int gather_beside(struct gathering *g, const char *dir)
+/* Examines the folders next to DIR in the order of their names, so that the result does not
+ * depend on the file system. */
+static int gather_neighbours(struct gathering *g, const char *dir)
 {
     char parent[ESP_PATH_MAX], path[2 * ESP_PATH_MAX];
     struct dirent **entries = NULL;
@@ -126,7 +128,7 @@ static int gather_beside(struct gathering *g, const char *dir)
     for (int i = 0; i < count; i++) {
         snprintf(path, sizeof path, "%s/%s", parent, entries[i]->d_name);
         if (rc >= 0 && entries[i]->d_name[0] != '.') {
-            rc = look_at(g, path, &why);
+            rc = examine(g, path, &why);
         }
         free(entries[i]);
     }
@@ -154,12 +156,12 @@ static int gather_entry(struct gathering *g,
     if (pattern) {
         glob(path, 0, NULL, &found);
         for (size_t i = 0; i < found.gl_pathc && rc >= 0; i++) {
-            rc = look_at(g, found.gl_pathv[i], &why);
+            rc = examine(g, found.gl_pathv[i], &why);
             studies += rc > 0;
         }
         globfree(&found);
     } else {
-        rc = look_at(g, path, &why);
+        rc = examine(g, path, &why);
         studies = rc > 0;
     }
     if (rc < 0) {
@@ -174,7 +176,8 @@ static int gather_entry(struct gathering *g,
             entry->line,
             entry->column,
             entry->path,
-            studies == 0 ? "no study is there (looked for from the study file's folder)" : why);
+            studies == 0 ? "no study is there (relative to the folder of the study file)"
+                         : why);
     }
     return 0;
 }
@@ -199,7 +202,7 @@ int esp_calibration_gather(const struct esp_study *study,
         rc = gather_entry(&g, file, base, &study->stopping.calibrate[i], error);
     }
     if (rc == 0 && study->stopping.calibrate_count == 0 &&
-        gather_beside(&g, own ? own : dir) < 0) {
+        gather_neighbours(&g, own ? own : dir) < 0) {
         rc = esp_error_set(error, -ENOMEM, "out of memory.");
     }
     for (uint32_t i = 0; g.texts && i < out->count; i++) {

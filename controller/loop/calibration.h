@@ -1,14 +1,16 @@
-/* Which finished studies a new one calibrates its discards on (controller/stop/discard.h).
+/* Gathers the scores of finished studies on which a new study calibrates its discards
+ * (controller/stop/discard.h).
  *
- * A study is taken when it
+ * The score of a study is used when the study
  *
- *   - has come to a planned end (complete or budget) with a trial at its horizon, and the end
- *     recorded a score; where it may have repeats, or searched by bayes, one of the best over
- *     all seeds (an older espalier recorded others, and its bayes began elsewhere),
- *   - is exchangeable with the new one (controller/stop/exchangeable.h),
- *   - is no copy of one that was taken: the same text (the seed included) tells nothing new.
+ *   - has ended as planned (complete or budget), with a trial at its horizon, and recorded a
+ * score. If it may have repeats or used bayes, this must be a score over all seeds: older
+ * versions recorded other scores, and their bayes started from other trials,
+ *   - is exchangeable with the new study (controller/stop/exchangeable.h),
+ *   - is not a copy of one that is used already: the same text, including the seed, adds no
+ *     information.
  *
- * Studies are looked for in `early_terminate.calibrate`, else in the folders beside DIR. */
+ * The studies are those of `early_terminate.calibrate`, or else the folders next to DIR. */
 #ifndef ESPALIER_LOOP_CALIBRATION_H
 #define ESPALIER_LOOP_CALIBRATION_H
 
@@ -18,12 +20,12 @@
 struct esp_calibration {
     double *scores; /* owned */
     uint32_t count;
-    uint32_t looked_at; /* studies, comparable or not */
+    uint32_t looked_at; /* number of studies examined, whether used or not */
 };
 
-/* Gathers for a study that is to begin in `dir` (need not exist) from a file in the folder
- * `base`. Nothing to gather, with a risk of 0 or none comparable, is 0 with no scores. -EINVAL:
- * an entry of `calibrate` names no study, or by name one that cannot be compared; the error
+/* Gathers the scores for a study that will begin in `dir` (which need not exist) from a file in
+ * the folder `base`. Returns 0, without scores if the risk is 0 or no study qualifies. -EINVAL:
+ * an entry of `calibrate` finds no study, or names a study that does not qualify; the error
  * begins with file:line:column. */
 int esp_calibration_gather(const struct esp_study *study,
                            const char *dir,

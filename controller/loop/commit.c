@@ -1,3 +1,4 @@
+/* The order that the controller keeps: append events → COMMIT → effects. */
 #include "loop_private.h"
 
 #include "../../proto/transport/router.h"
@@ -9,11 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How often a disk that refused a commit is looked at. */
-#define ROOM_MS 1000
-/* An agent that was retired and has no processes leaves at once. */
+/* Interval between tests of a ledger that refused a commit. */
+#define RETRY_MS 1000
+/* Time for a retired agent to exit; without processes it exits at once. */
 #define RETIRED_MS 10000
-/* Effects can bring inputs (a peer is found gone), whose effects can bring inputs again. */
+/* Performing effects can cause inputs (a peer has no connection), whose effects are performed
+ * in the next round. */
 #define ROUNDS_MAX 16
 
 void esp_loop_init(struct esp_loop *loop,
@@ -23,7 +25,7 @@ void esp_loop_init(struct esp_loop *loop,
     loop->session = session;
     loop->options = options;
     loop->signals = -1;
-    loop->look_ms = INT64_MAX;
+    loop->update_ms = INT64_MAX;
     loop->agent = (struct esp_local_agent){
         .dir = session->dir,
         .endpoint = loop->endpoint,
@@ -45,16 +47,16 @@ void esp_loop_release(struct esp_loop *loop)
     }
 }
 
-void esp_loop_say(struct esp_loop *loop, const char *words)
+void esp_loop_print(struct esp_loop *loop, const char *text)
 {
-    loop->options->watcher.say(loop->options->watcher.context, words);
+    loop->options->watcher.print(loop->options->watcher.context, text);
 }
 
-void esp_loop_look(struct esp_loop *loop, const struct esp_event *events, size_t count)
+void esp_loop_update(struct esp_loop *loop, const struct esp_event *events, size_t count)
 {
     const struct esp_loop_watcher *watcher = &loop->options->watcher;
-    loop->look_ms =
-        watcher->look(watcher->context, loop->session->core, events, count, esp_clock_ms());
+    loop->update_ms =
+        watcher->update(watcher->context, loop->session->core, events, count, esp_clock_ms());
 }
 
 int esp_loop_step(struct esp_loop *loop, const struct esp_input *given)
@@ -86,8 +88,7 @@ int esp_loop_start(struct esp_loop *loop)
 static int send_effect(struct esp_loop *loop, const struct esp_effect *effect)
 {
     struct esp_error error = {{0}};
-    if (effect->peer.role == ESP_LOOP_OURSELVES.role &&
-        effect->peer.key == ESP_LOOP_OURSELVES.key) {
+    if (effect->peer.role == ESP_LOOP_SELF.role && effect->peer.key == ESP_LOOP_SELF.key) {
         if (effect->message.kind == ESP_MESSAGE_REPLY && effect->message.reply.code < 0) {
             const char *text = effect->message.reply.text;
             snprintf(loop->refused, sizeof loop->refused, "%s", text ? text : "refused");
@@ -100,15 +101,14 @@ static int send_effect(struct esp_loop *loop, const struct esp_effect *effect)
         return esp_loop_step(loop, &gone);
     }
     if (rc < 0) {
-        char words[ESP_MESSAGE_TEXT_MAX];
-        snprintf(words, sizeof words, "a message could not be sent: %.1900s", error.text);
-        esp_loop_say(loop, words);
+        char text[ESP_MESSAGE_TEXT_MAX];
+        snprintf(text, sizeof text, "cannot send a message: %.1900s", error.text);
+        esp_loop_print(loop, text);
     }
     return 0;
 }
 
-/* A file that is gone already is what was wanted; its folder goes with its last file. */
-void esp_loop_drop_file(const char *dir, const char *relative)
+void esp_loop_delete_checkpoint(const char *dir, const char *relative)
 {
     char path[2 * ESP_PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", dir, relative);
@@ -129,12 +129,12 @@ static int perform(struct esp_loop *loop)
             rc = send_effect(loop, effect);
             break;
         case ESP_EFFECT_DROP:
-            esp_loop_drop_file(loop->session->dir, effect->path);
+            esp_loop_delete_checkpoint(loop->session->dir, effect->path);
             break;
         case ESP_EFFECT_FINISH:
             loop->finished = true;
             loop->exit_code = effect->exit_code;
-            loop->retired_ms = esp_clock_ms() + RETIRED_MS;
+            loop->retire_by_ms = esp_clock_ms() + RETIRED_MS;
             break;
         }
         if (rc < 0) {
@@ -144,28 +144,29 @@ static int perform(struct esp_loop *loop)
     return 0;
 }
 
-/* The batch did not become durable: nothing of it may leave. */
-static int fall_ill(struct esp_loop *loop, int code, const struct esp_error *why)
+/* The batch is not on disk, so that none of its effects may be performed. */
+static int drop_batch(struct esp_loop *loop, int code, const struct esp_error *why)
 {
-    char words[ESP_MESSAGE_TEXT_MAX];
+    char text[ESP_MESSAGE_TEXT_MAX];
     esp_outcome_reset(&loop->batch);
     esp_outcome_reset(&loop->outcome);
-    if (!loop->ailing) {
-        snprintf(words,
-                 sizeof words,
-                 "%.1700s. The search waits, and goes on when the record can be written.",
-                 why->text[0] ? why->text : strerror(-code));
-        esp_loop_say(loop, words);
+    if (!loop->ledger_failed) {
+        snprintf(
+            text,
+            sizeof text,
+            "%.1700s. The search waits, and continues when the record can be written again.",
+            why->text[0] ? why->text : strerror(-code));
+        esp_loop_print(loop, text);
     }
-    loop->ailing = true;
+    loop->ledger_failed = true;
     loop->reopen = code != -ENOSPC && code != -EBUSY;
-    loop->room_ms = esp_clock_ms() + ROOM_MS;
+    loop->retry_ms = esp_clock_ms() + RETRY_MS;
     return 0;
 }
 
 int esp_loop_recover(struct esp_loop *loop)
 {
-    loop->room_ms = esp_clock_ms() + ROOM_MS;
+    loop->retry_ms = esp_clock_ms() + RETRY_MS;
     if (!loop->reopen && esp_store_room(loop->session->store, NULL) != 1) {
         return 0;
     }
@@ -173,16 +174,16 @@ int esp_loop_recover(struct esp_loop *loop)
     if (rc < 0) {
         return rc;
     }
-    /* The new core knows nobody: on a new socket everyone introduces himself again, and sends
-     * again what was not acknowledged. */
+    /* The new core knows no peers. On a new socket all peers introduce themselves again, and
+     * repeat what was not acknowledged. */
     esp_router_destroy(loop->router, 0);
     loop->router = NULL;
     rc = esp_loop_listen(loop);
     if (rc < 0) {
         return rc;
     }
-    loop->ailing = false;
-    esp_loop_say(loop, "the record can be written again; going on");
+    loop->ledger_failed = false;
+    esp_loop_print(loop, "the record can be written again; the search continues");
     rc = esp_loop_start(loop);
     if (rc == 0 && loop->interruptions > 0) {
         struct esp_input input = {.kind = ESP_INPUT_INTERRUPT};
@@ -205,16 +206,16 @@ int esp_loop_flush(struct esp_loop *loop)
             loop->session->store, loop->batch.events, loop->batch.event_count, &why);
         rc = rc < 0 ? rc : esp_store_commit(loop->session->store, &why);
         if (rc < 0) {
-            return fall_ill(loop, rc, &why);
+            return drop_batch(loop, rc, &why);
         }
         loop->committed_ms = esp_clock_ms();
-        esp_loop_look(loop, loop->batch.events, loop->batch.event_count);
+        esp_loop_update(loop, loop->batch.events, loop->batch.event_count);
         rc = perform(loop);
         esp_outcome_reset(&loop->batch);
         if (rc < 0) {
             return rc;
         }
-        /* Now that everyone has been answered. */
+        /* Housekeeping comes after the answers, which peers wait for. */
         esp_store_tidy(loop->session->store);
     }
     return 0;

@@ -16,14 +16,15 @@
 #include <unistd.h>
 
 #define TAIL_LINES 3
-/* What was sent SIGKILL is gone at once, unless the kernel holds it. */
+/* Time for a process to exit after SIGKILL; it is immediate unless the kernel blocks the
+ * process. */
 #define KILLED_MS 10000
 
 int esp_local_agent_start(struct esp_local_agent *agent, struct esp_error *error)
 {
     char log[ESP_PATH_MAX], study[24];
     if (snprintf(log, sizeof log, "%s/logs", agent->dir) >= (int)sizeof log) {
-        return esp_error_set(error, -ENAMETOOLONG, "%s: is too long.", agent->dir);
+        return esp_error_set(error, -ENAMETOOLONG, "%s: the path is too long.", agent->dir);
     }
     int rc = esp_files_make_dir(log, error);
     if (rc < 0) {
@@ -57,12 +58,12 @@ int esp_local_agent_start(struct esp_local_agent *agent, struct esp_error *error
     agent->pid = launched.pid;
     agent->pidfd = launched.pidfd;
     agent->child = true;
-    agent->ended = false;
+    agent->done = false;
     agent->starts++;
     return 0;
 }
 
-/* Watches the agent that holds the lock. -ENOENT: it has just left. */
+/* Watches the agent that holds the lock. -ENOENT: it has just exited. */
 static int watch_holder(struct esp_local_agent *agent)
 {
     struct esp_process_identity holder;
@@ -80,7 +81,7 @@ static int watch_holder(struct esp_local_agent *agent)
     return 0;
 }
 
-static void forget(struct esp_local_agent *agent)
+static void close_agent(struct esp_local_agent *agent)
 {
     if (agent->pidfd >= 0) {
         close(agent->pidfd);
@@ -102,28 +103,28 @@ void esp_local_agent_reap(struct esp_local_agent *agent)
     }
 }
 
-int esp_local_agent_ended(struct esp_local_agent *agent, bool leaving, struct esp_error *error)
+int esp_local_agent_exited(struct esp_local_agent *agent, bool leaving, struct esp_error *error)
 {
     if (agent->child && !agent->reaped) {
         esp_local_agent_reap(agent);
     }
     bool busy = agent->busy;
-    forget(agent);
+    close_agent(agent);
     if (busy && watch_holder(agent) == 0) {
         return 0;
     }
     if (leaving) {
-        agent->ended = true;
+        agent->done = true;
         return 0;
     }
     if (agent->starts >= ESP_LOCAL_AGENT_STARTS_MAX) {
         char path[ESP_PATH_MAX], tail[512];
         snprintf(path, sizeof path, "%s/logs/agent.log", agent->dir);
         esp_files_tail(path, TAIL_LINES, tail, sizeof tail);
-        agent->ended = true;
+        agent->done = true;
         return esp_error_set(error,
                              -ECHILD,
-                             "the agent ended %d times before it said hello. Its last words "
+                             "the agent exited %d times without connecting. The end of its log "
                              "(%s):\n%s",
                              agent->starts,
                              path,
@@ -132,7 +133,7 @@ int esp_local_agent_ended(struct esp_local_agent *agent, bool leaving, struct es
     return esp_local_agent_start(agent, error);
 }
 
-void esp_local_agent_greeted(struct esp_local_agent *agent)
+void esp_local_agent_connected(struct esp_local_agent *agent)
 {
     agent->starts = 0;
 }
@@ -144,47 +145,47 @@ void esp_local_agent_kill(struct esp_local_agent *agent)
     }
 }
 
-/* A pidfd is readable once its process has ended. */
-static void await_end(int pidfd)
+/* A pidfd is readable once its process has exited. */
+static void await_exit(int pidfd)
 {
     struct pollfd fd = {.fd = pidfd, .events = POLLIN};
     while (poll(&fd, 1, KILLED_MS) < 0 && errno == EINTR) {
     }
 }
 
-static int end_process(void *context, const struct esp_process_record *record)
+static int kill_process(void *context, const struct esp_process_record *record)
 {
     (void)context;
     int fd = record->ended ? -1 : esp_process_identity_open(&record->identity);
     if (fd >= 0) {
         pidfd_send_signal(fd, SIGKILL, NULL, 0);
         kill(-record->identity.pid, SIGKILL);
-        await_end(fd);
+        await_exit(fd);
         close(fd);
     }
     return 0;
 }
 
-void esp_local_agent_end_all(struct esp_local_agent *agent)
+void esp_local_agent_kill_all(struct esp_local_agent *agent)
 {
-    /* The agent first: it would start nothing, but it should not tell of what we do now. */
+    /* The agent first, so that it does not report the exits that follow. */
     esp_local_agent_kill(agent);
     if (agent->pidfd >= 0) {
-        await_end(agent->pidfd);
+        await_exit(agent->pidfd);
     }
-    esp_process_record_list(agent->dir, end_process, NULL, NULL);
+    esp_process_record_list(agent->dir, kill_process, NULL, NULL);
     esp_local_agent_reap(agent);
 }
 
-void esp_local_agent_end_leftover(struct esp_local_agent *agent)
+void esp_local_agent_kill_leftover(struct esp_local_agent *agent)
 {
     if (watch_holder(agent) == 0) {
-        esp_local_agent_end_all(agent);
-        forget(agent);
+        esp_local_agent_kill_all(agent);
+        close_agent(agent);
     }
 }
 
 void esp_local_agent_release(struct esp_local_agent *agent)
 {
-    forget(agent);
+    close_agent(agent);
 }

@@ -16,7 +16,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* Descriptors beside the socket. */
+/* Descriptors that are polled together with the socket. */
 enum { FD_SIGNALS, FD_AGENT, FD_COUNT };
 
 static int take_messages(struct esp_loop *loop)
@@ -31,13 +31,13 @@ static int take_messages(struct esp_loop *loop)
             return 0;
         }
         if (rc < 0) {
-            return esp_error_set(&loop->error, rc, "the socket failed: %s", error.text);
+            return esp_error_set(&loop->error, rc, "cannot receive messages: %s", error.text);
         }
-        if (loop->ailing || loop->finished) {
-            continue; /* not acknowledged, so it comes again */
+        if (loop->ledger_failed || loop->finished) {
+            continue; /* not acknowledged, so that it is sent again */
         }
         if (rc == 0 && message.kind == ESP_MESSAGE_HELLO && peer.role == ESP_ROLE_AGENT) {
-            esp_local_agent_greeted(&loop->agent);
+            esp_local_agent_connected(&loop->agent);
         }
         struct esp_input input = {
             .kind = rc == 0 ? ESP_INPUT_MESSAGE : ESP_INPUT_MALFORMED,
@@ -53,24 +53,25 @@ static int take_messages(struct esp_loop *loop)
     return 0;
 }
 
-static void say_interrupted(struct esp_loop *loop)
+static void print_interrupted(struct esp_loop *loop)
 {
-    char words[ESP_MESSAGE_TEXT_MAX];
+    char text[ESP_MESSAGE_TEXT_MAX];
     struct esp_core_totals totals = esp_core_totals(loop->session->core);
     const uint32_t *by = totals.by_state;
     uint32_t live = by[ESP_TRIAL_ASSIGNED] + by[ESP_TRIAL_RUNNING] + by[ESP_TRIAL_PAUSING] +
                     by[ESP_TRIAL_STOPPING];
-    snprintf(words,
-             sizeof words,
-             "saving %" PRIu32 " trial%s; press Ctrl-C again to end now; go on later with: "
+    snprintf(text,
+             sizeof text,
+             "saving %" PRIu32
+             " trial%s; press Ctrl-C again to stop without saving; to resume later: "
              "espalier resume %s",
              live,
              live == 1 ? "" : "s",
              loop->options->dir_name);
-    esp_loop_say(loop, words);
+    esp_loop_print(loop, text);
 }
 
-/* The first signal saves and leaves; a later SIGINT or SIGTERM ends now. */
+/* The first signal saves checkpoints and stops; a later SIGINT or SIGTERM stops at once. */
 static int take_signals(struct esp_loop *loop)
 {
     struct signalfd_siginfo info;
@@ -80,25 +81,25 @@ static int take_signals(struct esp_loop *loop)
             continue;
         }
         if (info.ssi_signo == SIGHUP && loop->interruptions > 0) {
-            continue; /* a terminal that closes hangs up more than once */
+            continue; /* a terminal that closes sends it more than once */
         }
         loop->interruptions++;
         if (loop->finished) {
             continue;
         }
-        if (loop->ailing) {
-            /* Nothing can be recorded, so nothing can be saved: it stays as it is on disk. */
-            esp_loop_say(loop,
-                         "the record cannot be written: ending now, from what is recorded");
+        if (loop->ledger_failed) {
+            /* Nothing can be recorded, and therefore nothing saved: the study stays as it is on
+             * disk. */
+            esp_loop_print(loop, "the record cannot be written: stopping now without saving");
             loop->abandoned = true;
             continue;
         }
         struct esp_input input = {.kind = loop->interruptions == 1 ? ESP_INPUT_INTERRUPT
                                                                    : ESP_INPUT_TERMINATE};
         if (loop->interruptions == 1) {
-            say_interrupted(loop);
+            print_interrupted(loop);
         } else if (loop->interruptions == 2) {
-            esp_loop_say(loop, "ending now");
+            esp_loop_print(loop, "stopping now");
         }
         int rc = esp_loop_step(loop, &input);
         if (rc < 0) {
@@ -110,11 +111,11 @@ static int take_signals(struct esp_loop *loop)
 
 static int64_t next_wait(const struct esp_loop *loop)
 {
-    int64_t next = loop->look_ms, now = esp_clock_ms();
+    int64_t next = loop->update_ms, now = esp_clock_ms();
     if (loop->finished) {
-        next = loop->retired_ms;
-    } else if (loop->ailing) {
-        next = loop->room_ms < next ? loop->room_ms : next;
+        next = loop->retire_by_ms;
+    } else if (loop->ledger_failed) {
+        next = loop->retry_ms < next ? loop->retry_ms : next;
     } else {
         int64_t deadline = esp_core_deadline(loop->session->core);
         next = deadline < next ? deadline : next;
@@ -129,12 +130,12 @@ static int64_t next_wait(const struct esp_loop *loop)
     return next <= now ? 0 : next - now;
 }
 
-/* Everything that is due by the clock. */
-static int take_time(struct esp_loop *loop)
+/* Does what is due at this time. */
+static int take_deadlines(struct esp_loop *loop)
 {
     int64_t now = esp_clock_ms();
-    if (loop->ailing) {
-        return now >= loop->room_ms ? esp_loop_recover(loop) : 0;
+    if (loop->ledger_failed) {
+        return now >= loop->retry_ms ? esp_loop_recover(loop) : 0;
     }
     if (!loop->finished && esp_core_deadline(loop->session->core) <= now) {
         struct esp_input tick = {.kind = ESP_INPUT_TICK};
@@ -143,11 +144,11 @@ static int take_time(struct esp_loop *loop)
     return 0;
 }
 
-/* Group commit: at once when the last one is long enough ago, otherwise when it is, or when the
- * batch is full. */
+/* Group commit: a batch is committed when it is full, or ESP_COMMIT_WAIT_MS after the last
+ * commit, which may be at once. */
 static bool commit_is_due(const struct esp_loop *loop)
 {
-    if (loop->ailing) {
+    if (loop->ledger_failed) {
         return false;
     }
     if (loop->outcome.event_count == 0) {
@@ -159,39 +160,40 @@ static bool commit_is_due(const struct esp_loop *loop)
 
 static int serve(struct esp_loop *loop)
 {
-    while (!(loop->finished && loop->agent.ended) && !loop->abandoned) {
+    while (!(loop->finished && loop->agent.done) && !loop->abandoned) {
         struct pollfd fds[FD_COUNT] = {
             [FD_SIGNALS] = {.fd = loop->signals, .events = POLLIN},
             [FD_AGENT] = {.fd = loop->agent.pidfd, .events = POLLIN},
         };
         int rc = esp_router_poll(loop->router, fds, FD_COUNT, next_wait(loop));
         if (rc < 0 && rc != -EINTR) {
-            return esp_error_set(&loop->error, rc, "waiting failed: %s.", strerror(-rc));
+            return esp_error_set(
+                &loop->error, rc, "cannot wait for messages: %s.", strerror(-rc));
         }
         rc = rc > 0 ? take_messages(loop) : 0;
         rc = rc == 0 && fds[FD_SIGNALS].revents ? take_signals(loop) : rc;
         if (rc == 0 && fds[FD_AGENT].revents) {
-            rc = esp_local_agent_ended(&loop->agent, loop->finished, &loop->error);
+            rc = esp_local_agent_exited(&loop->agent, loop->finished, &loop->error);
         }
-        rc = rc == 0 ? take_time(loop) : rc;
+        rc = rc == 0 ? take_deadlines(loop) : rc;
         rc = rc == 0 && commit_is_due(loop) ? esp_loop_flush(loop) : rc;
         if (rc < 0) {
             return rc;
         }
         int64_t now = esp_clock_ms();
-        if (loop->finished && now >= loop->retired_ms) {
+        if (loop->finished && now >= loop->retire_by_ms) {
             esp_local_agent_kill(&loop->agent);
-            loop->retired_ms = INT64_MAX;
+            loop->retire_by_ms = INT64_MAX;
         }
-        if (!loop->finished && now >= loop->look_ms) {
-            esp_loop_look(loop, NULL, 0);
+        if (!loop->finished && now >= loop->update_ms) {
+            esp_loop_update(loop, NULL, 0);
         }
     }
     return 0;
 }
 
-/* A search that had ended and has no new work: nothing is recorded, so that looking again at a
- * finished study leaves its record as it is. */
+/* Whether the study had ended and has no new work. Then nothing is recorded, so that running a
+ * finished study again does not change its record. */
 static bool stays_ended(const struct esp_loop *loop)
 {
     struct esp_core_totals totals = esp_core_totals(loop->session->core);
@@ -200,21 +202,22 @@ static bool stays_ended(const struct esp_loop *loop)
            o->effect_count == 1 && o->effects[0].kind == ESP_EFFECT_FINISH;
 }
 
-static int drop_leftover(void *context, const char *path)
+static int delete_leftover(void *context, const char *path)
 {
     const struct esp_loop *loop = context;
-    esp_loop_drop_file(loop->session->dir, path);
+    esp_loop_delete_checkpoint(loop->session->dir, path);
     return 0;
 }
 
-/* Checkpoints that are recorded as given up, whose files a death of the controller has left. */
-static int sweep(struct esp_loop *loop)
+/* Deletes files that an earlier controller left when it was killed: those of checkpoints that
+ * are recorded as dropped. */
+static int delete_leftovers(struct esp_loop *loop)
 {
-    return esp_store_dropped(loop->session->store, drop_leftover, loop, &loop->error);
+    return esp_store_dropped(loop->session->store, delete_leftover, loop, &loop->error);
 }
 
-/* The first steps: what the study file says otherwise than the record, then START, which may
- * find by it that an ended search has work again. */
+/* The first inputs: the changes of the study file, then START, which may find that they give a
+ * finished study new work. */
 static int begin(struct esp_loop *loop)
 {
     struct esp_session *session = loop->session;
@@ -228,13 +231,13 @@ static int begin(struct esp_loop *loop)
                         .setting_count = session->change_count},
         };
         struct esp_input set = {
-            .kind = ESP_INPUT_MESSAGE, .peer = ESP_LOOP_OURSELVES, .message = &message};
+            .kind = ESP_INPUT_MESSAGE, .peer = ESP_LOOP_SELF, .message = &message};
         rc = esp_loop_step(loop, &set);
     }
-    rc = rc == 0 ? sweep(loop) : rc;
+    rc = rc == 0 ? delete_leftovers(loop) : rc;
     rc = rc == 0 ? esp_loop_start(loop) : rc;
     if (rc == 0 && stays_ended(loop)) {
-        esp_local_agent_end_leftover(&loop->agent);
+        esp_local_agent_kill_leftover(&loop->agent);
         loop->finished = true;
         loop->exit_code = loop->outcome.effects[0].exit_code;
         return 0;
@@ -269,9 +272,10 @@ int esp_loop_run(struct esp_session *session,
         return esp_error_set(error, -ENOMEM, "out of memory.");
     }
     esp_loop_init(loop, session, options);
-    /* Trial processes of an agent that dies become ours, so that none is left a zombie. */
+    /* Trial processes of an agent that was killed become our children, so that we can reap
+     * them. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    /* Before the socket's threads exist, so that they inherit the mask. */
+    /* Before ZeroMQ starts its threads, so that they inherit the signal mask. */
     int rc = open_signals(loop, &before);
     rc = rc < 0 ? rc : esp_endpoint_local(session->dir, loop->endpoint, &loop->error);
     rc = rc < 0 ? rc : esp_loop_listen(loop);
@@ -279,11 +283,11 @@ int esp_loop_run(struct esp_session *session,
     if (rc == 0 && !loop->finished) {
         rc = esp_local_agent_start(&loop->agent, &loop->error);
     } else {
-        loop->agent.ended = true;
+        loop->agent.done = true;
     }
     rc = rc < 0 ? rc : serve(loop);
     if (loop->abandoned) {
-        esp_local_agent_end_all(&loop->agent);
+        esp_local_agent_kill_all(&loop->agent);
     }
     if (rc == 0) {
         /* Abandoned: left by the user while the disk was full. */

@@ -1,11 +1,11 @@
-/* The controller: takes what comes from peers, signals and clocks, and keeps the order that
- * nothing leaves before it is on disk.
+/* The main loop of the controller. It passes messages, signals and deadlines to the core, and
+ * performs an effect only after the events that caused it are on disk:
  *
  *     inputs → core → append events → COMMIT → effects (send, delete, finish)
  *
- * When a commit fails its effects are dropped and the core is built anew from the ledger. The
- * local agent is a child that outlives its parent; when it dies, another is started and adopts
- * its processes. The loop returns only after every process has ended. */
+ * When a commit fails, its effects are dropped and the core is rebuilt from the ledger. The
+ * local agent is a child that survives its parent; when it exits unexpectedly, another is
+ * started and adopts its processes. The loop returns only after every process has exited. */
 #ifndef ESPALIER_LOOP_LOOP_H
 #define ESPALIER_LOOP_LOOP_H
 
@@ -13,27 +13,26 @@
 
 struct esp_loop_watcher {
     void *context;
-    /* After every commit, and when the time it named last has come: what was recorded (count 0:
-     * nothing). Returns when it wants to be called again, in monotonic ms; INT64_MAX: whenever.
-     */
-    int64_t (*look)(void *context,
-                    const struct esp_core *core,
-                    const struct esp_event *events,
-                    size_t count,
-                    int64_t now_ms);
-    /* A line for the person at the terminal. */
-    void (*say)(void *context, const char *words);
+    /* Called after every commit with the recorded events, and without events at the time that
+     * the last call returned (monotonic ms; INT64_MAX: at no particular time). */
+    int64_t (*update)(void *context,
+                      const struct esp_core *core,
+                      const struct esp_event *events,
+                      size_t count,
+                      int64_t now_ms);
+    /* Prints a line for the user. */
+    void (*print)(void *context, const char *text);
 };
 
 struct esp_loop_options {
     const char *device;   /* auto, cpu, cuda */
-    const char *dir_name; /* DIR as the person named it */
+    const char *dir_name; /* DIR as the user wrote it */
     struct esp_loop_watcher watcher;
 };
 
-/* Runs until the core has finished. Returns the exit code of DESIGN 9, or negative errno when
- * the controller itself cannot go on: the study is resumable then. SIGINT, SIGTERM and SIGHUP
- * are taken as wishes to stop until it returns. */
+/* Runs the study until the core has finished. Returns an exit code (espalier/exit.h), or a
+ * negative errno when the controller itself cannot continue; the study can be resumed then.
+ * Until it returns, SIGINT, SIGTERM and SIGHUP are requests to stop. */
 int esp_loop_run(struct esp_session *session,
                  const struct esp_loop_options *options,
                  struct esp_error *error);

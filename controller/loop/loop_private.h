@@ -1,5 +1,5 @@
-/* The loop's inside: inputs gathered into a batch, the batch committed, its effects performed.
- */
+/* The state of the loop, and how it commits: inputs are gathered into a batch, the batch is
+ * committed, and then its effects are performed. */
 #ifndef ESPALIER_LOOP_PRIVATE_H
 #define ESPALIER_LOOP_PRIVATE_H
 
@@ -10,24 +10,31 @@
 
 struct esp_router;
 
-/* The sender of the command that brings the study file's changed settings. */
-#define ESP_LOOP_OURSELVES ((struct esp_peer){ESP_ROLE_CLIENT, UINT64_MAX})
+/* The sender of the command that applies changes of the study file. */
+#define ESP_LOOP_SELF ((struct esp_peer){ESP_ROLE_CLIENT, UINT64_MAX})
 
 struct esp_loop {
     struct esp_session *session;
     const struct esp_loop_options *options;
     struct esp_router *router;
     struct esp_local_agent agent;
-    struct esp_outcome outcome, batch; /* being gathered; being performed */
+    struct esp_outcome outcome; /* events and effects being gathered */
+    struct esp_outcome batch;   /* events and effects being committed and performed */
     struct esp_error error;
     char endpoint[ESP_ENDPOINT_MAX];
     int signals;
     int interruptions;
-    bool finished, abandoned, reopen;
-    bool ailing; /* the ledger refused a commit; tried again at room_ms */
+    bool finished;      /* the core has finished; only the agent is waited for */
+    bool abandoned;     /* interrupted while nothing could be recorded */
+    bool ledger_failed; /* a commit failed; tried again at retry_ms */
+    bool reopen;        /* the ledger must be opened again before the next try */
     int exit_code;
-    int64_t room_ms, committed_ms, look_ms, retired_ms; /* monotonic */
-    char refused[ESP_MESSAGE_TEXT_MAX]; /* why the file's changed settings were not taken */
+    int64_t retry_ms;                   /* when a failed ledger is tried again */
+    int64_t committed_ms;               /* time of the last commit */
+    int64_t update_ms;                  /* when the watcher wants to be called again */
+    int64_t retire_by_ms;               /* when a retired agent is killed */
+    char refused[ESP_MESSAGE_TEXT_MAX]; /* why changes of the study file were refused; "": none
+                                         */
 };
 
 void esp_loop_init(struct esp_loop *loop,
@@ -38,23 +45,26 @@ void esp_loop_release(struct esp_loop *loop);
 /* Opens the socket at the study's local endpoint. */
 int esp_loop_listen(struct esp_loop *loop);
 
-void esp_loop_say(struct esp_loop *loop, const char *words);
-void esp_loop_look(struct esp_loop *loop, const struct esp_event *events, size_t count);
+/* Call the watcher. */
+void esp_loop_print(struct esp_loop *loop, const char *text);
+void esp_loop_update(struct esp_loop *loop, const struct esp_event *events, size_t count);
 
-/* Deletes a checkpoint's file, and its folder with the last one. */
-void esp_loop_drop_file(const char *dir, const char *relative);
+/* Deletes the file of a checkpoint, and its folder if that is empty then. */
+void esp_loop_delete_checkpoint(const char *dir, const char *relative);
 
-/* One input into the core. */
+/* Passes one input to the core, and gathers its outcome. */
 int esp_loop_step(struct esp_loop *loop, const struct esp_input *input);
 
-/* Commits what was gathered and performs its effects. A commit that fails makes the loop
- * ailing; only a ledger that cannot be read any more is an error. */
+/* Commits the gathered events and performs the effects. If the commit fails, both are dropped
+ * and ledger_failed is set; that is not an error. */
 int esp_loop_flush(struct esp_loop *loop);
 
-/* Ailing: looks whether the ledger takes commits again, and if so goes on from it. */
+/* After a failed commit: tests whether the ledger can be written again. If so, rebuilds the
+ * core from it and continues. */
 int esp_loop_recover(struct esp_loop *loop);
 
-/* START; before it, in a study that was never opened, what its discards go by. */
+/* Passes START to the core; in a study that was never opened, first the calibration of its
+ * discards. */
 int esp_loop_start(struct esp_loop *loop);
 
 #endif

@@ -5,8 +5,9 @@
 #include <espalier/clock.h>
 #include <stdio.h>
 
-/* The answer, and the files that the command gave up. Messages to trial processes are dropped:
- * the next controller sends what is still to be said when they introduce themselves. */
+/* Performs the effects of a command: the answer, and deleting checkpoints. Messages to trial
+ * processes are dropped: the next controller sends what is outstanding when they introduce
+ * themselves. */
 static void perform(const struct esp_session *session,
                     const struct esp_outcome *outcome,
                     const struct esp_command *command,
@@ -15,7 +16,7 @@ static void perform(const struct esp_session *session,
     for (size_t i = 0; i < outcome->effect_count; i++) {
         const struct esp_effect *effect = &outcome->effects[i];
         if (effect->kind == ESP_EFFECT_DROP) {
-            esp_loop_drop_file(session->dir, effect->path);
+            esp_loop_delete_checkpoint(session->dir, effect->path);
         } else if (effect->kind == ESP_EFFECT_SEND &&
                    effect->message.kind == ESP_MESSAGE_REPLY &&
                    effect->message.reply.id == command->id) {
@@ -38,7 +39,7 @@ static int step(struct esp_core *core,
     return rc < 0 ? esp_error_set(error, rc, "out of memory.") : 0;
 }
 
-/* Asks the core, which is thrown away afterwards, whether it would go on. */
+/* Tests whether the core would have work. The core is not used afterwards. */
 static int find_work(struct esp_core *core, bool *work, struct esp_error *error)
 {
     struct esp_outcome outcome;
@@ -63,7 +64,7 @@ int esp_offline_command(const char *dir,
     struct esp_outcome outcome;
     struct esp_message message = {.kind = ESP_MESSAGE_COMMAND, .command = *command};
     struct esp_input input = {
-        .kind = ESP_INPUT_MESSAGE, .peer = ESP_LOOP_OURSELVES, .message = &message};
+        .kind = ESP_INPUT_MESSAGE, .peer = ESP_LOOP_SELF, .message = &message};
     *answer = (struct esp_offline_answer){0};
     int rc = esp_session_open(&options, &session, error);
     if (rc < 0) {

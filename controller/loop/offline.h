@@ -1,5 +1,5 @@
-/* A command on a study that no controller runs: recorded as a controller would before it
- * begins, and left for the next one. Trains nothing. */
+/* A command for a study without a running controller. It is recorded as a controller would do,
+ * and the next controller acts on it. No training is started. */
 #ifndef ESPALIER_LOOP_OFFLINE_H
 #define ESPALIER_LOOP_OFFLINE_H
 
@@ -8,13 +8,13 @@
 #include <stdbool.h>
 
 struct esp_offline_answer {
-    int32_t code; /* as of a reply */
+    int32_t code; /* as in esp_reply */
     uint32_t trial;
     char text[ESP_MESSAGE_TEXT_MAX];
-    bool work; /* a controller that begins now would have something to do */
+    bool work; /* a controller that started now would have work */
 };
 
-/* -EBUSY: a controller has DIR after all. */
+/* Records the command and returns the core's answer. -EBUSY: a controller is running in DIR. */
 int esp_offline_command(const char *dir,
                         const struct esp_command *command,
                         struct esp_offline_answer *answer,

@@ -32,7 +32,7 @@ static int load_core(struct esp_session *session, struct esp_error *error)
         esp_core_destroy(core);
         return esp_error_set(error,
                              rc,
-                             "%s: the record cannot be picked up: %s",
+                             "%s: the record cannot be read: %s",
                              session->dir,
                              inner.text[0] ? inner.text : strerror(-rc));
     }
@@ -40,7 +40,7 @@ static int load_core(struct esp_session *session, struct esp_error *error)
     return 0;
 }
 
-/* The study as the ledger's own text gives it, which is what the core decides by. */
+/* Reads the study from the text in the ledger, which determines the core's decisions. */
 static int read_ledger_study(struct esp_session *session, struct esp_error *error)
 {
     const char *file = esp_store_study_file(session->store);
@@ -78,7 +78,7 @@ static void add_change(struct esp_session *session, const char *name, double val
     };
 }
 
-/* What the file asks for and the ledger, with its recorded changes, does not have. */
+/* Lists the settings of the file that differ from the ledger with its recorded changes. */
 static void find_changes(struct esp_session *session, const struct esp_study *file)
 {
     struct esp_core_totals now = esp_core_totals(session->core);
@@ -109,7 +109,7 @@ static int create_ledger(struct esp_session *session,
         .nonce = esp_system_random(),
         .time_ms = esp_clock_wall_ms(),
     };
-    /* The core first: a study that it cannot serve leaves no ledger behind. */
+    /* Test with a core first, so that a study which it refuses leaves no ledger. */
     struct esp_core *core = NULL;
     session->options.nonce = origin.nonce;
     int rc = esp_core_create(session->study, &session->options, &core, error);
@@ -122,7 +122,8 @@ static int create_ledger(struct esp_session *session,
         session->dir, session->study, &origin, NULL, &session->store, error);
 }
 
-/* Before a study is opened for the first time; what is recorded then stands. */
+/* Gathers the calibration before a study is opened for the first time; it is recorded then and
+ * never changes. */
 static int
 gather(struct esp_session *session, const char *file, const char *base, struct esp_error *error)
 {
@@ -146,8 +147,8 @@ static int open_existing(struct esp_session *session,
     if (options->study && esp_study_same_search(session->study, options->study, &inner) < 0) {
         return esp_error_set(error,
                              -EINVAL,
-                             "%s holds another search than %s: %s\nName another folder with "
-                             "--dir, or go on with the one there: espalier resume %s",
+                             "%s holds another study than %s: %s\nChoose another folder with "
+                             "--dir, or continue the study there: espalier resume %s",
                              options->dir,
                              options->file,
                              inner.text,
@@ -180,7 +181,7 @@ static int make_dir(struct esp_session *session,
     } else if (!esp_store_exists(options->dir)) {
         return esp_error_set(error,
                              -ENOENT,
-                             "%s: holds no study. `espalier run STUDY.yaml` begins one.",
+                             "%s: holds no study. Start one with: espalier run STUDY.yaml",
                              options->dir);
     }
     char *path = realpath(options->dir, NULL);
@@ -191,7 +192,7 @@ static int make_dir(struct esp_session *session,
     free(path);
     return length < (int)sizeof session->dir
                ? 0
-               : esp_error_set(error, -ENAMETOOLONG, "%s: is too long.", options->dir);
+               : esp_error_set(error, -ENAMETOOLONG, "%s: the path is too long.", options->dir);
 }
 
 int esp_session_open(const struct esp_session_options *options,

@@ -1,4 +1,4 @@
-/* Which finished studies a new one calibrates on, by how many settings both are planned for. */
+/* Which finished studies a new study calibrates on. */
 #include "loop/calibration.h"
 
 #include "../scratch.h"
@@ -19,8 +19,8 @@
 static struct scratch root;
 static int seeds;
 
-/* 12 points; `repeats` by name keeps half of run_cap, or of a budget of so many trainings, for
- * them, three at most. */
+/* A study with a grid of 12 points. `repeats` keeps half of run_cap, or of the trainings in the
+ * budget, for repeats; at most three. */
 static struct esp_study *
 read_planned(const char *method, const char *limit, int count, int repeats)
 {
@@ -54,13 +54,13 @@ static struct esp_study *read_study(const char *method, int run_cap, int repeats
     return read_planned(method, "run_cap: ", run_cap, repeats);
 }
 
-/* In quarters of a training. */
+/* A study with a budget in quarters of a training. */
 static struct esp_study *read_budget(int quarters, int repeats)
 {
     return read_planned("random", "budget: {tokens: ", quarters, repeats);
 }
 
-/* A study that has come to its end with a score. */
+/* Records a study that has ended with a score. */
 static void finish_as(const char *folder, struct esp_study *study, enum esp_scored scored)
 {
     char dir[128];
@@ -93,8 +93,8 @@ static void finish(const char *folder, struct esp_study *study)
     finish_as(folder, study, ESP_SCORED_SEEDS);
 }
 
-/* Whether `study` goes by the one in `folder`, its only neighbour. */
-static bool takes(const char *folder, struct esp_study *study)
+/* Whether `study` calibrates on the one in `folder`, its only neighbour. */
+static bool uses(const char *folder, struct esp_study *study)
 {
     char dir[128];
     struct esp_calibration found;
@@ -105,96 +105,96 @@ static bool takes(const char *folder, struct esp_study *study)
         fail_msg("%s", error.text);
     }
     assert_int_equal(found.looked_at, 1);
-    bool taken = found.count == 1;
+    bool used = found.count == 1;
     esp_calibration_release(&found);
     esp_study_destroy(study);
-    return taken;
+    return used;
 }
 
-static void place(const char *beside)
+static void make_folder(const char *name)
 {
     char dir[128];
-    snprintf(dir, sizeof dir, "%s/%s", root.path, beside);
+    snprintf(dir, sizeof dir, "%s/%s", root.path, name);
     assert_int_equal(mkdir(dir, 0700), 0);
 }
 
-static void without_repeats_plans_are_trials(void **state)
+static void without_repeats_plans_are_compared_in_trials(void **state)
 {
     (void)state;
-    place("plain");
+    make_folder("plain");
     finish("plain/a", read_study("random", 10, 0));
-    assert_true(takes("plain/a", read_study("random", 10, 0)));
-    assert_true(takes("plain/a", read_study("random", 11, 0)));
-    assert_false(takes("plain/a", read_study("random", 12, 0)));
-    assert_true(takes("plain/a", read_study("random", 5, 0)));
-    assert_false(takes("plain/a", read_study("random", 4, 0)));
+    assert_true(uses("plain/a", read_study("random", 10, 0)));
+    assert_true(uses("plain/a", read_study("random", 11, 0)));
+    assert_false(uses("plain/a", read_study("random", 12, 0)));
+    assert_true(uses("plain/a", read_study("random", 5, 0)));
+    assert_false(uses("plain/a", read_study("random", 4, 0)));
 }
 
 static void studies_with_and_without_repeats_are_not_compared(void **state)
 {
     (void)state;
-    place("mixed");
+    make_folder("mixed");
     finish("mixed/a", read_study("random", 10, 1));
-    assert_false(takes("mixed/a", read_study("random", 10, 0)));
-    assert_false(takes("mixed/a", read_study("random", 7, 0)));
+    assert_false(uses("mixed/a", read_study("random", 10, 0)));
+    assert_false(uses("mixed/a", read_study("random", 7, 0)));
 }
 
-/* A score counts rivals, and a repeat is none: 15 trials of a grid of 12 are 12 settings, 12
- * trials may be 9. */
-static void trials_that_are_kept_for_repeats_are_no_rivals(void **state)
+/* A score counts rivals, and repeats are not rivals: 15 trials of a grid of 12 are 12 settings,
+ * 12 trials may be 9 settings. */
+static void trials_kept_for_repeats_are_not_rivals(void **state)
 {
     (void)state;
-    place("grid");
+    make_folder("grid");
     finish("grid/a", read_study("grid", 12, 1));
-    assert_true(takes("grid/a", read_study("grid", 12, 1)));
-    assert_false(takes("grid/a", read_study("grid", 15, 1)));
-    place("whole");
+    assert_true(uses("grid/a", read_study("grid", 12, 1)));
+    assert_false(uses("grid/a", read_study("grid", 15, 1)));
+    make_folder("whole");
     finish("whole/a", read_study("grid", 15, 1));
-    assert_true(takes("whole/a", read_study("grid", 15, 1)));
-    assert_true(takes("whole/a", read_study("grid", 12, 1)));
-    /* Three trials keep none of them, four keep two. */
-    place("few");
+    assert_true(uses("whole/a", read_study("grid", 15, 1)));
+    assert_true(uses("whole/a", read_study("grid", 12, 1)));
+    /* Of three trials none is kept for repeats, of four two are. */
+    make_folder("few");
     finish("few/a", read_study("random", 4, 1));
-    assert_true(takes("few/a", read_study("random", 4, 1)));
-    assert_false(takes("few/a", read_study("random", 3, 1)));
+    assert_true(uses("few/a", read_study("random", 4, 1)));
+    assert_false(uses("few/a", read_study("random", 3, 1)));
 }
 
-/* The best single seed may be another trial than the best over all seeds: whether a study had
- * a tie must not decide whether it is taken. */
-static void an_older_score_is_taken_only_where_there_can_be_no_repeats(void **state)
+/* The best trial by a single seed may differ from the best over all seeds. Whether a study had
+ * repeats must not decide whether its score is used. */
+static void an_older_score_is_used_only_where_no_repeats_are_possible(void **state)
 {
     (void)state;
-    place("older");
+    make_folder("older");
     finish_as("older/a", read_study("random", 10, 1), ESP_SCORED_SINGLE);
-    assert_false(takes("older/a", read_study("random", 10, 1)));
-    place("single");
+    assert_false(uses("older/a", read_study("random", 10, 1)));
+    make_folder("single");
     finish_as("single/a", read_study("random", 10, 0), ESP_SCORED_SINGLE);
-    assert_true(takes("single/a", read_study("random", 10, 0)));
+    assert_true(uses("single/a", read_study("random", 10, 0)));
 }
 
-/* Where trials lie decides how many beat the best, and bayes begins elsewhere since. */
-static void an_older_score_of_bayes_is_not_taken(void **state)
+/* A score depends on where trials lie, and older versions of bayes started elsewhere. */
+static void an_older_score_of_bayes_is_not_used(void **state)
 {
     (void)state;
-    place("bayes");
+    make_folder("bayes");
     finish_as("bayes/a", read_study("bayes", 10, 0), ESP_SCORED_SINGLE);
-    assert_false(takes("bayes/a", read_study("bayes", 10, 0)));
-    place("since");
-    finish("since/a", read_study("bayes", 10, 0));
-    assert_true(takes("since/a", read_study("bayes", 10, 0)));
+    assert_false(uses("bayes/a", read_study("bayes", 10, 0)));
+    make_folder("newer");
+    finish("newer/a", read_study("bayes", 10, 0));
+    assert_true(uses("newer/a", read_study("bayes", 10, 0)));
 }
 
-/* Ten trainings are seven settings, nine are six: more than a tenth fewer. */
-static void trainings_that_are_kept_for_repeats_are_no_rivals(void **state)
+/* Ten trainings are seven settings, and nine are six, which is more than a tenth fewer. */
+static void trainings_kept_for_repeats_are_not_rivals(void **state)
 {
     (void)state;
-    place("budget");
+    make_folder("budget");
     finish("budget/a", read_budget(36, 1));
-    assert_true(takes("budget/a", read_budget(36, 1)));
-    assert_false(takes("budget/a", read_budget(40, 1)));
-    place("spent");
+    assert_true(uses("budget/a", read_budget(36, 1)));
+    assert_false(uses("budget/a", read_budget(40, 1)));
+    make_folder("spent");
     finish("spent/a", read_budget(36, 0));
-    assert_true(takes("spent/a", read_budget(40, 0)));
+    assert_true(uses("spent/a", read_budget(40, 0)));
 }
 
 static int make_root(void **state)
@@ -214,12 +214,12 @@ static int remove_root(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(without_repeats_plans_are_trials),
+        cmocka_unit_test(without_repeats_plans_are_compared_in_trials),
         cmocka_unit_test(studies_with_and_without_repeats_are_not_compared),
-        cmocka_unit_test(trials_that_are_kept_for_repeats_are_no_rivals),
-        cmocka_unit_test(trainings_that_are_kept_for_repeats_are_no_rivals),
-        cmocka_unit_test(an_older_score_is_taken_only_where_there_can_be_no_repeats),
-        cmocka_unit_test(an_older_score_of_bayes_is_not_taken),
+        cmocka_unit_test(trials_kept_for_repeats_are_not_rivals),
+        cmocka_unit_test(trainings_kept_for_repeats_are_not_rivals),
+        cmocka_unit_test(an_older_score_is_used_only_where_no_repeats_are_possible),
+        cmocka_unit_test(an_older_score_of_bayes_is_not_used),
     };
     return cmocka_run_group_tests_name("loop/calibration", tests, make_root, remove_root);
 }
