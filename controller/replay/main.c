@@ -8,6 +8,7 @@
 #include "price.h"
 #include "print.h"
 #include "recorded_study.h"
+#include "table_read.h"
 #include "search/registry.h"
 #include "stop/discard.h"
 

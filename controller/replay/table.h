@@ -79,8 +79,6 @@ struct esp_table {
     char source[ESP_PATH_MAX];  /* the file of the points, for messages */
 };
 
-/* -EINVAL and the like name file, line and value. */
-int esp_table_read(const char *path, struct esp_table *table, struct esp_error *error);
 void esp_table_release(struct esp_table *table);
 
 /* For readers of tables. Allocates for that many trials, with `param_count` set. */

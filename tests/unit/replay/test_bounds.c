@@ -4,6 +4,7 @@
 #include "replay/policy.h"
 #include "replay/price.h"
 #include "replay/summary.h"
+#include "replay/table_read.h"
 
 #include <errno.h>
 #include <math.h>

@@ -3,7 +3,7 @@
 #include "replay/policy.h"
 #include "replay/run.h"
 #include "replay/summary.h"
-#include "replay/table.h"
+#include "replay/table_read.h"
 
 #include <errno.h>
 #include <math.h>
