@@ -7,10 +7,11 @@
 #include "plot.h"
 #include "price.h"
 #include "print.h"
+#include "recorded_path.h"
 #include "recorded_study.h"
-#include "table_read.h"
 #include "search/registry.h"
 #include "stop/discard.h"
+#include "table_read.h"
 
 #include <errno.h>
 #include <math.h>
@@ -52,7 +53,7 @@ static int read_tables(struct work *work, char **paths, int count)
     for (; work->count < count; work->count++) {
         struct esp_table *table = &work->tables[work->count];
         const char *path = paths[work->count];
-        int rc = esp_recorded_study_exists(path)
+        int rc = esp_recorded_path_is_study(path)
                      ? esp_recorded_study_read(path, table, &work->error)
                      : esp_table_read(path, table, &work->error);
         if (rc == 0) {

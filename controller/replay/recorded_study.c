@@ -1,5 +1,6 @@
 #include "recorded_study.h"
 
+#include "recorded_path.h"
 #include "store/reader.h"
 #include "study/study.h"
 
@@ -7,10 +8,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-static const char ledger_name[] = "study.db";
-static const char magic[] = "SQLite format 3"; /* with its NUL: how every database begins */
 
 struct trial {
     double *drawn; /* [params] */
@@ -30,69 +27,6 @@ struct record {
     size_t filled;  /* points */
     struct esp_error *error;
 };
-
-static bool is_database(const char *path)
-{
-    char head[sizeof magic] = "";
-    FILE *file = fopen(path, "rb");
-    if (!file) {
-        return false;
-    }
-    size_t got = fread(head, 1, sizeof head, file);
-    fclose(file);
-    return got == sizeof head && memcmp(head, magic, sizeof head) == 0;
-}
-
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-bool esp_recorded_study_exists(const char *path)
-{
-    struct stat status;
-    if (strcmp(last_part(path), ledger_name) == 0) {
-        return true;
-    }
-    if (stat(path, &status) < 0) {
-        return false;
-    }
-    return S_ISDIR(status.st_mode) || (S_ISREG(status.st_mode) && is_database(path));
-}
-
-/* The folder of a ledger that may be named itself. */
-static int folder_of(const char *path, char folder[ESP_PATH_MAX], struct esp_error *error)
-{
-    struct stat status;
-    size_t whole = strlen(path);
-    if (whole >= ESP_PATH_MAX) {
-        return esp_error_set(error, -ENAMETOOLONG, "%.200s…: the path is too long", path);
-    }
-    memcpy(folder, path, whole + 1);
-    const char *name = last_part(path);
-    bool there = stat(path, &status) == 0;
-    if (there && S_ISDIR(status.st_mode)) {
-        return 0;
-    }
-    if (!there && strcmp(name, ledger_name) != 0) {
-        return 0; /* the reader says what is missing */
-    }
-    if (strcmp(name, ledger_name) != 0) {
-        return esp_error_set(error,
-                             -EINVAL,
-                             "%s: a database by this name is not read; name the folder of the "
-                             "study, or put the file into one as %s",
-                             path,
-                             ledger_name);
-    }
-    size_t length = (size_t)(name - path);
-    while (length > 1 && path[length - 1] == '/') {
-        length--;
-    }
-    snprintf(folder, ESP_PATH_MAX, "%.*s", length ? (int)length : 1, length ? path : ".");
-    return 0;
-}
 
 static int no_memory(struct record *record)
 {
@@ -418,11 +352,11 @@ int esp_recorded_study_read(const char *path, struct esp_table *table, struct es
     char folder[ESP_PATH_MAX];
     struct esp_reader *reader = NULL;
     memset(table, 0, sizeof *table);
-    int rc = folder_of(path, folder, error);
+    int rc = esp_recorded_path_folder(path, folder, error);
     if (rc < 0) {
         return rc;
     }
-    snprintf(table->source, sizeof table->source, "%.4080s/%s", folder, ledger_name);
+    snprintf(table->source, sizeof table->source, "%.4080s/%s", folder, ESP_RECORDED_LEDGER);
     struct record record = {.path = table->source, .table = table, .error = error};
     rc = esp_reader_open(folder, &reader, error);
     if (rc == 0) {

@@ -17,9 +17,6 @@
 
 #include "table.h"
 
-/* Whether a path means a recorded study rather than a table: a folder, or a database. */
-bool esp_recorded_study_exists(const char *path);
-
 /* Reads the study in `path`, a folder or its study.db. -ENOENT without a ledger, -EINVAL for
  * another program's, for one without reports or without a trial at its horizon, for trials
  * whose horizons cannot be compared; the words name the file and the remedy. */

@@ -224,7 +224,8 @@ static int read_row(const struct esp_csv *csv,
     return 0;
 }
 
-/* Adds the point of a row behind those of earlier rows; `trial` is the one of the row before. */
+/* Adds the point of a row behind those of earlier rows; `trial` is the one of the row before.
+ */
 static int add_point(struct esp_table *table,
                      const struct esp_csv *csv,
                      size_t row,

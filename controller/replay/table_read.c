@@ -223,4 +223,3 @@ int esp_table_read(const char *path, struct esp_table *table, struct esp_error *
     }
     return rc;
 }
-

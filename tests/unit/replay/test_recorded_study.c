@@ -1,4 +1,5 @@
 /* A recorded study as a table: every way a record can end, and what cannot be replayed. */
+#include "replay/recorded_path.h"
 #include "replay/recorded_study.h"
 #include "store/store.h"
 #include "study/study.h"
@@ -240,7 +241,7 @@ static void each_record_ends_in_its_own_way(void **state)
         esp_study_destroy(study);
         esp_table_release(&table);
         snprintf(path, sizeof path, "%s/study.db", dir);
-        assert_true(esp_recorded_study_exists(path));
+        assert_true(esp_recorded_path_is_study(path));
         assert_int_equal(esp_recorded_study_read(path, &table, &error), 0);
         esp_table_release(&table);
     }
@@ -280,8 +281,8 @@ static void what_cannot_be_replayed_says_why(void **state)
     char path[128];
     snprintf(path, sizeof path, "%s/none", root);
     refused(path, -ENOENT, "there is no study here");
-    assert_false(esp_recorded_study_exists(path));
-    assert_true(esp_recorded_study_exists(root));
+    assert_false(esp_recorded_path_is_study(path));
+    assert_true(esp_recorded_path_is_study(root));
     refused(root, -ENOENT, "no study.db");
 
     struct ledger l = begin(false);
@@ -308,7 +309,7 @@ static void what_cannot_be_replayed_says_why(void **state)
     assert_non_null(file);
     fwrite("SQLite format 3", 1, 16, file);
     fclose(file);
-    assert_true(esp_recorded_study_exists(path));
+    assert_true(esp_recorded_path_is_study(path));
     refused(path, -EINVAL, "name the folder");
 }
 
