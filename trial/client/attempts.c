@@ -40,20 +40,20 @@ struct esp_attempt *esp_attempts_add(struct esp_attempts *attempts,
     return a;
 }
 
-void esp_attempts_drop_kept(struct esp_attempts *attempts, struct esp_attempt *attempt)
+void esp_attempts_drop_messages(struct esp_attempts *attempts, struct esp_attempt *attempt)
 {
     while (attempt->first) {
-        struct esp_kept *next = attempt->first->next;
+        struct esp_unacked *next = attempt->first->next;
         free(attempt->first);
         attempt->first = next;
-        attempts->kept--;
+        attempts->unacked--;
     }
     attempt->last = attempt->unsent = NULL;
 }
 
 void esp_attempts_remove(struct esp_attempts *attempts, struct esp_attempt *attempt)
 {
-    esp_attempts_drop_kept(attempts, attempt);
+    esp_attempts_drop_messages(attempts, attempt);
     free(attempt->assign);
     struct esp_attempt *end = &attempts->items[--attempts->count];
     memmove(attempt, attempt + 1, (size_t)(end - attempt) * sizeof *attempt);
@@ -66,12 +66,12 @@ void esp_attempts_clear(struct esp_attempts *attempts)
     }
 }
 
-int esp_attempts_keep(struct esp_attempts *attempts,
-                      struct esp_attempt *attempt,
-                      const void *data,
-                      size_t length)
+int esp_attempts_append(struct esp_attempts *attempts,
+                        struct esp_attempt *attempt,
+                        const void *data,
+                        size_t length)
 {
-    struct esp_kept *kept = malloc(sizeof *kept + length);
+    struct esp_unacked *kept = malloc(sizeof *kept + length);
     if (!kept) {
         return -ENOMEM;
     }
@@ -88,7 +88,7 @@ int esp_attempts_keep(struct esp_attempts *attempts,
     if (!attempt->unsent) {
         attempt->unsent = kept;
     }
-    attempts->kept++;
+    attempts->unacked++;
     return 0;
 }
 
@@ -97,16 +97,16 @@ void esp_attempts_acknowledge(struct esp_attempts *attempts,
                               uint64_t sequence)
 {
     if (sequence > attempt->sequence) {
-        return; /* nothing of ours */
+        return; /* never sent by this process */
     }
     while (attempt->first && attempt->first->sequence <= sequence) {
-        struct esp_kept *gone = attempt->first;
-        if (attempt->unsent == gone) {
-            attempt->unsent = gone->next;
+        struct esp_unacked *acked = attempt->first;
+        if (attempt->unsent == acked) {
+            attempt->unsent = acked->next;
         }
-        attempt->first = gone->next;
-        free(gone);
-        attempts->kept--;
+        attempt->first = acked->next;
+        free(acked);
+        attempts->unacked--;
     }
     if (!attempt->first) {
         attempt->last = NULL;

@@ -1,4 +1,4 @@
-/* The caller's side: what it says is numbered and kept, what it is told is looked up. */
+/* Functions for the caller's thread: they number and keep messages, and return events. */
 #include "client_private.h"
 
 #include <assert.h>
@@ -10,17 +10,18 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* How long what was said last may take to leave the process. */
+/* Time for the last messages to be sent when the client is closed. */
 #define LINGER_MS 200
 
-/* Reports are taken while fewer messages than this are kept. */
+/* Reports are accepted while fewer messages than this are not acknowledged. */
 #define REPORTS_KEPT_MAX (ESP_UNACKED_MAX - ESP_CLIENT_RESERVE)
 _Static_assert(REPORTS_KEPT_MAX > ESP_UNACKED_MAX / 2, "the reserve leaves room for reports");
 
 void esp_client_signal(int fd)
 {
     uint64_t one = 1;
-    ssize_t n = write(fd, &one, sizeof one); /* only a full counter refuses: then it is set */
+    ssize_t n = write(fd, &one, sizeof one); /* fails only if the counter is full, and then the
+                                                eventfd is readable already */
     (void)n;
 }
 
@@ -45,8 +46,8 @@ static void release(struct esp_client *client)
     if (client->wake >= 0) {
         close(client->wake);
     }
-    if (client->news >= 0) {
-        close(client->news);
+    if (client->ready >= 0) {
+        close(client->ready);
     }
     free(client);
 }
@@ -74,8 +75,8 @@ int esp_client_create(const struct esp_client_options *options,
     client->lease_ms = options->lease_ms > 0 ? options->lease_ms : ESP_LEASE_MS;
     client->heartbeat_ms = options->heartbeat_ms > 0 ? options->heartbeat_ms : ESP_HEARTBEAT_MS;
     client->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    client->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int rc = client->wake < 0 || client->news < 0 ? -errno : esp_codec_create(&client->codec);
+    client->ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int rc = client->wake < 0 || client->ready < 0 ? -errno : esp_codec_create(&client->codec);
     if (rc < 0) {
         esp_error_set(error, rc, "cannot start: %s.", strerror(-rc));
         goto out;
@@ -113,15 +114,15 @@ void esp_client_destroy(struct esp_client *client)
 
 int esp_client_fd(const struct esp_client *client)
 {
-    return client->news;
+    return client->ready;
 }
 
-static void tell_assign(struct esp_client *client,
-                        struct esp_attempt *a,
-                        struct esp_message *message,
-                        struct esp_client_event *event)
+static void decode_assign(struct esp_client *client,
+                          struct esp_attempt *a,
+                          struct esp_message *message,
+                          struct esp_client_event *event)
 {
-    /* It was decoded once when it came. */
+    /* It was decoded once on receipt, so that this cannot fail. */
     int rc = esp_codec_decode(client->codec, a->assign, a->assign_length, message, NULL);
     assert(rc == 0 && message->kind == ESP_MESSAGE_ASSIGN);
     (void)rc;
@@ -142,7 +143,7 @@ static void next_of_attempt(struct esp_client *client,
         a->fenced = a->directed = false;
         event->kind = ESP_CLIENT_FENCED;
     } else if (a->assign) {
-        tell_assign(client, a, &client->assign, event);
+        decode_assign(client, a, &client->assign, event);
     } else if (a->directed) {
         a->directed = false;
         event->kind = ESP_CLIENT_DIRECTED;
@@ -154,23 +155,23 @@ void esp_client_next(struct esp_client *client, struct esp_client_event *event)
 {
     memset(event, 0, sizeof *event);
     pthread_mutex_lock(&client->lock);
-    if (client->refuse_news) {
-        client->refuse_news = false;
+    if (client->refused_pending) {
+        client->refused_pending = false;
         event->kind = ESP_CLIENT_REFUSED;
-        event->words = client->refused;
-    } else if (client->lapse_news) {
-        client->lapse_news = false;
+        event->reason = client->refused;
+    } else if (client->lapsed_pending) {
+        client->lapsed_pending = false;
         event->kind = ESP_CLIENT_LAPSED;
-    } else if (client->room_news) {
-        client->room_news = false;
+    } else if (client->room_pending) {
+        client->room_pending = false;
         event->kind = ESP_CLIENT_ROOM;
     }
     for (uint32_t i = 0; i < client->attempts.count && event->kind == ESP_CLIENT_NONE; i++) {
         next_of_attempt(client, &client->attempts.items[i], event);
     }
     if (event->kind == ESP_CLIENT_NONE) {
-        uint64_t count; /* under the lock: what is set after this is signalled again */
-        ssize_t n = read(client->news, &count, sizeof count);
+        uint64_t count; /* under the lock, so that an event set later signals again */
+        ssize_t n = read(client->ready, &count, sizeof count);
         (void)n;
     }
     pthread_mutex_unlock(&client->lock);
@@ -194,10 +195,10 @@ static struct esp_attempt_key *key_of(struct esp_message *m)
     }
 }
 
-/* True when a report fits; otherwise the caller will be told once it does. */
+/* Whether a report is accepted. If not, ESP_CLIENT_ROOM will follow. */
 static bool has_room(struct esp_client *client)
 {
-    if (client->attempts.kept < REPORTS_KEPT_MAX) {
+    if (client->attempts.unacked < REPORTS_KEPT_MAX) {
         return true;
     }
     client->room_wanted = true;
@@ -210,25 +211,26 @@ static int keep(struct esp_client *client, struct esp_message *message, struct e
     struct esp_attempt *a = esp_attempts_find(&client->attempts, key->trial, key->attempt);
     bool released = message->kind == ESP_MESSAGE_RELEASED;
     if (a && a->state == ESP_ATTEMPT_FENCED && released) {
-        a->state = ESP_ATTEMPT_LEFT;
+        a->state = ESP_ATTEMPT_ANSWER;
         return 0;
     }
     if (!a || a->state != ESP_ATTEMPT_HELD) {
         return esp_error_set(error,
                              -ESTALE,
-                             "trial %u, attempt %u is not held any more.",
-                             key->trial,
-                             key->attempt);
+                             "attempt %u at trial %u is not held any more.",
+                             key->attempt,
+                             key->trial);
     }
     if (message->kind == ESP_MESSAGE_REPORT ? !has_room(client)
-                                            : client->attempts.kept >= ESP_UNACKED_MAX) {
+                                            : client->attempts.unacked >= ESP_UNACKED_MAX) {
         return esp_error_set(
-            error, -EAGAIN, "%u messages are not acknowledged yet.", client->attempts.kept);
+            error, -EAGAIN, "%u messages are not acknowledged yet.", client->attempts.unacked);
     }
     key->sequence = a->sequence + 1;
     int rc = esp_codec_encode(message, &client->bytes, error);
     if (rc == 0) {
-        rc = esp_attempts_keep(&client->attempts, a, client->bytes.data, client->bytes.length);
+        rc =
+            esp_attempts_append(&client->attempts, a, client->bytes.data, client->bytes.length);
     }
     if (rc == 0 && released) {
         a->state = ESP_ATTEMPT_RELEASED;
@@ -266,7 +268,7 @@ void esp_client_set_capacity(struct esp_client *client, const struct esp_capacit
     while (at < client->capacity_count && client->capacities[at].group != capacity->group) {
         at++;
     }
-    if (at == ESP_CLIENT_GROUPS_MAX) { /* the oldest makes room */
+    if (at == ESP_CLIENT_GROUPS_MAX) { /* replace the oldest */
         at--;
         memmove(client->capacities, client->capacities + 1, at * sizeof *client->capacities);
         memmove(client->capacity_unsent, client->capacity_unsent + 1, at);
@@ -291,10 +293,10 @@ int esp_client_flush(struct esp_client *client, int64_t timeout_ms)
                              .tv_nsec = until_ns % ESP_NS_PER_SECOND};
     int rc = 0;
     pthread_mutex_lock(&client->lock);
-    while (client->attempts.kept > 0 && rc == 0) {
+    while (client->attempts.unacked > 0 && rc == 0) {
         rc = -pthread_cond_timedwait(&client->acked, &client->lock, &until);
     }
-    rc = client->attempts.kept > 0 ? -ETIMEDOUT : 0;
+    rc = client->attempts.unacked > 0 ? -ETIMEDOUT : 0;
     pthread_mutex_unlock(&client->lock);
     return rc;
 }

@@ -1,4 +1,4 @@
-/* The communicating thread: it alone touches the socket. */
+/* The client's thread, the only one that uses the socket. */
 #include "client_private.h"
 
 #include <errno.h>
@@ -6,10 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Messages read before it is looked after what to send. */
+/* Messages received before sending gets a turn. */
 #define RECEIVE_BATCH 256
 
-static void say_hello(struct esp_client *client)
+static void send_hello(struct esp_client *client)
 {
     struct esp_held held[ESP_MEMBERS_MAX];
     struct esp_message message = {.kind = ESP_MESSAGE_HELLO};
@@ -31,7 +31,8 @@ static void say_hello(struct esp_client *client)
             .trial = a->trial, .attempt = a->attempt, .acked = a->acked, .last = a->sequence};
     }
     client->welcomed = false;
-    /* When it cannot be sent, the next heartbeat that can be brings the question again. */
+    /* If it cannot be sent, the controller asks again after the next message that can be sent.
+     */
     esp_dealer_send(client->dealer, &message, NULL);
 }
 
@@ -39,7 +40,7 @@ static void take_welcome(struct esp_client *client, const struct esp_welcome *we
 {
     if (welcome->refused) {
         snprintf(client->refused, sizeof client->refused, "%s", welcome->refused);
-        client->refuse_news = true;
+        client->refused_pending = true;
         return;
     }
     client->lease_ms = welcome->lease_ms > 0 ? welcome->lease_ms : client->lease_ms;
@@ -56,7 +57,7 @@ static void take_assign(struct esp_client *client, const struct esp_assign *assi
         esp_attempts_find(&client->attempts, assign->trial, assign->attempt);
     size_t length;
     const void *frame = esp_dealer_received(client->dealer, &length);
-    if (a) { /* said again */
+    if (a) { /* a repeated Assign */
         esp_attempt_direct(a, &assign->directive);
     } else if (!client->lapsed) {
         esp_attempts_add(&client->attempts, assign, frame, length);
@@ -67,7 +68,8 @@ static void send_released(struct esp_client *client, uint32_t trial, uint32_t at
 {
     struct esp_message message = {.kind = ESP_MESSAGE_RELEASED};
     message.released.at = (struct esp_attempt_key){.trial = trial, .attempt = attempt};
-    esp_dealer_send(client->dealer, &message, NULL); /* lost: Fenced comes again */
+    esp_dealer_send(
+        client->dealer, &message, NULL); /* if it is lost, the controller repeats the Fenced */
 }
 
 static void take_fenced(struct esp_client *client, const struct esp_fenced *fenced)
@@ -77,9 +79,9 @@ static void take_fenced(struct esp_client *client, const struct esp_fenced *fenc
     if (a && a->state == ESP_ATTEMPT_HELD && !a->assign) {
         a->state = ESP_ATTEMPT_FENCED;
         a->fenced = true;
-        esp_attempts_drop_kept(&client->attempts, a);
+        esp_attempts_drop_messages(&client->attempts, a);
     } else if (!a || a->state == ESP_ATTEMPT_HELD || a->state == ESP_ATTEMPT_RELEASED) {
-        if (a) { /* the trainer never heard of it, or has left it already */
+        if (a) { /* the trainer never began it, or has released it already */
             esp_attempts_remove(&client->attempts, a);
         }
         send_released(client, fenced->trial, fenced->attempt);
@@ -100,7 +102,7 @@ static void take(struct esp_client *client, const struct esp_message *message)
     struct esp_attempt *a;
     switch (message->kind) {
     case ESP_MESSAGE_INTRODUCE:
-        say_hello(client);
+        send_hello(client);
         break;
     case ESP_MESSAGE_WELCOME:
         take_welcome(client, &message->welcome);
@@ -121,19 +123,19 @@ static void take(struct esp_client *client, const struct esp_message *message)
     case ESP_MESSAGE_FENCED:
         take_fenced(client, &message->fenced);
         break;
-    default: /* a heartbeat, or nothing for a trial process */
+    default: /* a heartbeat, or a message that is not for trial processes */
         break;
     }
 }
 
-static bool has_news(const struct esp_client *client)
+static bool has_events(const struct esp_client *client)
 {
-    bool news = client->refuse_news || client->lapse_news || client->room_news;
-    for (uint32_t i = 0; i < client->attempts.count && !news; i++) {
+    bool found = client->refused_pending || client->lapsed_pending || client->room_pending;
+    for (uint32_t i = 0; i < client->attempts.count && !found; i++) {
         const struct esp_attempt *a = &client->attempts.items[i];
-        news = a->fenced || a->assign || a->directed;
+        found = a->fenced || a->assign || a->directed;
     }
-    return news;
+    return found;
 }
 
 static void receive(struct esp_client *client, int64_t now)
@@ -147,29 +149,29 @@ static void receive(struct esp_client *client, int64_t now)
         if (rc != 0 && rc != -EBADMSG && rc != -EMSGSIZE) {
             break;
         }
-        /* A lease is renewed by a controller that knows this process: one that asks who it is
-         * may have given its trials to others since. */
+        /* Only a controller that knows this process renews the lease. One that asks for a Hello
+         * may have assigned its trials to other processes meanwhile. */
         if (rc == 0 && message.kind != ESP_MESSAGE_INTRODUCE) {
             client->heard_ms = now;
         }
     }
     if (client->room_wanted &&
-        client->attempts.kept < ESP_UNACKED_MAX - 2 * ESP_CLIENT_RESERVE) {
+        client->attempts.unacked < ESP_UNACKED_MAX - 2 * ESP_CLIENT_RESERVE) {
         client->room_wanted = false;
-        client->room_news = true;
+        client->room_pending = true;
     }
-    if (client->attempts.kept == 0) {
+    if (client->attempts.unacked == 0) {
         pthread_cond_broadcast(&client->acked);
     }
 }
 
-/* Sends what is due, in each attempt's order. -EAGAIN: the rest must wait. */
+/* Sends what is due, in the order of each attempt. -EAGAIN: the rest must wait. */
 static int send_due(struct esp_client *client)
 {
     int rc = 0;
     for (uint32_t i = client->attempts.count; i-- > 0;) {
         struct esp_attempt *a = &client->attempts.items[i];
-        if (a->state == ESP_ATTEMPT_LEFT) {
+        if (a->state == ESP_ATTEMPT_ANSWER) {
             send_released(client, a->trial, a->attempt);
             esp_attempts_remove(&client->attempts, a);
         }
@@ -195,23 +197,23 @@ static int send_due(struct esp_client *client)
     return rc;
 }
 
-static void beat(struct esp_client *client, int64_t now)
+static void send_heartbeat(struct esp_client *client, int64_t now)
 {
     struct esp_message message = {.kind = ESP_MESSAGE_HEARTBEAT};
-    if (now < client->beat_due_ms) {
+    if (now < client->heartbeat_due_ms) {
         return;
     }
     message.heartbeat.progress = atomic_load_explicit(&client->progress, memory_order_relaxed);
     esp_dealer_send(client->dealer, &message, NULL);
-    client->beat_due_ms = now + client->heartbeat_ms;
+    client->heartbeat_due_ms = now + client->heartbeat_ms;
 }
 
-/* Looked at before reading: what waits in the socket may have been sent long ago, while this
- * process was stopped. */
+/* Called before messages are received: those that wait in the socket may have been sent long
+ * ago, while this process was stopped. */
 static void check_lease(struct esp_client *client, int64_t now)
 {
     if (!client->lapsed && now - client->heard_ms > client->lease_ms) {
-        client->lapsed = client->lapse_news = true;
+        client->lapsed = client->lapsed_pending = true;
     }
 }
 
@@ -220,10 +222,10 @@ void *esp_client_run(void *argument)
     struct esp_client *client = argument;
     bool blocked = false, stopping = false;
     client->heard_ms = esp_clock_ms();
-    client->beat_due_ms = client->heard_ms + client->heartbeat_ms;
+    client->heartbeat_due_ms = client->heard_ms + client->heartbeat_ms;
     while (!stopping) {
         struct pollfd wake = {.fd = client->wake, .events = POLLIN};
-        int64_t due = client->beat_due_ms, now = esp_clock_ms();
+        int64_t due = client->heartbeat_due_ms, now = esp_clock_ms();
         int64_t lease_end = client->heard_ms + client->lease_ms + 1;
         if (!client->lapsed && lease_end < due) {
             due = lease_end;
@@ -239,9 +241,9 @@ void *esp_client_run(void *argument)
         check_lease(client, now);
         receive(client, now);
         blocked = send_due(client) == -EAGAIN;
-        beat(client, now);
-        if (has_news(client)) {
-            esp_client_signal(client->news);
+        send_heartbeat(client, now);
+        if (has_events(client)) {
+            esp_client_signal(client->ready);
         }
         stopping = client->stopping;
         pthread_mutex_unlock(&client->lock);

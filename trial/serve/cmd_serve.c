@@ -1,4 +1,4 @@
-/* espalier-trial serve: what the agent starts (serve.h). */
+/* espalier-trial serve: the trial process that an agent starts (serve.h). */
 #include "../commands.h"
 #include "../device.h"
 #include "serve.h"
@@ -17,20 +17,22 @@ static const char usage[] =
     "usage: espalier-trial serve --connect ENDPOINT --key N --study N --dir DIR\n"
     "                            --device D [--slot N]\n"
     "\n"
-    "Trains what the controller at ENDPOINT assigns. Started by the agent of a study; logs to\n"
-    "standard error.\n"
+    "Trains the trials that the controller at ENDPOINT assigns. The agent of a study starts "
+    "it.\n"
+    "It logs to standard error.\n"
     "\n"
-    "  --connect ENDPOINT  the controller's socket, ipc://PATH\n"
-    "  --key N             this process among those of the study\n"
-    "  --study N           the study's nonce\n"
-    "  --dir DIR           the study's folder, for checkpoints\n"
-    "  --device D          cpu, or cuda:UUID (seen through CUDA_VISIBLE_DEVICES)\n"
-    "  --slot N            its place on the host; for people who look at processes\n"
+    "  --connect ENDPOINT  address of the controller's socket, ipc://PATH\n"
+    "  --key N             number of this process in the study\n"
+    "  --study N           nonce of the study\n"
+    "  --dir DIR           folder of the study, for checkpoints\n"
+    "  --device D          cpu, or cuda:UUID (selected by CUDA_VISIBLE_DEVICES)\n"
+    "  --slot N            number of the slot on this host; shown in process lists only\n"
     "  --help              this text\n"
     "\n"
-    "SIGTERM saves what is trained, tells the controller, and exits with status 0; so does a\n"
-    "lease without a word from the controller. Status 1: the device failed, or the controller\n"
-    "refused this process; 2: usage.\n";
+    "On SIGTERM, and after a lease without a message from the controller, it saves its "
+    "trials,\n"
+    "reports to the controller and exits with status 0. Status 1: the device failed, or the\n"
+    "controller refused this process; 2: usage.\n";
 
 struct arguments {
     struct esp_serve_options serve;
@@ -45,7 +47,7 @@ static bool parse_number(const char *text, uint64_t *out)
     return errno == 0 && end != text && *end == '\0' && text[0] != '-';
 }
 
-/* 0: go on; 1: help was printed; −1: an error was. */
+/* Returns 0: continue; 1: help was printed; −1: an error was printed. */
 static int parse(int argc, char **argv, struct arguments *a)
 {
     enum { CONNECT = 1, KEY, STUDY, FOLDER, DEVICE, SLOT, HELP };
@@ -86,24 +88,26 @@ static int parse(int argc, char **argv, struct arguments *a)
             fputs(usage, stdout);
             return 1;
         default:
-            fputs("'espalier-trial serve --help' explains.\n", stderr);
+            fputs("Options are listed by: espalier-trial serve --help\n", stderr);
             return -1;
         }
         if (!good) {
-            fprintf(stderr, "espalier-trial serve: '%s' is no usable number\n", optarg);
+            fprintf(stderr, "espalier-trial serve: '%s' is not a valid number\n", optarg);
             return -1;
         }
     }
     if (optind < argc || !a->serve.endpoint || !a->has_key || !a->has_study || !a->serve.dir ||
         !a->serve.device) {
-        fprintf(stderr, "espalier-trial serve: arguments are missing or too many\n\n%s", usage);
+        fprintf(stderr,
+                "espalier-trial serve: arguments are missing, or there are too many\n\n%s",
+                usage);
         return -1;
     }
     return 0;
 }
 
-/* Signals that ask to leave are read from a file, between two pieces of work; blocked before
- * any thread is started. */
+/* Opens a descriptor for the signals that request an exit, so that they are handled between two
+ * pieces of work. They are blocked before any thread is started. */
 static int open_signals(void)
 {
     sigset_t set;
@@ -130,7 +134,7 @@ int esp_command_serve(int argc, char **argv)
                  ? esp_error_set(&error, -errno, "signalfd: %s", strerror(errno))
                  : 0;
     if (rc == 0) {
-        /* A GPU named by its UUID is the only one this process sees. */
+        /* A process with the UUID of a GPU sees only that GPU. */
         bool cuda = strncmp(a.serve.device, "cuda:", 5) == 0;
         rc = esp_device_open(cuda ? "cuda" : a.serve.device, &kernels, &error);
     }

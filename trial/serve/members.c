@@ -65,10 +65,12 @@ int esp_members_place(struct esp_members *members,
         }
     }
     if (used == ESP_MEMBERS_MAX) {
-        return esp_error_set(
-            error, -ENOSPC, "this process trains %d trials already", ESP_MEMBERS_MAX);
+        return esp_error_set(error,
+                             -ENOSPC,
+                             "this process already trains %d trials, which is the limit",
+                             ESP_MEMBERS_MAX);
     }
-    /* Another shape: what the others' memory held may be needed. */
+    /* A group of another shape is needed, and may need the memory of groups without members. */
     for (int i = 0; i < ESP_MEMBERS_MAX; i++) {
         if (members->groups[i] && is_empty(members->groups[i])) {
             esp_group_destroy(members->groups[i]);
@@ -76,7 +78,8 @@ int esp_members_place(struct esp_members *members,
         }
         free_at = free_at < 0 && !members->groups[i] ? i : free_at;
     }
-    assert(free_at >= 0); /* each standing group has a member, and there are fewer */
+    assert(free_at >=
+           0); /* each remaining group has a member, and there are fewer than the limit */
     int rc = esp_group_create(members->kernels,
                               trainer,
                               esp_group_capacity(members->kernels, trainer),
@@ -107,7 +110,7 @@ struct esp_member *esp_members_add(struct esp_members *members,
             return m;
         }
     }
-    assert(!"esp_members_place found a place");
+    assert(!"there is a free item after esp_members_place");
     return NULL;
 }
 

@@ -1,4 +1,4 @@
-/* The attempts that this process trains, and the groups they are members of. */
+/* The attempts that this process trains, as members of groups. */
 #ifndef TRIAL_SERVE_MEMBERS_H
 #define TRIAL_SERVE_MEMBERS_H
 
@@ -14,9 +14,9 @@ struct esp_member {
     uint32_t trial, attempt;
     struct esp_group *group;
     int slot;
-    uint32_t directive;  /* the latest obeyed */
-    int64_t saved_step;  /* −1: not saved in this attempt */
-    int64_t saved_at_ms; /* monotonic; of the last save or try, at first of the start */
+    uint32_t directive;  /* number of the last one carried out */
+    int64_t saved_step;  /* step of the last checkpoint; −1: none in this attempt */
+    int64_t saved_at_ms; /* time of the last save or attempt to save; at first of the start */
 };
 
 struct esp_members {
@@ -30,26 +30,26 @@ esp_members_find(struct esp_members *members, uint32_t trial, uint32_t attempt);
 struct esp_member *
 esp_members_in_slot(struct esp_members *members, const struct esp_group *group, int slot);
 
-/* A place in a group of this shape: one that stands and has an empty slot, or a new one, for
- * which groups without members are given up. Nothing is joined yet; the place is kept by
- * esp_members_add. -ENOSPC: every place is taken; others as esp_group_create. */
+/* Finds an empty slot in an existing group of this shape, or makes a new group, after freeing
+ * the groups without members. The slot is taken by esp_members_add. -ENOSPC: the process trains
+ * ESP_MEMBERS_MAX trials already; others as esp_group_create. */
 int esp_members_place(struct esp_members *members,
                       const struct esp_trainer *trainer,
                       struct esp_group **group,
                       int *slot,
                       struct esp_error *error);
 
-/* Notes the member that has joined at a place. */
+/* Adds the member that has joined the group in this slot. */
 struct esp_member *esp_members_add(struct esp_members *members,
                                    uint32_t trial,
                                    uint32_t attempt,
                                    struct esp_group *group,
                                    int slot);
 
-/* Empties its slot; the group stays for the next one. */
+/* Removes a member and empties its slot. The group stays for the next one. */
 void esp_members_leave(struct esp_member *member);
 
-/* Whether any has work to do. */
+/* Whether any member has work to do. */
 bool esp_members_active(const struct esp_members *members);
 
 void esp_members_release(struct esp_members *members);

@@ -14,7 +14,7 @@ static void send(const struct esp_notifier *t, const struct esp_message *message
     struct esp_error error;
     int rc = esp_client_send(t->client, message, &error);
     if (rc < 0 && rc != -ESTALE) {
-        fprintf(stderr, "espalier-trial: cannot tell the controller: %s\n", error.text);
+        fprintf(stderr, "espalier-trial: cannot send a message: %s\n", error.text);
     }
 }
 
@@ -64,8 +64,8 @@ void esp_notify_report(const struct esp_notifier *t,
                               .measures = measures,
                               .measure_count = count};
     struct esp_message message = {.kind = ESP_MESSAGE_REPORT};
-    /* Held where nothing was ever measured, there is no point to tell: NaN would be diverged.
-     */
+    /* A member that stops before its first evaluation has no point to report: its NaN would
+     * count as diverged. */
     bool measured =
         (event->what & (ESP_GROUP_REPORT | ESP_GROUP_NOT_FINITE)) || isfinite(p->val_loss);
     message.report = (struct esp_report){.at = key_of(m),
@@ -113,8 +113,9 @@ bool esp_notify_save(const struct esp_notifier *t, struct esp_member *m)
     m->saved_at_ms = esp_clock_ms();
     esp_checkpoint_path(m->trial, m->attempt, point.tokens, name);
     int n = snprintf(path, sizeof path, "%s/%s", t->dir, name);
-    int rc = n < (int)sizeof path ? esp_checkpoint_make_folder(t->dir, m->trial, &error)
-                                  : esp_error_set(&error, -ENAMETOOLONG, "too long a path");
+    int rc = n < (int)sizeof path
+                 ? esp_checkpoint_make_folder(t->dir, m->trial, &error)
+                 : esp_error_set(&error, -ENAMETOOLONG, "the path is too long");
     if (rc == 0) {
         rc = esp_group_save(m->group, m->slot, path, &bytes, &message.saved.hash, &error);
     }

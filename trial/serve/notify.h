@@ -1,12 +1,12 @@
-/* What a trial process says of its attempts, and the saving that goes with it. */
+/* Sends the messages about attempts to the controller, and saves checkpoints. */
 #ifndef TRIAL_SERVE_NOTIFY_H
 #define TRIAL_SERVE_NOTIFY_H
 
 #include "client.h"
 #include "members.h"
 
-/* All of these log to stderr what went wrong; an attempt that was fenced meanwhile is no fault:
- * what is said of it is dropped. */
+/* Errors are printed on stderr. Messages about an attempt that was fenced meanwhile are
+ * dropped; that is not an error. */
 
 struct esp_notifier {
     struct esp_client *client;
@@ -17,7 +17,7 @@ struct esp_notifier {
 void esp_notify_started(const struct esp_notifier *t,
                         const struct esp_member *m,
                         const char *fell_back);
-/* `waiting`: it does not train on without a directive. */
+/* `waiting`: the member waits for a directive. */
 void esp_notify_report(const struct esp_notifier *t,
                        const struct esp_member *m,
                        const struct esp_group_event *event,
@@ -30,7 +30,8 @@ void esp_notify_failed(const struct esp_notifier *t,
                        const char *text);
 void esp_notify_released(const struct esp_notifier *t, uint32_t trial, uint32_t attempt);
 
-/* Saves and says Saved, or Failed with `save_failed`. Whether it was saved. */
+/* Saves the member and sends Saved, or Failed with `save_failed`. Returns whether it was saved.
+ */
 bool esp_notify_save(const struct esp_notifier *t, struct esp_member *m);
 
 #endif

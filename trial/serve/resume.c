@@ -10,11 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Checkpoints of a trial looked at: the controller keeps few, a crash may leave some more. */
+/* Checkpoints of one trial that are tried: the controller keeps few, but a crash may leave
+ * more. */
 #define CANDIDATES_MAX 64
 
-/* checkpoint.h: the header's length at 12, its checksum, which names the content, at its end.
- */
+/* checkpoint.h: the length of the header is at byte 12; the header ends with its checksum,
+ * which identifies the content. */
 #define HEADER_LENGTH_AT 12
 #define HEADER_MIN 128
 
@@ -38,7 +39,7 @@ static int join_path(const char *dir, const char *path, char out[ESP_PATH_MAX])
     return n > 0 && n < ESP_PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-/* One folder, and its name on disk. */
+/* Makes one folder and syncs its name to disk. */
 static int make_folder(const char *parent, const char *path, struct esp_error *error)
 {
     if (mkdir(path, 0777) < 0) {
@@ -61,14 +62,14 @@ int esp_checkpoint_make_folder(const char *dir, uint32_t trial, struct esp_error
     char parent[ESP_PATH_MAX], folder[ESP_PATH_MAX], name[32];
     snprintf(name, sizeof name, "checkpoints/%" PRIu32, trial);
     if (join_path(dir, "checkpoints", parent) < 0 || join_path(dir, name, folder) < 0) {
-        return esp_error_set(error, -ENAMETOOLONG, "'%s' is too long a path", dir);
+        return esp_error_set(error, -ENAMETOOLONG, "the path '%s' is too long", dir);
     }
     int rc = make_folder(dir, parent, error);
     return rc == 0 ? make_folder(parent, folder, error) : rc;
 }
 
-/* -EBADMSG when the file is a checkpoint, but not the recorded one. What is no checkpoint at
- * all is left to esp_group_join to tell. */
+/* -EBADMSG when the file is a checkpoint, but not the recorded one. A file that is not a
+ * checkpoint passes: esp_group_join reports it. */
 static int check_hash(const char *path, uint64_t expected, struct esp_error *error)
 {
     uint32_t length = 0;
@@ -94,7 +95,7 @@ static int check_hash(const char *path, uint64_t expected, struct esp_error *err
                          expected);
 }
 
-/* Whether an older checkpoint may do better. */
+/* Whether to try an older checkpoint after this error. */
 static bool is_unreadable(int rc)
 {
     return rc == -EBADMSG || rc == -ENOENT || rc == -EIO || rc == -EACCES || rc == -EISDIR ||
@@ -110,7 +111,7 @@ static int join_named(struct esp_group *group,
 {
     char path[ESP_PATH_MAX];
     if (join_path(dir, assign->resume, path) < 0) {
-        return esp_error_set(error, -ENOENT, "'%s' is too long a path", assign->resume);
+        return esp_error_set(error, -ENOENT, "the path '%s' is too long", assign->resume);
     }
     int rc = assign->resume_hash ? check_hash(path, assign->resume_hash, error) : 0;
     return rc == 0 ? esp_group_join(group, slot, trainer, path, error) : rc;
@@ -130,7 +131,8 @@ static int newest_first(const void *a, const void *b)
     return x->attempt < y->attempt ? 1 : x->attempt > y->attempt ? -1 : 0;
 }
 
-/* Those of the trial that are no further than the recorded one, newest first. */
+/* Lists the other checkpoints of the trial with at most as many tokens as the recorded one,
+ * newest first. */
 static int
 list_candidates(const char *dir, const struct esp_assign *assign, struct candidate *out)
 {
@@ -191,7 +193,7 @@ int esp_resume_join(struct esp_group *group,
     }
     rc = esp_group_join(group, slot, trainer, NULL, error);
     if (rc == 0) {
-        snprintf(fell_back, ESP_MESSAGE_TEXT_MAX, "%.1900s; began anew", why.text);
+        snprintf(fell_back, ESP_MESSAGE_TEXT_MAX, "%.1900s; started again", why.text);
     }
     return rc;
 }

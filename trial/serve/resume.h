@@ -1,4 +1,4 @@
-/* Where a trial's checkpoints lie, and joining a group from the best of them. */
+/* The paths of a trial's checkpoints, and resuming from the best of them. */
 #ifndef TRIAL_SERVE_RESUME_H
 #define TRIAL_SERVE_RESUME_H
 
@@ -14,13 +14,14 @@ void esp_checkpoint_path(uint32_t trial,
                          int64_t tokens,
                          char out[ESP_CHECKPOINT_PATH_MAX]);
 
-/* Makes DIR/checkpoints/TRIAL, durably. -errno. */
+/* Makes DIR/checkpoints/TRIAL and syncs its name to disk. -errno. */
 int esp_checkpoint_make_folder(const char *dir, uint32_t trial, struct esp_error *error);
 
-/* Joins a member from the checkpoint that Assign names, if it names one. When that is damaged,
- * missing or another than what was recorded, the trial's next older one that verifies is taken,
- * else it begins anew; `fell_back` then says why ("" otherwise). Failures are those of
- * esp_group_join for a trial that cannot be trained so. */
+/* Adds a member to a group, from the checkpoint that the Assign names, or from the start if it
+ * names none. If that checkpoint is damaged, missing or not the recorded one, the newest older
+ * checkpoint of the trial that can be read is used, or else the trial starts again; `fell_back`
+ * then says why
+ * ("" otherwise). Returns the errors of esp_group_join. */
 int esp_resume_join(struct esp_group *group,
                     int slot,
                     const struct esp_trainer *trainer,

@@ -12,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long acknowledgements of the last words are waited for. The agent's grace is longer. */
+/* Time to wait for the acknowledgement of the last messages; shorter than the agent's grace
+ * period. */
 #define FLUSH_MS 5000
 
 /* Largest seed that a setting can hold exactly (trainer.h). */
@@ -22,22 +23,23 @@ struct server {
     struct esp_notifier notifier;
     struct esp_client *client;
     struct esp_members members;
-    uint64_t pieces; /* of work done, for heartbeats */
+    uint64_t pieces; /* of work done, sent in heartbeats */
     bool leaving;
     int rc;
     struct esp_error *error;
 };
 
-/* The settings of this trial: the study's trainer, then its own parameters, and the seed that
- * it was created with: that of the settings, or another one when it repeats a trial. */
+/* Makes the settings of a trial: the study's trainer, the trial's parameters, and the seed that
+ * the controller assigned, which differs from that of the settings in a repeat of a trial. */
 static int
 make_settings(const struct esp_assign *assign, struct esp_trainer *out, struct esp_error *error)
 {
     if (!assign->trainer) {
-        return esp_error_set(error,
-                             -ENOTSUP,
-                             "this process trains the built-in transformer; the trial is for a "
-                             "program");
+        return esp_error_set(
+            error,
+            -ENOTSUP,
+            "this process trains the built-in transformer, but the trial needs "
+            "a program");
     }
     *out = *assign->trainer;
     for (uint32_t i = 0; i < assign->param_count; i++) {
@@ -54,14 +56,14 @@ make_settings(const struct esp_assign *assign, struct esp_trainer *out, struct e
     return esp_trainer_validate(out, error);
 }
 
-static void tell_capacity(struct server *s, const struct esp_group *group, uint64_t key)
+static void send_capacity(struct server *s, const struct esp_group *group, uint64_t key)
 {
     struct esp_capacity capacity = {.group = key,
                                     .members = group ? (uint32_t)esp_group_slots(group) : 1};
     esp_client_set_capacity(s->client, &capacity);
 }
 
-static void obey(struct server *s, struct esp_member *m, const struct esp_directive *d);
+static void carry_out(struct server *s, struct esp_member *m, const struct esp_directive *d);
 
 static void begin(struct server *s, const struct esp_assign *assign)
 {
@@ -75,7 +77,7 @@ static void begin(struct server *s, const struct esp_assign *assign)
         rc = esp_members_place(&s->members, &trainer, &group, &slot, &error);
     }
     if (rc == 0) {
-        tell_capacity(s, group, esp_trainer_group(&trainer));
+        send_capacity(s, group, esp_trainer_group(&trainer));
         rc = esp_resume_join(group, slot, &trainer, s->notifier.dir, assign, fell_back, &error);
     }
     if (rc < 0) {
@@ -96,7 +98,7 @@ static void begin(struct server *s, const struct esp_assign *assign)
             fell_back[0] ? ": " : "",
             fell_back);
     esp_notify_started(&s->notifier, m, fell_back);
-    obey(s, m, &assign->directive);
+    carry_out(s, m, &assign->directive);
 }
 
 static void release_member(struct server *s, struct esp_member *m)
@@ -108,9 +110,10 @@ static void release_member(struct server *s, struct esp_member *m)
 
 static void take_progress(struct server *s, struct esp_group *group, struct esp_group_event *e);
 
-/* Waits for what a group has under way and tells what came of it, so that what is decided next
- * is decided on the member as it is. A device that failed ends the process. */
-static void catch_up(struct server *s, struct esp_group *group)
+/* Waits for the updates that a group has queued on its device and reports their results, so
+ * that what follows applies to the current state of the members. A failed device ends the
+ * process. */
+static void finish_updates(struct server *s, struct esp_group *group)
 {
     struct esp_group_event events[ESP_MEMBERS_MAX];
     int count = 0;
@@ -124,11 +127,11 @@ static void catch_up(struct server *s, struct esp_group *group)
     }
 }
 
-static void obey(struct server *s, struct esp_member *m, const struct esp_directive *d)
+static void carry_out(struct server *s, struct esp_member *m, const struct esp_directive *d)
 {
     m->directive = d->number;
     if (d->action != ESP_DIRECT_CONTINUE) {
-        catch_up(s, m->group);
+        finish_updates(s, m->group);
     }
     if (s->rc < 0) {
         return;
@@ -163,7 +166,7 @@ static void take_event(struct server *s, const struct esp_client_event *event)
         break;
     case ESP_CLIENT_DIRECTED:
         if (m && event->directive.number > m->directive) {
-            obey(s, m, &event->directive);
+            carry_out(s, m, &event->directive);
         }
         break;
     case ESP_CLIENT_FENCED:
@@ -178,11 +181,11 @@ static void take_event(struct server *s, const struct esp_client_event *event)
         break;
     case ESP_CLIENT_REFUSED:
         s->leaving = true;
-        s->rc = esp_error_set(s->error, -EPERM, "the controller says: %s", event->words);
+        s->rc = esp_error_set(
+            s->error, -EPERM, "the controller refused this process: %s", event->reason);
         break;
     case ESP_CLIENT_LAPSED:
-        fputs("espalier-trial: nothing was heard of the controller for a lease: leaving\n",
-              stderr);
+        fputs("espalier-trial: no message from the controller for a lease: exiting\n", stderr);
         s->leaving = true;
         break;
     default:
@@ -213,7 +216,7 @@ static void take_progress(struct server *s, struct esp_group *group, struct esp_
     }
 }
 
-/* One piece of work of every group. */
+/* Does one piece of work of every group. */
 static int train(struct server *s)
 {
     struct esp_group_event events[ESP_MEMBERS_MAX];
@@ -239,7 +242,7 @@ static void save_all(struct server *s)
 {
     for (int i = 0; i < ESP_MEMBERS_MAX; i++) {
         if (s->members.groups[i]) {
-            catch_up(s, s->members.groups[i]);
+            finish_updates(s, s->members.groups[i]);
         }
     }
     for (int i = 0; i < ESP_MEMBERS_MAX; i++) {
@@ -263,7 +266,7 @@ static int serve(struct server *s, int leave_fd)
             return esp_error_set(s->error, -errno, "poll: %s", strerror(errno));
         }
         if (fds[1].revents) {
-            fputs("espalier-trial: asked to leave\n", stderr);
+            fputs("espalier-trial: stopping on a signal\n", stderr);
             s->leaving = true;
         } else if (fds[0].revents) {
             take_events(s);
@@ -296,7 +299,7 @@ int esp_serve(const struct esp_serve_options *options,
     int rc = esp_client_create(&client, &s.client, error);
     if (rc == 0) {
         s.notifier.client = s.client;
-        tell_capacity(&s, NULL, 0);
+        send_capacity(&s, NULL, 0);
         rc = serve(&s, options->leave_fd);
     }
     esp_members_release(&s.members);

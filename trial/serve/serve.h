@@ -1,17 +1,17 @@
-/* A long-lived trial process: it takes one trial after another from the controller, or several
- * at once (DESIGN 1, 6).
+/* A long-lived trial process: it trains one trial after another, or several at once, as the
+ * controller assigns them.
  *
- * Its life:
- *   Assign     settings are made and checked, the group of that shape is found or built, the
- *              member begins or resumes: Started. What is wrong with one trial (its data, a
- *              checkpoint of another model, memory) is told in Failed and Released, and the
- *              process lives on.
- *   training   one piece of work of all members between two looks at the messages; Report at
- *              each report point, a save when the last one is older than checkpoint_seconds.
- *   directives CONTINUE goes on, SAVE saves, PAUSE saves and releases, STOP releases, `keep`
- *              saving first. A save that fails is told and the attempt lives on; after STOP it
- * is released all the same. Fenced     the member is dropped unsaved. leaving    on SIGTERM, or
- * when the lease is over: every member is saved and released.
+ *   Assign      The settings are made and checked, a group of that shape is found or made, and
+ *               the member begins or resumes; Started is sent. A fault of one trial (its data,
+ * a checkpoint of another model, memory) is reported by Failed and Released, and the process
+ * continues. Training    Between two looks at the messages every group does one piece of work.
+ * A Report is sent at each report point; a member is saved when its last checkpoint is older
+ *               than checkpoint_seconds.
+ *   Directives  CONTINUE trains until the given point, SAVE saves, PAUSE saves and releases,
+ * STOP releases, after saving if `keep` is set. A save that fails is reported and the attempt
+ * continues, except after STOP, which releases it in any case. Fenced      The member is
+ * dropped without saving. Exit        On SIGTERM, or when the lease is over, every member is
+ * saved and released.
  *
  * Checkpoints are DIR/checkpoints/TRIAL/ATTEMPT-TOKENS. */
 #ifndef TRIAL_SERVE_H
@@ -26,12 +26,12 @@ struct esp_serve_options {
     uint64_t key;
     uint64_t study;
     const char *dir;    /* absolute */
-    const char *device; /* as told in Hello */
-    int leave_fd;       /* readable: save and leave (a signalfd) */
+    const char *device; /* sent in the Hello */
+    int leave_fd;       /* becomes readable when the process must save and exit (a signalfd) */
 };
 
-/* Serves until it is to leave. 0: it left as asked, or because its lease was over; -EPERM: the
- * controller refused it; -ESTALE and other errno: it could not start, or the device failed. */
+/* Serves until it must exit. 0: on request, or because the lease was over; -EPERM: the
+ * controller refused this process; other -errno: it could not start, or the device failed. */
 int esp_serve(const struct esp_serve_options *options,
               const struct esp_kernels *kernels,
               struct esp_error *error);

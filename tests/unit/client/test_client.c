@@ -1,4 +1,4 @@
-/* The client of a trial process against a scripted controller on the real socket. */
+/* The client of a trial process with a scripted controller and a real socket. */
 #include "../transport/wire.h"
 
 #include "client.h"
@@ -133,7 +133,7 @@ static void expect_report(struct fixture *f, uint64_t sequence)
     assert_int_equal(message.report.points[0].step, sequence);
 }
 
-static void a_controller_that_comes_later_is_found(void **state)
+static void a_controller_that_starts_later_is_found(void **state)
 {
     static struct fixture f;
     (void)state;
@@ -165,7 +165,7 @@ static void messages_are_numbered_and_arrive_in_order(void **state)
     assert_int_equal(esp_client_flush(f->client, WAIT_MS), 0);
 }
 
-static void a_new_controller_gets_what_was_not_acknowledged(void **state)
+static void a_new_controller_receives_the_messages_not_acknowledged(void **state)
 {
     struct fixture *f = *state;
     welcome(f);
@@ -177,7 +177,7 @@ static void a_new_controller_gets_what_was_not_acknowledged(void **state)
     struct esp_message direct = {.kind = ESP_MESSAGE_DIRECT};
     ack(f, 3, 1, 4);
     direct.direct = (struct esp_direct){.trial = 3, .attempt = 1, .directive = {.number = 1}};
-    wire_send(&f->wire, f->peer, &direct); /* seen: the Ack before it was seen as well */
+    wire_send(&f->wire, f->peer, &direct); /* received only after the Ack before it */
     assert_int_equal(next_event(f).kind, ESP_CLIENT_DIRECTED);
     wire_stop(&f->wire);
     for (int i = 7; i <= 9; i++) {
@@ -201,7 +201,7 @@ static void a_new_controller_gets_what_was_not_acknowledged(void **state)
     assert_int_equal(esp_client_flush(f->client, WAIT_MS), 0);
 }
 
-static void a_released_attempt_is_forgotten_once_acknowledged(void **state)
+static void a_released_attempt_is_removed_once_acknowledged(void **state)
 {
     struct fixture *f = *state;
     welcome(f);
@@ -225,7 +225,7 @@ static void a_released_attempt_is_forgotten_once_acknowledged(void **state)
     assert_int_equal(message.hello.held_count, 0);
 }
 
-static void an_assignment_said_twice_begins_once(void **state)
+static void a_repeated_assignment_begins_once(void **state)
 {
     struct fixture *f = *state;
     struct esp_message message = {.kind = ESP_MESSAGE_ASSIGN};
@@ -241,7 +241,7 @@ static void an_assignment_said_twice_begins_once(void **state)
     assert_int_equal(event.trial, 4);
 }
 
-static void only_the_latest_directive_is_told(void **state)
+static void only_the_latest_directive_is_returned(void **state)
 {
     struct fixture *f = *state;
     static const uint32_t numbers[] = {2, 5, 3, 5};
@@ -267,7 +267,7 @@ static void only_the_latest_directive_is_told(void **state)
     assert_int_equal(event.kind, ESP_CLIENT_NONE);
 }
 
-static void a_fenced_attempt_is_left_before_it_is_answered(void **state)
+static void a_fenced_is_answered_after_the_attempt_was_stopped(void **state)
 {
     struct fixture *f = *state;
     struct esp_message message = {.kind = ESP_MESSAGE_FENCED};
@@ -282,7 +282,7 @@ static void a_fenced_attempt_is_left_before_it_is_answered(void **state)
     struct esp_client_event event = next_event(f);
     assert_int_equal(event.kind, ESP_CLIENT_FENCED);
     assert_int_equal(report(f, 3, 1, 2), -ESTALE);
-    /* Still training as far as anyone knows: no Released comes, heartbeats do. */
+    /* The attempt may still be training: heartbeats are sent, but no Released. */
     for (int beats = 0; beats < 3;) {
         struct esp_message any = wire_expect(&f->wire, ESP_MESSAGE_NONE, &peer);
         assert_int_not_equal(any.kind, ESP_MESSAGE_RELEASED);
@@ -295,7 +295,7 @@ static void a_fenced_attempt_is_left_before_it_is_answered(void **state)
     assert_int_equal(released(f, 3, 1), -ESTALE);
 }
 
-static void an_unknown_fenced_attempt_is_answered(void **state)
+static void a_fenced_for_an_unknown_attempt_is_answered_at_once(void **state)
 {
     struct fixture *f = *state;
     struct esp_message message = {.kind = ESP_MESSAGE_FENCED};
@@ -308,7 +308,7 @@ static void an_unknown_fenced_attempt_is_answered(void **state)
     assert_int_equal(message.released.at.sequence, 0);
 }
 
-static void the_lease_lapses_in_silence_and_not_before(void **state)
+static void the_lease_lapses_only_without_messages_from_the_controller(void **state)
 {
     struct fixture *f = *state;
     wire_expect(&f->wire, ESP_MESSAGE_HELLO, NULL);
@@ -317,10 +317,10 @@ static void the_lease_lapses_in_silence_and_not_before(void **state)
     for (int beats = 0; beats < 5; beats++) {
         wire_expect(&f->wire, ESP_MESSAGE_HEARTBEAT, NULL);
     }
-    struct esp_client_event event = next_event(f); /* nobody reads or answers now */
+    struct esp_client_event event = next_event(f); /* from now on nobody reads or answers */
     assert_int_equal(event.kind, ESP_CLIENT_LAPSED);
     assert_true(esp_clock_ms() - begin > 700);
-    esp_client_next(f->client, &event); /* told once */
+    esp_client_next(f->client, &event); /* returned once */
     assert_int_equal(event.kind, ESP_CLIENT_NONE);
 }
 
@@ -328,30 +328,30 @@ static void reports_wait_when_too_many_are_not_acknowledged(void **state)
 {
     struct fixture *f = *state;
     struct esp_client_event event;
-    int said = 0;
+    int sent = 0;
     welcome(f);
     assign(f, 3, 1);
-    while (report(f, 3, 1, said + 1) == 0) {
-        said++;
-        assert_true(said <= ESP_UNACKED_MAX);
+    while (report(f, 3, 1, sent + 1) == 0) {
+        sent++;
+        assert_true(sent <= ESP_UNACKED_MAX);
     }
-    assert_int_equal(report(f, 3, 1, said + 1), -EAGAIN);
+    assert_int_equal(report(f, 3, 1, sent + 1), -EAGAIN);
     assert_false(esp_client_has_room(f->client));
     struct esp_message saved = {.kind = ESP_MESSAGE_SAVED};
     saved.saved.at = (struct esp_attempt_key){.trial = 3, .attempt = 1};
     saved.saved.path = "checkpoints/3/1-10";
     assert_int_equal(esp_client_send(f->client, &saved, NULL), 0);
-    for (uint64_t i = 1; i <= (uint64_t)said; i++) {
+    for (uint64_t i = 1; i <= (uint64_t)sent; i++) {
         expect_report(f, i);
     }
-    ack(f, 3, 1, (uint64_t)said);
+    ack(f, 3, 1, (uint64_t)sent);
     event = next_event(f);
     assert_int_equal(event.kind, ESP_CLIENT_ROOM);
     assert_true(esp_client_has_room(f->client));
-    assert_int_equal(report(f, 3, 1, said + 2), 0);
+    assert_int_equal(report(f, 3, 1, sent + 2), 0);
 }
 
-static void a_refusal_is_told(void **state)
+static void a_refusal_is_returned_with_its_reason(void **state)
 {
     struct fixture *f = *state;
     struct esp_message message = {.kind = ESP_MESSAGE_WELCOME};
@@ -360,10 +360,10 @@ static void a_refusal_is_told(void **state)
     wire_send(&f->wire, f->peer, &message);
     struct esp_client_event event = next_event(f);
     assert_int_equal(event.kind, ESP_CLIENT_REFUSED);
-    assert_string_equal(event.words, "another study");
+    assert_string_equal(event.reason, "another study");
 }
 
-static void capacities_are_told_to_every_controller(void **state)
+static void capacities_are_sent_to_every_controller(void **state)
 {
     struct fixture *f = *state;
     struct esp_capacity capacity = {.group = 9, .members = 1, .bytes = 100};
@@ -388,18 +388,18 @@ static void capacities_are_told_to_every_controller(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_controller_that_comes_later_is_found),
+        cmocka_unit_test(a_controller_that_starts_later_is_found),
         TEST(messages_are_numbered_and_arrive_in_order),
-        TEST(a_new_controller_gets_what_was_not_acknowledged),
-        TEST(a_released_attempt_is_forgotten_once_acknowledged),
-        TEST(an_assignment_said_twice_begins_once),
-        TEST(only_the_latest_directive_is_told),
-        TEST(a_fenced_attempt_is_left_before_it_is_answered),
-        TEST(an_unknown_fenced_attempt_is_answered),
-        TEST(the_lease_lapses_in_silence_and_not_before),
+        TEST(a_new_controller_receives_the_messages_not_acknowledged),
+        TEST(a_released_attempt_is_removed_once_acknowledged),
+        TEST(a_repeated_assignment_begins_once),
+        TEST(only_the_latest_directive_is_returned),
+        TEST(a_fenced_is_answered_after_the_attempt_was_stopped),
+        TEST(a_fenced_for_an_unknown_attempt_is_answered_at_once),
+        TEST(the_lease_lapses_only_without_messages_from_the_controller),
         TEST(reports_wait_when_too_many_are_not_acknowledged),
-        TEST(a_refusal_is_told),
-        TEST(capacities_are_told_to_every_controller),
+        TEST(a_refusal_is_returned_with_its_reason),
+        TEST(capacities_are_sent_to_every_controller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

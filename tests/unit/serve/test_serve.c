@@ -1,4 +1,4 @@
-/* The built espalier-trial serve, trained by a scripted controller over the real socket. */
+/* The built espalier-trial serve with a scripted controller and a real socket. */
 #include "../transport/wire.h"
 
 #include <dirent.h>
@@ -117,7 +117,7 @@ struct job {
     uint32_t trial, attempt;
     int64_t until;
     double rate;
-    const char *data; /* NULL: the run's */
+    const char *data; /* NULL: the data of the run */
     const char *resume;
     uint64_t resume_hash;
     int64_t resume_tokens;
@@ -164,8 +164,8 @@ direct(struct run *r, uint32_t trial, uint32_t attempt, struct esp_directive dir
     wire_send(&r->wire, peer, &message);
 }
 
-/* The next message about an attempt, acknowledged. */
-static struct esp_message next_said(struct run *r)
+/* Receives the next message about an attempt and acknowledges it. */
+static struct esp_message next_message(struct run *r)
 {
     for (;;) {
         struct esp_message m = wire_expect(&r->wire, ESP_MESSAGE_NONE, NULL);
@@ -201,28 +201,28 @@ static struct esp_message next_said(struct run *r)
     }
 }
 
-static struct esp_message said(struct run *r, enum esp_message_kind kind)
+static struct esp_message expect(struct run *r, enum esp_message_kind kind)
 {
-    struct esp_message m = next_said(r);
+    struct esp_message m = next_message(r);
     if (m.kind == ESP_MESSAGE_FAILED && kind != ESP_MESSAGE_FAILED) {
-        fail_msg("it failed: %s", m.failed.text);
+        fail_msg("the trial failed: %s", m.failed.text);
     }
     assert_int_equal(m.kind, kind);
     return m;
 }
 
-/* Reports up to the one that waits; the last point. */
+/* Receives reports until one waits for a directive; returns its last point. */
 static struct esp_point to_waiting(struct run *r)
 {
     struct esp_message m;
     do {
-        m = said(r, ESP_MESSAGE_REPORT);
+        m = expect(r, ESP_MESSAGE_REPORT);
         assert_int_equal(m.report.point_count, 1);
     } while (!m.report.waiting);
     return m.report.points[0];
 }
 
-static void leave(struct run *r, int signal_number, int status)
+static void await_exit(struct run *r, int signal_number, int status)
 {
     if (signal_number) {
         kill(r->pid, signal_number);
@@ -232,7 +232,7 @@ static void leave(struct run *r, int signal_number, int status)
     assert_int_equal(WEXITSTATUS(got), status);
 }
 
-/* Saves at its place and leaves; path and hash of the checkpoint. */
+/* Pauses a trial; returns path and hash of its checkpoint. */
 static struct esp_saved
 pause_trial(struct run *r, uint32_t trial, uint32_t attempt, uint32_t number)
 {
@@ -241,31 +241,31 @@ pause_trial(struct run *r, uint32_t trial, uint32_t attempt, uint32_t number)
            trial,
            attempt,
            (struct esp_directive){.number = number, .action = ESP_DIRECT_PAUSE});
-    struct esp_saved saved = said(r, ESP_MESSAGE_SAVED).saved;
+    struct esp_saved saved = expect(r, ESP_MESSAGE_SAVED).saved;
     snprintf(path, sizeof path, "%s", saved.path);
     saved.path = path;
-    assert_int_equal(said(r, ESP_MESSAGE_RELEASED).released.at.attempt, attempt);
+    assert_int_equal(expect(r, ESP_MESSAGE_RELEASED).released.at.attempt, attempt);
     return saved;
 }
 
-static void it_trains_waits_goes_on_and_is_stopped(void **state)
+static void a_trial_trains_waits_continues_and_stops(void **state)
 {
     struct run *r = *state;
     welcome(r, LEASE_MS);
     assign(r, &(struct job){.trial = 3, .attempt = 1, .until = 15 * STEP_TOKENS});
-    struct esp_message m = said(r, ESP_MESSAGE_STARTED);
+    struct esp_message m = expect(r, ESP_MESSAGE_STARTED);
     assert_true(m.started.can_save);
     assert_int_equal(m.started.tokens, 0);
     assert_int_equal(m.started.horizon, HORIZON);
     assert_null(m.started.fell_back);
-    m = said(r, ESP_MESSAGE_REPORT);
+    m = expect(r, ESP_MESSAGE_REPORT);
     assert_int_equal(m.report.points[0].step, 0);
     assert_true(fabs(m.report.points[0].value - log(256)) < 1);
-    m = said(r, ESP_MESSAGE_REPORT);
+    m = expect(r, ESP_MESSAGE_REPORT);
     assert_int_equal(m.report.points[0].step, 10);
     assert_true(m.report.points[0].device_seconds > 0);
     assert_true(m.report.points[0].measure_count > 0);
-    m = said(r, ESP_MESSAGE_REPORT);
+    m = expect(r, ESP_MESSAGE_REPORT);
     assert_int_equal(m.report.points[0].step, 15);
     assert_true(m.report.waiting);
     direct(r, 3, 1, (struct esp_directive){.number = 1, .until = HORIZON});
@@ -274,7 +274,7 @@ static void it_trains_waits_goes_on_and_is_stopped(void **state)
     assert_true(last.value < log(256));
     direct(
         r, 3, 1, (struct esp_directive){.number = 2, .action = ESP_DIRECT_STOP, .keep = true});
-    m = said(r, ESP_MESSAGE_SAVED);
+    m = expect(r, ESP_MESSAGE_SAVED);
     assert_string_equal(m.saved.path, "checkpoints/3/1-2560");
     assert_int_equal(m.saved.step, 40);
     char path[ESP_PATH_MAX];
@@ -282,8 +282,8 @@ static void it_trains_waits_goes_on_and_is_stopped(void **state)
     snprintf(path, sizeof path, "%s/%s", r->wire.dir, m.saved.path);
     assert_int_equal(stat(path, &s), 0);
     assert_int_equal(s.st_size, m.saved.bytes);
-    said(r, ESP_MESSAGE_RELEASED);
-    leave(r, SIGTERM, 0);
+    expect(r, ESP_MESSAGE_RELEASED);
+    await_exit(r, SIGTERM, 0);
 }
 
 static void a_paused_trial_resumes_as_if_never_paused(void **state)
@@ -291,12 +291,12 @@ static void a_paused_trial_resumes_as_if_never_paused(void **state)
     struct run *r = *state;
     welcome(r, LEASE_MS);
     assign(r, &(struct job){.trial = 1, .attempt = 1});
-    said(r, ESP_MESSAGE_STARTED);
+    expect(r, ESP_MESSAGE_STARTED);
     double straight = to_waiting(r).value;
     direct(r, 1, 1, (struct esp_directive){.number = 1, .action = ESP_DIRECT_STOP});
-    said(r, ESP_MESSAGE_RELEASED);
+    expect(r, ESP_MESSAGE_RELEASED);
     assign(r, &(struct job){.trial = 2, .attempt = 1, .until = 13 * STEP_TOKENS});
-    said(r, ESP_MESSAGE_STARTED);
+    expect(r, ESP_MESSAGE_STARTED);
     to_waiting(r);
     struct esp_saved saved = pause_trial(r, 2, 1, 1);
     assign(r,
@@ -305,7 +305,7 @@ static void a_paused_trial_resumes_as_if_never_paused(void **state)
                          .resume = saved.path,
                          .resume_hash = saved.hash,
                          .resume_tokens = saved.tokens});
-    struct esp_message m = said(r, ESP_MESSAGE_STARTED);
+    struct esp_message m = expect(r, ESP_MESSAGE_STARTED);
     assert_null(m.started.fell_back);
     assert_int_equal(m.started.tokens, 13 * STEP_TOKENS);
     struct esp_point last = to_waiting(r);
@@ -323,12 +323,12 @@ static void damage(struct run *r, const char *name)
     close(fd);
 }
 
-static void a_damaged_checkpoint_gives_way_to_the_one_before(void **state)
+static void a_damaged_checkpoint_is_replaced_by_the_one_before(void **state)
 {
     struct run *r = *state;
     welcome(r, LEASE_MS);
     assign(r, &(struct job){.trial = 2, .attempt = 1, .until = 10 * STEP_TOKENS});
-    said(r, ESP_MESSAGE_STARTED);
+    expect(r, ESP_MESSAGE_STARTED);
     to_waiting(r);
     pause_trial(r, 2, 1, 1);
     struct job again = {.trial = 2,
@@ -337,69 +337,69 @@ static void a_damaged_checkpoint_gives_way_to_the_one_before(void **state)
                         .resume = "checkpoints/2/1-640",
                         .resume_tokens = 640};
     assign(r, &again);
-    said(r, ESP_MESSAGE_STARTED);
+    expect(r, ESP_MESSAGE_STARTED);
     to_waiting(r);
     struct esp_saved newer = pause_trial(r, 2, 2, 1);
     assert_string_equal(newer.path, "checkpoints/2/2-1280");
     again.attempt = 3;
     again.resume = newer.path;
     again.resume_tokens = newer.tokens;
-    again.resume_hash = newer.hash + 1; /* another file than what was recorded */
+    again.resume_hash = newer.hash + 1; /* not the recorded file */
     assign(r, &again);
-    struct esp_message m = said(r, ESP_MESSAGE_STARTED);
+    struct esp_message m = expect(r, ESP_MESSAGE_STARTED);
     assert_non_null(strstr(m.started.fell_back, "hash"));
     assert_non_null(strstr(m.started.fell_back, "resumed from checkpoints/2/1-640"));
     assert_int_equal(m.started.tokens, 640);
     to_waiting(r);
     direct(r, 2, 3, (struct esp_directive){.number = 1, .action = ESP_DIRECT_STOP});
-    said(r, ESP_MESSAGE_RELEASED);
+    expect(r, ESP_MESSAGE_RELEASED);
     damage(r, newer.path);
     again.attempt = 4;
     again.resume_hash = newer.hash;
     assign(r, &again);
-    m = said(r, ESP_MESSAGE_STARTED);
+    m = expect(r, ESP_MESSAGE_STARTED);
     assert_non_null(strstr(m.started.fell_back, "resumed from checkpoints/2/1-640"));
     to_waiting(r);
     direct(r, 2, 4, (struct esp_directive){.number = 1, .action = ESP_DIRECT_STOP});
-    said(r, ESP_MESSAGE_RELEASED);
+    expect(r, ESP_MESSAGE_RELEASED);
     damage(r, "checkpoints/2/1-640");
     again.attempt = 5;
     assign(r, &again);
-    m = said(r, ESP_MESSAGE_STARTED);
-    assert_non_null(strstr(m.started.fell_back, "began anew"));
+    m = expect(r, ESP_MESSAGE_STARTED);
+    assert_non_null(strstr(m.started.fell_back, "started again"));
     assert_int_equal(m.started.tokens, 0);
     to_waiting(r);
 }
 
-static void one_trial_s_fault_is_told_and_the_process_lives_on(void **state)
+static void a_fault_of_one_trial_is_reported_and_the_process_continues(void **state)
 {
     struct run *r = *state;
     welcome(r, LEASE_MS);
     assign(r, &(struct job){.trial = 1, .attempt = 1, .data = "/nonexistent/text"});
-    struct esp_message m = said(r, ESP_MESSAGE_FAILED);
+    struct esp_message m = expect(r, ESP_MESSAGE_FAILED);
     assert_false(m.failed.save_failed);
     assert_non_null(strstr(m.failed.text, "/nonexistent/text"));
-    said(r, ESP_MESSAGE_RELEASED);
+    expect(r, ESP_MESSAGE_RELEASED);
     assign(r, &(struct job){.trial = 2, .attempt = 1, .rate = -1});
-    assert_non_null(strstr(said(r, ESP_MESSAGE_FAILED).failed.text, "learning_rate"));
-    said(r, ESP_MESSAGE_RELEASED);
+    assert_non_null(strstr(expect(r, ESP_MESSAGE_FAILED).failed.text, "learning_rate"));
+    expect(r, ESP_MESSAGE_RELEASED);
     assign(r, &(struct job){.trial = 3, .attempt = 1, .until = STEP_TOKENS});
-    said(r, ESP_MESSAGE_STARTED);
+    expect(r, ESP_MESSAGE_STARTED);
     to_waiting(r);
 }
 
-static void a_save_that_fails_is_told_and_training_goes_on(void **state)
+static void a_save_that_fails_is_reported_and_training_continues(void **state)
 {
     struct run *r = *state;
     char path[96];
     welcome(r, LEASE_MS);
     snprintf(path, sizeof path, "%s/checkpoints", r->wire.dir);
-    close(open(path, O_WRONLY | O_CREAT, 0600)); /* a file where the folder belongs */
+    close(open(path, O_WRONLY | O_CREAT, 0600)); /* a file in place of the folder */
     assign(r, &(struct job){.trial = 3, .attempt = 1, .until = 10 * STEP_TOKENS});
-    said(r, ESP_MESSAGE_STARTED);
+    expect(r, ESP_MESSAGE_STARTED);
     to_waiting(r);
     direct(r, 3, 1, (struct esp_directive){.number = 1, .action = ESP_DIRECT_PAUSE});
-    struct esp_message m = said(r, ESP_MESSAGE_FAILED);
+    struct esp_message m = expect(r, ESP_MESSAGE_FAILED);
     assert_true(m.failed.save_failed);
     assert_int_equal(m.failed.code, -ENOTDIR);
     direct(r, 3, 1, (struct esp_directive){.number = 2, .until = HORIZON});
@@ -408,15 +408,15 @@ static void a_save_that_fails_is_told_and_training_goes_on(void **state)
     pause_trial(r, 3, 1, 3);
 }
 
-static void saves_come_by_the_clock_too(void **state)
+static void checkpoints_are_also_saved_by_time(void **state)
 {
     struct run *r = *state;
     int saves = 0;
     welcome(r, LEASE_MS);
     assign(r, &(struct job){.trial = 3, .attempt = 1, .checkpoint_seconds = 1e-6});
-    said(r, ESP_MESSAGE_STARTED);
+    expect(r, ESP_MESSAGE_STARTED);
     for (;;) {
-        struct esp_message m = next_said(r);
+        struct esp_message m = next_message(r);
         saves += m.kind == ESP_MESSAGE_SAVED;
         if (m.kind == ESP_MESSAGE_REPORT && m.report.waiting) {
             break;
@@ -425,35 +425,35 @@ static void saves_come_by_the_clock_too(void **state)
     assert_int_equal(saves, 4); /* after the reports at steps 0, 10, 20, 30 */
 }
 
-static void a_diverged_trial_is_reported_as_such(void **state)
+static void a_diverged_trial_reports_a_value_that_is_not_finite(void **state)
 {
     struct run *r = *state;
     struct esp_message m;
     welcome(r, LEASE_MS);
     assign(r, &(struct job){.trial = 3, .attempt = 1, .rate = 1000});
-    m = said(r, ESP_MESSAGE_STARTED);
+    m = expect(r, ESP_MESSAGE_STARTED);
     do {
-        m = said(r, ESP_MESSAGE_REPORT);
+        m = expect(r, ESP_MESSAGE_REPORT);
     } while (isfinite(m.report.points[0].value));
     assert_true(m.report.waiting);
     direct(r, 3, 1, (struct esp_directive){.number = 1, .action = ESP_DIRECT_STOP});
-    said(r, ESP_MESSAGE_RELEASED);
+    expect(r, ESP_MESSAGE_RELEASED);
     assign(r, &(struct job){.trial = 4, .attempt = 1});
-    said(r, ESP_MESSAGE_STARTED);
+    expect(r, ESP_MESSAGE_STARTED);
     assert_true(isfinite(to_waiting(r).value));
 }
 
-static void sigterm_saves_tells_and_exits(void **state)
+static void sigterm_saves_reports_and_exits(void **state)
 {
     struct run *r = *state;
     welcome(r, LEASE_MS);
     assign(r, &(struct job){.trial = 3, .attempt = 1, .until = 10 * STEP_TOKENS});
-    said(r, ESP_MESSAGE_STARTED);
+    expect(r, ESP_MESSAGE_STARTED);
     to_waiting(r);
     kill(r->pid, SIGTERM);
-    assert_int_equal(said(r, ESP_MESSAGE_SAVED).saved.tokens, 10 * STEP_TOKENS);
-    said(r, ESP_MESSAGE_RELEASED);
-    leave(r, 0, 0);
+    assert_int_equal(expect(r, ESP_MESSAGE_SAVED).saved.tokens, 10 * STEP_TOKENS);
+    expect(r, ESP_MESSAGE_RELEASED);
+    await_exit(r, 0, 0);
 }
 
 static void a_lapsed_lease_saves_and_exits(void **state)
@@ -462,39 +462,39 @@ static void a_lapsed_lease_saves_and_exits(void **state)
     char path[ESP_PATH_MAX];
     welcome(r, 1000);
     assign(r, &(struct job){.trial = 3, .attempt = 1, .until = 10 * STEP_TOKENS});
-    said(r, ESP_MESSAGE_STARTED);
+    expect(r, ESP_MESSAGE_STARTED);
     to_waiting(r);
-    leave(r, 0, 0); /* nobody answers now */
+    await_exit(r, 0, 0); /* from now on nobody answers */
     snprintf(path, sizeof path, "%s/checkpoints/3/1-640", r->wire.dir);
     assert_int_equal(access(path, R_OK), 0);
 }
 
-static void a_fenced_attempt_is_dropped_for_the_next(void **state)
+static void a_fenced_attempt_is_dropped_and_the_next_one_begins(void **state)
 {
     struct run *r = *state;
     struct esp_message message = {.kind = ESP_MESSAGE_FENCED};
     char path[ESP_PATH_MAX];
     welcome(r, LEASE_MS);
     assign(r, &(struct job){.trial = 3, .attempt = 1, .until = 10 * STEP_TOKENS});
-    said(r, ESP_MESSAGE_STARTED);
+    expect(r, ESP_MESSAGE_STARTED);
     to_waiting(r);
     message.fenced = (struct esp_fenced){.trial = 3, .attempt = 1};
     wire_send(&r->wire, peer, &message);
-    struct esp_message m = said(r, ESP_MESSAGE_RELEASED);
+    struct esp_message m = expect(r, ESP_MESSAGE_RELEASED);
     assert_int_equal(m.released.at.sequence, 0);
     assign(r, &(struct job){.trial = 3, .attempt = 2, .until = 10 * STEP_TOKENS});
-    assert_int_equal(said(r, ESP_MESSAGE_STARTED).started.at.attempt, 2);
+    assert_int_equal(expect(r, ESP_MESSAGE_STARTED).started.at.attempt, 2);
     to_waiting(r);
     snprintf(path, sizeof path, "%s/checkpoints/3/1-640", r->wire.dir);
     assert_int_not_equal(access(path, R_OK), 0);
 }
 
-static void the_same_process_goes_on_with_the_next_controller(void **state)
+static void a_process_continues_with_the_next_controller(void **state)
 {
     struct run *r = *state;
     welcome(r, LEASE_MS);
     assign(r, &(struct job){.trial = 3, .attempt = 1});
-    said(r, ESP_MESSAGE_STARTED);
+    expect(r, ESP_MESSAGE_STARTED);
     wire_stop(&r->wire);
     wire_listen(&r->wire);
     welcome(r, LEASE_MS); /* the same pid */
@@ -502,7 +502,7 @@ static void the_same_process_goes_on_with_the_next_controller(void **state)
     uint64_t highest = 0;
     for (bool waiting = false; !waiting;) {
         struct esp_message m = wire_expect(&r->wire, ESP_MESSAGE_NONE, NULL);
-        if (m.kind == ESP_MESSAGE_REPORT) { /* none is missing; some may come again */
+        if (m.kind == ESP_MESSAGE_REPORT) { /* none is missing; some may be repeated */
             assert_true(m.report.at.sequence <= highest + 1 || highest == 0);
             highest = m.report.at.sequence > highest ? m.report.at.sequence : highest;
             waiting = m.report.waiting;
@@ -520,7 +520,7 @@ static void a_refused_process_exits_with_a_failure(void **state)
     wire_expect(&r->wire, ESP_MESSAGE_HELLO, NULL);
     message.welcome.refused = "another study";
     wire_send(&r->wire, peer, &message);
-    leave(r, 0, 1);
+    await_exit(r, 0, 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_run, close_run)
@@ -528,17 +528,17 @@ static void a_refused_process_exits_with_a_failure(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        TEST(it_trains_waits_goes_on_and_is_stopped),
+        TEST(a_trial_trains_waits_continues_and_stops),
         TEST(a_paused_trial_resumes_as_if_never_paused),
-        TEST(a_damaged_checkpoint_gives_way_to_the_one_before),
-        TEST(one_trial_s_fault_is_told_and_the_process_lives_on),
-        TEST(a_save_that_fails_is_told_and_training_goes_on),
-        TEST(saves_come_by_the_clock_too),
-        TEST(a_diverged_trial_is_reported_as_such),
-        TEST(sigterm_saves_tells_and_exits),
+        TEST(a_damaged_checkpoint_is_replaced_by_the_one_before),
+        TEST(a_fault_of_one_trial_is_reported_and_the_process_continues),
+        TEST(a_save_that_fails_is_reported_and_training_continues),
+        TEST(checkpoints_are_also_saved_by_time),
+        TEST(a_diverged_trial_reports_a_value_that_is_not_finite),
+        TEST(sigterm_saves_reports_and_exits),
         TEST(a_lapsed_lease_saves_and_exits),
-        TEST(a_fenced_attempt_is_dropped_for_the_next),
-        TEST(the_same_process_goes_on_with_the_next_controller),
+        TEST(a_fenced_attempt_is_dropped_and_the_next_one_begins),
+        TEST(a_process_continues_with_the_next_controller),
         TEST(a_refused_process_exits_with_a_failure),
     };
     if (argc != 2) {
