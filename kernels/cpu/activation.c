@@ -21,7 +21,8 @@ ESP_INLINE vec slope(vec x, enum esp_kernel_activation activation)
     return activation == ESP_KERNEL_GELU ? vec_gelu_slope(x) : vec_gelu_tanh_slope(x);
 }
 
-/* One row; `activation` is a constant where this is inlined, so each form has its own loop. */
+/* One row. `activation` is a constant where this is inlined, so each activation has its own
+ * loop. */
 ESP_INLINE void row_activation(const real *in,
                                const real *bias,
                                real *pre,

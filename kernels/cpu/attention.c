@@ -1,5 +1,5 @@
 /* Attention by blocks of queries and keys (Dao et al. 2022, FlashAttention, algorithms 1 and
- * 4): the scores of one block live in scratch, never the whole matrix. */
+ * 4): scratch holds the scores of one block, never the whole matrix. */
 #include "cpu.h"
 #include "product.h"
 #include "vmath.h"
@@ -29,7 +29,7 @@ struct block {
     int first_key, keys;
 };
 
-/* Keys of the block that query i of the block may see; may be none. */
+/* Number of keys of the block that query i of the block may see; may be 0. */
 ESP_INLINE int visible(const struct head *h, const struct block *b, int i)
 {
     if (!h->causal) {
@@ -44,8 +44,8 @@ ESP_INLINE struct matrix rows_at(const real *first, int64_t row, int64_t step, i
     return (struct matrix){.data = first + row * step, .step = step, .transposed = transposed};
 }
 
-/* A product with the scores of a block, or their gradient, as the result or left operand: what
- * a query does not see of them is the triangle. */
+/* Product whose result or left operand is the scores of a block or their gradient. The scores
+ * that a query does not see are the triangle. */
 static void
 multiply(const struct head *h, const struct block *b, enum triangle triangle, struct product p)
 {
@@ -73,7 +73,7 @@ static void block_scores(const struct head *h,
                               .c_step = ESP_CPU_KEYS});
 }
 
-/* out [queries, D] = scores · b, or added */
+/* out [queries, D] = scores · b, or += with `add` */
 static void weigh_keys(const struct head *h,
                        const struct block *b,
                        const real *scores,
@@ -94,7 +94,7 @@ static void weigh_keys(const struct head *h,
                               .c_step = out_step});
 }
 
-/* out [keys, D] = scoresᵀ · b, or added with `add` */
+/* out [keys, D] = scoresᵀ · b, or += with `add` */
 static void weigh_queries(const struct head *h,
                           const struct block *b,
                           const real *scores,
@@ -115,8 +115,8 @@ static void weigh_queries(const struct head *h,
                               .c_step = h->step});
 }
 
-/* A row of one head is a few lines in rows that are far apart, which the processor does not
- * fetch ahead: asked for while there are exponentials to compute. */
+/* Prefetches a row of one head: a few cache lines in rows that are far apart, which the
+ * hardware prefetcher does not follow. Called while exponentials are computed. */
 ESP_INLINE void fetch_row(const real *row, int64_t count)
 {
     for (int64_t c = 0; c < count; c += LANES) {
@@ -137,8 +137,8 @@ ESP_INLINE real largest_of(const real *x, int count)
     return vec_largest(largest);
 }
 
-/* x ← exp(scale · x − shift) for the first `count`, 0 for the rest of `all`; returns the sum.
- */
+/* x ← exp(scale · x − shift) for the first `count` elements, 0 for the others up to `all`;
+ * returns the sum. */
 ESP_INLINE real exp_row(real *x, int count, int all, real scale, real shift)
 {
     vec sum = {0};
@@ -158,7 +158,7 @@ ESP_INLINE real exp_row(real *x, int count, int all, real scale, real shift)
     return vec_sum(sum);
 }
 
-/* One block of keys folded into the running maximum, sum and result of its queries. */
+/* Adds one block of keys to the running maximum, sum and result of its queries. */
 static void forward_block(const struct head *h, const struct block *b, real *largest, real *sum)
 {
     block_scores(h,
@@ -171,7 +171,7 @@ static void forward_block(const struct head *h, const struct block *b, real *lar
         const int seen = visible(h, b, i);
         const int64_t row = (b->first_query + i) * h->step;
         fetch_row(h->v + row, h->depth);
-        fetch_row(h->q + row + h->depth, h->depth); /* of the next head */
+        fetch_row(h->q + row + h->depth, h->depth); /* the next head's */
         fetch_row(h->k + row + h->depth, h->depth);
         if (seen <= 0) {
             memset(scores, 0, (size_t)b->keys * sizeof(real));
@@ -201,7 +201,7 @@ static void forward_block(const struct head *h, const struct block *b, real *lar
                h->width);
 }
 
-/* Keys that the queries of a block can see. */
+/* Number of keys that the queries of a block can see. */
 ESP_INLINE int keys_of(const struct head *h, int first_query, int queries)
 {
     return h->causal ? first_query + queries : h->context;
@@ -300,7 +300,7 @@ backward_block(const struct head *h, const struct block *b, const real *dots, in
     for (int i = 0; i < b->queries; i++) {
         const int seen = visible(h, b, i);
         const int at = i * ESP_CPU_KEYS;
-        const int64_t row = (b->first_query + i) * h->step + h->depth; /* of the next head */
+        const int64_t row = (b->first_query + i) * h->step + h->depth; /* the next head's */
         fetch_row(h->q + row, h->depth);
         fetch_row(h->k + row, h->depth);
         fetch_row(h->v + row, h->depth);
@@ -334,8 +334,8 @@ ESP_INLINE real dot(const real *a, const real *b, int count)
     return vec_sum(sum);
 }
 
-/* From the last block of queries to the first: the last one sees every key, so its products
- * overwrite the gradients of keys and values and the others add to them. */
+/* Goes from the last block of queries to the first: the last one sees every key, so its
+ * products overwrite the gradients of keys and values, and the others add to them. */
 static void backward_head(const struct head *h)
 {
     const int last = (h->context - 1) / ESP_CPU(queries) * ESP_CPU(queries);

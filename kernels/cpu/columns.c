@@ -1,11 +1,11 @@
 /* Sums over the rows of a matrix: gradients of biases. */
 #include "cpu.h"
 
-/* Rows whose sum is formed apart before it is added: 128 float additions in a row lose at most
- * 128 · 2^-24 ≈ 8e-6 relative, of random signs far less. */
+/* Rows that are summed separately before the sum is added: 128 float additions in sequence lose
+ * at most 128 · 2^-24 ≈ 8e-6 relative, and far less with random signs. */
 #define ROWS_APART 128
 
-/* Four vectors of columns share a pass over the rows. */
+/* Adds four vectors of columns in one pass over the rows. */
 ESP_INLINE void add_strip(const real *in, int64_t rows, int step, real *out)
 {
     vec a = {0}, b = {0}, c = {0}, d = {0};

@@ -1,4 +1,4 @@
-/* What the sources of the CPU backend share: the operations of one build, and how they find a
+/* Shared declarations of the CPU backend: the operations of one build, and how they address a
  * member's part of a tensor. */
 #ifndef ESP_CPU_CPU_H
 #define ESP_CPU_CPU_H
@@ -70,7 +70,7 @@ ESP_INLINE int64_t rows_of(const struct esp_batch *batch, int member)
            batch->context;
 }
 
-/* How many of the chunk's rows the member uses. */
+/* Rows of the chunk that the member uses. */
 ESP_INLINE int64_t rows_within(const struct esp_batch *batch, int member, struct esp_rows rows)
 {
     int64_t used = rows_of(batch, member) - rows.first;
@@ -78,7 +78,7 @@ ESP_INLINE int64_t rows_within(const struct esp_batch *batch, int member, struct
     return used > 0 ? used : 0;
 }
 
-/* The number of a row's first element over the member's whole batch, for dropout. */
+/* Number of a row's first element in the member's whole batch, for dropout. */
 ESP_INLINE uint64_t element_of(const struct esp_batch *batch,
                                int member,
                                int64_t row,

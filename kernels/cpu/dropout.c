@@ -1,4 +1,5 @@
-/* Dropout by keyed bits (include/espalier/random.h), sixteen Philox blocks at a time. */
+/* Dropout from keyed random bits (include/espalier/random.h), sixteen Philox blocks at a time.
+ */
 #include "cpu.h"
 
 #include <espalier/random.h>
@@ -6,8 +7,8 @@
 #define BLOCKS 16
 #define WORDS (4 * BLOCKS)
 
-/* words[4 i + j] = word j of block first + i: the same rounds as Random123's philox4x32-10,
- * written over arrays so that they vectorise; the tests compare the two. */
+/* words[4 i + j] = word j of block first + i: the rounds of Random123's philox4x32-10, written
+ * over arrays so that they vectorise. The tests compare the two. */
 static void philox_words(const struct esp_control *control,
                          int tensor,
                          uint64_t first,

@@ -1,4 +1,4 @@
-/* Matrix products, row-major, by the process's BLAS (one thread). */
+/* Row-major matrix products by the linked BLAS, on one thread. */
 #ifndef ESP_CPU_GEMM_H
 #define ESP_CPU_GEMM_H
 

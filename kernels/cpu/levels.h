@@ -10,7 +10,7 @@ enum esp_cpu_level {
     ESP_CPU_F32_V3, /* AVX2, FMA */
     ESP_CPU_F32_V4, /* AVX-512 F, BW, CD, DQ, VL */
     ESP_CPU_F64,
-    ESP_CPU_BF16, /* AVX-512 as above and BF16; products by oneDNN */
+    ESP_CPU_BF16, /* as F32_V4, and AVX512_BF16; products by oneDNN */
     ESP_CPU_LEVEL_COUNT
 };
 
@@ -20,11 +20,12 @@ void esp_cpu_fill_f32_v4(struct esp_kernels *kernels);
 void esp_cpu_fill_f64_v1(struct esp_kernels *kernels);
 void esp_cpu_fill_bf16(struct esp_kernels *kernels);
 
-/* Whether this processor can run a level, and what it needs is installed. */
+/* Whether this processor can run a level, and the library that it needs is installed. */
 bool esp_cpu_level_supported(enum esp_cpu_level level);
 
-/* Opens one level; -ENOTSUP when the processor lacks it, or BF16's library is not there. Tests
- * use it to hold every level to the reference; esp_kernels_open_cpu takes the best one. */
+/* Opens one level. -ENOTSUP: the processor lacks it, or the BF16 level's library is not
+ * installed. Tests compare every level with the reference; esp_kernels_open_cpu takes the best
+ * one. */
 int esp_kernels_open_cpu_level(enum esp_cpu_level level,
                                struct esp_kernels **kernels,
                                struct esp_error *error);

@@ -1,5 +1,5 @@
-/* Products with the weights. The epilogue (bias, activation, its slope) follows each block of
- * the result while it is in the cache. */
+/* Products with the weights. The epilogue (bias, activation, derivative of the activation) runs
+ * on each block of the result while it is in the cache. */
 #include "cpu.h"
 #include "product.h"
 
@@ -9,7 +9,7 @@ ESP_INLINE real *row_at(struct esp_view view, int k, int64_t row, int width)
     return first ? first + row * width : NULL;
 }
 
-/* What follows a block; the addresses are those of the product's first row. */
+/* Context of an epilogue; the addresses are those of the product's first row. */
 struct epilogue {
     const real *bias;
     real *pre;

@@ -1,10 +1,11 @@
-/* Softmax and cross entropy of a chunk of logits, which become their own gradient. */
+/* Softmax and cross entropy of a chunk of logits. The logits are overwritten by their gradient.
+ */
 #include "cpu.h"
 #include "vmath.h"
 
 #include <math.h>
 
-/* Largest logit of a row. A NaN anywhere makes the sum below NaN, whatever this returns. */
+/* Largest logit of a row. With a NaN in the row the sum below is NaN, whatever this returns. */
 ESP_INLINE real row_largest(const real *x, int count)
 {
     vec largest = vec_set((real)-INFINITY);

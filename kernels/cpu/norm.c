@@ -1,11 +1,11 @@
-/* Layer norm with the residual sum before it. */
+/* Layer norm after the residual sum. */
 #include "cpu.h"
 
 #include <math.h>
 
 #define NORM_EPSILON 1e-5
 
-/* Σ x over a row, in lanes. */
+/* Σ x over a row, vector by vector. */
 ESP_INLINE real row_sum(const real *x, int width)
 {
     vec sum = {0};
@@ -99,7 +99,7 @@ void ESP_CPU(norm_forward)(const struct esp_kernels *kernels,
     }
 }
 
-/* What the gradient of one row needs. */
+/* Inputs of the gradient of one row. */
 struct norm_row {
     const real *grad_out, *sum, *weight;
     real *grad_sum;
@@ -108,7 +108,7 @@ struct norm_row {
     bool first;
 };
 
-/* One vector of grad_sum from h, x̂ and the row's two means. */
+/* One vector of grad_sum, from h, x̂ and the row's two means. */
 ESP_INLINE vec
 row_gradient(vec g, vec x, vec w, const struct norm_row *row, real mean_h, real mean_hx)
 {
@@ -155,7 +155,7 @@ static void backward_row(const struct norm_row *row)
     }
 }
 
-/* Rows between two visits of grad_weight and grad_bias: they are still in the first-level cache
+/* Rows between two additions to grad_weight and grad_bias: the rows are still in the L1 cache
  * (2 · 16 · 384 · 4 = 48 KiB at width 384), and sums of 16 lose no precision. */
 #define ROWS_TOGETHER 16
 

@@ -1,8 +1,9 @@
-/* oneDNN's matrix products, one primitive for each shape, made when it is first seen. See
- * onednn.h.
+/* oneDNN's matrix products: one primitive for each shape, made when the shape is first seen.
+ * See onednn.h.
  *
- * oneDNN runs its loops under OpenMP: the number of threads is set to one before every product,
- * since a pool of spinning threads would fight the other trial processes for the cores. */
+ * oneDNN runs its loops under OpenMP. The number of threads is set to one before every product,
+ * since a pool of spinning threads would compete with the other trial processes for the cores.
+ */
 #include "onednn.h"
 
 #include <errno.h>
@@ -14,11 +15,12 @@
 #include <dlfcn.h>
 #include <dnnl.h>
 
-/* The interface changed with version 3, and with it the name. */
+/* Version 3 changed the interface and the name. */
 #define LIBRARY "libdnnl.so.2"
 
 /* Shapes of one training: 3 products × 6 linear operations × 2 numbers of sequences, and those
- * of attention, 7 × the blocks of one context: 16 for 1024. Beyond it all are made anew. */
+ * of attention, 7 × the blocks of one context: 16 for 1024. When more are needed, all are
+ * discarded and made again as needed. */
 #define PRIMITIVES_MAX 512
 
 #define FUNCTIONS(X)                                                                           \
@@ -50,7 +52,7 @@ struct functions {
     void (*set_threads)(int); /* NULL where oneDNN was built without OpenMP */
 };
 
-/* What a primitive is made for. Compared as bytes: no padding. */
+/* Key of a primitive. Compared as bytes, so it has no padding. */
 struct form {
     int64_t m, n, k, c_step;
     int64_t a_transposed, b_transposed, accumulate;
@@ -74,13 +76,13 @@ struct esp_cpu_onednn {
     uint16_t *operand[2];
     int64_t room[2];
     int failed;
-    const char *verb; /* what failed */
+    const char *verb; /* the call that failed */
 };
 
-bool esp_cpu_onednn_there(void)
+bool esp_cpu_onednn_available(void)
 {
     void *object = dlopen(LIBRARY, RTLD_LAZY | RTLD_LOCAL);
-    return object != NULL; /* it stays loaded: OpenMP's runtime cannot be unloaded */
+    return object != NULL; /* the library stays loaded: OpenMP's runtime cannot be unloaded */
 }
 
 static int load(struct esp_cpu_onednn *l, struct esp_error *error)
@@ -186,7 +188,7 @@ uint16_t *esp_cpu_onednn_operand(struct esp_cpu_onednn *l, int operand, int64_t 
     return l->operand[operand];
 }
 
-/* A row-major matrix, or its transpose, as oneDNN describes it. */
+/* oneDNN's description of a row-major matrix or its transpose. */
 static bool describe(struct esp_cpu_onednn *l,
                      dnnl_memory_desc_t *out,
                      dnnl_data_type_t type,
@@ -266,7 +268,7 @@ static size_t hash_of(const struct form *f)
     return (size_t)(hash >> 32);
 }
 
-/* The primitive of this form, made if it is new; NULL: failed. */
+/* The primitive of this form, made if there is none yet; NULL: failed. */
 static struct primitive *primitive_for(struct esp_cpu_onednn *l, const struct form *f)
 {
     size_t at = hash_of(f) % (2 * PRIMITIVES_MAX);
@@ -333,7 +335,7 @@ int esp_cpu_onednn_failure(const struct esp_cpu_onednn *l, struct esp_error *err
 
 #else
 
-bool esp_cpu_onednn_there(void)
+bool esp_cpu_onednn_available(void)
 {
     return false;
 }
@@ -344,7 +346,7 @@ int esp_cpu_onednn_open(struct esp_cpu_onednn **library, struct esp_error *error
     return esp_error_set(error,
                          -ENOTSUP,
                          "precision bf16 on a CPU needs a build with oneDNN 2: install "
-                         "libdnnl-dev and build anew");
+                         "libdnnl-dev and build again");
 }
 
 void esp_cpu_onednn_close(struct esp_cpu_onednn *library)

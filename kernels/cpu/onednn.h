@@ -1,6 +1,6 @@
-/* Products of bfloat16 by oneDNN, which knows the processor's own instructions for them
- * (AVX512_BF16, AMX). The library is opened at run time: who trains in fp32 never loads it, and
- * a build made with it runs without. */
+/* Products of bfloat16 by oneDNN, which uses the processor's instructions for them
+ * (AVX512_BF16, AMX). The library is opened at run time: training in fp32 never loads it, and a
+ * build with support for it runs without it. */
 #ifndef ESP_CPU_ONEDNN_H
 #define ESP_CPU_ONEDNN_H
 
@@ -22,22 +22,22 @@ struct esp_cpu_onednn_product {
     int64_t c_step;
 };
 
-/* Whether it was built in and is installed. */
-bool esp_cpu_onednn_there(void);
+/* Whether support was built in and the library is installed. */
+bool esp_cpu_onednn_available(void);
 
-/* -ENOTSUP: not built with it, or the library is not installed; -ENOMEM. */
+/* -ENOTSUP: built without support, or the library is not installed; -ENOMEM. */
 int esp_cpu_onednn_open(struct esp_cpu_onednn **library, struct esp_error *error);
 void esp_cpu_onednn_close(struct esp_cpu_onednn *library);
 
-/* Room for `count` bfloat16 numbers as operand 0 or 1; stays until more is asked for. NULL: no
- * memory, which is kept as a failure. */
+/* Memory for `count` bfloat16 numbers as operand 0 or 1, valid until more is requested. NULL:
+ * out of memory, which is recorded as a failure. */
 uint16_t *esp_cpu_onednn_operand(struct esp_cpu_onednn *library, int operand, int64_t count);
 
-/* A failure is kept, and nothing is done after it. */
+/* A failure is recorded, and later calls do nothing. */
 void esp_cpu_onednn_multiply(struct esp_cpu_onednn *library,
                              const struct esp_cpu_onednn_product *product);
 
-/* 0, or what failed since the library was opened. NULL: 0. */
+/* 0, or the first failure since the library was opened. NULL: 0. */
 int esp_cpu_onednn_failure(const struct esp_cpu_onednn *library, struct esp_error *error);
 
 #endif

@@ -1,4 +1,5 @@
-/* Opens the CPU backend at the best level that the processor has, and its memory. */
+/* Opens the CPU backend at the best level that the processor supports, and manages its memory.
+ */
 #include "levels.h"
 #include "onednn.h"
 #include "ring.h"
@@ -17,9 +18,9 @@
 /* One AVX-512 register, one cache line. */
 #define ALIGNMENT 64
 
-/* What one entry of the address cache can span. A product walks eight rows and a packed panel
- * at a time, each on pages of its own: of 4 KiB pages a model of ten million parameters has
- * more than that cache holds. */
+/* Memory that one TLB entry can cover. A product reads eight rows and a packed panel at a time,
+ * each on different pages: with 4 KiB pages a model of ten million parameters needs more
+ * entries than the TLB has. */
 #define HUGE_PAGE ((size_t)1 << 21)
 
 struct cpu_backend {
@@ -41,8 +42,8 @@ static int memory(const struct esp_kernels *kernels, size_t *free_bytes, size_t 
     return 0;
 }
 
-/* More than the machine has is refused at once, rather than granted on paper and ended by the
- * kernel later. */
+/* Refuses more than the machine has at once; otherwise the kernel would grant it and end the
+ * process later. */
 static void *allocate(const struct esp_kernels *kernels, size_t bytes)
 {
     size_t available = 0, all = SIZE_MAX;
@@ -52,12 +53,12 @@ static void *allocate(const struct esp_kernels *kernels, size_t bytes)
     }
     const size_t alignment = bytes >= HUGE_PAGE ? HUGE_PAGE : ALIGNMENT;
     size_t whole = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    void *place; /* aligned_alloc would want a multiple of the alignment */
+    void *place; /* aligned_alloc needs a size that is a multiple of the alignment */
     if (posix_memalign(&place, alignment, whole ? whole : ALIGNMENT) != 0) {
         return NULL;
     }
     if (whole >= HUGE_PAGE) {
-        /* advice: where it is not taken, all works as before */
+        /* only advice: everything works without it */
         (void)madvise(place, whole / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
     }
     memset(place, 0, whole);
@@ -97,12 +98,12 @@ static int synchronise(const struct esp_kernels *kernels, struct esp_error *erro
 static void close_cpu(struct esp_kernels *kernels)
 {
     struct cpu_backend *backend = (struct cpu_backend *)kernels;
-    free(backend->state.pack); /* with it scratch and left */
+    free(backend->state.pack); /* includes scratch and left */
     esp_cpu_onednn_close(backend->state.onednn);
     free(backend);
 }
 
-/* The processor's own name from cpuid, leaves 0x80000002 … 4. */
+/* Reads the processor's name from cpuid, leaves 0x80000002 … 4. */
 static void name_processor(char *name, size_t size)
 {
     unsigned words[12] = {0};
@@ -134,13 +135,13 @@ bool esp_cpu_level_supported(enum esp_cpu_level level)
                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     case ESP_CPU_BF16:
-        return has_bf16() && esp_cpu_onednn_there();
+        return has_bf16() && esp_cpu_onednn_available();
     default:
         return true;
     }
 }
 
-/* The three parts lie on one huge page, since every product uses them. */
+/* The three parts share one huge page, since every product uses them. */
 static bool open_memory(const struct esp_kernels *kernels, struct esp_cpu_state *state)
 {
     const size_t pack = ESP_CPU_PACK * kernels->real_bytes;
@@ -187,7 +188,7 @@ int esp_kernels_open_cpu_level(enum esp_cpu_level level,
                              "fp32 or auto");
     }
     if (level != ESP_CPU_BF16 && !esp_cpu_level_supported(level)) {
-        return esp_error_set(error, -ENOTSUP, "this processor lacks level %d", (int)level);
+        return esp_error_set(error, -ENOTSUP, "this processor does not support level %d", (int)level);
     }
     struct cpu_backend *backend = calloc(1, sizeof *backend);
     if (!backend) {
@@ -225,7 +226,8 @@ int esp_kernels_open_cpu_level(enum esp_cpu_level level,
         return esp_error_set(error, -ENOMEM, "out of memory opening the CPU backend");
     }
     name_processor(k->device, sizeof k->device);
-    /* A BLAS with threads of its own would fight the other trial processes for the cores. */
+    /* A BLAS with several threads would compete with the other trial processes for the cores.
+     */
     openblas_set_num_threads(1);
     *kernels = k;
     return 0;

@@ -1,11 +1,11 @@
-/* AdamW and SGD over a member's whole slab, with the norm, the clip and the refusal of a
- * gradient that is not finite. */
+/* AdamW and SGD over a member's whole slab: gradient norm, clip, and the check for gradients
+ * that are not finite. */
 #include "cpu.h"
 
 #include <math.h>
 
-/* Partial sums in double, one per lane and block: the same bits however the loop is vectorised.
- */
+/* Partial sums in double, one per lane and block, so that the result does not depend on how the
+ * compiler vectorises the loop. */
 #define SQUARES_LANES 16
 
 /* Σ g² in double. */
@@ -30,8 +30,8 @@ static double sum_squares(const real *g, int64_t count)
     return lane[0];
 }
 
-/* The factor that turns a summed gradient into a clipped mean; 0 when the update must be left
- * out. Brings `result` up to date. */
+/* Factor that turns a summed gradient into a clipped mean; 0 when the update must be skipped.
+ * Updates `result`. */
 static double gradient_factor(const struct esp_control *control,
                               const real *grad,
                               int64_t count,
@@ -56,8 +56,8 @@ static double gradient_factor(const struct esp_control *control,
     return mean * (clip < 1 ? clip : 1);
 }
 
-/* The same for member k of an operation: 0 when it is halted, and halts it when it is skipped.
- */
+/* The same for member k of an operation: 0 when the member is halted; halts a member whose
+ * update is skipped. */
 static double member_factor(const struct esp_batch *batch, const struct esp_optimize *op, int k)
 {
     const struct esp_control *c = &batch->control[k];

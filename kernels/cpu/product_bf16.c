@@ -1,5 +1,5 @@
-/* Products in bfloat16: operands are rounded to nearest even as they are packed, sums are
- * float32. Activations, parameters and gradients stay float32 in memory. */
+/* Products in bfloat16: operands are rounded to nearest even while they are packed, sums are
+ * float32. Activations, parameters and gradients are float32 in memory. */
 #include "cpu.h"
 #include "onednn.h"
 #include "product.h"
@@ -9,11 +9,11 @@
 /* Rows of one product with an epilogue, as in product_blas.c: its result stays in the cache. */
 #define ROWS_BLOCK 256
 
-/* Below it the conversions and the call cost more than the product saves: 2^16
+/* Smallest product, in multiplications, that is worth the conversions and the call: 2^16
  * multiplications take 1 µs in float32. */
 #define SMALL (1 << 16)
 
-/* of f32_v4: the same product in float32 */
+/* the same product in float32, for small ones */
 void esp_cpu_multiply_f32_v4(const struct product *p, const struct esp_cpu_state *state);
 
 /* `rows` rows of `columns` numbers, `step` apart, packed. */
@@ -48,7 +48,7 @@ void ESP_CPU(multiply)(const struct product *p, const struct esp_cpu_state *stat
     uint16_t *a = esp_cpu_onednn_operand(library, 0, p->m * p->k);
     uint16_t *b = esp_cpu_onednn_operand(library, 1, p->k * p->n);
     if (!a || !b) {
-        return; /* the library keeps the failure */
+        return; /* the library records the failure */
     }
     const int64_t a_rows = p->a.transposed ? p->k : p->m;
     const int64_t b_rows = p->b.transposed ? p->n : p->k;

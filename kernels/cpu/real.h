@@ -42,12 +42,12 @@ typedef ESP_REAL real;
 #define ESP_UNROLL(n) ESP_PRAGMA(GCC unroll n)
 #endif
 
-/* Lanes of a vector: 64 bytes, one AVX-512 register. */
+/* Lanes of a vector of 64 bytes, one AVX-512 register. */
 #define LANES ((int)(64 / sizeof(real)))
 
 typedef real vec __attribute__((vector_size(64)));
-/* The same without an alignment promise, for loads and stores; may_alias because activations of
- * other types share buffers. */
+/* The same type without an alignment requirement, for loads and stores; may_alias because
+ * activations of other types share buffers. */
 typedef real vec_loose __attribute__((vector_size(64), aligned(sizeof(real)), may_alias));
 
 #if ESP_REAL_IS_FLOAT
@@ -125,7 +125,7 @@ ESP_INLINE vec vec_max(vec a, vec b)
 ESP_INLINE vec vec_clamp(vec x, real low, real high)
 {
 #if ESP_REAL_IS_FLOAT && defined(__AVX512F__)
-    /* of a NaN and a number these give the second operand */
+    /* for a NaN and a number these instructions return the second operand */
     return (vec)_mm512_min_ps(_mm512_set1_ps(high),
                               _mm512_max_ps(_mm512_set1_ps(low), (__m512)x));
 #else
@@ -134,8 +134,8 @@ ESP_INLINE vec vec_clamp(vec x, real low, real high)
 #endif
 }
 
-/* a / b for ordinary b; in AVX-512 by an estimate of 14 bits and two steps of Newton's, which
- * the divider's 16 cycles would not hide: off by at most two units in the last place. */
+/* a / b for ordinary b. With AVX-512 a 14-bit estimate and two Newton steps: nothing would hide
+ * the 16 cycles of a division. The error is at most two units in the last place. */
 ESP_INLINE vec vec_ratio(vec a, vec b)
 {
 #if ESP_REAL_IS_FLOAT && defined(__AVX512F__)
@@ -148,8 +148,8 @@ ESP_INLINE vec vec_ratio(vec a, vec b)
 #endif
 }
 
-/* A fixed tree: halves are folded onto each other, in registers where there are instructions
- * for it, with the same result. */
+/* Sums in a fixed tree: halves are folded onto each other, in registers where there are
+ * instructions for it, with the same result. */
 #if ESP_REAL_IS_FLOAT && defined(__AVX512F__)
 
 ESP_INLINE real vec_sum(vec v)

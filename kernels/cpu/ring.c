@@ -1,4 +1,5 @@
-/* The ring of snapshots where everything is done when it is enqueued: copies, and the clock. */
+/* The ring of snapshots for a backend in which operations finish when they are enqueued: copies
+ * and clock readings. */
 #include "ring.h"
 
 #include <errno.h>

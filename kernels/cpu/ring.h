@@ -1,4 +1,4 @@
-/* The ring of snapshots, alike at every level. */
+/* The ring of snapshots, the same at every level. */
 #ifndef ESP_CPU_RING_H
 #define ESP_CPU_RING_H
 

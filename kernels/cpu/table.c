@@ -1,4 +1,4 @@
-/* The table of this build of the sources. */
+/* The op table of one build of these sources. */
 #include "cpu.h"
 #include "levels.h"
 

@@ -1,8 +1,8 @@
-/* exp, erf and tanh over vectors, and what the activations make of them.
+/* exp, erf and tanh over vectors, and the activations made from them.
  *
- * In float: polynomials without tables or branches, good to about 2 units in the last place
- * (the tests hold 4e-7), NaN in gives NaN out. In double: libm lane by lane; that build is the
- * reference, not the fast one. */
+ * In float: polynomials without tables or branches, accurate to about 2 units in the last place
+ * (the tests require 4e-7); NaN in gives NaN out. In double: libm lane by lane, since that
+ * build is the reference and need not be fast. */
 #ifndef ESP_CPU_VMATH_H
 #define ESP_CPU_VMATH_H
 
@@ -13,7 +13,7 @@
 #if ESP_REAL_IS_FLOAT
 
 /* Cody and Waite's reduction x = n ln 2 + r and a polynomial in r (Cephes, expf.c, S. Moshier).
- * Below −87.33 the result is 0: subnormals are slow and of no use in a softmax. */
+ * Below −87.33 the result is 0: subnormals are slow and do not matter in a softmax. */
 ESP_INLINE vec vec_exp(vec x)
 {
     const vec clamped = vec_clamp(x, -87.33f, 88.72f);
@@ -120,9 +120,10 @@ ESP_INLINE vec vec_gelu(vec x)
     return x * (real)0.5 * (vec_erf(x * ESP_SQRT_HALF) + (real)1);
 }
 
-/* d/dx x Φ(x) = Φ(x) + x φ(x), φ the normal density. In float as one rational function of x on
- * [−5.65, 5.65], where it has come within 3e-7 of 0 and 1: half of the arithmetic of erf and
- * exp. Fitted by reweighted least squares on 12,000 points to 1.1e-7; 3.1e-7 as computed. */
+/* d/dx x Φ(x) = Φ(x) + x φ(x), φ the normal density. In float one rational function of x on
+ * [−5.65, 5.65], outside of which the value is within 3e-7 of 0 or 1: half of the arithmetic of
+ * erf and exp. Fitted by reweighted least squares on 12,000 points to 1.1e-7; 3.1e-7 as
+ * computed. */
 ESP_INLINE vec vec_gelu_slope(vec x)
 {
 #if ESP_REAL_IS_FLOAT
@@ -151,9 +152,9 @@ ESP_INLINE vec vec_gelu_tanh(vec x)
     return x * (real)0.5 * (vec_tanh(inner) + (real)1);
 }
 
-/* In float as one rational function of x on [−5.3, 5.3], where it has come within 2.1e-7 of 0
- * and 1: tanh's own would lose what 1 − t² cancels. Fitted as above to 8.4e-8; 2.8e-7 as
- * computed. */
+/* In float one rational function of x on [−5.3, 5.3], outside of which the value is within
+ * 2.1e-7 of 0 or 1; computing it from tanh would lose precision in 1 − t². Fitted as above to
+ * 8.4e-8; 2.8e-7 as computed. */
 ESP_INLINE vec vec_gelu_tanh_slope(vec x)
 {
 #if ESP_REAL_IS_FLOAT
