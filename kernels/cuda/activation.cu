@@ -1,5 +1,6 @@
-/* Bias and activation after a product, and the activation's slope: what cuBLASLt's epilogues do
- * not offer (GELU by erf) or refuse. Also what recomputation needs. */
+/* Bias and activation after a product, and the derivative of the activation: for cases that
+ * cuBLASLt's epilogues do not offer (GELU by erf) or refuse. Also the activation alone, for
+ * recomputation. */
 #include "backend.h"
 
 #define THREADS 256
@@ -65,7 +66,7 @@ __global__ void __launch_bounds__(THREADS)
             }
         }
         if (pre) {
-            /* the activation sees what the backward pass will see */
+            /* the activation reads the rounded value, as the backward pass will */
 #pragma unroll
             for (int i = 0; i < V; i++) {
                 x[i] = wide(narrow<A>(x[i]));

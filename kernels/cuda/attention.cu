@@ -1,5 +1,5 @@
-/* Attention: which form, and Σ grad_out ⊙ out, which both backward passes need first (Dao et
- * al. 2022, FlashAttention, algorithm 4). */
+/* Attention: chooses the implementation, and computes Σ grad_out ⊙ out, which both backward
+ * passes need first (Dao et al. 2022, FlashAttention, algorithm 4). */
 #include "attention.h"
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 
 #define WARPS 8
 
-bool esp_cuda_attention_plain_wanted(void)
+bool esp_cuda_attention_plain_forced(void)
 {
     const char *form = getenv("ESPALIER_CUDA_ATTENTION");
     return form && strcmp(form, "plain") == 0;
@@ -37,7 +37,7 @@ void esp_cuda_attention_forward(const struct esp_kernels *kernels,
     a.depth = op->width / op->heads;
     a.causal = op->causal;
     a.scale = (float)(1.0 / sqrt((double)a.depth));
-    if (depth_taken(kernels, &a) && (esp_cuda_attention_plain_wanted() ||
+    if (depth_taken(kernels, &a) && (esp_cuda_attention_plain_forced() ||
                                      !esp_cuda_attention_mma_forward<A>(kernels, batch, &a))) {
         esp_cuda_attention_plain_forward<A>(kernels, batch, &a);
     }
@@ -102,7 +102,7 @@ void esp_cuda_attention_backward(const struct esp_kernels *kernels,
            state_of(kernels)->stream,
            *batch,
            tiled);
-    if (esp_cuda_attention_plain_wanted() ||
+    if (esp_cuda_attention_plain_forced() ||
         !esp_cuda_attention_mma_backward<A>(kernels, batch, &a)) {
         esp_cuda_attention_plain_backward<A>(kernels, batch, &a);
     }

@@ -1,9 +1,10 @@
-/* What both forms of attention share: where a head's rows lie, and the launches.
+/* Shared declarations of both attention implementations: addresses of a head's rows, and the
+ * launches.
  *
  * A block works on one tile of queries or keys of one head of one sequence of one member:
- * blockIdx.x = (sequence · heads + head) · tiles + tile, because a grid's other extents end at
- * 65,535, which many short sequences pass; blockIdx.z is the member. Rows of a sequence that
- * its member does not use are set to zero, as are their gradients. */
+ * blockIdx.x = (sequence · heads + head) · tiles + tile, because the other extents of a grid
+ * are limited to 65,535, which many short sequences exceed; blockIdx.z is the member. Rows of a
+ * sequence that its member does not use are set to zero, and so are their gradients. */
 #ifndef ESP_CUDA_ATTENTION_H
 #define ESP_CUDA_ATTENTION_H
 
@@ -13,7 +14,7 @@ struct attention {
     struct esp_view qkv, out, lse, grad_out, grad_qkv;
     float *delta; /* [K, B, heads, T]: Σ grad_out ⊙ out of a row (workspace) */
     int width, heads, depth;
-    int tiles; /* of a head, in this launch */
+    int tiles; /* of one head, in this launch */
     bool causal;
     float scale; /* 1/√D */
 };
@@ -57,7 +58,7 @@ tile_of(const struct attention &op)
     return (int)blockIdx.x % op.tiles;
 }
 
-/* The operation in tiles of `rows` rows, and its grid. */
+/* The operation divided into tiles of `rows` rows, and its grid. */
 static inline struct attention
 in_tiles(const struct attention *op, const struct esp_batch *batch, int rows)
 {
@@ -73,7 +74,8 @@ static inline dim3 grid_of(const struct attention &tiled, const struct esp_batch
                 (unsigned)batch->members);
 }
 
-/* Zeroes `rows` rows of `depth` elements from `first` on. All threads of the block. */
+/* Zeroes `rows` rows of `depth` elements from `first` on. Called by all threads of the block.
+ */
 template <typename A> DEVICE void zero_rows(A *first, int64_t step, int rows, int depth)
 {
     for (int i = (int)threadIdx.x; i < rows * depth; i += (int)blockDim.x) {
@@ -81,7 +83,7 @@ template <typename A> DEVICE void zero_rows(A *first, int64_t step, int rows, in
     }
 }
 
-/* attention_mma.cu: false when the tensor cores do not take this shape, nothing was done. */
+/* attention_mma.cu. False: the tensor cores do not support this shape, and nothing was done. */
 template <typename A>
 bool esp_cuda_attention_mma_forward(const struct esp_kernels *kernels,
                                     const struct esp_batch *batch,
@@ -102,7 +104,8 @@ void esp_cuda_attention_plain_backward(const struct esp_kernels *kernels,
                                        const struct esp_batch *batch,
                                        const struct attention *op);
 
-/* ESPALIER_CUDA_ATTENTION=plain keeps to the plain form: the tests' oracle. */
-bool esp_cuda_attention_plain_wanted(void);
+/* Whether ESPALIER_CUDA_ATTENTION=plain is set, which forces attention_plain.cu. Tests use it
+ * as the reference. */
+bool esp_cuda_attention_plain_forced(void);
 
 #endif

@@ -1,10 +1,11 @@
 /* Attention on the tensor cores (Dao 2023, FlashAttention-2, with mma.sync; algorithms 1 and 2)
- * for heads of up to 128 in bf16 and fp16.
+ * for heads of up to 128 elements in bf16 and fp16.
  *
- * A block has four warps of 16 rows each: 64 queries, or 64 keys in the pass that gives keys
- * and values their gradients. The other side comes in tiles through shared memory, the next
- * one while this one is worked on. As in the plain form the backward pass is two kernels with
- * one owner for every element, instead of adding with atomics. */
+ * A block has four warps of 16 rows each: 64 queries, or 64 keys in the pass that computes the
+ * gradients of keys and values. The other side (keys or queries) passes through shared memory
+ * in tiles; the next tile is copied while the current one is used. As in attention_plain.cu,
+ * the backward pass is two kernels in which each element has one owner, instead of adding with
+ * atomics. */
 #include "attention.h"
 #include "mma.h"
 
@@ -12,13 +13,15 @@
 #define THREADS (WARPS * WARP)
 #define ROWS (WARPS * 16)
 
-/* Two blocks on a processor: 255 registers for each thread, which the accumulators need. */
+/* Blocks per multiprocessor: 2 leave 255 registers for each thread, which the accumulators
+ * need. */
 #define BLOCKS_MIN 2
 
 #define LOG2_E 1.4426950408889634f
 #define LN_2 0.6931471805599453f
 
-/* Rows of the other side at a time: what two accumulators of a block leave registers for. */
+/* Rows of the other side per tile: limited by the registers that a block's two accumulators
+ * leave. */
 #define OTHER_FORWARD 64
 template <int D> struct other_queries {
     enum { rows = D <= 64 ? 64 : 32 };
@@ -31,7 +34,8 @@ template <int D> struct step_of {
     enum { elements = D + MMA_PAD };
 };
 
-/* Starts copying COUNT rows from row `first` on; beyond the context and the depth is zero. */
+/* Starts copying COUNT rows from row `first` on; elements outside of the context or the depth
+ * become zero. */
 template <typename T, int D, int COUNT>
 DEVICE void start_tile(T *tile, const T *from, int64_t step, int first, int context, int depth)
 {
@@ -78,7 +82,7 @@ template <int COUNT> DEVICE void clear(float x[COUNT][4])
     }
 }
 
-/* Over the four lanes that share a row. */
+/* Maximum over the four lanes that share a row. */
 DEVICE float quad_max(float x)
 {
     x = fmaxf(x, __shfl_xor_sync(FULL_WARP, x, 1));
@@ -91,12 +95,12 @@ DEVICE float quad_sum(float x)
     return x + __shfl_xor_sync(FULL_WARP, x, 2);
 }
 
-/* What a warp knows of its two rows in each lane while keys go by. */
+/* Running softmax state of a lane's two rows. */
 struct softmax {
-    float largest[2], sum[2]; /* the maximum of the unscaled scores */
+    float largest[2], sum[2]; /* largest: maximum of the unscaled scores */
 };
 
-/* Scores become probabilities under the running maximum; out shrinks to it. */
+/* Turns scores into probabilities under the running maximum, and rescales `out` to it. */
 template <int BLOCKS, int OUT>
 DEVICE void fold(struct softmax *s, float score[BLOCKS][4], float out[OUT][4], float scale)
 {
@@ -129,7 +133,7 @@ DEVICE void fold(struct softmax *s, float score[BLOCKS][4], float out[OUT][4], f
     }
 }
 
-/* −∞ where query `query` + row may not see key `key` + column. */
+/* Sets scores to −∞ where query `query` + row may not see key `key` + column. */
 template <int BLOCKS>
 DEVICE void mask(float score[BLOCKS][4], int query, int key, int context, bool causal)
 {
@@ -160,7 +164,7 @@ __global__ void __launch_bounds__(THREADS, BLOCKS_MIN)
     }
     const struct head<T> h = head_of<T>(batch, op, member);
     const int context = batch.context, depth = op.depth;
-    /* the longest tiles of a causal head first */
+    /* starts the longest tiles of a causal head first */
     const int first = (op.tiles - 1 - tile_of(op)) * ROWS;
     const int here = context - first < ROWS ? context - first : ROWS;
     const int64_t step = 3 * (int64_t)op.width;
@@ -210,8 +214,8 @@ __global__ void __launch_bounds__(THREADS, BLOCKS_MIN)
     }
 }
 
-/* score and slope arrive as q · k and grad_out · v; they leave as the probability and the
- * score's gradient, times 1/√D. `lse` is in powers of two. */
+/* On entry score and slope are q · k and grad_out · v; on return they are the probability and
+ * the score's gradient, times 1/√D. `lse` is in powers of two. */
 DEVICE void turn(float *score, float *slope, bool seen, float lse, float delta, float scale)
 {
     const float p = seen ? exp2f(*score * (scale * LOG2_E) - lse) : 0.0f;
@@ -250,7 +254,7 @@ __global__ void __launch_bounds__(THREADS, BLOCKS_MIN)
     start_tile<T, D, ROWS>(k, h.k, step, first, context, depth);
     start_tile<T, D, ROWS>(v, h.v, step, first, context, depth);
     for (int query = begin - OTHER, stage = 1; query < context; query += OTHER, stage ^= 1) {
-        /* the tile after this one; before the first, the first */
+        /* the tile after this one; before the first tile, the first */
         const int next = query + OTHER;
         if (next < context) {
             const int at = (stage ^ 1) * OTHER;
@@ -413,8 +417,8 @@ static void backward_depth(const struct esp_kernels *kernels,
     launch_mma<T>(kernels, batch, op, mma_queries_kernel<T, D>, (2 * ROWS + 4 * queries) * row);
 }
 
-/* Copies of 16 bytes need heads of whole accesses. */
-template <typename T> static bool takes(const struct attention *op)
+/* Asynchronous copies of 16 bytes need rows of whole accesses. */
+template <typename T> static bool supported(const struct attention *op)
 {
     return op->depth % 8 == 0 && op->depth <= 128 && vectors_fit<T>(op->qkv, 8) &&
            vectors_fit<T>(op->out, 8) &&
@@ -437,7 +441,7 @@ template <typename T> static bool takes(const struct attention *op)
                                            const struct esp_batch *batch,                      \
                                            const struct attention *op)                         \
     {                                                                                          \
-        if (!takes<T>(op)) {                                                                   \
+        if (!supported<T>(op)) {                                                               \
             return false;                                                                      \
         }                                                                                      \
         BY_DEPTH(forward_depth, T)                                                             \
@@ -448,7 +452,7 @@ template <typename T> static bool takes(const struct attention *op)
                                             const struct esp_batch *batch,                     \
                                             const struct attention *op)                        \
     {                                                                                          \
-        if (!takes<T>(op)) {                                                                   \
+        if (!supported<T>(op)) {                                                               \
             return false;                                                                      \
         }                                                                                      \
         BY_DEPTH(backward_depth, T)                                                            \

@@ -1,20 +1,20 @@
-/* Attention in plain CUDA, for fp32, for heads that the tensor cores do not take, and as the
- * oracle of the other form. Tiles of 32 rows; four threads share a row.
+/* Attention in plain CUDA, for fp32, for heads that the tensor cores do not support, and as the
+ * reference of attention_mma.cu. Tiles of 32 rows; four threads share a row.
  *
  * Forward: Dao et al. 2022, algorithm 1, with a running maximum and sum. Backward: one kernel
- * owns the keys' gradients, another the queries', so that nothing is added by two blocks: the
- * scores are computed twice instead of adding with atomics. */
+ * owns the keys' gradients, another the queries', so that no two blocks add to the same
+ * element. The scores are computed twice instead of adding with atomics. */
 #include "attention.h"
 
 #define ROWS 32
-#define LANES 4 /* threads of a row */
+#define LANES 4 /* threads that share a row */
 #define THREADS (ROWS * LANES)
 
-/* Padding keeps rows of 32 floats out of one bank. */
+/* Padding, so that rows of 32 floats do not fall into the same bank. */
 #define STEP(depth) ((depth) + 1)
 #define SCORE_STEP (ROWS + 1)
 
-/* Sum and maximum over the four threads of a row, which are neighbours in a warp. */
+/* Sum and maximum over the four threads of a row, which are adjacent in a warp. */
 DEVICE float row_sum(float x)
 {
     x += __shfl_xor_sync(FULL_WARP, x, 1);
@@ -27,8 +27,8 @@ DEVICE float row_max(float x)
     return fmaxf(x, __shfl_xor_sync(FULL_WARP, x, 2));
 }
 
-/* A tile of ROWS rows from row `first` on as floats times `scale`; rows beyond `rows` are zero.
- */
+/* Loads a tile of ROWS rows from row `first` on as floats times `scale`; rows from `rows` on
+ * are zero. */
 template <typename A>
 DEVICE void
 load_tile(float *tile, const A *from, int64_t step, int first, int rows, int depth, float scale)
@@ -55,7 +55,7 @@ DEVICE bool visible(bool causal, int query, int key, int context)
     return query < context && key < context && (!causal || key <= query);
 }
 
-/* out += Σ_j factor[j] · tile[j] over the columns of this thread: every LANES-th. */
+/* out += Σ_j factor[j] · tile[j] over this thread's columns, every LANES-th. */
 template <int DEPTH>
 DEVICE void add_scaled(
     float out[DEPTH / LANES], const float *factor, const float *tile, int depth, int lane)
@@ -72,7 +72,7 @@ DEVICE void add_scaled(
     }
 }
 
-/* DEPTH is the largest depth of a launch: it bounds the registers. */
+/* DEPTH is the largest depth of a launch; it limits the registers. */
 template <typename A, int DEPTH>
 __global__ void __launch_bounds__(THREADS)
     plain_forward_kernel(struct esp_batch batch, struct attention op)
@@ -114,7 +114,7 @@ __global__ void __launch_bounds__(THREADS)
             score[j] = visible(op.causal, query, key + at, context)
                            ? dot(q + row * STEP(depth), k + at * STEP(depth), depth)
                            : -INFINITY;
-            /* NaN must not be lost in the maximum: the sum keeps it */
+            /* fmaxf ignores a NaN, but the sum becomes NaN */
             top = fmaxf(top, score[j]);
         }
         const float now = fmaxf(largest, row_max(top));
@@ -151,8 +151,8 @@ __global__ void __launch_bounds__(THREADS)
     }
 }
 
-/* Probabilities and gradients of scores of one row against a tile: `mine` are the query's (or
- * the key's) two rows in shared memory, `other` those of the tile. */
+/* Probabilities and gradients of scores of one row against a tile. `mine` are the query's (or
+ * key's) two rows in shared memory, `other` those of the tile. */
 struct pair {
     float p, s;
 };
@@ -302,7 +302,7 @@ __global__ void __launch_bounds__(THREADS)
     }
 }
 
-/* Shared memory of a launch: tiles of rows and matrices of scores. */
+/* Bytes of shared memory of a launch: tiles of rows and matrices of scores. */
 static size_t shared_of(int depth, int tiles, int scores)
 {
     return (size_t)(tiles * ROWS * STEP(depth) + scores * ROWS * SCORE_STEP) * sizeof(float);

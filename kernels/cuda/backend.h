@@ -1,8 +1,8 @@
-/* The CUDA backend's host side: what its files share.
+/* Shared declarations of the CUDA backend's host side.
  *
- * One stream carries everything, in order. The first failure is kept in `failed` and comes out
- * of the next call that returns something; operations after it are still enqueued, harmlessly.
- */
+ * All work is enqueued in order on one stream. The first failure is recorded in `failed` and
+ * returned by the next call that returns a status. Operations after a failure are still
+ * enqueued, which does no harm. */
 #ifndef ESP_CUDA_BACKEND_H
 #define ESP_CUDA_BACKEND_H
 
@@ -10,22 +10,24 @@
 
 #include <cublasLt.h>
 
-/* cuBLASLt's own scratch: 32 MiB is what the library recommends for Hopper. */
+/* cuBLASLt's workspace: the library recommends 32 MiB for Hopper. */
 #define ESP_CUDA_LIBRARY_BYTES ((size_t)32 << 20)
 
-/* Uploads go through pinned memory in pieces, so that the caller's memory is free at once and
- * nobody waits: a micro-step of 16,384 rows is one piece of tokens and targets and, where it
- * completes a batch, one of control, so 64 pieces let the host be 32 such steps ahead. */
+/* Uploads go through pinned memory in pieces, so that the caller may reuse its memory at once
+ * and the host does not wait. A micro-step of 16,384 rows is one piece of tokens and targets
+ * and, where it completes a batch, one of control, so with 64 pieces the host can be 32 such
+ * steps ahead. */
 #define ESP_CUDA_PIECE_BYTES ((size_t)256 << 10)
 #define ESP_CUDA_PIECES 64
 
-/* Shapes of products: about 12 for a model, times the runs of active members, times frames. The
- * one that was used longest ago makes room. With what the library keeps of each, 1,024 · 2 KiB
- * = 2 MiB of the host's memory. */
+/* Cached product plans: about 12 shapes for a model, times the runs of active members, times
+ * frames. The least recently used plan is evicted. With the library's own data, 1,024 · 2 KiB =
+ * 2 MiB of host memory. */
 #define ESP_CUDA_PLANS 1024
 
-/* Workspaces that were outgrown stay until the end, because graphs point to them; each is at
- * least twice the one before, so 40 of them pass every address. */
+/* Workspaces that became too small are kept until the backend is closed, because graphs point
+ * to them. Each is at least twice as large as the one before, so 40 of them exceed the address
+ * space. */
 #define ESP_CUDA_WORKSPACES 40
 
 struct esp_cuda_plan;
@@ -45,7 +47,7 @@ struct esp_cuda_state {
     uint64_t plan_uses;
     void *workspaces[ESP_CUDA_WORKSPACES];
     int workspace_count;
-    size_t workspace_bytes; /* of the last */
+    size_t workspace_bytes; /* of the newest workspace */
     struct esp_cuda_pinned pieces[ESP_CUDA_PIECES];
     int next_piece;
     bool capturing;
@@ -59,34 +61,34 @@ static inline struct esp_cuda_state *state_of(const struct esp_kernels *kernels)
     return (struct esp_cuda_state *)kernels->state;
 }
 
-/* Keeps the first failure; returns whether there was none. */
+/* Records the first failure; returns whether there was none. */
 bool esp_cuda_check(struct esp_cuda_state *state, cudaError_t error, const char *what);
 bool esp_cuda_check_library(struct esp_cuda_state *state,
                             cublasStatus_t status,
                             const char *what);
 
-/* After a launch. */
+/* Checks for an error of the launch before it. */
 static inline void check_launch(const struct esp_kernels *kernels, const char *what)
 {
     esp_cuda_check(state_of(kernels), cudaGetLastError(), what);
 }
 
-/* At least `bytes` of scratch, valid until the next operation; NULL after a failure is kept.
- * Grows only outside of a capture. */
+/* At least `bytes` of scratch, valid until the next operation; NULL after a failure, which is
+ * recorded. Grows only outside of a capture. */
 void *esp_cuda_workspace(const struct esp_kernels *kernels, size_t bytes, const char *what);
 
 /* memory.cu */
 void esp_cuda_fill_memory(struct esp_kernels *kernels);
 int esp_cuda_memory_open(struct esp_cuda_state *state, struct esp_error *error);
 void esp_cuda_memory_close(struct esp_cuda_state *state);
-/* The first failure since the last call of this, with its words; 0: none. */
+/* The first failure since the last call of this function, with its message; 0: none. */
 int esp_cuda_take_failure(struct esp_cuda_state *state, struct esp_error *error);
 /* graph.cu */
 void esp_cuda_fill_graph(struct esp_kernels *kernels);
 /* ring.cu */
 void esp_cuda_fill_ring(struct esp_kernels *kernels);
 
-/* product.cu: C = op(A) · op(B) for each member of a run, all row-major, in cuBLASLt. */
+/* product.cu: C = op(A) · op(B) for each member of a run by cuBLASLt, all row-major. */
 struct esp_cuda_matrix {
     const void *data;
     int64_t stride; /* between members, in elements */
@@ -108,8 +110,8 @@ struct esp_cuda_product {
     int members;
 };
 
-/* 0, or -ENOTSUP when the library has no algorithm for this (only with an epilogue; without one
- * the failure is kept). */
+/* 0, or -ENOTSUP when the library has no algorithm for this product. That happens only with an
+ * epilogue; without one the failure is recorded. */
 int esp_cuda_multiply(const struct esp_kernels *kernels,
                       const struct esp_cuda_product *product);
 void esp_cuda_plans_close(struct esp_cuda_state *state);
@@ -129,21 +131,21 @@ void esp_cuda_add_columns(const struct esp_kernels *kernels,
                           const struct esp_batch *batch,
                           const struct esp_cuda_columns *columns);
 
-/* activation.cu: out = act(in + bias), pre = in + bias over [rows, width]; bias and pre may be
- * none, `in` may be `out`. */
+/* activation.cu: out = act(in + bias), pre = in + bias over [rows, width]. `bias` and `pre` are
+ * optional, `in` may be `out`. */
 struct esp_cuda_epilogue {
     struct esp_view in, out, pre, bias;
     int64_t rows;
     int width;
     enum esp_kernel_activation activation;
-    bool slope; /* instead: out = in ⊙ act'(pre) */
+    bool slope; /* computes out = in ⊙ act'(pre) instead */
 };
 template <typename A>
 void esp_cuda_epilogue(const struct esp_kernels *kernels,
                        const struct esp_batch *batch,
                        const struct esp_cuda_epilogue *epilogue);
 
-/* The operations, for each activation type. */
+/* Declares the operations for each activation type. */
 #define ESP_CUDA_OPERATIONS(X)                                                                 \
     X(embed_forward, esp_embed_forward)                                                        \
     X(embed_backward, esp_embed_backward)                                                      \

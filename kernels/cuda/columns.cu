@@ -1,13 +1,13 @@
-/* Sums over rows, in two stages and a fixed order: slices of rows into partial sums, then those
- * one after another onto the gradient. The slices depend on the shape alone, so a member's bits
- * do not depend on the others. */
+/* Sums over rows, in two stages and a fixed order: slices of rows are summed into partial sums,
+ * which are then added to the gradient one after another. The slices depend only on the shape,
+ * so a member's bits do not depend on the other members. */
 #include "backend.h"
 
-/* A block: WARPS rows at a time, WARP accesses wide. */
+/* Warps of a block: it reads WARPS rows at a time, WARP accesses wide. */
 #define WARPS 8
 
-/* Rows of one slice: each of the 8 warps adds 16. At most 256 slices, or the second stage would
- * be the longer one. */
+/* Rows of one slice: each of the 8 warps adds 16. At most 256 slices; with more the second
+ * stage would take longer than the first. */
 #define SLICE_ROWS 128
 #define SLICES_MAX 256
 
@@ -59,7 +59,7 @@ __global__ void __launch_bounds__(WARPS *WARP) columns_kernel(struct esp_batch b
         all[((warp * 2 + 1) * V + i) * WARP + lane] = second[i];
     }
     __syncthreads();
-    /* one warp for each value of an access: V is at most WARPS */
+    /* one warp for each element of an access: V is at most WARPS */
     const int slices = (int)gridDim.y;
     for (int i = warp; i < V; i += WARPS) {
         if (column + i < op.width) {

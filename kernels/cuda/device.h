@@ -1,12 +1,12 @@
-/* What every kernel of kernels/cuda is written in: CUDA's language under nvcc, the emulator's
- * under g++ (ESP_EMU), the element types and the pieces that more than one kernel needs.
+/* Shared device code of all kernels: CUDA's language under nvcc or the emulator's under g++
+ * (ESP_EMU), element types, and functions that several kernels use.
  *
- * Kernels take the operation's own struct by value, with the batch. Block coordinates always
- * mean the same: z (or y, where there is no z) is the member. A kernel begins with
- * `member_active` and leaves an inactive member alone.
+ * A kernel takes the operation's struct by value, with the batch. blockIdx.z is the member, or
+ * blockIdx.y in kernels without z. A kernel begins with `member_active` and does nothing for an
+ * inactive member.
  *
  * All lanes of a warp stay together: shuffles use the full mask, and no thread leaves a kernel
- * while others of its block still meet at a barrier. */
+ * before its block's last barrier. */
 #ifndef ESP_CUDA_DEVICE_H
 #define ESP_CUDA_DEVICE_H
 
@@ -34,7 +34,7 @@ extern "C" {
 #define FULL_WARP 0xffffffffu
 #define DEVICE static __device__ __forceinline__
 
-/* Elements of a type in one access of 16 bytes. */
+/* Number of elements of a type in one access of 16 bytes. */
 template <typename T> struct per_access {
     enum { count = 16 / sizeof(T) };
 };
@@ -71,8 +71,8 @@ template <> __device__ __forceinline__ fp16 narrow<fp16>(float x)
     return __float2half(x);
 }
 
-/* V elements from `p`, in accesses of 16 bytes (stores: or one of 8) where they fill some; then
- * `p` must be aligned to them. */
+/* V elements from `p`, by accesses of 16 bytes where V elements fill some; then `p` must be
+ * aligned to them. Stores may also use one access of 8 bytes. */
 template <typename T, int V> DEVICE void load(const T *p, float out[V])
 {
     const int per = 16 / (int)sizeof(T);
@@ -145,7 +145,7 @@ DEVICE int64_t rows_of(const struct esp_batch &batch, int member)
     return (int64_t)(used < batch.sequences ? used : batch.sequences) * batch.context;
 }
 
-/* Sums and maxima that end up the same in every lane: a fixed tree. */
+/* Sum and maximum over a warp, equal in every lane, in a fixed tree. */
 DEVICE float warp_sum(float x)
 {
 #pragma unroll

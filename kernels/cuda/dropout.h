@@ -1,6 +1,6 @@
-/* Dropout by keyed bits: kernels.h says which element is kept. Philox4x32-10 as in
- * include/espalier/random.h (Salmon et al., SC 2011), written out for the device; the tests
- * hold the two together. */
+/* Dropout from keyed random bits; kernels.h defines which element is kept. Philox4x32-10 as in
+ * include/espalier/random.h (Salmon et al., SC 2011), written out for the device. The tests
+ * compare the two. */
 #ifndef ESP_CUDA_DROPOUT_H
 #define ESP_CUDA_DROPOUT_H
 
@@ -54,7 +54,7 @@ DEVICE void dropout_words(const struct dropout &d, uint64_t counter, uint32_t wo
     word[3] = c3;
 }
 
-/* The number of a row's first element over the member's whole batch. */
+/* Number of a row's first element in the member's whole batch. */
 DEVICE uint64_t dropout_element(const struct esp_batch &batch,
                                 int member,
                                 int64_t row,
@@ -64,7 +64,8 @@ DEVICE uint64_t dropout_element(const struct esp_batch &batch,
     return (uint64_t)(first + row) * (uint64_t)width;
 }
 
-/* Drops V elements from `element` on. With V a multiple of 4, so is `element`. */
+/* Applies dropout to V elements from `element` on. If V is a multiple of 4, `element` must be
+ * one too. */
 template <int V> DEVICE void drop(const struct dropout &d, uint64_t element, float x[V])
 {
     uint32_t word[4] = {0, 0, 0, 0};

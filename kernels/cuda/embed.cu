@@ -1,19 +1,20 @@
 /* Token and position embeddings.
  *
- * The gradient of the token table has one owner for each row: a block scans its member's tokens
- * in order, lists those rows whose token it owns, and adds them up in a fixed order. Nothing is
- * added by two blocks, so there are no atomics and the bits never change. */
+ * Each row of the token table's gradient has one owner: a block scans its member's tokens in
+ * order, lists the rows whose token it owns, and adds them up in a fixed order. No two blocks
+ * add to the same element, so there are no atomics and the result is the same bits on every
+ * run. */
 #include "backend.h"
 #include "dropout.h"
 
 #define THREADS 256
 
-/* Rows listed at a time: 16 KiB of shared memory with the row's number and token. */
+/* Rows listed at a time: 16 KiB of shared memory for row numbers and tokens. */
 #define LIST 2048
 
-/* Tokens that one block owns when the vocabulary is large: scanning N tokens costs 4 N bytes of
- * cache for each block, so 50,257 tokens in blocks of 32 read 64 KiB 1,571 times at N = 16,384,
- * 100 MB from the second-level cache. A small vocabulary has more work for each token. */
+/* Tokens that one block owns when the vocabulary is large. Scanning N tokens reads 4 N bytes in
+ * each block: 50,257 tokens in blocks of 32 read 64 KiB 1,571 times at N = 16,384, 100 MB from
+ * the L2 cache. With a small vocabulary each token has more work. */
 #define OWNED_MANY 32
 #define VOCABULARY_SMALL 1024
 
@@ -49,8 +50,8 @@ __global__ void __launch_bounds__(THREADS)
             drop<V>(d, dropout_element(batch, member, row, op.width) + column, x);
         }
     } else {
-        /* rows that the member does not use: finite, so that their products with a gradient of
-         * zero are zero */
+        /* rows that the member does not use: set to finite values, so that their products with
+         * a zero gradient are zero */
 #pragma unroll
         for (int i = 0; i < V; i++) {
             x[i] = 0;
@@ -93,15 +94,15 @@ void esp_cuda_embed_forward(const struct esp_kernels *kernels,
 
 ESP_CUDA_INSTANTIATE(embed_forward, esp_embed_forward)
 
-/* What a block has listed so far. */
+/* The rows that a block has listed so far. */
 struct listing {
     int *row;   /* [LIST] */
-    int *token; /* [LIST], counted from the first one owned */
-    int *warp;  /* [THREADS / WARP]: how many each warp adds now */
+    int *token; /* [LIST], relative to the first owned token */
+    int *warp;  /* [THREADS / WARP]: number of rows that each warp appends */
     float *sum; /* [THREADS · V] */
 };
 
-/* One gradient row's V columns, dropped. */
+/* V columns of one row's gradient, with dropout applied. */
 template <typename A, int V>
 DEVICE void grad_row(const struct esp_batch &batch,
                      const struct esp_embed_backward &op,
@@ -117,8 +118,9 @@ DEVICE void grad_row(const struct esp_batch &batch,
     }
 }
 
-/* Adds the listed rows to the owned tokens. A block's threads are groups over the columns; each
- * group takes every so many-th row, and the groups' sums are added in order. */
+/* Adds the listed rows to the owned tokens. The threads of a block form groups over the
+ * columns; each group takes every n-th row (n: number of groups), and the groups' sums are
+ * added in order. */
 template <typename A, int V>
 DEVICE void add_listed(const struct esp_batch &batch,
                        const struct esp_embed_backward &op,
@@ -138,7 +140,7 @@ DEVICE void add_listed(const struct esp_batch &batch,
         for (int i = (int)threadIdx.x; i < count && !any; i += THREADS) {
             any = list.token[i] == token;
         }
-        const bool work = __syncthreads_or(any) != 0; /* the same answer in every thread */
+        const bool work = __syncthreads_or(any) != 0; /* equal in every thread */
         for (int start = 0; work && start < columns; start += lanes) {
             const int column = (start + lane) * V;
             const bool mine = group < groups && column < op.width;
@@ -227,7 +229,7 @@ __global__ void __launch_bounds__(THREADS)
     }
 }
 
-/* One thread for each column of a position: its rows are one to a sequence, in order. */
+/* One thread for each column of a position adds its rows, one of each sequence, in order. */
 template <typename A>
 __global__ void __launch_bounds__(THREADS)
     embed_backward_positions(struct esp_batch batch, struct esp_embed_backward op)

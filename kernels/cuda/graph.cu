@@ -1,4 +1,4 @@
-/* Graphs: what the stream is given between begin and end, to be launched as one. */
+/* Graphs: the operations that are enqueued between begin and end, launched as one. */
 #include "backend.h"
 
 #include <stdlib.h>
@@ -11,7 +11,7 @@ static int capture_begin(const struct esp_kernels *kernels, struct esp_error *er
 {
     struct esp_cuda_state *state = state_of(kernels);
     if (state->failed) {
-        return esp_cuda_take_failure(state, error); /* nobody would end the capture */
+        return esp_cuda_take_failure(state, error); /* the caller would not end the capture */
     }
     state->capturing =
         esp_cuda_check(state,

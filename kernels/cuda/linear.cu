@@ -1,5 +1,5 @@
-/* Products with the weights: runs of active members, the library's epilogue where it has the
- * one that is wanted, else a kernel behind it. */
+/* Products with the weights, for each run of active members: with the library's epilogue where
+ * it has the one needed, else followed by a kernel. */
 #include "backend.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@ template <> struct library_type<fp16> {
     static const cudaDataType_t value = CUDA_R_16F;
 };
 
-/* Members that follow each other and are active: `first` … first + count − 1. */
+/* Consecutive active members, `first` … first + count − 1. */
 struct run {
     int first, count;
 };
@@ -34,7 +34,7 @@ static struct run next_run(const struct esp_batch *batch, int from)
     return run;
 }
 
-/* A tensor's rows from `row` on, of the member that a run begins with. */
+/* A tensor's rows from `row` on, of the first member of a run. */
 template <typename T>
 static struct esp_cuda_matrix
 matrix_at(struct esp_view view, int member, int64_t row, int64_t width, cudaDataType_t type)
@@ -53,8 +53,8 @@ template <typename A> static struct esp_view view_from(struct esp_view view, int
     return moved;
 }
 
-/* Every run with the epilogue; -ENOTSUP: the library has none for one of them, and the product
- * has to be made without. */
+/* Multiplies all runs with the epilogue. -ENOTSUP: the library has no algorithm for one of
+ * them, and the product has to be computed without epilogue. */
 static int multiply_runs(const struct esp_kernels *kernels,
                          const struct esp_batch *batch,
                          const struct esp_cuda_product *whole,
@@ -82,7 +82,8 @@ static int multiply_runs(const struct esp_kernels *kernels,
     return rc;
 }
 
-/* With the library's epilogue if it takes it, else without: whether it did. */
+/* Multiplies with the library's epilogue if there is one, else without; returns whether it was
+ * used. */
 static bool multiply_fused(const struct esp_kernels *kernels,
                            const struct esp_batch *batch,
                            const struct esp_cuda_product *product,
@@ -103,15 +104,16 @@ static bool multiply_fused(const struct esp_kernels *kernels,
     return false;
 }
 
-/* The library's GELU is the one with tanh, and how exact its tanh is, it does not say: fp32,
- * which is chosen for being exact, has our own behind the product. */
+/* Whether the library's GELU may be used. It is the tanh form, and the accuracy of its tanh is
+ * not documented, so fp32, which is chosen for accuracy, runs our own kernel after the product.
+ */
 static bool library_has_gelu(const struct esp_kernels *kernels,
                              enum esp_kernel_activation activation)
 {
     return activation == ESP_KERNEL_GELU_TANH && kernels->precision != ESP_PRECISION_FP32;
 }
 
-/* The bias in the product's own type: what the library adds. */
+/* The bias in the product's type, which is what the library adds. */
 template <typename A> static struct esp_view library_bias(const struct esp_linear_forward *op)
 {
     return sizeof(A) == sizeof(float) ? op->bias : op->narrow_bias;

@@ -1,15 +1,16 @@
-/* Softmax and cross entropy over a chunk of logits, which become their own gradient.
+/* Softmax and cross entropy over a chunk of logits. The logits are overwritten by their
+ * gradient.
  *
- * A row belongs to one warp when the vocabulary is small, else to a block. The rows' losses go
- * to a workspace and are added up in a fixed order. */
+ * A row is computed by one warp when the vocabulary is small, else by one block. The losses of
+ * the rows go to a workspace and are added up in a fixed order. */
 #include "backend.h"
 
 #define THREADS 256
 
-/* Up to here a warp reads a row: 1,024 elements are 4 accesses of each lane in bf16. */
+/* Largest vocabulary that a warp reads: 1,024 elements are 4 accesses of each lane in bf16. */
 #define WARP_VOCABULARY 1024
 
-/* A maximum and Σ exp(x − maximum) of a part of a row; either part may be empty. */
+/* Maximum and Σ exp(x − maximum) of a part of a row; either part may be empty. */
 struct soft {
     float largest, sum;
 };
@@ -19,7 +20,7 @@ DEVICE struct soft soft_join(struct soft a, struct soft b)
     struct soft both;
     both.largest = fmaxf(a.largest, b.largest);
     both.sum = 0;
-    /* a NaN is never larger, so look at the sums too */
+    /* a NaN never compares larger, so test the sums too */
     if (a.sum != 0) {
         both.sum += a.sum * expf(a.largest - both.largest);
     }
@@ -81,7 +82,8 @@ __global__ void __launch_bounds__(THREADS)
         if (threadIdx.x % WARP == 0) {
             warps[threadIdx.x / WARP] = mine;
         }
-        /* also: everybody has read the target's logit before anybody overwrites it */
+        /* also ensures that all threads have read the target's logit before it is overwritten
+         */
         __syncthreads();
         mine = warps[0];
         for (int w = 1; w < ROW_THREADS / WARP; w++) {
@@ -114,7 +116,8 @@ __global__ void __launch_bounds__(THREADS)
     }
 }
 
-/* One block for each member: its threads take every so many-th row, then a fixed tree. */
+/* One block for each member: thread t adds every n-th row from t on (n: number of threads),
+ * then a fixed tree. */
 __global__ void __launch_bounds__(THREADS)
     loss_finish(struct esp_batch batch, struct esp_cross_entropy op, const double *losses)
 {

@@ -1,5 +1,5 @@
-/* Memory and transfers. Uploads go through pinned memory with an event each, so that a training
- * step waits for nothing that has not happened long before. */
+/* Memory and transfers. Uploads go through pinned memory with an event for each piece, so that
+ * a training step waits only for copies that finished long before. */
 #include "backend.h"
 
 #include <errno.h>
@@ -45,7 +45,7 @@ static void *allocate(const struct esp_kernels *kernels, size_t bytes)
     struct esp_cuda_state *state = state_of(kernels);
     void *memory = NULL;
     if (cudaMalloc(&memory, bytes ? bytes : 1) != cudaSuccess) {
-        cudaGetLastError(); /* too much asked for is no failure of the device */
+        cudaGetLastError(); /* a request that is too large is no failure of the device */
         return NULL;
     }
     esp_cuda_check(

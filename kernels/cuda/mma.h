@@ -1,21 +1,21 @@
-/* The tensor cores' instructions from sm_80 on, for one warp: products of 16 · 8 · 16 with sums
- * in float (PTX: mma.sync.m16n8k16), loads of their operands from shared memory (ldmatrix) and
- * copies into it that do not wait (cp.async). In the emulator each is carried out from the same
- * layouts; kernels/emu/tensor.cc states them. */
+/* Tensor core instructions of sm_80 and later, for one warp: products of 16 · 8 · 16 with float
+ * sums (PTX: mma.sync.m16n8k16), loads of their operands from shared memory (ldmatrix) and
+ * asynchronous copies to shared memory (cp.async). The emulator implements each from the same
+ * layouts, which kernels/emu/tensor.cc lists. */
 #ifndef ESP_CUDA_MMA_H
 #define ESP_CUDA_MMA_H
 
 #include "device.h"
 
-/* Shared rows are 8 elements longer than they need be: 16 bytes more, so that eight rows of a
- * matrix lie in different banks. */
+/* Rows in shared memory are padded by 8 elements, 16 bytes, so that eight rows of a matrix are
+ * in different banks. */
 #define MMA_PAD 8
 
 #ifdef ESP_EMU
 
 template <typename T> DEVICE void mma(float d[4], const uint32_t a[4], const uint32_t b[2])
 {
-    /* these bits are 1 in bf16 alone */
+    /* these bits are 1 only in bf16 */
     esp_emu_mma_16816(d, a, b, wide(T{0x3f80}) == 1.0f);
 }
 
@@ -123,8 +123,8 @@ template <typename T, int STEP> DEVICE void load_a(uint32_t a[4], const T *tile,
     load_matrix(a, tile + (lane / 8 % 2 * 8 + lane % 8) * STEP + column + lane / 16 * 8);
 }
 
-/* B of two products side by side, from a tile whose rows are B's columns: b[0 … 1] for rows
- * 0 … 7 of the tile, b[2 … 3] for 8 … 15. */
+/* B of two adjacent products, from a tile whose rows are B's columns: b[0 … 1] for rows 0 … 7
+ * of the tile, b[2 … 3] for 8 … 15. */
 template <typename T, int STEP> DEVICE void load_b(uint32_t b[4], const T *tile, int column)
 {
     const int lane = (int)threadIdx.x % WARP;
@@ -141,7 +141,7 @@ DEVICE void load_b_transposed(uint32_t b[4], const T *tile, int column)
         b, tile + (lane / 8 % 2 * 8 + lane % 8) * STEP + column + lane / 16 * 8);
 }
 
-/* out[16, 8 · 2 BLOCKS] += A[16, DEPTH] · tileᵀ, A's rows in shared memory as well. */
+/* out[16, 8 · 2 BLOCKS] += A[16, DEPTH] · tileᵀ, with A's rows in shared memory. */
 template <typename T, int STEP, int DEPTH, int BLOCKS>
 DEVICE void multiply_rows(float out[2 * BLOCKS][4], const T *rows, const T *tile)
 {
@@ -159,7 +159,8 @@ DEVICE void multiply_rows(float out[2 * BLOCKS][4], const T *rows, const T *tile
     }
 }
 
-/* out[16, DEPTH] += X[16, 16 BLOCKS] · tile, X in the registers that a product left it in. */
+/* out[16, DEPTH] += X[16, 16 BLOCKS] · tile, with X in the registers where a product left it.
+ */
 template <typename T, int STEP, int DEPTH, int BLOCKS>
 DEVICE void multiply_left(float out[DEPTH / 8][4], const float x[2 * BLOCKS][4], const T *tile)
 {
@@ -180,7 +181,7 @@ DEVICE void multiply_left(float out[DEPTH / 8][4], const float x[2 * BLOCKS][4],
     }
 }
 
-/* Where value i of a lane's four lies in its 16 · 8 block. */
+/* Row and column of value i of a lane's four in its 16 · 8 block. */
 DEVICE int row_in_block(int i)
 {
     return (int)threadIdx.x % WARP / 4 + i / 2 * 8;

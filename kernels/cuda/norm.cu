@@ -1,14 +1,15 @@
-/* Layer norm with the residual sum before it: one warp for each row, whose values stay in
- * registers between the passes when they fit. */
+/* Layer norm after the residual sum: one warp for each row, whose values stay in registers
+ * between the passes if they fit. */
 #include "backend.h"
 #include "dropout.h"
 
 #define NORM_EPSILON 1e-5
 
-/* Warps of a block: rows are independent, so this only has to fill a processor. */
+/* Warps of a block. Rows are independent, so this only has to fill a multiprocessor. */
 #define WARPS 8
 
-/* Values of a row that a lane keeps: PARTS accesses of V. PARTS = 0 reads them anew. */
+/* Values of a row that a lane keeps in registers: PARTS accesses of V. With PARTS = 0 they are
+ * read again. */
 
 template <typename A, int V, int PARTS>
 __global__ void __launch_bounds__(WARPS *WARP)
@@ -45,7 +46,7 @@ __global__ void __launch_bounds__(WARPS *WARP)
                 }
 #pragma unroll
                 for (int i = 0; i < V; i++) {
-                    /* as the backward pass will read it */
+                    /* rounded, as the backward pass will read it */
                     x[i] = wide(narrow<A>(x[i] + part[i]));
                 }
                 store<A, V>(sum + column, x);
@@ -237,7 +238,7 @@ void esp_cuda_norm_backward(const struct esp_kernels *kernels,
     columns.rstd = op->rstd;
     columns.rows = rows;
     columns.width = op->width;
-    /* first: grad_sum may be where grad_out is */
+    /* before the kernel below: grad_sum may share memory with grad_out */
     esp_cuda_add_columns<A>(kernels, batch, &columns);
     const bool fit =
         vectors_fit<A>(op->grad_out, op->width) && vectors_fit<A>(op->sum, op->width) &&

@@ -1,4 +1,4 @@
-/* The door of the CUDA backend: devices, the table, the first failure. */
+/* Opening the CUDA backend: devices, the op table, the first failure. */
 #include "backend.h"
 
 #include <errno.h>
@@ -11,11 +11,12 @@
 #define ESP_EXPORT
 #endif
 
-/* The oldest processors that this is built for: asynchronous copies and bf16 begin there. */
+/* Lowest compute capability that this is built for: asynchronous copies and bf16 begin with
+ * 8.0. */
 #define COMPUTE_MAJOR_MIN 8
 
-/* One chunk of logits: 2^27 elements are 256 MiB in bf16 and 2,668 rows of GPT-2's vocabulary,
- * enough for a product to fill every processor. */
+/* Elements of one chunk of logits: 2^27 are 256 MiB in bf16 and 2,668 rows of GPT-2's
+ * vocabulary, enough for a product to use every multiprocessor. */
 #define CHUNK_ELEMENTS ((int64_t)1 << 27)
 
 extern "C" ESP_EXPORT int esp_kernels_open_as(int device,
@@ -33,7 +34,7 @@ bool esp_cuda_check(struct esp_cuda_state *state, cudaError_t error, const char 
     if (error == cudaSuccess) {
         return true;
     }
-    cudaGetLastError(); /* told of here: the next launch shall not be taken for it */
+    cudaGetLastError(); /* clears the error, so that the next launch does not report it */
     if (!state->failed) {
         state->failed = error == cudaErrorMemoryAllocation ? -ENOMEM : -EIO;
         snprintf(state->words,

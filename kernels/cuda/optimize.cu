@@ -1,5 +1,5 @@
-/* AdamW and SGD over the slabs of all members: partial sums of the squared gradient, the
- * decision of each member (mean, clip, skip, loss scale), and one pass that updates. */
+/* AdamW and SGD over the slabs of all members: partial sums of the squared gradient, a decision
+ * for each member (mean, clip, skip, loss scale), and one pass that updates. */
 #include "backend.h"
 
 #define THREADS 256
@@ -7,17 +7,17 @@
 /* Elements of one access in float. */
 #define V 4
 
-/* Blocks of a member: 1,024 partial sums at most (ESP_OPTIMIZE_SCRATCH); at least 4,096
- * elements in each, so that a small slab does not become launches of nothing. */
+/* Elements of a block: at most 1,024 blocks, one partial sum each (ESP_OPTIMIZE_SCRATCH), and
+ * at least 4,096 elements in each, so that a small slab does not launch empty blocks. */
 #define BLOCK_ELEMENTS 4096
 
-/* What one member's update comes to, decided on the device. `go` 0: p, m and v stay. */
+/* One member's update as decided on the device. `go` 0: p, m and v stay as they are. */
 struct decision {
     float factor, beta1, beta2, rest1, rest2;
     float step, root2, epsilon, shrink;
     float rate, momentum, decay; /* SGD */
     int go;
-    int there; /* 0: this member is left alone altogether */
+    int there; /* 0: this member is not touched */
 };
 
 template <bool ALIGNED>
@@ -60,7 +60,8 @@ __global__ void __launch_bounds__(THREADS)
     }
 }
 
-/* Halves on overflow, doubles after a clean stretch; whether the update is left out for it. */
+/* Halves the scale on overflow and doubles it after enough updates without one; returns whether
+ * the update is skipped because of an overflow. */
 DEVICE bool scale_overflowed(struct esp_loss_scale *scale, bool finite)
 {
     if (!scale) {
@@ -81,7 +82,7 @@ DEVICE bool scale_overflowed(struct esp_loss_scale *scale, bool finite)
     return false;
 }
 
-/* The factor that turns a summed gradient into a clipped mean; 0: leave the update out. */
+/* Factor that turns a summed gradient into a clipped mean; 0: skip the update. */
 DEVICE double decide_factor(const struct esp_control *control,
                             const struct esp_loss_sum *loss,
                             struct esp_update_result *result,
@@ -163,7 +164,7 @@ __global__ void __launch_bounds__(WARP) decide_kernel(struct esp_batch batch,
     decisions[member] = d;
 }
 
-/* One element; `decays`: weight decay applies to it. */
+/* Updates one element. `decays`: weight decay applies to it. */
 template <bool ADAMW>
 DEVICE void
 update_one(const struct decision &d, bool decays, float *p, float *m, float *v, float g)

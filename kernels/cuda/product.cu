@@ -1,25 +1,25 @@
-/* Products in cuBLASLt: strided batches over a run of members, with descriptors and algorithm
- * found once for each shape.
+/* Products by cuBLASLt: strided batches over a run of members, with descriptors and algorithm
+ * looked up once for each shape.
  *
- * The library is column-major: row-major C = A · B is Cᵀ = Bᵀ · Aᵀ there, so A and B change
- * places and nothing is transposed that was not.
+ * The library is column-major: row-major C = A · B is Cᵀ = Bᵀ · Aᵀ there, so A and B are
+ * exchanged and no operand is transposed.
  *
- * The algorithm of a shape is asked for at a number of members that follows from the shape
- * alone, and used for every number: a member's bits do not depend on how many others there are.
- * Reductions that add in the order of arrival are not allowed. */
+ * The algorithm of a shape is chosen for a number of members that depends only on the shape,
+ * and is used for every number: a member's bits do not depend on how many other members there
+ * are. Algorithms that add partial sums in order of arrival are excluded. */
 #include "backend.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Members to ask for: enough that their tiles of 128 · 128 fill a GPU of 132 processors four
- * times, at most 16. */
+/* Number of members that an algorithm is chosen for: enough that their tiles of 128 · 128 fill
+ * a GPU of 132 multiprocessors four times, at most 16. */
 #define TILE 128
 #define TILES_WANTED (4 * 132)
 #define CANONICAL_MAX 16
 
-/* What a plan depends on. Zeroed before it is filled, compared as bytes. */
+/* Key of a plan. Zeroed before it is filled, and compared as bytes. */
 struct plan_key {
     int64_t m, n, k;
     int64_t stride_a, stride_b, stride_c, bias_stride, aux_stride;
@@ -36,10 +36,10 @@ struct esp_cuda_plan {
     cublasLtMatrixLayout_t a, b, c; /* in the library's order */
     cublasLtMatmulAlgo_t algo;
     int status;    /* 0, or -ENOTSUP */
-    uint64_t used; /* the last time, counted in uses of any */
+    uint64_t used; /* count of all uses at its last use */
 };
 
-/* The largest power of two up to 256 that a member's address is a multiple of. */
+/* The largest power of two up to 256 that divides a member's address. */
 static uint32_t alignment_of(const struct esp_cuda_matrix *matrix)
 {
     const size_t size = matrix->type == CUDA_R_32F ? 4 : 2;
@@ -231,7 +231,8 @@ static bool ask(struct esp_cuda_state *state,
     return true;
 }
 
-/* The algorithm for the canonical number of members, if it can do the wanted one too. */
+/* Chooses the algorithm for the canonical number of members, if it supports the actual number
+ * too. */
 static int choose(struct esp_cuda_state *state, struct esp_cuda_plan *plan)
 {
     const struct plan_key *key = &plan->key;
@@ -264,7 +265,7 @@ static int choose(struct esp_cuda_state *state, struct esp_cuda_plan *plan)
     return found ? 0 : -ENOTSUP;
 }
 
-/* A place for one more: a new one, or that of the plan which was used longest ago. NULL: no
+/* A slot for one more plan: a new one, or that of the least recently used plan. NULL: out of
  * memory. */
 static struct esp_cuda_plan *make_room(struct esp_cuda_state *state)
 {
@@ -308,7 +309,7 @@ static struct esp_cuda_plan *find_plan(const struct esp_kernels *kernels,
     plan->c = lay_out(state, &p->c, p->m, p->n);
     if (state->failed) {
         release_plan(plan);
-        memset(plan, 0, sizeof *plan); /* a key of zeros is no product's */
+        memset(plan, 0, sizeof *plan); /* a key of zeros matches no product */
         return NULL;
     }
     plan->key = key;
@@ -317,7 +318,7 @@ static struct esp_cuda_plan *find_plan(const struct esp_kernels *kernels,
     return plan;
 }
 
-/* The library's statuses are numbers: what was asked for says more. */
+/* Records a failure of the library with the shape: its status is only a number. */
 static void fail_product(struct esp_cuda_state *state,
                          const struct esp_cuda_product *p,
                          cublasStatus_t status)
@@ -346,7 +347,7 @@ int esp_cuda_multiply(const struct esp_kernels *kernels, const struct esp_cuda_p
     const float one = 1, keep = p->accumulate ? 1.0f : 0.0f;
     struct esp_cuda_plan *plan = find_plan(kernels, p);
     if (!plan) {
-        return 0; /* the failure is kept */
+        return 0; /* the failure is recorded */
     }
     if (plan->status) {
         if (p->epilogue == CUBLASLT_EPILOGUE_DEFAULT) {

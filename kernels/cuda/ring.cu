@@ -1,5 +1,5 @@
-/* A ring of snapshots in pinned memory: the host reads what a piece of work came to when it is
- * there, and how long the device took for it, without making the device wait. */
+/* A ring of snapshots in pinned memory: the host reads the results of a piece of work, and the
+ * device's time for it, when they arrive, without making the device wait. */
 #include "backend.h"
 
 #include <errno.h>
@@ -124,7 +124,8 @@ static int ring_pop(const struct esp_kernels *kernels,
     }
     const cudaError_t there = wait ? cudaEventSynchronize(s->end) : cudaEventQuery(s->end);
     if (there == cudaErrorNotReady) {
-        cudaGetLastError(); /* some versions keep it, and the next launch would be blamed */
+        cudaGetLastError(); /* some versions keep this error, and the next launch would report
+                               it */
         return -EAGAIN;
     }
     if (esp_cuda_check(state, there, "waiting for a snapshot")) {

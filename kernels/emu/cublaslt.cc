@@ -1,6 +1,6 @@
-/* cuBLASLt on the host: column-major strided batches with the epilogues of the header, straight
- * from their definition, and with the library's own refusals where kernels/cuda might run into
- * them (types of the bias, order of the attributes, a shape without an algorithm). */
+/* cuBLASLt on the host: column-major strided batches with the epilogues of the header, computed
+ * from their definition. It refuses what the library refuses where kernels/cuda depends on it
+ * (types of the bias, order of the attributes, a shape without an algorithm). */
 #include "emu.h"
 #include "order.h"
 
@@ -158,7 +158,7 @@ cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
                : CUBLAS_STATUS_INVALID_VALUE;
 }
 
-/* m, n and k of a product whose layouts fit each other; a negative k if they do not. */
+/* m, n and k of a product; k is negative if the layouts do not match. */
 struct extent {
     int64_t m, n, k;
 };
@@ -258,7 +258,7 @@ static void put(void *data, cudaDataType_t type, int64_t at, float value)
     }
 }
 
-/* 10 bits of fraction, as the tensor cores take fp32 in tf32. */
+/* Rounds to 10 bits of fraction, as the tensor cores do with fp32 in tf32. */
 static float rounded(float x, cublasComputeType_t compute)
 {
     if (compute == CUBLAS_COMPUTE_32F_FAST_TF32 && isfinite(x)) {
@@ -300,7 +300,7 @@ finish(const esp_emu_lt_desc *e, cudaDataType_t type, int batch, int64_t i, int6
     return e->epilogue & 32 ? gelu(x) : x;
 }
 
-/* op(A) row by row, op(B) column by column, so that sums run along both. */
+/* op(A) row by row, op(B) column by column, so that sums read both sequentially. */
 static std::vector<float> rows_of(const void *data,
                                   const esp_emu_lt_layout *l,
                                   int batch,
@@ -320,7 +320,7 @@ static std::vector<float> rows_of(const void *data,
     return out;
 }
 
-/* Four sums at a time, each in the order of k: products run at a speed that tests can bear. */
+/* Four sums at a time, each in the order of k, so that tests do not take too long. */
 static void dot_four(const float *a, const float *const b[4], int64_t k, float sum[4])
 {
     float s0 = 0, s1 = 0, s2 = 0, s3 = 0;

@@ -1,15 +1,15 @@
-/* CUDA's device language on the host, as far as kernels/cuda speaks it.
+/* The part of CUDA's device language that kernels/cuda uses, on the host.
  *
- * A block's threads are fibers of one host thread. They run one at a time, each until its next
- * barrier, in the order that esp_emu_order asks for: a result that depends on it shows that a
- * barrier is missing. Blocks run one after another, in the same kind of order. Shared memory is
- * a heap block of just the bytes that the launch asked for, filled with 0xff (NaN in every
- * type), and device memory is heap memory filled the same way, so that AddressSanitizer sees
- * every address that is out of bounds.
+ * The threads of a block are fibers of one host thread. They run one at a time, each until its
+ * next barrier, in the order set by esp_emu_set_order: a result that depends on the order
+ * reveals a missing barrier. Blocks run one after another, in the same kind of order. Shared
+ * memory is a heap block of exactly the bytes that the launch requested, filled with 0xff (NaN
+ * in every type), and device memory is heap memory filled the same way, so that
+ * AddressSanitizer detects every address out of bounds.
  *
- * The instructions of the tensor cores are carried out lane by lane from their layout in the
- * PTX manual (9.7.14, "Warp-level matrix instructions"), and asynchronous copies happen when
- * they are waited for, so that a forgotten wait shows too. */
+ * Tensor core instructions are computed lane by lane from their layout in the PTX manual
+ * (9.7.14, "Warp-level matrix instructions"). Asynchronous copies are carried out when they are
+ * waited for, so that a missing wait is detected too. */
 #ifndef ESP_EMU_EMU_H
 #define ESP_EMU_EMU_H
 
@@ -33,7 +33,7 @@
 #define ESP_EMU_WARP 32
 #define ESP_EMU_THREADS_MAX 1024
 
-/* Room for what one lane hands to its warp at a time: four registers of A, two of B. */
+/* Data that one lane passes to its warp at a time: four registers of A, two of B. */
 struct esp_emu_lane {
     uint64_t word[4];
 };
@@ -41,7 +41,7 @@ struct esp_emu_lane {
 struct esp_emu_copy {
     void *to;
     const void *from;
-    int bytes, filled; /* the last bytes are zero */
+    int bytes, filled; /* the last `bytes` − `filled` bytes become zero */
 };
 
 struct esp_emu_place {
@@ -64,8 +64,8 @@ void __syncwarp(unsigned mask = 0xffffffffu);
 unsigned char *esp_emu_shared(void);
 #define SHARED_MEMORY(name) unsigned char *name = esp_emu_shared()
 
-/* Every lane of a warp gives `mine`; afterwards each may read the others' until the next
- * exchange but one. */
+/* Every lane of a warp passes `mine`. Afterwards each may read those of the others until its
+ * second exchange after this one. */
 const struct esp_emu_lane *esp_emu_exchange(const struct esp_emu_lane *mine);
 int esp_emu_lane_index(void);
 
@@ -118,7 +118,7 @@ static inline float rsqrtf(float x)
     return 1.0f / sqrtf(x);
 }
 
-/* Half types: stored as their bits, rounded to nearest even. */
+/* Half types: stored as bits, rounded to nearest even. */
 struct bf16 {
     uint16_t bits;
 };
@@ -161,16 +161,16 @@ static inline fp16 __float2half(float f)
 
 /* D = A · B + C for one warp, m16n8k16, two values in each register of A and B. */
 void esp_emu_mma_16816(float d[4], const uint32_t a[4], const uint32_t b[2], bool is_bf16);
-/* Four 8 · 8 matrices of 16-bit values; lane l gives the address of row l % 8 of matrix l / 8.
- */
+/* Loads four 8 · 8 matrices of 16-bit values; lane l passes the address of row l % 8 of matrix
+ * l / 8. */
 void esp_emu_ldmatrix(uint32_t r[4], const void *row, bool transposed);
 
-/* cp.async of 16 bytes, the last 16 − filled of them zero; groups as the hardware's. */
+/* cp.async of 16 bytes, the last 16 − filled of them zero; groups as in the hardware. */
 void esp_emu_copy_async(void *to, const void *from, int filled);
 void esp_emu_copy_commit(void);
 void esp_emu_copy_wait(int groups_left);
 
-/* What a stream does, in order, when somebody waits for it. */
+/* Appends to the work that a stream does, in order, when the host waits for it. */
 void esp_emu_enqueue(cudaStream_t stream, std::function<void()> work);
 void esp_emu_run_grid(dim3 grid,
                       dim3 block,

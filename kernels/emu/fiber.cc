@@ -25,8 +25,8 @@ void esp_emu_fiber_create(struct esp_emu_fiber *fiber)
     assert(fiber->stack != MAP_FAILED);
 }
 
-/* A fiber that has ended never unwinds its last frames: AddressSanitizer must forget what it
- * marked there before the stack is used again. */
+/* A fiber that has ended never unwinds its last frames: AddressSanitizer must drop its marks
+ * there before the stack is reused. */
 static void forget_frames(struct esp_emu_fiber *fiber)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -41,8 +41,8 @@ static void forget_frames(struct esp_emu_fiber *fiber)
 extern "C" void esp_emu_switch_stacks(void **save, void *next);
 extern "C" void esp_emu_first_step(void);
 
-/* rbx, rbp and r12 … r15 are the callee's to keep (System V ABI). A new fiber starts with its
- * entry in r12 and the argument in r13. */
+/* rbx, rbp and r12 … r15 are callee-saved (System V ABI). A new fiber starts with its entry in
+ * r12 and the argument in r13. */
 __asm__(".text\n"
         ".globl esp_emu_switch_stacks\n"
         ".type esp_emu_switch_stacks,@function\n"
@@ -77,8 +77,8 @@ void esp_emu_fiber_prepare(struct esp_emu_fiber *fiber, void (*entry)(void *), v
 {
     forget_frames(fiber);
     uintptr_t *top = (uintptr_t *)((char *)fiber->stack + ESP_EMU_STACK_BYTES);
-    /* popped in the order r15, r14, r13, r12, rbx, rbp, return address; then the stack is at a
-     * multiple of 16, as it must be before a call */
+    /* popped in the order r15, r14, r13, r12, rbx, rbp, return address; the stack is then a
+     * multiple of 16, as required before a call */
     top -= 9;
     memset(top, 0, 9 * sizeof *top);
     top[2] = (uintptr_t)argument;

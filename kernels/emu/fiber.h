@@ -1,13 +1,14 @@
-/* Fibers: what one thread of an emulated block runs on.
+/* Fibers: each runs one thread of an emulated block.
  *
- * Stacks are mapped once and used again; a switch saves the callee's registers and changes the
- * stack pointer (x86-64), or goes through ucontext elsewhere. */
+ * Stacks are mapped once and reused. A switch saves the callee-saved registers and changes the
+ * stack pointer (x86-64), or uses ucontext elsewhere. */
 #ifndef ESP_EMU_FIBER_H
 #define ESP_EMU_FIBER_H
 
 #include <stddef.h>
 
-/* A kernel's frame holds its register arrays: 64 KiB is ten times the largest seen at -O0. */
+/* A kernel's frame holds its register arrays: 64 KiB is ten times the largest frame seen at
+ * -O0. */
 #define ESP_EMU_STACK_BYTES (64 * 1024)
 
 struct esp_emu_fiber {
@@ -15,13 +16,13 @@ struct esp_emu_fiber {
     void *context; /* the saved stack pointer, or a ucontext_t */
 };
 
-/* A stack for one fiber; aborts by assertion when there is no memory. */
+/* Maps a stack for one fiber; aborts by assertion when there is no memory. */
 void esp_emu_fiber_create(struct esp_emu_fiber *fiber);
 
 /* The next switch to it calls entry(argument), which must never return. */
 void esp_emu_fiber_prepare(struct esp_emu_fiber *fiber, void (*entry)(void *), void *argument);
 
-/* Goes on in `to`; returns when somebody switches back to `from`. */
+/* Continues in `to`; returns when another switch goes back to `from`. */
 void esp_emu_fiber_switch(struct esp_emu_fiber *from, struct esp_emu_fiber *to);
 
 #endif

@@ -1,11 +1,11 @@
 /* Runs a grid: the scheduler of an emulated block's threads.
  *
- *   READY ──runs──> WAITS_WARP    until all 32 lanes of its warp are there
- *                   WAITS_BLOCK   until all threads of the block are there
+ *   READY ──runs──> WAITS_WARP    until all 32 lanes of its warp have arrived
+ *                   WAITS_BLOCK   until all threads of the block have arrived
  *                   DONE
  *
- * A thread that has ended while others wait for it is a defect of the kernel, and so is a block
- * in which nobody is ready: both end the program by assertion. */
+ * A thread that ends while others wait for it is a defect of the kernel, and so is a block in
+ * which no thread is ready: both end the program by assertion. */
 #include "emu.h"
 #include "fiber.h"
 #include "order.h"
@@ -43,13 +43,13 @@ static struct {
     struct emu_thread *running;
     unsigned char *shared;
     int count, done, arrived;
-    int votes[3]; /* of the last barrier, this one and the next */
+    int votes[3]; /* of the last barrier, the current one and the next */
     enum esp_emu_order how;
     uint64_t random;
     std::map<const void *, size_t> shared_limits;
 } emu;
 
-/* Without cudaFuncSetAttribute a block gets 48 KiB; with it Hopper's 227. */
+/* A block may use 48 KiB of shared memory; after cudaFuncSetAttribute Hopper's 227 KiB. */
 #define SHARED_DEFAULT (48 * 1024)
 #define SHARED_MAX (227 * 1024)
 
@@ -88,7 +88,7 @@ static void enter(void *argument)
 
 void __syncthreads(void)
 {
-    assert(emu.done == 0); /* a thread has left before a barrier */
+    assert(emu.done == 0); /* no thread has left before a barrier */
     if (++emu.arrived < emu.count) {
         yield(WAITS_BLOCK);
         return;
@@ -98,7 +98,7 @@ void __syncthreads(void)
         assert(emu.threads[i].state == WAITS_BLOCK || &emu.threads[i] == emu.running);
         emu.threads[i].state = READY;
     }
-    /* the last to arrive is not the first to go on */
+    /* the last thread to arrive is not the first to continue */
     yield(READY);
 }
 
@@ -106,7 +106,8 @@ int __syncthreads_or(int predicate)
 {
     struct emu_thread *self = emu.running;
     const unsigned now = self->votes++ % 3;
-    emu.votes[(now + 1) % 3] = 0; /* read by all before they came here; nobody is further */
+    /* all threads have read this one, and none is past the next barrier */
+    emu.votes[(now + 1) % 3] = 0;
     emu.votes[now] |= predicate != 0;
     __syncthreads();
     return emu.votes[now];
@@ -177,7 +178,7 @@ void esp_emu_copy_wait(int groups_left)
     }
 }
 
-/* xorshift64* (Vigna 2016): orders need no more. */
+/* xorshift64* (Vigna 2016): good enough for orders. */
 static uint64_t draw(void)
 {
     emu.random ^= emu.random >> 12;
@@ -226,7 +227,7 @@ static void run_block(void)
                 progress = true;
             }
         }
-        assert(progress); /* nobody can go on: a barrier is not reached by all */
+        assert(progress); /* a barrier that not all threads reach */
     }
 }
 

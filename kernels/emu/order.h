@@ -1,4 +1,5 @@
-/* How the emulator orders threads and blocks: what tests vary. */
+/* Settings of the emulator that tests vary: the order of threads and blocks, and the device's
+ * memory. */
 #ifndef ESP_EMU_ORDER_H
 #define ESP_EMU_ORDER_H
 
@@ -15,16 +16,16 @@ enum esp_emu_order {
     ESP_EMU_SHUFFLED,
 };
 
-/* From the next launch on. */
+/* Takes effect from the next launch on. */
 void esp_emu_set_order(enum esp_emu_order order, uint64_t seed);
 
-/* How often the host waited for a whole stream since the start. */
+/* Number of times that the host waited for a whole stream since the start. */
 uint64_t esp_emu_synchronisations(void);
 
-/* How often a product's algorithm was asked for since the start. */
+/* Number of requests for a product's algorithm since the start. */
 uint64_t esp_emu_heuristics(void);
 
-/* Bytes of device memory that the emulated device has: 4 GiB at first. */
+/* Sets the emulated device's memory in bytes: 4 GiB at first. */
 void esp_emu_set_memory(size_t bytes);
 
 #ifdef __cplusplus

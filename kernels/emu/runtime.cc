@@ -1,6 +1,6 @@
-/* The CUDA runtime on the host. A stream is a queue that nobody works on until somebody waits
- * for it: an operation that looks at host memory later than it may is found out. While a stream
- * captures, its work is kept in the graph instead. */
+/* The CUDA runtime on the host. A stream is a queue that is worked off only when the host waits
+ * for it, so that a read of host memory that is enqueued but comes too late is detected. While
+ * a stream captures, its work goes into the graph instead. */
 #include "emu.h"
 #include "order.h"
 
@@ -24,10 +24,10 @@ struct esp_emu_event {
     bool done;
     struct esp_emu_stream *stream;
     bool timed;
-    double seconds; /* on the monotonic clock, when it was reached */
+    double seconds; /* time on the monotonic clock when it was reached */
 };
 
-/* So that an endless enqueueing does not take the machine's memory. */
+/* Limit of the queue, so that a test that never waits does not use up the machine's memory. */
 #define QUEUE_MAX 4096
 
 static size_t memory_total = (size_t)4 << 30, memory_used;
@@ -88,7 +88,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
     return cudaSuccess;
 }
 
-/* None where a test has set less than is used. */
+/* 0 when a test has set less than is in use. */
 static size_t memory_left(void)
 {
     return memory_used < memory_total ? memory_total - memory_used : 0;
@@ -258,14 +258,14 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
     return cudaSuccess;
 }
 
-/* The first question finds the work not done yet, the second one finds it done. */
+/* The first query finds the work unfinished, the second finds it done. */
 cudaError_t cudaEventQuery(cudaEvent_t event)
 {
     if (event->done) {
         return cudaSuccess;
     }
     work_off(event->stream);
-    last_error = cudaErrorNotReady; /* as versions did that PyTorch works around */
+    last_error = cudaErrorNotReady; /* as in the versions that PyTorch works around */
     return cudaErrorNotReady;
 }
 

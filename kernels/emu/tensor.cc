@@ -1,4 +1,4 @@
-/* The tensor cores' instructions, from the layouts of the PTX manual (mma.m16n8k16, ldmatrix).
+/* Tensor core instructions, from the layouts of the PTX manual (mma.m16n8k16, ldmatrix).
  *
  * With g = lane / 4 and t = lane % 4 a lane holds
  *   A  rows g and g + 8 (registers 0, 2 and 1, 3), columns 2t, 2t + 1 (0, 1) and + 8 (2, 3)
@@ -6,7 +6,7 @@
  *   D  rows g (values 0, 1) and g + 8 (2, 3), columns 2t, 2t + 1 */
 #include "emu.h"
 
-/* A lane's registers as it hands them over. */
+/* Registers of one lane's operands. */
 struct operands {
     uint32_t a[4], b[2];
 };
@@ -72,7 +72,7 @@ float esp_emu_half_to_float(uint16_t bits)
                             : ldexpf((float)fraction, -24));
 }
 
-/* Round to nearest even; 65520 and more is infinite. */
+/* Rounds to nearest even; 65520 and larger become infinite. */
 uint16_t esp_emu_half_from_float(float f)
 {
     const uint16_t sign = signbit(f) ? 0x8000 : 0;
@@ -88,7 +88,7 @@ uint16_t esp_emu_half_from_float(float f)
     const int unit = exponent - 11 < -24 ? -24 : exponent - 11;
     const int steps = (int)nearbyintf(ldexpf(size, -unit)); /* of 2^unit, ≤ 2048 */
     if (steps < 1024) {
-        return sign | (uint16_t)steps; /* below the normal numbers */
+        return sign | (uint16_t)steps; /* subnormal */
     }
     return sign | (uint16_t)((unit + 25) * 1024 + (steps - 1024));
 }

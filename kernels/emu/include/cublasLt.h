@@ -1,4 +1,4 @@
-/* The part of cuBLASLt that kernels/cuda calls, carried out on the host (cublaslt.cc). Names
+/* The part of cuBLASLt that kernels/cuda calls, implemented on the host (cublaslt.cc). Names
  * and meaning as in NVIDIA's header. */
 #ifndef ESP_EMU_CUBLASLT_H
 #define ESP_EMU_CUBLASLT_H

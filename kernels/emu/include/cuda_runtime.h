@@ -1,4 +1,4 @@
-/* The part of the CUDA runtime that kernels/cuda calls, carried out on the host (runtime.cc).
+/* The part of the CUDA runtime that kernels/cuda calls, implemented on the host (runtime.cc).
  * Names, values and meaning as in NVIDIA's header. */
 #ifndef ESP_EMU_CUDA_RUNTIME_H
 #define ESP_EMU_CUDA_RUNTIME_H
