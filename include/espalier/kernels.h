@@ -1,38 +1,38 @@
-/* The op table: what a transformer's training step is made of, for K models at once.
+/* The op table: the operations of a transformer's training step, for K models at once.
  *
- * A backend fills one `struct esp_kernels`: the CPU one is linked in (esp_kernels_open_cpu),
- * the CUDA one is a shared object that exports `esp_kernels_open`. The model (trial/model)
- * knows nothing but this table.
+ * A backend fills one `struct esp_kernels`. The CPU backend is linked in
+ * (esp_kernels_open_cpu); the CUDA backend is a shared object that exports `esp_kernels_open`.
+ * The model (trial/model) uses a backend only through this table.
  *
- * Members. Every operation works on `batch->members` models of one shape. A tensor is a
- * `struct esp_view`: the first member's address and the distance to the next member's in
- * elements. What differs between members is in `batch->control`, one struct per member in the
- * backend's memory, so that a captured graph reads new values without being built anew. A
- * member whose control says active = 0 is not touched by any operation: nothing of it is read
- * or written.
+ * Members. Every operation works on `batch->members` models of one shape. A tensor is a `struct
+ * esp_view`: the first member's address and the distance to the next member's in elements.
+ * Values that differ between members are in `batch->control`, one struct per member in the
+ * backend's memory, so that a captured graph reads new values without being built again.
+ * Operations neither read nor write anything of a member whose control has active = 0.
  *
  * Types. R is the real type of parameters, gradients, optimizer state and statistics
  * (real_bytes: float, or double in the reference build of the same sources). A is the type of
  * activations and of the weights that products read (activation_bytes; equal to R on the CPU in
  * fp32). Integers are int32_t. Shapes are written without the leading [K].
  *
- * Rows. An activation tensor is [N, C] with N = sequences · context, row-major; row
- * n = sequence · context + position. A member may use fewer sequences than the batch has:
- * control.sequences. Rows at or beyond control.sequences · context may hold anything; a backend
- * may compute them or not, and they never contribute to a sum, because their targets are −1.
+ * Rows. An activation tensor is [N, C] with N = sequences · context, row-major; row n =
+ * sequence · context + position. A member may use fewer sequences than the batch has:
+ * control.sequences. Rows from control.sequences · context on may hold anything; a backend may
+ * compute them or not, and they never contribute to a sum, because their targets are −1.
  *
- * Gradients of parameters are added to what is there; gradients of activations are overwritten.
- * They are of the *sum* of the counted tokens' losses (times loss_scale); the optimizer divides
- * by the count, so that any split of a batch into micro-batches gives the same mean.
+ * Gradients of parameters are added to the present value; gradients of activations are
+ * overwritten. They are gradients of the *sum* of the counted tokens' losses (times
+ * loss_scale). The optimizer divides by the count, so any split of a batch into micro-batches
+ * gives the same mean.
  *
- * Operations are enqueued in order and return nothing. A failure of the device is kept and
- * comes out of the next `synchronise`, `download` or `upload`. No operation allocates, except
- * that a backend may grow a workspace of its own when it first sees a shape. On one machine and
+ * Operations are enqueued in order and return nothing. A failure of the device is recorded and
+ * returned by the next `synchronise`, `download` or `upload`. No operation allocates, except
+ * that a backend may enlarge its workspace when it first sees a shape. On one machine and
  * backend every result is the same bits on every run, and a member's results do not depend on
- * the other members, on their number, or on its own place among them.
+ * the other members, on their number, or on the member's index.
  *
  * Alignment: member addresses and strides of A and R tensors are multiples of 64 bytes unless
- * said otherwise; esp_model lays its tensors out by `alignment`. */
+ * stated otherwise; esp_model lays its tensors out by `alignment`. */
 #ifndef ESPALIER_KERNELS_H
 #define ESPALIER_KERNELS_H
 
@@ -42,38 +42,38 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Raised whenever this file changes in a way that a separately built backend would feel. */
+/* Raised whenever this file changes in a way that affects a separately built backend. */
 #define ESP_KERNELS_VERSION 5
 
 struct esp_kernels;
 struct esp_graph;
 struct esp_ring;
 
-/* One tensor of each member: member k's elements start at data + k · stride elements. */
+/* One tensor of all members: member k's elements start at data + k · stride elements. */
 struct esp_view {
     void *data;
     int64_t stride;
 };
 
-/* What one member's operations depend on, in the backend's memory, [K]. */
+/* Per-member inputs of the operations, in the backend's memory, [K]. */
 struct esp_control {
-    /* which part of the work is this member's */
-    uint32_t active;   /* 0: leave this member alone */
-    uint32_t update;   /* 0: the optimizer leaves this member alone */
-    int32_t sequences; /* in use in this micro-batch, 0 … batch sequences */
+    /* participation */
+    uint32_t active;   /* 0: no operation touches this member */
+    uint32_t update;   /* 0: the optimizer does not touch this member */
+    int32_t sequences; /* used in this micro-batch, 0 … batch sequences */
     uint32_t pad;
     /* dropout: element e of tensor t is kept iff
      *   word(e % 4) of philox(seed, step · 2^16 + t, ESP_RANDOM_DROPOUT, e / 4) ≥ dropout ·
-     * 2^32 with e counted over the whole batch: e = ((first_sequence · T + row) · C + column).
+     * 2^32 where e counts over the whole batch: e = ((first_sequence · T + row) · C + column).
      * So the split into micro-batches does not change it. Kept elements are divided by 1 −
      * dropout. */
     uint64_t seed;
-    uint64_t step;          /* the update this micro-batch belongs to, < 2^48 */
-    int64_t first_sequence; /* of this micro-batch within its batch */
-    double dropout;         /* 0 ≤ dropout < 1; 0: everything is kept, as it is */
-    double loss_scale; /* gradients are scaled by it: in fp16 about 1 / the batch's tokens */
-    /* the optimizer */
-    int64_t updates; /* done with this one: 1 at the first; with those that overflowed */
+    uint64_t step;          /* number of the update that this micro-batch belongs to, < 2^48 */
+    int64_t first_sequence; /* this micro-batch's first sequence within its batch */
+    double dropout;         /* 0 ≤ dropout < 1; 0: everything is kept unchanged */
+    double loss_scale;      /* factor of the gradients: in fp16 about 1 / the batch's tokens */
+    /* optimizer */
+    int64_t updates; /* number of this update, from 1; includes those that overflowed */
     double learning_rate;
     double beta1, beta2, epsilon; /* AdamW */
     double momentum;              /* SGD */
@@ -87,43 +87,44 @@ struct esp_loss_sum {
     int64_t count;
 };
 
-/* What the optimizer did to one member since this was last zeroed, in the backend's memory,
- * [K]. */
+/* Record of the optimizer's updates of one member since this was last zeroed, in the backend's
+ * memory, [K]. */
 struct esp_update_result {
     double loss_sum; /* nats, over the counted tokens of all updates */
     int64_t count;
     double grad_norm;   /* ‖g‖ of the last update's mean gradient, before the clip */
-    int64_t updates;    /* done */
-    int64_t skipped;    /* left out because the loss or the norm was not finite */
-    int64_t overflowed; /* left out because fp16's gradient overflowed; the scale was halved */
+    int64_t updates;    /* completed updates */
+    int64_t skipped;    /* updates skipped because the loss or the norm was not finite */
+    int64_t overflowed; /* updates skipped because fp16's gradient overflowed; each halved the
+                           scale */
 };
 
-/* The dynamic loss scale of one member in fp16, in the backend's memory, [K]: decided by the
+/* Dynamic loss scale of one member in fp16, in the backend's memory, [K], adjusted by the
  * optimizer on the device. It multiplies control.loss_scale. Starts at ESP_LOSS_SCALE_START; an
  * overflow halves it, ESP_LOSS_SCALE_CLEAN updates without one double it (Micikevicius et al.
- * 2018, section 3.2). An overflow at a scale of 1 is no overflow: the gradient is not finite.
- * AdamW's bias correction is for the updates that were made, as behind torch's GradScaler, of
- * which only the device knows: it counts those that were not. */
+ * 2018, section 3.2). At a scale of 1 an overflow counts as a gradient that is not finite.
+ * AdamW's bias correction counts completed updates, as with torch's GradScaler. Only the device
+ * knows their number, so `overflowed` counts the skipped ones. */
 struct esp_loss_scale {
     double scale;
     int64_t clean;      /* updates since the last change */
-    int64_t overflowed; /* updates left out for it since the member was fresh */
+    int64_t overflowed; /* updates skipped because of it since the member was initialised */
 };
 
 #define ESP_LOSS_SCALE_START 65536.0
 #define ESP_LOSS_SCALE_MAX 16777216.0
 #define ESP_LOSS_SCALE_CLEAN 2000
 
-/* The frame of one micro-step. `sequences` · `context` = N is the extent of activation tensors.
+/* The size of one micro-step. `sequences` · `context` = N is the extent of activation tensors.
  */
 struct esp_batch {
     int members;                       /* K, 1 … ESP_MEMBERS_MAX */
     int sequences;                     /* B */
     int context;                       /* T: tokens per sequence */
     const struct esp_control *control; /* [K], backend memory */
-    /* Bit k: member k's control says active. The host's word for what a device cannot decide:
-     * which members a library's product takes. 0: every member. The CPU reads the control
-     * alone. In a captured graph it is fixed. */
+    /* Host copy of `active`, for library calls: bit k is set when member k's control has active
+     * = 1. A device cannot choose which members a library's product computes. 0: every member.
+     * The CPU backend reads only the control. In a captured graph this is fixed. */
     uint64_t active;
 };
 
@@ -133,10 +134,11 @@ enum esp_kernel_activation {
     ESP_KERNEL_GELU_TANH, /* x/2 · (1 + tanh(√(2/π)(x + 0.044715 x³))) (same, section 2) */
 };
 
-/* Dropout's tensor number `tensor` is < 2^16 and differs between the places of one model. */
+/* Dropout's tensor number `dropout_tensor` is < 2^16 and differs between the places in one
+ * model. */
 
-/* out = drop(token_table[token] + position_table[position]). Tokens out of [0, vocabulary) are
- * a caller's error and must have been refused before. */
+/* out = drop(token_table[token] + position_table[position]). The caller must ensure that all
+ * tokens are in [0, vocabulary). */
 struct esp_embed_forward {
     struct esp_view tokens;         /* [N], int32 */
     struct esp_view token_table;    /* [V, C], R */
@@ -148,10 +150,10 @@ struct esp_embed_forward {
 };
 
 /* Adds drop(grad) of each row to its token's and its position's row, in row order (no atomics).
- * Rows whose member uses fewer sequences are left out. */
+ * Rows that the member does not use are skipped. */
 struct esp_embed_backward {
     struct esp_view tokens;        /* [N], int32 */
-    struct esp_view grad;          /* [N, C], A: of `out` */
+    struct esp_view grad;          /* [N, C], A: gradient of `out` */
     struct esp_view grad_token;    /* [V, C], R, added to */
     struct esp_view grad_position; /* [T', C], R, added to */
     int width;
@@ -174,15 +176,16 @@ struct esp_norm_forward {
     int dropout_tensor;
 };
 
-/*   x̂ = (sum − mean) · rstd,  h = grad_out ⊙ weight
+/* Gradients of esp_norm_forward:
+ *   x̂ = (sum − mean) · rstd,  h = grad_out ⊙ weight
  *   grad_sum += rstd · (h − mean_C(h) − x̂ · mean_C(h ⊙ x̂))
  *   grad_branch = drop(grad_sum)
  *   grad_weight += Σ_n grad_out ⊙ x̂,  grad_bias += Σ_n grad_out
  * With `first` grad_sum is overwritten instead of added to. grad_branch.data NULL: not written
- * (a caller who knows that dropout is 0 everywhere uses grad_sum itself). */
+ * (a caller that uses no dropout reads grad_sum itself). */
 struct esp_norm_backward {
     struct esp_view grad_out;               /* [N, C], A */
-    struct esp_view sum;                    /* [N, C], A: as the forward left it */
+    struct esp_view sum;                    /* [N, C], A: as the forward pass wrote it */
     struct esp_view weight;                 /* [C], R */
     struct esp_view mean, rstd;             /* [N], R */
     struct esp_view grad_sum;               /* [N, C], A */
@@ -193,23 +196,23 @@ struct esp_norm_backward {
     bool first;
 };
 
-/* The rows a product works on: [first_row, first_row + rows) of [N]. The views below point to
- * row 0 of the whole tensor; `packed` views (the logits of a chunk) start at first_row
- * themselves. */
+/* Rows that a product works on: `count` rows from `first` on, of [N]. The views of a product
+ * point to row 0 of the whole tensor; `packed` views (the logits of a chunk) start at row
+ * `first`. */
 struct esp_rows {
     int64_t first;
     int64_t count;
 };
 
 /* out = act(in · W + bias). W is [in, out] as GPT-2 stores it, or [out, in] when `transposed`
- * (the tied head). bias.data may be NULL. With an activation `pre` receives in · W + bias (the
- * backward pass needs it); pre.data NULL: not kept. */
+ * (the tied head). bias.data may be NULL. `pre` receives in · W + bias, which the backward pass
+ * of an activation needs; pre.data NULL: not written. */
 struct esp_linear_forward {
     struct esp_view in;     /* [N, Cin], A */
     struct esp_view weight; /* [Cin, Cout] or [Cout, Cin], A */
     struct esp_view bias;   /* [Cout], R, or NULL */
     struct esp_view
-        narrow_bias;     /* [Cout], A: bias rounded, for products that add it; or NULL */
+        narrow_bias;     /* [Cout], A: rounded bias, for products that add it; or NULL */
     struct esp_view out; /* [N, Cout], A; [rows, Cout] when out_packed */
     struct esp_view pre; /* [N, Cout], A, or NULL */
     struct esp_rows rows;
@@ -219,8 +222,8 @@ struct esp_linear_forward {
     bool out_packed;
 };
 
-/* grad_in = (grad_out · Wᵀ) ⊙ act'(pre), where `pre` is what the layer below kept: the
- * derivative of the activation that made `in`. ESP_KERNEL_LINEAR: no such factor. */
+/* grad_in = (grad_out · Wᵀ) ⊙ act'(pre), where `pre` is what the activation that made `in` was
+ * applied to. ESP_KERNEL_LINEAR: without that factor. */
 struct esp_linear_backward_input {
     struct esp_view grad_out; /* [N, Cout], A; [rows, Cout] when grad_packed */
     struct esp_view weight;   /* [Cin, Cout] or [Cout, Cin], A */
@@ -246,7 +249,7 @@ struct esp_linear_backward_weight {
     bool grad_packed;
 };
 
-/* out = act(in), elementwise: what recomputation needs. */
+/* out = act(in), elementwise, for recomputation. */
 struct esp_activation_forward {
     struct esp_view in;  /* [N, C], A */
     struct esp_view out; /* [N, C], A */
@@ -254,11 +257,11 @@ struct esp_activation_forward {
     enum esp_kernel_activation activation;
 };
 
-/* softmax(q kᵀ / √D) v for each sequence and head without keeping the scores (Dao et al. 2022,
+/* softmax(q kᵀ / √D) v for each sequence and head, without storing the scores (Dao et al. 2022,
  * FlashAttention, algorithm 1). A row of qkv is q, k, v side by side, each heads · D wide; C =
- * heads · D. causal: position i sees 0 … i, else all T. No dropout on the probabilities: of
- * GPT-2's three dropouts the one that flash attention makes costly is left out; embedding and
- * residual dropout are there. */
+ * heads · D. causal: position i sees 0 … i, else all T. There is no dropout on the
+ * probabilities: of GPT-2's three dropouts it is the one that is costly in flash attention.
+ * Embedding and residual dropout exist. */
 struct esp_attention_forward {
     struct esp_view qkv; /* [N, 3C], A */
     struct esp_view out; /* [N, C], A */
@@ -267,7 +270,8 @@ struct esp_attention_forward {
     bool causal;
 };
 
-/* FlashAttention, algorithm 4: probabilities from qkv and lse, D_i = Σ grad_out ⊙ out. */
+/* FlashAttention, algorithm 4: probabilities are recomputed from qkv and lse, D_i = Σ grad_out
+ * ⊙ out. */
 struct esp_attention_backward {
     struct esp_view qkv;      /* [N, 3C], A */
     struct esp_view out;      /* [N, C], A */
@@ -279,9 +283,10 @@ struct esp_attention_backward {
 };
 
 /* For each counted row (target ≥ 0) of the chunk: loss.sum += log Σ exp(logits) −
- * logits[target], loss.count += 1; with `gradient` the logits become (softmax − onehot) ·
- * loss_scale, and 0 in rows that do not count and in the columns vocabulary … vocabulary_padded
- * − 1. Those columns are never read. Without `gradient` the logits are left as they are. */
+ * logits[target], loss.count += 1. With `gradient` the logits become (softmax − onehot) ·
+ * loss_scale, and 0 in rows that are not counted and in the columns vocabulary …
+ * vocabulary_padded − 1. Those columns are never read. Without `gradient` the logits are
+ * unchanged. */
 struct esp_cross_entropy {
     struct esp_view logits;    /* [rows, Vp], A: packed, starts at rows.first */
     struct esp_view targets;   /* [N], int32; −1: not counted */
@@ -293,9 +298,9 @@ struct esp_cross_entropy {
 };
 
 /* The optimizer over whole slabs: one call for all parameters of all members. Members with
- * update = 0 or active = 0 are left alone. For the others:
+ * update = 0 or active = 0 are not touched. For the others:
  *
- *   g ← grad / (loss.count · loss_scale)          (count 0: nothing to learn from; skipped)
+ *   g ← grad / (loss.count · loss_scale)          (count 0: no gradient; skipped)
  *   n ← ‖g‖₂ over the slab, summed in double
  *   g ← g · min(1, clip / (n + 1e-6))             (torch.nn.utils.clip_grad_norm_)
  *
@@ -307,12 +312,12 @@ struct esp_cross_entropy {
  * SGD with momentum (Sutskever et al. 2013 in torch.optim.SGD's form; v is not used):
  *   g ← g + λ p (first `decayed` elements),  m ← μ m + g,  p ← p − η m
  *
- * A loss sum or norm that is not finite leaves p, m and v as they were (skipped + 1). In every
- * case grad and loss are zeroed for the next batch and result is brought up to date.
+ * If the loss sum or the norm is not finite, the update is skipped: p, m and v stay as they
+ * were. In every case grad and loss are zeroed for the next batch, and result is updated.
  *
- * A member that was skipped has `halted` set and stays as it is from then on: its later updates
- * zero grad and loss and do nothing else. So the host may learn of it many updates later and
- * finds the member as the first one left it. */
+ * A skipped update sets the member's `halted`, and the member stays as it is from then on:
+ * later updates zero grad and loss and do nothing else. So the host may read the result many
+ * updates later and finds the member as the first skipped update left it. */
 struct esp_optimize {
     struct esp_view param;            /* [count], R */
     struct esp_view grad;             /* [count], R */
@@ -324,27 +329,29 @@ struct esp_optimize {
     int64_t decayed;
     struct esp_view narrow;       /* [count], A: receives param rounded; NULL where A is R */
     struct esp_loss_scale *scale; /* [K], backend memory, or NULL: 1 */
-    uint32_t *halted;             /* [K], backend memory, or NULL: nobody is ever */
+    uint32_t *halted;             /* [K], backend memory, or NULL: no member is ever halted */
 };
 
-/* Partial sums of the norm per member: 1024 blocks suffice for every block size of a GPU. */
+/* Partial sums of the norm per member: at most 1024 blocks. */
 #define ESP_OPTIMIZE_SCRATCH 1024
 
-/* Every member's update result and validation loss fit: 64 · (48 + 16) bytes = 4 KiB. */
+/* Size of a snapshot: all members' update results and validation losses, 64 · (48 + 16) bytes =
+ * 4 KiB. */
 #define ESP_SNAPSHOT_BYTES 4096
 #define ESP_SNAPSHOTS 64
 
 struct esp_kernels {
     uint32_t version; /* ESP_KERNELS_VERSION of the headers it was built with */
     const char *name; /* "cpu", "cuda" */
-    char device[128]; /* for people: the processor's or the GPU's name */
+    char device[128]; /* name of the processor or GPU, for people */
     size_t real_bytes;
     size_t activation_bytes;
-    size_t alignment;             /* bytes, of every tensor within a slab: 64 or 256 */
-    int vocabulary_multiple;      /* the vocabulary is padded to a multiple of this: 1 or 128 */
-    int64_t chunk_elements;       /* one chunk of a member's logits, about; 0: no wish */
-    enum esp_precision precision; /* what products compute in: never AUTO */
-    bool host_memory;             /* `allocate` gives memory that the host may read directly */
+    size_t alignment;        /* bytes, of every tensor within a slab: 64 or 256 */
+    int vocabulary_multiple; /* the vocabulary is padded to a multiple of this: 1 or 128 */
+    int64_t
+        chunk_elements; /* preferred size of one chunk of a member's logits; 0: no preference */
+    enum esp_precision precision; /* type that products compute in; never AUTO */
+    bool host_memory;             /* the host may read memory of `allocate` directly */
     void *state;
 
     /* Memory. `allocate` returns zeroed memory or NULL. */
@@ -355,19 +362,20 @@ struct esp_kernels {
     void (*copy)(const struct esp_kernels *, void *to, const void *from, size_t bytes);
     int (*upload)(const struct esp_kernels *, void *device, const void *host, size_t bytes);
     int (*download)(const struct esp_kernels *, void *host, const void *device, size_t bytes);
-    /* Waits for everything enqueued; 0, or -EIO with the words of what failed since the last.
-     */
+    /* Waits for everything enqueued. 0, or -EIO with a message about the first failure since
+     * the last call. */
     int (*synchronise)(const struct esp_kernels *, struct esp_error *error);
     void (*close)(struct esp_kernels *);
 
-    /* to[i] = from[i] rounded from R to A: what products read after parameters were uploaded.
-     * NULL where A is R. */
+    /* to[i] = from[i] rounded from R to A: the copy that products read, after parameters were
+     * uploaded. NULL where A is R. */
     void (*narrow)(const struct esp_kernels *, void *to, const void *from, int64_t count);
 
-    /* Graphs: NULL where a backend has none. Between begin and end operations, zero and copy
-     * are recorded and not done; upload, download and synchronise are not allowed. A shape must
-     * have been run once before it is captured. A launch enqueues everything anew: what is in
-     * device memory is read then, what was an argument is fixed. -EIO. */
+    /* Graphs: NULL where a backend has none. Between begin and end, operations, zero and copy
+     * are recorded instead of executed; upload, download and synchronise are not allowed. A
+     * shape must have been run once before it is captured. A launch enqueues all recorded
+     * operations: device memory is read at that time, arguments have their recorded values.
+     * -EIO. */
     int (*capture_begin)(const struct esp_kernels *, struct esp_error *error);
     int (*capture_end)(const struct esp_kernels *,
                        struct esp_graph **graph,
@@ -375,12 +383,12 @@ struct esp_kernels {
     int (*graph_launch)(const struct esp_kernels *, struct esp_graph *graph);
     void (*graph_destroy)(const struct esp_kernels *, struct esp_graph *graph);
 
-    /* A ring of snapshots, so that results are read without waiting. `begin` marks where a
-     * piece of work starts, `push` enqueues a copy of at most ESP_SNAPSHOT_BYTES behind all
-     * before it: -EAGAIN when ESP_SNAPSHOTS are unread, -EINVAL without a begin. `pop` gives
-     * the oldest one and the device's seconds from its begin to its push: -EAGAIN when it is
-     * not there yet (with `wait` it waits), -ENOENT when there is none. Where host_memory it is
-     * there at once. */
+    /* A ring of snapshots, through which results are read without waiting. `begin` marks the
+     * start of a piece of work. `push` enqueues a copy of at most ESP_SNAPSHOT_BYTES after all
+     * work before it: -EAGAIN when ESP_SNAPSHOTS are unread, -EINVAL without a begin. `pop`
+     * returns the oldest snapshot and the device's seconds from its begin to its push: -EAGAIN
+     * when it has not arrived (with `wait` it waits), -ENOENT when there is none. Where
+     * host_memory, it arrives at once. */
     int (*ring_open)(const struct esp_kernels *, struct esp_ring **ring, struct esp_error *);
     void (*ring_close)(const struct esp_kernels *, struct esp_ring *);
     int (*ring_begin)(const struct esp_kernels *, struct esp_ring *);
@@ -435,26 +443,26 @@ struct esp_kernels {
                 const struct esp_batch *,
                 const struct esp_optimize *);
 
-    /* Opens the same device once more in another precision; NULL where there is but one.
-     * -ENOTSUP: the device cannot. Close both. */
+    /* Opens the same device again in another precision; NULL where there is only one. -ENOTSUP:
+     * the device does not support it. Both have to be closed. */
     int (*open_as)(const struct esp_kernels *,
                    enum esp_precision,
                    struct esp_kernels **,
                    struct esp_error *);
 };
 
-/* Opens the CPU backend in fp32, or in double: the same sources, the reference of every test.
- * One thread; the process's BLAS is set to one thread by it. -ENOMEM. Release with
- * esp_kernels_close. With the precision chosen: AUTO and TF32 are fp32; BF16 is products in
- * bfloat16 over float32 activations, sums, parameters and gradients; -ENOTSUP: FP16, or a
- * processor or machine that lacks what BF16 needs. */
+/* Opens the CPU backend in fp32, or in double from the same sources, as the reference of tests.
+ * It uses one thread, and sets the process's BLAS to one thread. -ENOMEM. Release with
+ * esp_kernels_close. _as takes the precision: AUTO and TF32 mean fp32; BF16 means products in
+ * bfloat16 over float32 activations, sums, parameters and gradients. -ENOTSUP: FP16, or a
+ * processor or machine without what BF16 needs. */
 int esp_kernels_open_cpu(struct esp_kernels **kernels, struct esp_error *error);
 int esp_kernels_open_cpu_as(enum esp_precision precision,
                             struct esp_kernels **kernels,
                             struct esp_error *error);
 int esp_kernels_open_cpu_f64(struct esp_kernels **kernels, struct esp_error *error);
 
-/* NULL is fine. */
+/* NULL is allowed. */
 static inline void esp_kernels_close(struct esp_kernels *kernels)
 {
     if (kernels) {
@@ -462,13 +470,13 @@ static inline void esp_kernels_close(struct esp_kernels *kernels)
     }
 }
 
-/* The one symbol of a backend's shared object: "esp_kernels_open". `device` is an ordinal.
- * -ENODEV: no such device; -ENOTSUP: one that this build cannot use; -ENOMEM. */
+/* The symbol of a backend's shared object, "esp_kernels_open". `device` is an ordinal. -ENODEV:
+ * no such device; -ENOTSUP: this build does not support the device; -ENOMEM. */
 typedef int (*esp_kernels_open_function)(int device,
                                          struct esp_kernels **kernels,
                                          struct esp_error *error);
 
-/* The same with the precision chosen (AUTO: bf16), "esp_kernels_open_as". */
+/* The same with a precision (AUTO: bf16), "esp_kernels_open_as". */
 typedef int (*esp_kernels_open_as_function)(int device,
                                             enum esp_precision precision,
                                             struct esp_kernels **kernels,

@@ -1,23 +1,22 @@
-/* The backward pass, with the recomputation that the plan asks for. */
+/* The backward pass, with recomputation of what the forward pass did not keep. */
 #include "internal.h"
 
-/* What flows into a block's two branches: the stream's own gradient, or a copy with dropout. */
+/* The gradient that flows into a block's branch: the stream's own, or a copy with dropout. */
 static struct esp_view branch_gradient(const struct esp_model *model, bool dropout)
 {
     return dropout ? model->plan.grad_branch : model->plan.grad_stream;
 }
 
-/* A norm's place: its tensors, what it saw, and the dropout of the branch that flowed into it.
- */
+/* One norm: its tensors, its inputs, and the dropout of the branch that was added before it. */
 struct norm_place {
     int weight; /* tensor number; its bias is the next */
     struct esp_view sum, mean, rstd;
     int dropout_tensor;
-    bool branch; /* a branch flowed into it */
-    bool first;  /* the final norm: nothing has reached grad_stream yet */
+    bool branch; /* a branch was added before it */
+    bool first;  /* the final norm: grad_stream is overwritten */
 };
 
-/* grad_narrow holds the gradient of the norm's result. */
+/* Expects the gradient of the norm's result in grad_narrow. */
 static void backward_norm(struct esp_model *model,
                           const struct esp_batch *batch,
                           const struct norm_place *place,
@@ -43,11 +42,11 @@ static void backward_norm(struct esp_model *model,
             .first = place->first});
 }
 
-/* A norm's result anew, from the stream that it saw. */
-static void repeat_norm(struct esp_model *model,
-                        const struct esp_batch *batch,
-                        const struct norm_place *place,
-                        struct esp_view out)
+/* Computes a norm's result again from the stream that it read. */
+static void recompute_norm(struct esp_model *model,
+                           const struct esp_batch *batch,
+                           const struct norm_place *place,
+                           struct esp_view out)
 {
     const struct esp_kernels *k = model->kernels;
     k->norm_forward(k,
@@ -75,17 +74,17 @@ backward_block(struct esp_model *model, const struct esp_batch *batch, int index
                                         index ? model->blocks[index - 1].dropout_tensor : 0,
                                     .branch = index > 0};
     if (model->shape.recompute == ESP_RECOMPUTE_GELU_NORM) {
-        repeat_norm(model, batch, &norm, block->norm);
-        if (block->kind->repeat) {
-            block->kind->repeat(model, batch, block);
+        recompute_norm(model, batch, &norm, block->norm);
+        if (block->kind->recompute) {
+            block->kind->recompute(model, batch, block);
         }
     }
     block->kind->backward(model, batch, block, branch_gradient(model, dropout));
     backward_norm(model, batch, &norm, dropout);
 }
 
-/* The forward pass of a layer once more, whose first block's `in` was kept. */
-static void repeat_layer(struct esp_model *model, const struct esp_batch *batch, int layer)
+/* Runs the forward pass of a layer again from its first block's `in`. */
+static void recompute_layer(struct esp_model *model, const struct esp_batch *batch, int layer)
 {
     for (int b = 0; b < model->layer_blocks; b++) {
         esp_model_forward_block(model, batch, layer * model->layer_blocks + b, b == 0);
@@ -108,7 +107,7 @@ void esp_model_backward(struct esp_model *model, const struct esp_batch *batch, 
                   dropout);
     for (int l = model->shape.layers - 1; l >= 0; l--) {
         if (model->shape.recompute == ESP_RECOMPUTE_BLOCK) {
-            repeat_layer(model, batch, l);
+            recompute_layer(model, batch, l);
         }
         for (int b = model->layer_blocks - 1; b >= 0; b--) {
             backward_block(model, batch, l * model->layer_blocks + b, dropout);

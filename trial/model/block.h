@@ -55,9 +55,9 @@ enum {
 struct block_buffer {
     block_extent *columns;
     bool statistic; /* of type R; else A (kernels.h) */
-    /* `repeat` computes it again from what is kept, so with recomputation gelu_norm one buffer
-     * serves all layers. */
-    bool repeated;
+    /* `recompute` computes it again from other buffers, so that with recomputation gelu_norm
+     * one buffer serves all layers. */
+    bool recomputed;
     bool training; /* only the backward pass reads it */
 };
 
@@ -87,10 +87,10 @@ struct block_kind {
                     const struct esp_batch *batch,
                     const struct block *block);
 
-    /* Computes the buffers with `repeated` again, after block->norm. NULL: there are none. */
-    void (*repeat)(struct esp_model *model,
-                   const struct esp_batch *batch,
-                   const struct block *block);
+    /* Computes the `recomputed` buffers again, after block->norm. NULL: there are none. */
+    void (*recompute)(struct esp_model *model,
+                      const struct esp_batch *batch,
+                      const struct block *block);
 
     /* grad_out [N, C] is the gradient of the branch. Adds the gradients of the block's own
      * tensors to theirs, and writes that of block->norm to plan.grad_narrow. May use

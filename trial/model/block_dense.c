@@ -47,7 +47,7 @@ static const struct tensor_form tensors[TENSORS] = {
 
 static const struct block_buffer buffers[BUFFERS] = {
     [PRE] = {.columns = hidden_width, .training = true},
-    [HIDDEN] = {.columns = hidden_width, .repeated = true},
+    [HIDDEN] = {.columns = hidden_width, .recomputed = true},
 };
 
 /* Each parameter is used once per token: 2 FLOPs forward, 4 backward (Kaplan et al. 2020,
@@ -82,7 +82,7 @@ forward(struct esp_model *model, const struct esp_batch *batch, const struct blo
 }
 
 static void
-repeat(struct esp_model *model, const struct esp_batch *batch, const struct block *block)
+recompute(struct esp_model *model, const struct esp_batch *batch, const struct block *block)
 {
     const struct esp_kernels *k = model->kernels;
     k->activation_forward(
@@ -133,6 +133,6 @@ const struct block_kind esp_block_dense = {
     .gradient_columns = hidden_width,
     .flops = flops,
     .forward = forward,
-    .repeat = repeat,
+    .recompute = recompute,
     .backward = backward,
 };

@@ -29,14 +29,14 @@ find_graph(struct esp_model *model, const struct esp_batch *batch, bool gradient
     return oldest;
 }
 
-/* The first time of its kind operation by operation, the second time into a graph, from then on
- * by launching that. */
+/* Runs the first step of a combination operation by operation, captures the second, and
+ * launches the graph from then on. */
 int esp_model_run_step(struct esp_model *model, int frame, bool gradient, bool dropout)
 {
     const struct esp_kernels *k = model->kernels;
     const struct esp_batch batch = esp_model_batch(model, frame);
     if (!batch.active) {
-        return 0; /* to a backend no bit means every member */
+        return 0; /* a backend takes an empty set for all members */
     }
     if (!k->capture_begin) {
         esp_model_enqueue_step(model, &batch, gradient, dropout);

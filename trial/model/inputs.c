@@ -1,4 +1,4 @@
-/* The inputs of one micro-step: checked, filled in for the device, and uploaded. */
+/* The inputs of one micro-step: validation, and the copy to the device. */
 #include "internal.h"
 
 #include <errno.h>
@@ -34,7 +34,7 @@ static int frame_of(const struct esp_model *model, const struct esp_model_input 
     return in->frame ? in->frame : model->micro_batch;
 }
 
-/* That of the first active member. */
+/* The frame of the first active member. */
 int esp_model_frame(const struct esp_model *model, const struct esp_model_input *inputs)
 {
     int m = 0;
@@ -55,14 +55,15 @@ int esp_model_check_inputs(const struct esp_model *model,
         }
         const int frame = frame_of(model, in);
         if (frame > model->micro_batch || frame != esp_model_frame(model, inputs)) {
-            return esp_error_set(error,
-                                 -EINVAL,
-                                 "member %d: a frame of %d sequences beside one of %d, in a "
-                                 "micro-batch of %d",
-                                 m,
-                                 frame,
-                                 esp_model_frame(model, inputs),
-                                 model->micro_batch);
+            return esp_error_set(
+                error,
+                -EINVAL,
+                "member %d: a frame of %d sequences where another member has %d, in a "
+                "micro-batch of %d",
+                m,
+                frame,
+                esp_model_frame(model, inputs),
+                model->micro_batch);
         }
         if (in->sequences < 1 || in->sequences > frame) {
             return esp_error_set(error,
@@ -87,7 +88,8 @@ int esp_model_check_inputs(const struct esp_model *model,
     return 0;
 }
 
-/* The host's copy of a member's tokens or targets, where `view` has them on the device. */
+/* The host copy of a member's tokens or targets, at the place where `view` has them on the
+ * device. */
 int32_t *
 esp_model_staged(const struct esp_model *model, const struct esp_view *view, int member)
 {
@@ -95,7 +97,7 @@ esp_model_staged(const struct esp_model *model, const struct esp_view *view, int
     return (int32_t *)((char *)model->control + offset) + member * view->stride;
 }
 
-/* Rows that the member does not use are valid tokens, which count for nothing. */
+/* Rows that the member does not use get valid tokens and no targets, so they do not count. */
 static void stage_member(struct esp_model *model, int m, const struct esp_model_input *in)
 {
     const size_t rows = (size_t)frame_of(model, in) * (size_t)model->shape.context;
@@ -110,11 +112,12 @@ static void stage_member(struct esp_model *model, int m, const struct esp_model_
     }
 }
 
-/* What multiplies a member's gradients besides fp16's dynamic scale. They are of the summed
- * loss: a token's logit has a gradient of up to 1, and 2^16 times that is beyond fp16. So there
- * they are of about the mean loss, whose gradients are what that scale was chosen for: divided
- * by a power of two at most the batch's tokens, which changes no bit that fp16 can hold. The
- * optimizer divides by the counted tokens and by this, so any value gives the same mean. */
+/* Factor of a member's gradients in addition to fp16's dynamic scale. The gradients are those
+ * of the summed loss: a token's logit has a gradient of up to 1, and 2^16 times that exceeds
+ * fp16. In fp16 they are therefore scaled to about the mean loss, for which the dynamic scale
+ * was chosen: divided by the largest power of two up to the batch's tokens, which changes no
+ * bit that fp16 can hold. The optimizer divides by the counted tokens and by this factor, so
+ * any value gives the same mean. */
 static double loss_scale_of(const struct esp_model *model, const struct esp_model_input *in)
 {
     if (model->kernels->precision != ESP_PRECISION_FP16 || in->batch_tokens < 1) {

@@ -1,4 +1,4 @@
-/* What the files of the model share. */
+/* Shared declarations of the model's files. */
 #ifndef ESP_MODEL_INTERNAL_H
 #define ESP_MODEL_INTERNAL_H
 
@@ -8,7 +8,8 @@
 #include <espalier/kernels.h>
 #include <espalier/limits.h>
 
-/* Numbers of the embedding's tensors. The layers' follow, then the final norm's. */
+/* Numbers of the embedding's tensors. Those of the layers follow, then those of the final norm.
+ */
 enum {
     TOKEN_TABLE,
     POSITION_TABLE,
@@ -16,47 +17,49 @@ enum {
 
 #define SLABS 4
 
-/* What a snapshot holds of one member. */
+/* Bytes of one member in a snapshot. */
 #define SNAPSHOT_MEMBER (sizeof(struct esp_loss_sum) + sizeof(struct esp_update_result))
 
-/* Every address of the one allocation. */
+/* All addresses within the one allocation. */
 struct plan {
     size_t bytes;
-    struct esp_view slab[SLABS];     /* enum esp_model_slab; data NULL: not there */
-    size_t input_bytes;              /* from `control` on: control, tokens and targets, which go
-                                      * to the device as one */
-    struct esp_view tokens, targets; /* [N], int32: of the present micro-batch */
-    struct esp_view branch;          /* [N, C]: a projection's result, until the next norm */
-    struct esp_view last;            /* [N, C]: the stream that the final norm saw */
-    struct esp_view final;           /* [N, C]: the final norm's result */
+    struct esp_view slab[SLABS]; /* indexed by enum esp_model_slab; data NULL: none */
+    size_t input_bytes; /* size of control, tokens and targets, which are uploaded as one block
+                           starting at `control` */
+    struct esp_view tokens, targets; /* [N], int32: of the current micro-batch */
+    struct esp_view
+        branch;           /* [N, C]: result of the current block, until the next norm adds it */
+    struct esp_view last; /* [N, C]: the stream that the final norm reads */
+    struct esp_view final; /* [N, C]: the final norm's result */
     struct esp_view final_mean, final_rstd;
-    struct esp_view logits;           /* [chunk, Vp] */
-    struct esp_view grad_stream;      /* [N, C] */
-    struct esp_view grad_branch;      /* [N, C]: apart from grad_stream when there is dropout */
-    struct esp_view grad_narrow;      /* [N, C] */
-    struct esp_view grad_wide;        /* [N, the widest block_kind.gradient_columns] */
-    struct esp_control *control;      /* [K] */
-    struct esp_loss_sum *train_loss;  /* [K]: of the batch being gathered */
-    struct esp_loss_sum *eval_loss;   /* [K] */
-    struct esp_update_result *result; /* [K], right behind eval_loss: one snapshot for both */
-    uint32_t *halted;                 /* [K]: members whose update was left out */
-    double *scratch;                  /* [K · ESP_OPTIMIZE_SCRATCH] */
-    struct esp_view narrow;           /* [slab], A: parameters rounded; none where A is R */
-    struct esp_loss_scale *scale;     /* [K]: fp16's; NULL otherwise */
+    struct esp_view logits;          /* [chunk, Vp] */
+    struct esp_view grad_stream;     /* [N, C] */
+    struct esp_view grad_branch;     /* [N, C]: used only with dropout */
+    struct esp_view grad_narrow;     /* [N, C] */
+    struct esp_view grad_wide;       /* [N, the widest block_kind.gradient_columns] */
+    struct esp_control *control;     /* [K] */
+    struct esp_loss_sum *train_loss; /* [K]: of the incomplete batch */
+    struct esp_loss_sum *eval_loss;  /* [K] */
+    struct esp_update_result
+        *result;                  /* [K], directly after eval_loss: one snapshot covers both */
+    uint32_t *halted;             /* [K]: 1 after a skipped update */
+    double *scratch;              /* [K · ESP_OPTIMIZE_SCRATCH] */
+    struct esp_view narrow;       /* [slab], A: rounded parameters; none where A is R */
+    struct esp_loss_scale *scale; /* [K]: of fp16; else NULL */
 };
 
-/* Steps as graphs, where the backend has them: one for each frame and set of active members,
- * with and without dropout, for training and for validation. As many members as there may be,
- * each with a frame of its own and validating alone, come to 2 · 64; the one that was used
- * longest ago makes room. */
+/* Captured graphs of steps, where the backend supports them: one for each combination of frame,
+ * set of active members, with or without dropout, and training or validation. The largest
+ * number of members, each with a different frame and validating alone, needs 2 · 64; the least
+ * recently used one is evicted. */
 #define GRAPHS (2 * ESP_MEMBERS_MAX)
 
 struct step_graph {
     uint64_t active;
     int frame;
     bool gradient, dropout;
-    bool seen;     /* run once: shapes, algorithms and workspaces are known */
-    uint64_t used; /* the last time, counted in steps */
+    bool seen;     /* has run once: shapes, algorithms and workspaces are known */
+    uint64_t used; /* step count at its last use */
     struct esp_graph *graph;
 };
 
@@ -67,12 +70,12 @@ struct esp_model {
     int micro_batch;
     bool training;
     int vocabulary_padded;
-    int64_t chunk_rows;               /* of logits at a time */
+    int64_t chunk_rows;               /* rows of logits at a time */
     int64_t count;                    /* parameters, without padding */
-    int64_t slab_count;               /* elements of a slab, with it */
-    int64_t decayed;                  /* the slab's first elements, which are matrices */
+    int64_t slab_count;               /* elements of a slab, with padding */
+    int64_t decayed;                  /* leading elements of the slab that are matrices */
     struct esp_model_tensor *tensors; /* [tensor_count] */
-    const struct tensor_form **forms; /* [tensor_count]: what each tensor was made from */
+    const struct tensor_form **forms; /* [tensor_count]: form of each tensor */
     int tensor_count;
     int final_tensor;     /* number of the final norm's weight */
     struct block *blocks; /* [block_count]: layer by layer */
@@ -80,17 +83,16 @@ struct esp_model {
     int layer_blocks;  /* blocks of one layer */
     int layer_tensors; /* tensors of one layer */
     struct plan plan;
-    void *memory; /* the backend's, all of it */
+    void *memory; /* the one allocation, in the backend's memory */
     struct step_graph graphs[GRAPHS];
     uint64_t graph_uses;
-    struct esp_control *control; /* host's copy of the inputs: [K], tokens, targets */
-    double *loss_scale;          /* [K]: of the batch that each member gathers */
+    struct esp_control *control; /* host copy of the inputs: [K], tokens, targets */
+    double *loss_scale;          /* [K]: factor of the incomplete batch's gradients */
     struct esp_ring *ring;
 };
 
-/* shape.c: -EINVAL with the reason for a shape, number of members or micro-batch that cannot
- * be.
- */
+/* shape.c: -EINVAL with the reason when the shape, number of members or micro-batch is not
+ * possible. */
 int esp_model_check_shape(const struct esp_model_shape *shape,
                           int members,
                           int micro_batch,
@@ -154,7 +156,7 @@ int esp_model_put_floats(struct esp_model *model,
                          int64_t element,
                          const float *in,
                          int64_t count);
-/* At most SLAB_PART of them. */
+/* At most SLAB_PART values. */
 int esp_model_put_doubles(struct esp_model *model,
                           int member,
                           enum esp_model_slab slab,
@@ -166,7 +168,8 @@ int esp_model_put_scale(struct esp_model *model, int member, struct esp_loss_sca
 
 /* forward.c: the stream through all layers and the final norm, for the active members. */
 void esp_model_forward(struct esp_model *model, const struct esp_batch *batch);
-/* One block with its norm. `joined`: the branch before it is in block->in already. */
+/* Runs one block with its norm. `joined`: the branch of the block before is already in
+ * block->in. */
 void esp_model_forward_block(struct esp_model *model,
                              const struct esp_batch *batch,
                              int block,
@@ -179,8 +182,8 @@ void esp_model_head(struct esp_model *model,
                     struct esp_loss_sum *loss,
                     bool gradient);
 
-/* backward.c: from grad_narrow down to the embeddings; `dropout` is false when no member has
- * any. */
+/* backward.c: computes all gradients from that of the final norm's result, in grad_narrow;
+ * `dropout` is false when no member uses any. */
 void esp_model_backward(struct esp_model *model, const struct esp_batch *batch, bool dropout);
 
 /* A tensor of all members in one of the slabs. */
@@ -193,7 +196,7 @@ esp_model_view(const struct esp_model *model, enum esp_model_slab slab, int tens
     return (struct esp_view){.data = first + bytes, .stride = view.stride};
 }
 
-/* A tensor of all members as products read it. */
+/* A tensor of all members in the type that products read. */
 static inline struct esp_view esp_model_weight(const struct esp_model *model, int tensor)
 {
     struct esp_view view = model->plan.narrow;
@@ -206,7 +209,8 @@ static inline struct esp_view esp_model_weight(const struct esp_model *model, in
     return view;
 }
 
-/* A bias rounded as products add it; none where A is R, because the bias itself will do. */
+/* A rounded bias for products that add it; none where A is R and they can add the bias itself.
+ */
 static inline struct esp_view esp_model_narrow_bias(const struct esp_model *model, int tensor)
 {
     return model->plan.narrow.data ? esp_model_weight(model, tensor) : (struct esp_view){0};

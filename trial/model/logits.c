@@ -6,10 +6,10 @@
 #include <math.h>
 #include <string.h>
 
-/* Logits taken from the device at a time: 8 KiB of doubles on the stack. */
+/* Logits downloaded at a time: 8 KiB of doubles on the stack. */
 #define LOGITS_PART 1024
 
-/* Element `at` of what a backend keeps its activations in. */
+/* Element `at` of an array in the backend's activation type. */
 static float activation_at(const struct esp_kernels *k, const void *from, int at)
 {
     if (k->activation_bytes == sizeof(double)) {

@@ -5,9 +5,9 @@
 #include <espalier/limits.h>
 #include <stdlib.h>
 
-/* Elements of logits at a time: 1 MiB of floats, so that a small vocabulary's logits stay in
- * the second-level cache; with a large vocabulary at least 512 rows, so that the product that
- * adds to the table's gradient does 1024 operations for each 8 bytes it moves. */
+/* Elements of logits at a time: 1 MiB of floats, so that the logits of a small vocabulary stay
+ * in the L2 cache. With a large vocabulary at least 512 rows, so that the product that adds to
+ * the table's gradient does 1024 operations for each 8 bytes that it moves. */
 #define CHUNK_ELEMENTS (1 << 18)
 #define CHUNK_ROWS_MIN 512
 
@@ -77,7 +77,7 @@ int esp_model_create(const struct esp_kernels *kernels,
     }
     model = calloc(1, sizeof *model);
     if (!model) {
-        rc = esp_error_set(error, -ENOMEM, "out of memory making a model");
+        rc = esp_error_set(error, -ENOMEM, "out of memory creating a model");
         goto out;
     }
     model->kernels = kernels;
@@ -90,7 +90,7 @@ int esp_model_create(const struct esp_kernels *kernels,
     }
     model->loss_scale = calloc((size_t)members, sizeof *model->loss_scale);
     if (!model->control || !model->loss_scale) {
-        rc = esp_error_set(error, -ENOMEM, "out of memory making a model");
+        rc = esp_error_set(error, -ENOMEM, "out of memory creating a model");
         goto out;
     }
     rc = kernels->ring_open(kernels, &model->ring, error);
@@ -99,17 +99,18 @@ int esp_model_create(const struct esp_kernels *kernels,
     }
     model->memory = kernels->allocate(kernels, model->plan.bytes);
     if (!model->memory) {
-        rc = esp_error_set(error,
-                           -ENOMEM,
-                           "%s has no %zu bytes for %d member%s with a micro-batch of %d: %s",
-                           kernels->name,
-                           model->plan.bytes,
-                           members,
-                           members == 1 ? "" : "s",
-                           micro_batch,
-                           members > 1 || micro_batch > 1
-                               ? "lower trainer.micro_batch or the number of members"
-                               : "make trainer.model smaller, or use a device with more");
+        rc = esp_error_set(
+            error,
+            -ENOMEM,
+            "%s does not have the %zu bytes for %d member%s with a micro-batch of %d: %s",
+            kernels->name,
+            model->plan.bytes,
+            members,
+            members == 1 ? "" : "s",
+            micro_batch,
+            members > 1 || micro_batch > 1
+                ? "lower trainer.micro_batch or the number of members"
+                : "make trainer.model smaller, or use a device with more");
         goto out;
     }
     esp_model_lay_out(model, model->memory);

@@ -1,14 +1,13 @@
-/* The transformer: K members of one shape over the op table (DESIGN 6 and 8).
+/* The transformer: K members of one shape, over the op table.
  *
- * GPT-2's block order (Radford et al. 2019): pre-norm, learned positions, GELU, tied
+ * GPT-2's architecture (Radford et al. 2019): pre-norm, learned positions, GELU, tied
  * embeddings, a final layer norm. Each member owns one contiguous slab of parameters, one of
- * gradients and two of optimizer state; activations and everything else are allocated once, in
- * esp_model_create. No call after it allocates memory.
+ * gradients and two of optimizer state. Slabs, activations and everything else are allocated
+ * once, in esp_model_create; no later call allocates memory.
  *
- * A training step of a member: esp_model_forward_backward for each of its micro-batches, then
- * esp_model_update. Members that are not active in a call are not touched by it, and what
- * another member does, NaN included, never reaches this one: it trains to the same bits alone.
- */
+ * A training step of a member is esp_model_forward_backward for each of its micro-batches, then
+ * esp_model_update. A call does not touch members that are not active in it. Nothing in another
+ * member, NaN included, affects a member: it trains to the same bits as alone. */
 #ifndef ESPALIER_TRIAL_MODEL_H
 #define ESPALIER_TRIAL_MODEL_H
 
@@ -21,7 +20,7 @@
 struct esp_kernels;
 struct esp_model;
 
-/* What members of one group have in common. */
+/* The shape that all members of a group share. */
 struct esp_model_shape {
     int layers;
     int width; /* divisible by heads */
@@ -35,7 +34,7 @@ struct esp_model_shape {
     enum esp_recompute recompute;
 };
 
-/* One tensor of the parameters. Tensors are in GPT-2's order and under its names ("wte.weight",
+/* One parameter tensor. Tensors have GPT-2's order and names ("wte.weight",
  * "h.0.attn.c_attn.weight", …); weights of products are [in, out]. */
 #define ESP_MODEL_NAME_MAX 64
 struct esp_model_tensor {
@@ -52,7 +51,7 @@ struct esp_model_tensor {
 enum esp_model_slab {
     ESP_MODEL_PARAMETERS,
     ESP_MODEL_MOMENT1, /* AdamW's m, SGD's momentum */
-    ESP_MODEL_MOMENT2, /* AdamW's v; not there for SGD */
+    ESP_MODEL_MOMENT2, /* AdamW's v; not allocated for SGD */
     ESP_MODEL_GRADIENTS,
 };
 
@@ -60,17 +59,17 @@ enum esp_model_slab {
 struct esp_model_input {
     bool active;   /* false: nothing else is read */
     int sequences; /* 1 … frame */
-    /* Sequences that are computed, used or not: sequences … micro_batch, 0: micro_batch. One
-     * for all active members of a call. A member's bits may depend on its frame. */
+    /* Sequences that are computed, used or not: sequences … micro_batch, 0: micro_batch. The
+     * same for all active members of a call. A member's bits may depend on its frame. */
     int frame;
     const int32_t *tokens;
     const int32_t *targets; /* the token to predict at each position; −1: not counted */
     double dropout;         /* 0 in esp_model_loss */
     uint64_t seed;          /* of dropout */
-    uint64_t step;          /* of dropout: the update this belongs to, from 0 */
-    int64_t first_sequence; /* of this micro-batch within the member's batch */
-    /* Tokens of the member's whole batch, the same for all of its micro-batches; 0: not known.
-     * fp16 takes their share in the mean into the gradients, which keeps those in its range. */
+    uint64_t step;          /* of dropout: number of the update that this belongs to, from 0 */
+    int64_t first_sequence; /* this micro-batch's first sequence within the member's batch */
+    /* Tokens of the member's whole batch, the same for all of its micro-batches; 0: unknown.
+     * fp16 scales the gradients by about 1 / this number, which keeps them in its range. */
     int64_t batch_tokens;
 };
 
@@ -81,7 +80,7 @@ struct esp_model_loss {
 
 struct esp_model_update {
     bool active;     /* false: this member's batch is not complete yet, or it is paused */
-    int64_t updates; /* done with this one: 1 at the first (AdamW's bias correction) */
+    int64_t updates; /* number of this update, from 1 (AdamW's bias correction) */
     double learning_rate;
     double beta1, beta2, epsilon;
     double momentum; /* SGD */
@@ -89,35 +88,37 @@ struct esp_model_update {
     double clip; /* 0: none */
 };
 
-/* Since the member's last esp_model_results (or initialisation). */
+/* Results since the member's last esp_model_results, or since its initialisation. */
 struct esp_model_result {
     double loss_sum; /* nats, of all tokens counted in its updates */
     int64_t count;
-    double grad_norm; /* of its last update, mean gradient, before the clip; 0 when none */
-    int64_t updates;  /* done */
+    double grad_norm; /* of its last update: mean gradient, before the clip; 0: no update */
+    int64_t updates;  /* completed updates */
+    int64_t skipped;  /* skipped updates: loss or gradient was not finite (parameters are
+                         unchanged) */
     int64_t
-        skipped; /* not done: loss or gradient was not finite (parameters are as before it) */
-    int64_t overflowed; /* not done: fp16's gradient overflowed, and its scale was halved */
+        overflowed; /* skipped updates: fp16's gradient overflowed, and its scale was halved */
 };
 
-/* fp16's dynamic loss scale: part of a member's state as its moments are (struct
+/* fp16's dynamic loss scale, which is part of a member's state like its moments (struct
  * esp_loss_scale). */
 struct esp_model_scale {
     double scale;       /* 1 … ESP_LOSS_SCALE_MAX */
     int64_t clean;      /* updates since it last changed */
-    int64_t overflowed; /* updates left out for it, of all; AdamW does not count them */
+    int64_t overflowed; /* all updates skipped because of overflow; AdamW does not count them */
 };
 
-/* Bytes that esp_model_create would allocate on the device: a dry run of the same plan. Without
- * `training` there are no gradients, no optimizer state and no kept activations. */
+/* Bytes that esp_model_create would allocate on the device, from a dry run of the same plan.
+ * Without `training` there are no gradients, no optimizer state and no kept activations.
+ * SIZE_MAX: the shape is not possible. */
 size_t esp_model_plan(const struct esp_kernels *kernels,
                       const struct esp_model_shape *shape,
                       int members,
                       int micro_batch,
                       bool training);
 
-/* -EINVAL: a shape that contradicts itself; -ENOMEM: the error says the bytes needed. `kernels`
- * is borrowed. Members start with all-zero parameters and state. */
+/* -EINVAL: an impossible shape; -ENOMEM: the error states the bytes needed. `kernels` is
+ * borrowed. Members start with all-zero parameters and state. */
 int esp_model_create(const struct esp_kernels *kernels,
                      const struct esp_model_shape *shape,
                      int members,
@@ -126,12 +127,12 @@ int esp_model_create(const struct esp_kernels *kernels,
                      struct esp_model **model,
                      struct esp_error *error);
 
-/* Does one micro-step of everything for all members, before any is initialised, and forgets it:
- * what a backend allocates when it first sees a shape is allocated then. -ENOMEM: there is no
- * room for that; the model can only be destroyed. */
+/* Runs one micro-step of every kind for all members, before any is initialised, and discards
+ * the results, so that the backend allocates now what it allocates when it first sees a shape.
+ * -ENOMEM: there is not enough memory for that; the model can only be destroyed. */
 int esp_model_rehearse(struct esp_model *model, struct esp_error *error);
 
-/* NULL is fine. */
+/* NULL is allowed. */
 void esp_model_destroy(struct esp_model *model);
 
 /* Fresh weights for one member: N(0, 0.02), projections into the residual stream scaled by
@@ -144,49 +145,49 @@ int esp_model_init_member(struct esp_model *model,
 
 /* Adds the gradients of one micro-batch of every active member to its slab. inputs[members].
  * -EINVAL: a token or target outside the vocabulary, or sequences out of range: the error names
- * member and value, nothing was done. -EIO: the device failed. */
+ * member and value, and nothing was done. -EIO: the device failed. */
 int esp_model_forward_backward(struct esp_model *model,
                                const struct esp_model_input *inputs,
                                struct esp_error *error);
 
 /* Forward only: losses[members] receives each active member's sums (0, 0 for the others).
- * Gradients gathered so far stay as they are. */
+ * Accumulated gradients are unchanged. */
 int esp_model_loss(struct esp_model *model,
                    const struct esp_model_input *inputs,
                    struct esp_model_loss *losses,
                    struct esp_error *error);
 
-/* The same without waiting: the sums come with the next esp_model_push. */
+/* The same without waiting: the sums arrive with the next esp_model_push. */
 int esp_model_evaluate(struct esp_model *model,
                        const struct esp_model_input *inputs,
                        struct esp_error *error);
 
 /* One optimizer step for every member whose update is active: mean over the tokens counted
- * since its last one, clip, AdamW or SGD; its gradients start from zero again. A member whose
- * update was skipped takes no other, and no result tells of one, until it is initialised anew.
- * updates[members]. */
+ * since its last one, clip, AdamW or SGD; its gradients start from zero again. After a skipped
+ * update a member takes no further one, and no result counts it, until the member is
+ * initialised again. updates[members]. */
 int esp_model_update(struct esp_model *model,
                      const struct esp_model_update *updates,
                      struct esp_error *error);
 
-/* Waits for the device and takes every member's sums: results[members]. The next call starts
+/* Waits for the device and reads all members' sums into results[members]. The next call starts
  * from zero. */
 int esp_model_results(struct esp_model *model,
                       struct esp_model_result *results,
                       struct esp_error *error);
 
-/* Work ahead of its results, so that a device never waits for the host. A piece of work is what
- * is called between a begin and a push; at most ESP_MODEL_AHEAD pieces may be pushed and not
- * yet popped. Members may be initialised and read in between; results then are those of the
- * pieces all the same. */
+/* Work whose results are read later, so that a device never waits for the host. The calls
+ * between a begin and a push are one piece of work; at most ESP_MODEL_AHEAD pieces may be
+ * pushed and not yet popped. Members may be initialised and read in between; that does not
+ * change the results of the pieces. */
 #define ESP_MODEL_AHEAD 64
 int esp_model_begin(struct esp_model *model, struct esp_error *error);
 int esp_model_push(struct esp_model *model, struct esp_error *error);
 
-/* What the oldest piece came to: results[members] of its updates (zeros without one),
- * losses[members] of its last evaluation (for members that it took; else of an older one), and
- * the device's seconds. 1: it is not done yet (never with `wait`, which waits for it). -ENOENT:
- * nothing was pushed. */
+/* Results of the oldest piece: results[members] of its updates (zeros without one),
+ * losses[members] of its last evaluation (for members that took part; otherwise of an older
+ * one), and the device's seconds. 1: it is not done yet (never with `wait`, which waits for
+ * it). -ENOENT: no piece is pushed. */
 int esp_model_pop(struct esp_model *model,
                   bool wait,
                   struct esp_model_result *results,
@@ -194,14 +195,14 @@ int esp_model_pop(struct esp_model *model,
                   double *seconds,
                   struct esp_error *error);
 
-/* Forgets the gradients gathered since the member's last update (a member that leaves, or whose
- * half-gathered batch is dropped). */
+/* Discards the gradients accumulated since the member's last update, when a member leaves or
+ * its incomplete batch is dropped. */
 void esp_model_zero_gradients(struct esp_model *model, int member);
 
 /* A member's slab as float32 without padding, tensor after tensor in table order
- * (esp_model_count elements). -ENOENT: this model has no such slab. Writing parameters or state
- * is how a checkpoint is loaded; read back, it gives the same bits. In a double build values
- * are rounded to float. */
+ * (esp_model_count elements). -ENOENT: this model has no such slab. A checkpoint is loaded by
+ * writing parameters and state; reading them back gives the same bits. A double build rounds
+ * values to float. */
 int esp_model_read(struct esp_model *model,
                    int member,
                    enum esp_model_slab slab,
@@ -225,7 +226,7 @@ int esp_model_write_f64(struct esp_model *model,
                         const double *in,
                         struct esp_error *error);
 
-/* The member's loss scale behind everything enqueued before, and setting it, for checkpoints.
+/* Reads the member's loss scale after everything enqueued before, or sets it, for checkpoints.
  * -ENOENT: this model has none, because its precision is not fp16 or it does not train. */
 int esp_model_read_scale(struct esp_model *model,
                          int member,
@@ -249,8 +250,8 @@ const struct esp_model_shape *esp_model_shape(const struct esp_model *model);
 int esp_model_micro_batch(const struct esp_model *model);
 int64_t esp_model_count(const struct esp_model *model); /* parameters of one member */
 int esp_model_tensor_count(const struct esp_model *model);
-/* NULL: there is no tensor of that number. The tensors of a layer are numbered one after
- * another, layer after layer, each layer's in the same order. */
+/* NULL: there is no tensor of that number. The tensors of a layer have consecutive numbers,
+ * layer after layer, in the same order in each layer. */
 const struct esp_model_tensor *esp_model_tensor(const struct esp_model *model, int index);
 int esp_model_layer_tensors(const struct esp_model *model); /* tensors of one layer */
 /* [vocabulary, width]: the embedding, and the tied head. */
@@ -259,8 +260,8 @@ const struct esp_model_tensor *esp_model_token_table(const struct esp_model *mod
  * may be ignored. */
 bool esp_model_ignores(const struct esp_model *model, const char *name);
 
-/* The shape that a trainer's settings ask for; `vocabulary` is the data's, used when the
- * trainer leaves it 0. */
+/* The shape given by a trainer's settings. `vocabulary` is the data's, used when the trainer's
+ * is 0. */
 struct esp_model_shape esp_model_shape_of(const struct esp_trainer *trainer, int vocabulary);
 
 /* FLOPs per trained token, forward and backward: 6 N + 6 L C T (causal), 6 N + 12 L C T (all

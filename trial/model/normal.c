@@ -1,4 +1,4 @@
-/* Draws of fresh weights. See normal.h. */
+/* Normal draws for fresh weights. See normal.h. */
 #include "normal.h"
 
 #include <assert.h>
@@ -69,7 +69,7 @@ static esp_normal_lanes *widest(void)
     return esp_normal_lanes_at(level);
 }
 
-/* The pairs that the lanes were not sure of, by libm. */
+/* Draws again by libm the pairs whose rounding is not certain. */
 static void draw_again(double deviation, struct esp_normal_block *block)
 {
     for (int i = 0; i < ESP_NORMAL_BLOCK; i++) {

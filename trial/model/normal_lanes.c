@@ -1,10 +1,10 @@
-/* Normal draws rounded to float, as wide as a processor allows: compiled once for each level of
- * x86-64 (ESP_LEVEL). See normal.h, which says why the bits are those of libm.
+/* Normal draws rounded to float, in the widest vectors that a processor has: compiled once for
+ * each level of x86-64 (ESP_LEVEL). normal.h explains why the bits are those of libm.
  *
- * Every loop is over arrays of one block and has no branch, so that compilers make vectors of
- * it. log is after Cephes' and fdlibm's e_log.c (s = f / (2 + f), a polynomial of degree 7 in
- * s²), sine and cosine after fdlibm's k_sin.c and k_cos.c on [−π/4, π/4] behind a reduction
- * by multiples of π/2 in two parts (Cody and Waite). */
+ * Every loop runs over the arrays of one block and has no branch, so that compilers vectorise
+ * it. log follows Cephes' and fdlibm's e_log.c (s = f / (2 + f), a polynomial of degree 7 in
+ * s²), sine and cosine follow fdlibm's k_sin.c and k_cos.c on [−π/4, π/4] after a reduction by
+ * multiples of π/2 in two parts (Cody and Waite). */
 #include "normal.h"
 
 #include <math.h>
@@ -15,10 +15,11 @@
 
 #define BLOCK ESP_NORMAL_BLOCK
 
-/* What libm's errors and those below could move a value by is far less. */
+/* Relative distance at which a value may round to another float. The errors of libm and of the
+ * polynomials below are far smaller. */
 #define UNSURE 0x1p-44
 
-/* Nearer to 0 than this the reductions lose what UNSURE promises: libm's turn. */
+/* Closer to 0 than this the reductions lose precision beyond UNSURE, so libm is used. */
 #define NEAR 0x1p-20
 
 static inline double double_of(uint64_t bits)
@@ -35,7 +36,7 @@ static inline uint64_t bits_of(double x)
     return bits;
 }
 
-/* esp_random_unit of two words, by conversions of 32 bits. */
+/* esp_random_unit of two words, using 32-bit conversions. */
 static inline double unit_of(uint32_t high, uint32_t low)
 {
     const double upper = (double)(int32_t)(high ^ 0x80000000u) + 0x1p31;
@@ -61,7 +62,7 @@ static inline double log_of(double u)
            ((square - (s * (square + even + odd) + k * 1.90821492927058770002e-10)) - f);
 }
 
-/* The angle x in [0, 2π): the quadrant's number and what is left of it. */
+/* Splits the angle x in [0, 2π) into the number of its quadrant and the rest. */
 static inline double reduce(double x, uint64_t *quadrant)
 {
     const double shifter = 0x1.8p52;
@@ -95,7 +96,8 @@ static inline double cosine_of(double r)
     return w + (((1 - w) - half) + z * p);
 }
 
-/* Rounds to float; `unsure` becomes 1 when a value a little off would round elsewhere. */
+/* Rounds to float; sets `unsure` to 1 when a slightly different value would round to another
+ * float. */
 static inline float round_surely(double value, uint64_t *unsure)
 {
     const float low = (float)(value * (1 - UNSURE)), high = (float)(value * (1 + UNSURE));

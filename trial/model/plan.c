@@ -1,5 +1,4 @@
-/* The one allocation plan: every tensor's place, as a dry run for its size and then for real.
- */
+/* The one allocation: the place of every tensor. A dry run from address 0 gives its size. */
 #include "internal.h"
 
 struct planner {
@@ -16,7 +15,7 @@ static void *take(struct planner *p, size_t bytes)
     return place;
 }
 
-/* A tensor of every member: `count` elements of `size` bytes each, members aligned. */
+/* A tensor of all members: `count` elements of `size` bytes each, members aligned. */
 static struct esp_view take_view(struct planner *p, int64_t count, size_t size)
 {
     const int64_t step = (int64_t)(p->alignment / size);
@@ -27,24 +26,25 @@ static struct esp_view take_view(struct planner *p, int64_t count, size_t size)
     };
 }
 
-/* Which buffers a block has for itself; it shares the others with the block of its kind in
+/* Buffers that a block has to itself. It shares the others with the block of the same place in
  * layer 0. */
 struct keep {
-    bool in;       /* the stream that its norm reads */
-    bool block;    /* what nothing but the whole layer's forward pass computes again */
-    bool repeated; /* the norm's result, and the buffers that `repeat` computes again */
+    bool in;         /* the stream that its norm reads */
+    bool block;      /* buffers that only the forward pass of the whole layer computes again */
+    bool recomputed; /* the norm's result, and buffers that block_kind.recompute computes again
+                      */
 };
 
 static void take_buffers(struct planner *p,
                          const struct esp_model *model,
                          struct block *block,
-                         bool repeated)
+                         bool recomputed)
 {
     const int64_t rows = (int64_t)model->micro_batch * model->shape.context;
     const size_t a = model->kernels->activation_bytes, r = model->kernels->real_bytes;
     for (int i = 0; i < block->kind->buffer_count; i++) {
         const struct block_buffer *buffer = &block->kind->buffers[i];
-        if (buffer->repeated == repeated && (model->training || !buffer->training)) {
+        if (buffer->recomputed == recomputed && (model->training || !buffer->training)) {
             block->buffer[i] =
                 take_view(p, rows * buffer->columns(&model->shape), buffer->statistic ? r : a);
         }
@@ -66,16 +66,16 @@ static void take_block(struct planner *p,
         block->rstd = take_view(p, rows, r);
         take_buffers(p, model, block, false);
     }
-    if (keep.repeated) {
+    if (keep.recomputed) {
         block->norm = take_view(p, rows * model->shape.width, a);
         take_buffers(p, model, block, true);
     }
 }
 
-/* Buffers that each layer keeps for the backward pass, by the kind of recomputation:
+/* Buffers that each layer keeps for the backward pass, by kind of recomputation:
  *
  *   none         all
- *   gelu_norm    all but the norms' results and the activation's, which share one buffer each
+ *   gelu_norm    all but the results of norms and activation, which share one buffer each
  *   block        only the stream that enters the layer
  *   (evaluation) none: the stream alternates between the buffers of one layer */
 static void take_layers(struct planner *p, struct esp_model *model)
@@ -84,7 +84,7 @@ static void take_layers(struct planner *p, struct esp_model *model)
         (int64_t)model->micro_batch * model->shape.context * model->shape.width;
     const enum esp_recompute recompute = model->shape.recompute;
     const bool block = model->training && recompute != ESP_RECOMPUTE_BLOCK;
-    const bool repeated = model->training && recompute == ESP_RECOMPUTE_NONE;
+    const bool recomputed = model->training && recompute == ESP_RECOMPUTE_NONE;
     for (int i = 0; i < model->block_count; i++) {
         const int place = i % model->layer_blocks;
         const bool first = i < model->layer_blocks;
@@ -103,14 +103,14 @@ static void take_layers(struct planner *p, struct esp_model *model)
                    (struct keep){
                        .in = first || (place == 0 ? model->training : block),
                        .block = first || block,
-                       .repeated = first || repeated,
+                       .recomputed = first || recomputed,
                    });
     }
     model->plan.last = model->training ? take_view(p, narrow, model->kernels->activation_bytes)
                                        : model->blocks[0].in;
 }
 
-/* Columns of the widest gradient within a block. */
+/* Columns of the widest gradient within a block, for plan.grad_wide. */
 static int64_t widest_gradient(const struct esp_model *model)
 {
     int64_t widest = 0;
@@ -132,8 +132,8 @@ static void take_gradients(struct planner *p, struct esp_model *model)
     model->plan.grad_wide = take_view(p, rows * widest_gradient(model), a);
 }
 
-/* Control, tokens and targets lie together, as tight as the present frame allows, so that one
- * upload of what is in use brings them all. */
+/* Control, tokens and targets are adjacent, as close as the current frame allows, so that a
+ * single upload transfers them. */
 size_t esp_model_place_inputs(struct esp_model *model, int sequences)
 {
     const int64_t rows = (int64_t)sequences * model->shape.context;

@@ -26,7 +26,7 @@ void esp_model_enqueue_step(struct esp_model *model,
     }
 }
 
-/* Tokens 0 that count for nothing: gradients and losses are added zeros. */
+/* Runs with tokens 0 that do not count: zeros are added to gradients and losses. */
 int esp_model_rehearse(struct esp_model *model, struct esp_error *error)
 {
     const struct esp_kernels *k = model->kernels;

@@ -1,4 +1,4 @@
-/* The optimizer step, and its results: read at once, or through the ring without waiting. */
+/* The optimizer step, and reading its results: at once, or through the ring without waiting. */
 #include "internal.h"
 
 #include <assert.h>
