@@ -163,7 +163,9 @@ static size_t sequence_length(const unsigned char *p)
     return length;
 }
 
-void esp_files_clean(char *text)
+/* Replaces bytes that are not UTF-8, and control characters other than newline and tab, by '?'.
+ */
+static void clean(char *text)
 {
     unsigned char *p = (unsigned char *)text;
     while (*p) {
@@ -209,5 +211,5 @@ void esp_files_tail(const char *path, int lines, char *out, size_t size)
         }
     }
     memmove(out, start, strlen(start) + 1);
-    esp_files_clean(out);
+    clean(out);
 }

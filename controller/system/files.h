@@ -16,12 +16,9 @@ int esp_files_write(const char *path, const char *data, size_t size, struct esp_
 /* Reads at most `size - 1` bytes and adds a NUL. Returns the length, or -errno. */
 int esp_files_read(const char *path, char *out, size_t size);
 
-/* Reads the last whole lines of a text file, at most `size - 1` bytes and `lines` lines,
- * cleaned by esp_files_clean. "" when the file cannot be opened. */
+/* Reads the last whole lines of a text file, at most `size - 1` bytes and `lines` lines. Bytes
+ * that are not UTF-8, and control characters other than newline and tab, become '?'. "" when
+ * the file cannot be opened. */
 void esp_files_tail(const char *path, int lines, char *out, size_t size);
-
-/* Replaces bytes that are not UTF-8, and control characters other than newline and tab, by
- * '?'. */
-void esp_files_clean(char *text);
 
 #endif
