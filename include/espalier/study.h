@@ -120,7 +120,7 @@ struct esp_stopping {
     double min_delta;
     double threshold; /* threshold: stop a trial whose loss is above it at `at` tokens */
     double at;
-    int repeats;          /* further seeds for settings that tie at the end; 0: none */
+    int repeats;        /* further seeds for settings that tie at the end; 0: none */
     bool repeats_given; /* the file asks for them */
     int line, column;
 };
