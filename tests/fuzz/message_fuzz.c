@@ -4,7 +4,7 @@
  *   meson setup BUILD -Dfuzzers=true -Db_sanitize=address,undefined -Db_lundef=false \
  *     -Dc_args=-fsanitize=fuzzer-no-link with CC=clang
  *   BUILD/tests/fuzz/message_fuzz -max_len=4096 -max_total_time=120 */
-#include "codec.h"
+#include "../../proto/codec.h"
 
 #include <assert.h>
 #include <errno.h>

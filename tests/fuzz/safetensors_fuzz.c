@@ -2,7 +2,7 @@
  * promises of trial/safetensors.h: names are different, the data is covered without holes.
  *
  * The first two bytes are the size of the data, the rest is the JSON. */
-#include <safetensors.h>
+#include "../../trial/safetensors.h"
 #include <stdlib.h>
 #include <string.h>
 

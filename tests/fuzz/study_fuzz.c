@@ -4,7 +4,7 @@
  *         -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link
  *     ninja -C build-fuzz tests/fuzz/study_fuzz
  *     build-fuzz/tests/fuzz/study_fuzz -max_len=4096 CORPUS studies */
-#include "study.h"
+#include "../../controller/study/study.h"
 
 #include <assert.h>
 #include <math.h>

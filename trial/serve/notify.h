@@ -2,7 +2,7 @@
 #ifndef TRIAL_SERVE_NOTIFY_H
 #define TRIAL_SERVE_NOTIFY_H
 
-#include "client.h"
+#include "../client/client.h"
 #include "members.h"
 
 /* Errors are printed on stderr. Messages about an attempt that was fenced meanwhile are

@@ -4,8 +4,8 @@
  *
  * usage: kernels_bench [seconds-per-shape [index-of-the-only-shape
  *                       [sequences-per-micro-batch]]] */
+#include "../../../trial/model/model.h"
 #include <espalier/kernels.h>
-#include <model.h>
 
 #include <cblas.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
  *   ESPALIER_LOAD_CRASH   the step at which the process kills itself
  *
  * A report for each step. It cannot save, so that a pause or stop releases at once. */
-#include "client.h"
+#include "../../../trial/client/client.h"
 
 #include <errno.h>
 #include <espalier/clock.h>

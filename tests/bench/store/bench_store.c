@@ -9,9 +9,9 @@
  * load it, and the growth of peak memory in KiB, measured in a child process read      seconds
  * for the queries of `status`, `best` and `export --curves` DIR (default .) should be on the
  * disk to measure. */
+#include "../../../controller/store/reader.h"
 #include <errno.h>
 #include <espalier/clock.h>
-#include <reader.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <store.h>
+#include "../../../controller/store/store.h"
 
 struct options {
     const char *dir;

@@ -1,7 +1,7 @@
 /* The client of a trial process with a scripted controller and a real socket. */
 #include "../transport/wire.h"
 
-#include "client.h"
+#include "../../../trial/client/client.h"
 
 #include <errno.h>
 #include <espalier/clock.h>

@@ -2,11 +2,11 @@
  * the ledger's of the same events. */
 #include "driver.h"
 
+#include "../../../controller/store/reader.h"
+#include "../../../controller/store/store.h"
 #include <math.h>
-#include <reader.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <store.h>
 #include <string.h>
 #include <unistd.h>
 

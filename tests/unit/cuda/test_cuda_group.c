@@ -1,6 +1,6 @@
 /* Groups of members on a device, where results come long after the work was enqueued. */
+#include "../trial/training.h"
 #include "backend.h"
-#include "training.h"
 
 #include <errno.h>
 

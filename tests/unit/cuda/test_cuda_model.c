@@ -2,8 +2,8 @@
  * weights after updates, members side by side. */
 #include "backend.h"
 
+#include "../../../trial/model/model.h"
 #include <espalier/random.h>
-#include <model.h>
 
 #define MEMBERS 3
 #define MICRO_BATCH 3

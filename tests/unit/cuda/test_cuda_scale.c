@@ -1,10 +1,10 @@
 /* fp16's loss scale is a part of its member: it goes into the checkpoint and comes back, and
  * nobody else's slot keeps it. */
+#include "../trial/training.h"
 #include "backend.h"
-#include "training.h"
 
-#include <checkpoint.h>
-#include <schedule.h>
+#include "../../../trial/checkpoint.h"
+#include "../../../trial/schedule.h"
 
 static int set_up(void **state)
 {

@@ -2,9 +2,9 @@
 #ifndef ESP_TEST_MODEL_SETTING_H
 #define ESP_TEST_MODEL_SETTING_H
 
+#include "../../../trial/model/model.h"
 #include <espalier/kernels.h>
 #include <espalier/random.h>
-#include <model.h>
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
  * numbers. */
 #include "setting.h"
 
-#include <block.h>
+#include "../../../trial/model/block.h"
 
 static const struct esp_model_shape shapes[] = {
     {.layers = 1, .width = 8, .heads = 2, .context = 5, .vocabulary = 11},

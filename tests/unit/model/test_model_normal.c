@@ -1,6 +1,6 @@
 /* Claims of trial/model/normal.h. */
+#include "../../../trial/model/normal.h"
 #include <math.h>
-#include <normal.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "codec.h"
+#include "../../../proto/codec.h"
 #include "messages.h"
 
 #include <errno.h>

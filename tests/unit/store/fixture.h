@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../../controller/store/store.h"
 #include <cmocka.h>
 #include <espalier/event.h>
 #include <espalier/study.h>
-#include <store.h>
 
 /* Setup and teardown for cmocka: creates and removes a folder, its path is in *state. */
 int fixture_setup(void **state);

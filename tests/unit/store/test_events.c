@@ -1,8 +1,8 @@
 /* Events are written to the ledger and read back unchanged. */
+#include "../../../controller/store/event_fields.h"
+#include "../../../controller/store/event_text.h"
 #include "fixture.h"
 #include <errno.h>
-#include <event_fields.h>
-#include <event_text.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* Opening: refused files, repairs, migrations, and the lock of a folder. */
+#include "../../../controller/store/database.h"
+#include "../../../controller/store/reader.h"
+#include "../../../controller/store/schema.h"
 #include "fixture.h"
-#include <database.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <reader.h>
-#include <schema.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* Queries of the reader. */
+#include "../../../controller/store/database.h"
+#include "../../../controller/store/reader.h"
 #include "fixture.h"
-#include <database.h>
 #include <errno.h>
 #include <math.h>
-#include <reader.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

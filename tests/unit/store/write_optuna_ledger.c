@@ -1,11 +1,11 @@
 /* Writes a ledger with every state, distribution and kind of value that Optuna can express:
  *   write_optuna_ledger DIR minimize|maximize
  * tests/peers/optuna_reads_ledger.py holds the expected contents. */
+#include "../../../controller/store/store.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <store.h>
 #include <string.h>
 
 #define TRIALS 8

@@ -1,6 +1,6 @@
 /* `run --data FILE`: the study's text with another corpus. */
-#include "override.h"
-#include "study.h"
+#include "../../../controller/study/override.h"
+#include "../../../controller/study/study.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

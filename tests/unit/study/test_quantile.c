@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "quantile.h"
+#include "../../../controller/study/quantile.h"
 
 #include <math.h>
 

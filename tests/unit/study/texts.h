@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "study.h"
+#include "../../../controller/study/study.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* Claims of trial/batch.h. */
 #include "../scratch.h"
 
-#include <batch.h>
+#include "../../../trial/batch.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* Claims of trial/checkpoint.h. */
 #include "../scratch.h"
 
-#include <checkpoint.h>
+#include "../../../trial/checkpoint.h"
 #include <dirent.h>
 #include <errno.h>
 #include <espalier/kernels.h>

@@ -1,7 +1,7 @@
 /* Claims of trial/data.h. */
 #include "../scratch.h"
 
-#include <data.h>
+#include "../../../trial/data.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -8,8 +8,8 @@
  * 0.05 at every recorded point after the first tenth. one: one seed of one setting, for every
  * day. Seeds of theirs spread by σ ≈ 0.006 at the horizon and 0.02 before, so that a single one
  * must be within 0.04 and 0.1 of their mean. Skipped (77) where the text is not there. */
+#include "../../../trial/group.h"
 #include <espalier/kernels.h>
-#include <group.h>
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* Claims of trial/safetensors.h: headers from strangers. */
+#include "../../../trial/safetensors.h"
 #include <errno.h>
-#include <safetensors.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* Claims of trial/schedule.h, against closed forms written out for 1,000 steps. */
-#include <schedule.h>
+#include "../../../trial/schedule.h"
 
 #include <math.h>
 #include <setjmp.h>

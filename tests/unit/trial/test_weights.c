@@ -1,15 +1,15 @@
 /* Claims of trial/weights.h: files of other programs, right and wrong. */
 #include "../scratch.h"
 
+#include "../../../trial/model/model.h"
+#include "../../../trial/weights.h"
 #include <errno.h>
 #include <espalier/kernels.h>
 #include <math.h>
-#include <model/model.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <weights.h>
 
 #include <cmocka.h>
 

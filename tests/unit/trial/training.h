@@ -4,10 +4,10 @@
 
 #include "../scratch.h"
 
+#include "../../../trial/group.h"
+#include "../../../trial/model/model.h"
 #include <espalier/kernels.h>
-#include <group.h>
 #include <math.h>
-#include <model/model.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
