@@ -1,12 +1,13 @@
-/* Bayesian optimisation: the settings with the largest expected improvement at the horizon,
- * under the surrogate with its scaling-law prior.
+/* Bayesian optimisation: proposes the settings with the largest expected improvement at the
+ * horizon, under the surrogate with its scaling-law prior.
  *
- * The first trial is where the law says, or the middle of the space. In many dimensions a
- * process that has seen a few points knows nothing: there the first ones are drawn from where
- * good values usually lie (default_prior.h), where any are known, two of three, and proposed by
- * a Parzen estimator (tpe.c) otherwise. It also proposes every fourth later on, since expected
- * improvement goes by what it has seen, and a plateau shows nothing of the valley beside it.
- * Its cost grows with the trials, so beyond PARZEN_TRIALS_MAX those are Sobol points. */
+ * The first trial is the law's optimum, or the middle of the space. In many dimensions a
+ * Gaussian process is of no use after a few points. There two of three of the first trials are
+ * drawn from the default priors (default_prior.h), if there are any, and the others are
+ * proposed by a Parzen estimator (tpe.c). The estimator also proposes every fourth trial later
+ * on: expected improvement exploits what was seen, and on a plateau nothing was seen of the
+ * valleys. The estimator's cost grows with the trials, so after PARZEN_TRIALS_MAX these trials
+ * are Sobol points. */
 #include "default_prior.h"
 #include "sampler.h"
 #include "sobol_points.h"
@@ -17,21 +18,21 @@
 
 struct bayes {
     struct esp_surrogate *surrogate;
-    void *parzen;     /* of esp_sampler_tpe; NULL: the process alone */
-    uint32_t startup; /* trials before the first that the process chooses */
-    struct esp_default_prior usual;
+    void *parzen;     /* of esp_sampler_tpe; NULL: few dimensions, the process alone */
+    uint32_t startup; /* trials before the first one that the process proposes */
+    struct esp_default_prior prior;
     struct esp_sobol_dimension dimension[ESP_PARAMS_MAX];
     const struct esp_study *study;
 };
 
-/* Fewer axes than this, and the surrogate has a shape in mind from the first trial on. */
+/* With fewer axes the surrogate expects a bowl, and proposes from the first trial on. */
 #define PARZEN_AXES_MIN 5
 #define PARZEN_PER_AXIS 3
 #define PARZEN_EVERY 4
 #define PARZEN_TRIALS_MAX 500
-/* Of the first trials one in so many is the estimator's, though usual values be known: they may
- * not be those of this task. */
-#define UNUSUAL_EVERY 3
+/* One in this many of the first trials is the estimator's, even with default priors: they may
+ * be wrong for this task. */
+#define STARTUP_PARZEN_EVERY 3
 
 static int create(const struct esp_study *study, void **self, struct esp_error *error)
 {
@@ -49,7 +50,7 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
     bayes->study = study;
     if (axes >= PARZEN_AXES_MIN && !esp_scaling_law_is_known(law)) {
         bayes->startup = (uint32_t)(PARZEN_PER_AXIS * axes);
-        esp_default_prior_make(&bayes->usual, esp_surrogate_space(bayes->surrogate));
+        esp_default_prior_make(&bayes->prior, esp_surrogate_space(bayes->surrogate));
         rc = esp_sampler_tpe.create(study, &bayes->parzen, error);
         if (rc < 0) {
             esp_surrogate_destroy(bayes->surrogate);
@@ -112,8 +113,9 @@ static void ended(void *self, uint32_t trial, enum esp_trial_end end)
     }
 }
 
-/* A Sobol point, by the usual values or else uniform. */
-static void propose_sobol(const struct bayes *bayes, uint32_t trial, bool usual, double *values)
+/* A Sobol point, by the default priors or uniform. */
+static void
+propose_sobol(const struct bayes *bayes, uint32_t trial, bool by_prior, double *values)
 {
     const struct esp_space *space = esp_surrogate_space(bayes->surrogate);
     double u[ESP_PARAMS_MAX];
@@ -123,8 +125,8 @@ static void propose_sobol(const struct bayes *bayes, uint32_t trial, bool usual,
                                   (uint64_t)a,
                                   trial);
     }
-    if (usual) {
-        esp_default_prior_draw(&bayes->usual, space, u, values);
+    if (by_prior) {
+        esp_default_prior_draw(&bayes->prior, space, u, values);
     } else {
         esp_space_uniform(space, u, values);
     }
@@ -133,8 +135,8 @@ static void propose_sobol(const struct bayes *bayes, uint32_t trial, bool usual,
 static int propose(const void *self, uint32_t trial, double *values, struct esp_reason *reason)
 {
     const struct bayes *bayes = self;
-    if (trial < bayes->startup && bayes->usual.count > 0 &&
-        trial % UNUSUAL_EVERY != UNUSUAL_EVERY - 1) {
+    if (trial < bayes->startup && bayes->prior.count > 0 &&
+        trial % STARTUP_PARZEN_EVERY != STARTUP_PARZEN_EVERY - 1) {
         propose_sobol(bayes, trial, true, values);
         return 0;
     }

@@ -5,16 +5,15 @@
 #include <math.h>
 #include <string.h>
 
-/* Of the draws on an axis where any value up to the usual one will do; more where more of the
- * range lies below it. */
+/* Share of the draws below an upper limit; more where a larger share of the range is below
+ * it. */
 #define BELOW_SHARE 0.75
-/* default_prior.h */
 #define RATE_LENGTH_OCTAVES 5.0
 
 static const struct {
     const char *name;
-    bool most;
-    double value, beyond; /* the usual value, and the one that lies one σ above it */
+    bool upper_limit;
+    double value, beyond; /* the default, and the value one σ above it */
 } known[] = {
     {"learning_rate", false, 3e-3, 3e-2},
     {"lr", false, 3e-3, 3e-2},
@@ -24,14 +23,14 @@ static const struct {
     {"dropout", true, 0.1, 0.3},
 };
 
-static bool is_wanted(const struct esp_study *study)
+static bool is_enabled(const struct esp_study *study)
 {
     const struct esp_prior *prior = &study->prior;
     return !(study->ablate & ESP_ABLATE_PRIOR) &&
            (prior->kind == ESP_PRIOR_STEP_LAW || !prior->given);
 }
 
-/* SGD's learning rates are another matter, and so are those of several optimizers at once. */
+/* Whether Adam or AdamW is the only optimizer. SGD needs other learning rates. */
 static bool is_adam(const struct esp_study *study)
 {
     for (int i = 0; i < study->param_count; i++) {
@@ -45,9 +44,9 @@ static bool is_adam(const struct esp_study *study)
     return !study->abilities.settings_known || study->trainer.optimizer == ESP_OPTIMIZER_ADAMW;
 }
 
-/* Other distributions are a prior of the user's own; and what is known of learning rates are
- * decades, which a linear axis does not have. */
-static bool is_open(const struct esp_study *study, const struct esp_axis *axis, bool rate)
+/* Whether an axis takes a default prior. Other distributions already are a prior of the user,
+ * and the default of a learning rate is in decades, which a linear axis does not have. */
+static bool takes_prior(const struct esp_study *study, const struct esp_axis *axis, bool rate)
 {
     switch (study->params[axis->param].distribution) {
     case ESP_UNIFORM:
@@ -60,24 +59,27 @@ static bool is_open(const struct esp_study *study, const struct esp_axis *axis, 
     }
 }
 
-void esp_default_prior_make(struct esp_default_prior *usual, const struct esp_space *space)
+void esp_default_prior_make(struct esp_default_prior *prior, const struct esp_space *space)
 {
     const struct esp_study *study = space->study;
-    usual->count = 0;
-    for (size_t i = 0; i < sizeof known / sizeof known[0] && is_wanted(study); i++) {
+    prior->count = 0;
+    for (size_t i = 0; i < sizeof known / sizeof known[0] && is_enabled(study); i++) {
         int at = esp_space_find(space, known[i].name);
         if (at < 0) {
             continue;
         }
         const struct esp_axis *axis = &space->axes[at];
-        if (!is_open(study, axis, !known[i].most)) {
+        if (!takes_prior(study, axis, !known[i].upper_limit)) {
             continue;
         }
         double middle = esp_space_coordinate(space, at, known[i].value);
         double beyond = esp_space_coordinate(space, at, known[i].beyond);
         if (middle > axis->low && middle < axis->high) {
-            usual->axes[usual->count++] = (struct esp_default_prior_axis){
-                .axis = at, .most = known[i].most, .at = middle, .width = beyond - middle};
+            prior->axes[prior->count++] =
+                (struct esp_default_prior_axis){.axis = at,
+                                                .upper_limit = known[i].upper_limit,
+                                                .at = middle,
+                                                .width = beyond - middle};
         }
     }
 }
@@ -88,34 +90,34 @@ double esp_default_prior_length(const struct esp_space *space, int axis)
     const struct esp_axis *a = &space->axes[axis];
     bool rate =
         axis == esp_space_find(space, "learning_rate") || axis == esp_space_find(space, "lr");
-    return rate && a->octaves && is_adam(study) && is_wanted(study) ? RATE_LENGTH_OCTAVES
-                                                                    : INFINITY;
+    return rate && a->octaves && is_adam(study) && is_enabled(study) ? RATE_LENGTH_OCTAVES
+                                                                     : INFINITY;
 }
 
-/* Of the normal around `at` between the ends, by the share u of its mass. */
+/* Quantile u of the normal around `at`, truncated to [low, high]. */
 static double
-between(const struct esp_default_prior_axis *usual, double low, double high, double u)
+truncated_normal(const struct esp_default_prior_axis *prior, double low, double high, double u)
 {
-    double from = esp_normal_p((low - usual->at) / usual->width);
-    double to = esp_normal_p((high - usual->at) / usual->width);
+    double from = esp_normal_p((low - prior->at) / prior->width);
+    double to = esp_normal_p((high - prior->at) / prior->width);
     double z = esp_normal_z(fmin(fmax(from + u * (to - from), 0x1p-53), 1 - 0x1p-53));
-    return fmin(fmax(usual->at + usual->width * z, low), high);
+    return fmin(fmax(prior->at + prior->width * z, low), high);
 }
 
 static double
-draw(const struct esp_default_prior_axis *usual, const struct esp_axis *axis, double u)
+draw(const struct esp_default_prior_axis *prior, const struct esp_axis *axis, double u)
 {
-    if (!usual->most) {
-        return between(usual, axis->low, axis->high, u);
+    if (!prior->upper_limit) {
+        return truncated_normal(prior, axis->low, axis->high, u);
     }
-    double below = fmax(BELOW_SHARE, (usual->at - axis->low) / (axis->high - axis->low));
+    double below = fmax(BELOW_SHARE, (prior->at - axis->low) / (axis->high - axis->low));
     if (u < below) {
-        return axis->low + u / below * (usual->at - axis->low);
+        return axis->low + u / below * (prior->at - axis->low);
     }
-    return between(usual, usual->at, axis->high, (u - below) / (1 - below));
+    return truncated_normal(prior, prior->at, axis->high, (u - below) / (1 - below));
 }
 
-void esp_default_prior_draw(const struct esp_default_prior *usual,
+void esp_default_prior_draw(const struct esp_default_prior *prior,
                             const struct esp_space *space,
                             const double *u,
                             double *drawn)
@@ -123,8 +125,8 @@ void esp_default_prior_draw(const struct esp_default_prior *usual,
     double x[ESP_PARAMS_MAX];
     esp_space_uniform(space, u, drawn);
     esp_space_place(space, drawn, x);
-    for (int i = 0; i < usual->count; i++) {
-        const struct esp_default_prior_axis *a = &usual->axes[i];
+    for (int i = 0; i < prior->count; i++) {
+        const struct esp_default_prior_axis *a = &prior->axes[i];
         x[a->axis] = draw(a, &space->axes[a->axis], u[a->axis]);
     }
     esp_space_draw(space, x, drawn);

@@ -1,8 +1,8 @@
-/* Every combination once, as W&B orders them: parameters sorted by name, the last varies
- * fastest; equal choices (3.0 and 3) count once.
+/* Grid search: every combination once, in W&B's order: parameters sorted by name, the last one
+ * varies fastest; equal choices (3.0 and 3) count once.
  *
- * A combination that a person enqueued by hand is not proposed again: `taken` holds those at or
- * beyond the cursor, sorted. */
+ * A combination that a user enqueued is not proposed again: `taken` holds those at or after the
+ * cursor, sorted. */
 #include "sampler.h"
 
 #include <assert.h>
@@ -20,12 +20,12 @@ struct grid {
     const struct esp_study *study;
     struct axis axes[ESP_PARAMS_MAX]; /* by name */
     int64_t total;                    /* saturates at INT64_MAX */
-    int64_t cursor;                   /* everything before it exists */
+    int64_t cursor;                   /* every combination before it exists */
     int64_t *taken;
     int taken_count, taken_capacity;
 };
 
-/* Points of one parameter, held in memory: a grid that is walked to its end has far fewer. */
+/* Points of one parameter, held in memory; a grid that is searched to its end has far fewer. */
 #define POINTS_MAX (1 << 20)
 
 static void destroy(void *self)
@@ -52,7 +52,7 @@ static bool same_value(const struct esp_value *a, const struct esp_value *b)
     return a->real == b->real;
 }
 
-/* The drawn values of a parameter, each once. */
+/* Fills in the drawn values of a parameter, each once. */
 static int fill_axis(struct axis *axis, const struct esp_param *param, struct esp_error *error)
 {
     int64_t count = esp_param_grid_count(param);
@@ -119,7 +119,7 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
     return 0;
 }
 
-/* The number of a combination; -1 when it is not on the grid. */
+/* The number of a combination; -1: it is not on the grid. */
 static int64_t number_of(const struct grid *grid, const double *values)
 {
     int64_t number = 0;

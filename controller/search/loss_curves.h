@@ -1,6 +1,5 @@
 /* What is known of every trial: its settings, its losses at the marks of curve_projection.h,
- * how it ended. A fold of what the search is told; each call costs a logarithm of the number of
- * trials. */
+ * how it ended. A fold of the calls below; each costs a logarithm of the number of trials. */
 #ifndef ESPALIER_SEARCH_LOSS_CURVES_H
 #define ESPALIER_SEARCH_LOSS_CURVES_H
 

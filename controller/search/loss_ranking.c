@@ -1,7 +1,7 @@
 /* The ordered set as a treap with subtree sizes (Seidel and Aragon, Algorithmica 1996).
  *
- * Priorities are a hash of the trial's number: the shape is a function of the contents alone,
- * and adversarial orders of insertion cost nothing. Recursion is as deep as the tree: for
+ * Priorities are a hash of the trial's number. So the shape depends on the contents only, and
+ * no order of insertion makes the tree deep. Recursion is as deep as the tree: for
  * ESP_TRIALS_MAX = 2^20 entries about 2 ln n = 28 levels are expected, 100 never seen. */
 #include "loss_ranking.h"
 
@@ -70,7 +70,7 @@ static uint32_t take_node(struct esp_loss_ranking *ranking)
     if (ranking->used == ranking->capacity) {
         uint32_t capacity = ranking->capacity ? ranking->capacity * 2 : 16;
         ranking->nodes = realloc(ranking->nodes, capacity * sizeof *ranking->nodes);
-        assert(ranking->nodes); /* a few bytes per trial: without them nothing can go on */
+        assert(ranking->nodes); /* a few bytes per trial: without memory nothing can continue */
         ranking->capacity = capacity;
     }
     return ranking->used++;

@@ -1,7 +1,8 @@
-/* A set of (loss, trial) in order, the best first: who is at a rung, and who leads there.
+/* An ordered set of (loss, trial) pairs, the lowest loss first: for example the trials at a
+ * rung.
  *
  * Every operation is logarithmic in the number of entries. Equal losses are ordered by trial
- * number, so that an order never depends on when a loss was told. NaN is stored as +infinity:
+ * number, so the order does not depend on when a loss was inserted. NaN is stored as +infinity:
  * worse than every finite loss. */
 #ifndef ESPALIER_SEARCH_LOSS_RANKING_H
 #define ESPALIER_SEARCH_LOSS_RANKING_H
@@ -20,7 +21,7 @@ struct esp_loss_ranking {
     struct esp_loss_ranking_node *nodes;
     uint32_t root; /* index into nodes, or ESP_LOSS_RANKING_NIL */
     uint32_t used, capacity;
-    uint32_t free; /* chain of erased nodes */
+    uint32_t free; /* list of erased nodes */
 };
 
 void esp_loss_ranking_init(struct esp_loss_ranking *ranking);

@@ -1,4 +1,4 @@
-/* The normal distribution, right in its tails. */
+/* The normal distribution, accurate in its tails. */
 #ifndef ESPALIER_SEARCH_NORMAL_H
 #define ESPALIER_SEARCH_NORMAL_H
 

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Optuna's default_weights: observations beyond the youngest 25 are ramped down to 1/n. */
+/* Optuna's default_weights: weights of observations before the youngest 25 fall linearly to
+ * 1/n. */
 #define FULL_WEIGHTS 25
 #define PRIOR_WEIGHT 1.0
 
@@ -35,8 +36,9 @@ static int by_place(const void *a, const void *b)
     return (x->index > y->index) - (x->index < y->index);
 }
 
-/* Each kernel is as wide as the larger gap to its neighbours; the outermost two look inwards
- * only (consider_endpoints off), and none is narrower than 1/min(100, n + 2) (magic clip). */
+/* Each kernel is as wide as the larger gap to its neighbours. The outermost two use their inner
+ * gap only (consider_endpoints off), and none is narrower than 1/min(100, n + 2) (magic
+ * clip). */
 static void
 fill_sigmas(struct esp_parzen *parzen, int axis, struct place *places, uint32_t count)
 {
@@ -93,7 +95,7 @@ int esp_parzen_make(struct esp_parzen *parzen,
     }
     for (int a = 0; a < axis_count; a++) {
         if (axes[a].choices > 0) {
-            parzen->mu[count * stride + (size_t)a] = -1; /* the prior favours none */
+            parzen->mu[count * stride + (size_t)a] = -1; /* the prior prefers no choice */
             continue;
         }
         fill_sigmas(parzen, a, places, count);
@@ -116,7 +118,8 @@ void esp_parzen_release(struct esp_parzen *parzen)
     memset(parzen, 0, sizeof *parzen);
 }
 
-/* A choice's probability: 1 for the observed one and prior/kernels for each, normalised. */
+/* Probability of a choice in a kernel: 1 for the observed one plus prior/kernels for each,
+ * normalised. */
 static double choice_share(const struct esp_parzen *parzen, double mu, int choice, int choices)
 {
     if (mu < 0) {

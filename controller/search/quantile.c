@@ -18,7 +18,7 @@ void esp_quantile_release(struct esp_quantile *quantile)
     *quantile = (struct esp_quantile){.q = quantile->q};
 }
 
-/* Both heaps put the number first that is largest after multiplication with `sign`. */
+/* Both heaps have the number first that is largest after multiplication by `sign`. */
 static void push(double **heap, uint32_t *count, uint32_t *capacity, double number, double sign)
 {
     if (*count == *capacity) {

@@ -1,5 +1,5 @@
-/* The q-quantile of numbers that only ever come: two heaps, logarithmic to add, constant to
- * ask.
+/* The running q-quantile of numbers that are only added: two heaps, logarithmic time to add,
+ * constant time to read.
  *
  * Linear interpolation between order statistics (numpy's default, which Optuna's percentile
  * pruner uses): position q·(n − 1). NaN counts as +infinity. */
@@ -19,7 +19,7 @@ void esp_quantile_init(struct esp_quantile *quantile, double q);
 void esp_quantile_release(struct esp_quantile *quantile);
 void esp_quantile_add(struct esp_quantile *quantile, double number);
 uint32_t esp_quantile_count(const struct esp_quantile *quantile);
-/* NaN when there are no numbers. */
+/* NaN: no numbers. */
 double esp_quantile_value(const struct esp_quantile *quantile);
 
 #endif

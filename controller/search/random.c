@@ -1,4 +1,4 @@
-/* Independent draws: parameter p of trial t is a function of (seed, t, p) alone. */
+/* Random search: parameter p of trial t is a function of (seed, t, p) only. */
 #include "sampler.h"
 
 #include <espalier/random.h>

@@ -3,16 +3,16 @@
 #include <math.h>
 #include <string.h>
 
-/* Per octave of batch size as much as 0.4 octaves of rate: what regressions of the remaining
- * gain on both gave. */
+/* An octave of batch size counts as much as 0.4 octaves of learning rate, from regressions of
+ * the remaining decrease on both. */
 #define BATCH_SHARE 0.4
 /* An inverse square root without warm-up falls from its first step: about a thousandth. */
 #define WARMUP_MIN 1e-3
-/* κ and λ before and while they are learnt, shares of the loss per octave. In the middle of 17
- * recordings they were 0.016 and 0.002; of λ a third found the best settings of them, and of
- * random subsets of them, for the least training. The weights are sums of squares: of some
- * dozen trials that stood an octave off the middle and were seen from 1/27 on. Where N is large
- * they hold λ down, and no lag is seen there. */
+/* Prior and bounds of κ and λ, shares of the loss per octave. In the median of 17 recordings
+ * they were 0.016 and 0.002. A third of that λ found the best settings of these recordings, and
+ * of random subsets of them, with the least training. The weights are sums of squares, like
+ * those of about a dozen trials that are an octave off the middle and are seen from 1/27 of
+ * training on. Where N is large, they keep λ near its prior; no lag is observed there. */
 #define KAPPA 0.016
 #define KAPPA_WEIGHT 4.0
 #define KAPPA_MOST (4 * KAPPA)
@@ -20,14 +20,16 @@
 #define LAMBDA_WEIGHT 1500.0
 #define LAMBDA_LEAST (-LAMBDA)
 #define LAMBDA_MOST (6 * LAMBDA)
-/* Octaves of ρ, and the earliest share, that the lag is told apart for. */
+/* The lag does not grow beyond this many octaves of ρ, nor before this share of training. */
 #define LAG_OCTAVES 4.0
 #define LAG_SHARE_MIN (1.0 / 64)
-/* A middling trial's updates in those recordings, and how much fewer are believed to matter. */
+/* Updates of a median trial in those recordings, and the largest factor by which fewer updates
+ * increase the lag. */
 #define LAG_UPDATES 700.0
 #define LAG_MOST 2.0
 
-static bool schedule_searched(const struct esp_study *study)
+/* Whether a parameter changes the shape of the schedule. */
+static bool schedule_is_searched(const struct esp_study *study)
 {
     static const char *const shape[] = {
         "schedule", "schedule.type", "decay", "schedule.decay", "floor", "schedule.floor"};
@@ -66,19 +68,19 @@ static double rate_at(const struct esp_trainer *t, double share)
     return 1;
 }
 
-double esp_rate_effect_annealing_left(const struct esp_rate_effect *anneal, double share)
+double esp_rate_effect_annealing_left(const struct esp_rate_effect *effect, double share)
 {
-    return anneal->active
-               ? sqrt(fmax(rate_at(anneal->trainer, share) - rate_at(anneal->trainer, 1), 0))
+    return effect->active
+               ? sqrt(fmax(rate_at(effect->trainer, share) - rate_at(effect->trainer, 1), 0))
                : 0;
 }
 
-static double height(const struct esp_rate_effect *anneal, double rate, double batch)
+static double adjusted_rate(const struct esp_rate_effect *effect, double rate, double batch)
 {
-    return rate - (anneal->batch_axis >= 0 ? BATCH_SHARE * batch : 0);
+    return rate - (effect->batch_axis >= 0 ? BATCH_SHARE * batch : 0);
 }
 
-/* Every trial's; 0: they differ. */
+/* The batch size of every trial; 0: they differ. */
 static double batch_of(const struct esp_study *study)
 {
     for (int i = 0; i < study->param_count; i++) {
@@ -96,81 +98,82 @@ static double lag_of(const struct esp_trainer *trainer, double sequences)
     return isfinite(updates) && updates > 0 ? fmin(LAG_UPDATES / updates, LAG_MOST) : 0;
 }
 
-void esp_rate_effect_make(struct esp_rate_effect *anneal, const struct esp_space *space)
+void esp_rate_effect_make(struct esp_rate_effect *effect, const struct esp_space *space)
 {
-    *anneal = (struct esp_rate_effect){
+    *effect = (struct esp_rate_effect){
         .rate_axis = esp_space_find(space, "learning_rate"),
         .batch_axis = esp_space_find(space, "batch_size"),
         .trainer = &space->study->trainer,
     };
-    if (anneal->rate_axis < 0 || !space->axes[anneal->rate_axis].octaves ||
+    if (effect->rate_axis < 0 || !space->axes[effect->rate_axis].octaves ||
         !space->study->abilities.schedule_known ||
-        (space->study->ablate & ESP_ABLATE_SCHEDULE) || schedule_searched(space->study)) {
+        (space->study->ablate & ESP_ABLATE_SCHEDULE) || schedule_is_searched(space->study)) {
         return;
     }
-    if (anneal->batch_axis >= 0 && !space->axes[anneal->batch_axis].octaves) {
-        anneal->batch_axis = -1;
+    if (effect->batch_axis >= 0 && !space->axes[effect->batch_axis].octaves) {
+        effect->batch_axis = -1;
     }
-    const struct esp_axis *rate = &space->axes[anneal->rate_axis];
+    const struct esp_axis *rate = &space->axes[effect->rate_axis];
     const struct esp_axis *batch =
-        anneal->batch_axis >= 0 ? &space->axes[anneal->batch_axis] : rate;
+        effect->batch_axis >= 0 ? &space->axes[effect->batch_axis] : rate;
     double middle = 0.5 * (batch->low + batch->high);
-    anneal->middle = height(anneal, 0.5 * (rate->low + rate->high), middle);
-    double sequences = anneal->batch_axis >= 0 ? exp2(middle) : batch_of(space->study);
-    anneal->lag = lag_of(anneal->trainer, sequences);
-    anneal->active = true;
+    effect->middle = adjusted_rate(effect, 0.5 * (rate->low + rate->high), middle);
+    double sequences = effect->batch_axis >= 0 ? exp2(middle) : batch_of(space->study);
+    effect->lag = lag_of(effect->trainer, sequences);
+    effect->active = true;
 }
 
-double esp_rate_effect_log_rate(const struct esp_rate_effect *anneal, const double *x)
+double esp_rate_effect_log_rate(const struct esp_rate_effect *effect, const double *x)
 {
-    if (!anneal->active) {
+    if (!effect->active) {
         return 0;
     }
-    double batch = anneal->batch_axis >= 0 ? x[anneal->batch_axis] : 0;
-    return height(anneal, x[anneal->rate_axis], batch) - anneal->middle;
+    double batch = effect->batch_axis >= 0 ? x[effect->batch_axis] : 0;
+    return adjusted_rate(effect, x[effect->rate_axis], batch) - effect->middle;
 }
 
+/* How far behind a trial at one octave of rate is: 1/t − 1. */
 static double behind(double share)
 {
     return 1 / fmin(fmax(share, LAG_SHARE_MIN), 1) - 1;
 }
 
-struct esp_rate_effect_span esp_rate_effect_between(const struct esp_rate_effect *anneal,
-                                                    double height,
+struct esp_rate_effect_span esp_rate_effect_between(const struct esp_rate_effect *effect,
+                                                    double log_rate,
                                                     double from,
                                                     double to)
 {
-    if (!anneal->active) {
+    if (!effect->active) {
         return (struct esp_rate_effect_span){0};
     }
-    double lagging = fmin(fmax(height, -LAG_OCTAVES), LAG_OCTAVES);
+    double lagging = fmin(fmax(log_rate, -LAG_OCTAVES), LAG_OCTAVES);
     return (struct esp_rate_effect_span){
-        .annealed = height * (esp_rate_effect_annealing_left(anneal, from) -
-                              esp_rate_effect_annealing_left(anneal, to)),
-        .lag = anneal->lag * lagging * (behind(from) - behind(to)),
+        .annealed = log_rate * (esp_rate_effect_annealing_left(effect, from) -
+                                esp_rate_effect_annealing_left(effect, to)),
+        .lag = effect->lag * lagging * (behind(from) - behind(to)),
     };
 }
 
-void esp_rate_effect_learn(struct esp_rate_effect_fit *seen,
-                           struct esp_rate_effect_span stretch,
-                           double fall)
+void esp_rate_effect_learn(struct esp_rate_effect_fit *fit,
+                           struct esp_rate_effect_span span,
+                           double decrease)
 {
-    seen->xx += stretch.annealed * stretch.annealed;
-    seen->xz -= stretch.annealed * stretch.lag;
-    seen->zz += stretch.lag * stretch.lag;
-    seen->xy += stretch.annealed * fall;
-    seen->zy -= stretch.lag * fall;
+    fit->xx += span.annealed * span.annealed;
+    fit->xz -= span.annealed * span.lag;
+    fit->zz += span.lag * span.lag;
+    fit->xy += span.annealed * decrease;
+    fit->zy -= span.lag * decrease;
 }
 
-double esp_rate_effect_decrease(const struct esp_rate_effect_fit *seen,
-                                struct esp_rate_effect_span stretch)
+double esp_rate_effect_decrease(const struct esp_rate_effect_fit *fit,
+                                struct esp_rate_effect_span span)
 {
-    double xx = KAPPA_WEIGHT + seen->xx, zz = LAMBDA_WEIGHT + seen->zz;
-    double xy = KAPPA_WEIGHT * KAPPA + seen->xy, zy = LAMBDA_WEIGHT * LAMBDA + seen->zy;
-    double determinant = xx * zz - seen->xz * seen->xz; /* above 0: both weights are */
-    double kappa = (xy * zz - zy * seen->xz) / determinant;
-    double lambda = (zy * xx - xy * seen->xz) / determinant;
+    double xx = KAPPA_WEIGHT + fit->xx, zz = LAMBDA_WEIGHT + fit->zz;
+    double xy = KAPPA_WEIGHT * KAPPA + fit->xy, zy = LAMBDA_WEIGHT * LAMBDA + fit->zy;
+    double determinant = xx * zz - fit->xz * fit->xz; /* above 0: both weights are */
+    double kappa = (xy * zz - zy * fit->xz) / determinant;
+    double lambda = (zy * xx - xy * fit->xz) / determinant;
     kappa = fmin(fmax(kappa, 0), KAPPA_MOST);
     lambda = fmin(fmax(lambda, LAMBDA_LEAST), LAMBDA_MOST);
-    return kappa * stretch.annealed - lambda * stretch.lag;
+    return kappa * span.annealed - lambda * span.lag;
 }

@@ -1,6 +1,5 @@
-/* Which sampler a study asks for, and what holds for all of them: trials are told in order,
- * proposals are finite, and a reason is always filled in. Repeats with another seed are kept
- * from them. */
+/* The frame around every sampler: it checks that trials are created in order and proposals are
+ * finite, fills in a reason, and hides repeats with another seed. */
 #include "sampler.h"
 
 #include "registry.h"

@@ -1,9 +1,9 @@
-/* A sampler proposes the parameters of new trials (DESIGN 7).
+/* A sampler proposes the parameters of new trials.
  *
- * Pure: its state is a fold of what it was told, its randomness counter-based and keyed by
- * (study seed, trial). `propose` changes nothing; the trial counts once `created` was told. All
- * calls get finite or NaN losses where smaller is better (the caller negates a metric to be
- * maximised). */
+ * Pure: its state is a fold of the calls below, and its random numbers are counter-based and
+ * keyed by (study seed, trial). `propose` changes nothing; a trial exists from `created` on.
+ * Losses are finite or NaN, and smaller is better: the caller negates a metric that is
+ * maximised. */
 #ifndef ESPALIER_SEARCH_SAMPLER_H
 #define ESPALIER_SEARCH_SAMPLER_H
 
@@ -12,7 +12,7 @@
 
 struct esp_sampler;
 
-/* How a trial ended, for samplers that learn. */
+/* How a trial ended. */
 enum esp_trial_end {
     ESP_END_COMPLETE,
     ESP_END_PRUNED,
@@ -24,16 +24,16 @@ enum esp_trial_end {
 struct esp_sampler_ops {
     int (*create)(const struct esp_study *study, void **self, struct esp_error *error);
     void (*destroy)(void *self);
-    /* A trial exists with these drawn values. Told in trial order. */
+    /* A trial exists with these drawn values. Called in the order of trial numbers. */
     void (*created)(void *self, uint32_t trial, const double *values);
-    /* A recorded loss at `tokens`. */
+    /* A loss was recorded at `tokens`. */
     void (*observed)(void *self, uint32_t trial, int64_t tokens, double loss);
     void (*ended)(void *self, uint32_t trial, enum esp_trial_end end);
-    /* The drawn values for `trial`, which will be the next. 0, or ESP_SAMPLER_EXHAUSTED when
-     * there is nothing left to propose (grid), or a negative errno. */
+    /* Writes the drawn values for `trial`, the next number. 0; ESP_SAMPLER_EXHAUSTED: nothing
+     * is left to propose (grid); or a negative errno. */
     int (*propose)(const void *self, uint32_t trial, double *values, struct esp_reason *reason);
-    /* Optional: a refit that is due, as numbers to be recorded and then told back by `fitted`.
-     * Returns how many of `capacity` numbers were written; 0: none is due. */
+    /* Optional: computes a fit when one is due, as numbers that the caller records and then
+     * passes to `fitted`. Returns how many of `capacity` numbers it wrote; 0: none is due. */
     int (*refit)(const void *self, double *numbers, int capacity);
     void (*fitted)(void *self, const double *numbers, int count);
 };
@@ -54,10 +54,10 @@ int esp_sampler_create(const struct esp_study *study,
                        struct esp_error *error);
 void esp_sampler_destroy(struct esp_sampler *sampler);
 void esp_sampler_created(struct esp_sampler *sampler, uint32_t trial, const double *values);
-/* A trial that repeats another's settings with another seed: it takes a number, but the sampler
- * counts settings (setting_numbers.h) and is told neither of it nor of its losses. A second
- * loss at the same point would weigh twice with TPE, and every other point was measured with
- * the first seed. */
+/* A trial that repeats another's settings with another seed. It takes a number, but the sampler
+ * counts settings (setting_numbers.h) and sees neither the repeat nor its losses: a second loss
+ * at the same point would count twice in TPE, and every other point was measured with the first
+ * seed. */
 void esp_sampler_repeated(struct esp_sampler *sampler, uint32_t trial);
 void esp_sampler_observed(struct esp_sampler *sampler,
                           uint32_t trial,

@@ -3,10 +3,11 @@
 #include <math.h>
 #include <string.h>
 
-/* Small models extrapolate: the dense grids begin at 215 M parameters. */
+/* The grids that the law was measured on begin at 215 M parameters; smaller models extrapolate
+ * it. */
 #define PARAMETERS_MATCHED 1e8
-/* Below this, 20 times less than any of them, the law is used only where the study asks for it:
- * on a model of 0.3 M its optimum lay 1.4 and 2.6 octaves off. */
+/* Below this, a twentieth of the smallest of them, the law is used only where the study names
+ * it: on a model of 0.3 M parameters its optimum was 1.4 and 2.6 octaves off. */
 #define PARAMETERS_TRUSTED 1e7
 #define WIDTH_MATCHED 0.75
 #define WIDTH_RATE 1.5
@@ -14,7 +15,7 @@
 #define CURVATURE_RATE 0.30
 #define CURVATURE_BATCH 0.29
 #define CROSS (-0.26)
-/* In spreads of the losses, from the bottom to half the range away. */
+/* Rise from the bottom to half the range away, in spreads of the losses. */
 #define GENERIC_RISE 2.0
 #define GENERIC_AXES_MAX 4
 
@@ -55,7 +56,7 @@ static void make_step_law(struct esp_scaling_law *law, const struct esp_space *s
     double best_batch = log2(0.58 * pow(d, 0.571) / context);
     double scale = study->prior.width > 0 ? study->prior.width / WIDTH_MATCHED : 1;
     if (rate >= 0 && space->axes[rate].octaves) {
-        /* With a batch size that is not searched the best rate follows it along the ridge. */
+        /* For a fixed batch size the best rate is where the rise is least for that size. */
         if (batch < 0 && study->trainer.batch_size > 0) {
             double off = log2((double)study->trainer.batch_size) - best_batch;
             best_rate += -CROSS / (2 * CURVATURE_RATE) * off;
@@ -97,8 +98,8 @@ static void make_center(struct esp_scaling_law *law, const struct esp_space *spa
     law->active = law->count > 0;
 }
 
-/* A bowl whose bottom may be anywhere; `width` is half the range. In many dimensions too few
- * bottoms could be tried, and few of them would matter. */
+/* A bowl whose bottom may be anywhere; `width` is half the range. In many dimensions the shifts
+ * are too few to cover the possible bottoms. */
 static void make_generic(struct esp_scaling_law *law, const struct esp_space *space)
 {
     for (int i = 0; i < space->count; i++) {

@@ -20,7 +20,7 @@ void esp_setting_numbers_add_repeat(struct esp_setting_numbers *map, uint32_t tr
     map->repeats[map->count++] = trial;
 }
 
-/* How many repeats have a number below `trial`. */
+/* Number of repeats with a number below `trial`. */
 static uint32_t below(const struct esp_setting_numbers *map, uint32_t trial)
 {
     uint32_t low = 0, high = map->count;
@@ -46,7 +46,7 @@ uint32_t esp_setting_numbers_to_setting(const struct esp_setting_numbers *map, u
     return trial - below(map, trial);
 }
 
-/* Repeat k lies before setting s when repeats[k] - k <= s, which grows with k. */
+/* Repeat k comes before setting s when repeats[k] - k <= s; the left side grows with k. */
 uint32_t esp_setting_numbers_to_trial(const struct esp_setting_numbers *map, uint32_t setting)
 {
     uint32_t low = 0, high = map->count;

@@ -1,8 +1,8 @@
-/* Points of a scrambled Sobol sequence: every run of 2^k trials is spread evenly over the
- * space.
+/* Sobol search: points of a scrambled Sobol sequence, of which every run of 2^k is spread
+ * evenly over the space.
  *
- * Trial i gets point i. The scrambling is keyed by the study's seed; with it the first point is
- * as good as any other and dropping it would spoil the balance (Owen, "On dropping the first
+ * Trial i gets point i. The scrambling is keyed by the study's seed. With it the first point is
+ * as good as any other, and dropping it would destroy the balance (Owen, "On dropping the first
  * Sobol' point", 2020). Constants take no dimension. */
 #include "sampler.h"
 #include "sobol_points.h"
@@ -12,7 +12,7 @@
 
 struct sobol {
     const struct esp_study *study;
-    struct esp_sobol_dimension dimension[ESP_PARAMS_MAX]; /* of each parameter that varies */
+    struct esp_sobol_dimension dimension[ESP_PARAMS_MAX]; /* per parameter that varies */
 };
 
 static int create(const struct esp_study *study, void **self, struct esp_error *error)

@@ -5,7 +5,7 @@
 
 #include <assert.h>
 
-/* Counters of the scrambling bits are (level, prefix); those of the low digits lie above. */
+/* Counters of the scrambling bits are (level, prefix); those of the low digits are above. */
 #define TAIL_COUNTER (1ull << 40)
 
 void esp_sobol_dimension_make(struct esp_sobol_dimension *dimension, int index)

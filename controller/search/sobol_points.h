@@ -28,7 +28,7 @@ uint32_t esp_sobol_bits(const struct esp_sobol_dimension *dimension, uint32_t in
 
 /* Owen's scrambling: bit k is flipped by a random bit that depends on all bits above it, so
  * that every elementary interval keeps its share of points (Owen 1995). Random bits are keyed
- * by (seed, stream). The result is uniform on [0, 1), never 0 exactly but with 2^-53. */
+ * by (seed, stream). The result is uniform on [0, 1), and 0 only with probability 2^-53. */
 double esp_sobol_scramble(uint32_t bits, uint64_t seed, uint64_t stream, uint32_t index);
 
 #endif

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Below this ratio a logarithm and a line are hardly to be told apart. */
+/* Below this ratio of the ends a logarithmic and a linear axis hardly differ. */
 #define OCTAVES_RATIO_MIN 4.0
 #define LINEAR_UNITS 4.0
 
@@ -34,7 +34,7 @@ double esp_space_number(const struct esp_space *space, int axis, double drawn)
                                       : NAN;
 }
 
-/* The range of numbers that draws give: the middle 99.9 % where it has no ends. */
+/* The range of drawn numbers; of a distribution without ends, its middle 99.9 %. */
 static void range_of(const struct esp_param *param, double *low, double *high)
 {
     if (is_choice(param)) {
@@ -67,7 +67,6 @@ void esp_space_make(struct esp_space *space, const struct esp_study *study)
 {
     memset(space, 0, sizeof *space);
     space->study = study;
-    double points = 1;
     for (int i = 0; i < study->param_count; i++) {
         const struct esp_param *param = &study->params[i];
         struct esp_axis *axis = &space->axes[space->count];
@@ -79,9 +78,6 @@ void esp_space_make(struct esp_space *space, const struct esp_study *study)
         axis->kind = !is_choice(param)    ? ESP_AXIS_NUMBER
                      : all_numbers(param) ? ESP_AXIS_LEVELS
                                           : ESP_AXIS_NOMINAL;
-        points *= is_choice(param)                         ? param->choice_count
-                  : param->distribution == ESP_INT_UNIFORM ? param->max - param->min + 1
-                                                           : INFINITY;
         if (axis->kind == ESP_AXIS_NOMINAL) {
             axis->high = param->choice_count - 1;
             continue;
@@ -92,7 +88,6 @@ void esp_space_make(struct esp_space *space, const struct esp_study *study)
         axis->low = coordinate(axis, low, high, low);
         axis->high = coordinate(axis, low, high, high);
     }
-    space->points = points < 0x1p53 ? (int64_t)points : 0;
 }
 
 double esp_space_coordinate(const struct esp_space *space, int axis, double number)
@@ -148,7 +143,7 @@ void esp_space_draw(const struct esp_space *space, const double *x, double *draw
             drawn[axis->param] = nearest;
             continue;
         }
-        /* Through the unit interval, so that integers and quantised values come out as such. */
+        /* Through the unit interval, so that integers and quantised values stay such. */
         drawn[axis->param] = esp_param_draw(param, esp_param_unit(param, number));
     }
 }

@@ -1,12 +1,12 @@
 /* The tree-structured Parzen estimator as Optuna 5.0 defines it (Bergstra et al., NIPS 2011;
  * Watanabe, arXiv 2304.11127): ten random trials, then the best of 24 draws from l by l/g,
- * where l holds the best ⌈n/10⌉ trials, at most 25, and g the others and those without an end
- * yet.
+ * where l is fitted to the best ⌈n/10⌉ trials, at most 25, and g to the others, which include
+ * trials that have not ended.
  *
- * Completed trials are ranked by their last loss; after them come the others with a loss, by
- * (most tokens, loss), as Optuna ranks pruned ones; a trial that diverged or failed counts as
- * the worst. Multivariate by default, as in Optuna 5; `univariate` treats every parameter by
- * itself. */
+ * Completed trials are ranked by their last loss. The others with a loss come after them, by
+ * (most tokens, loss), as Optuna ranks pruned trials. A trial that diverged or failed counts as
+ * the worst. Multivariate by default, as in Optuna 5; with `univariate` the parameters are
+ * independent. */
 #include "parzen.h"
 #include "sampler.h"
 
@@ -22,10 +22,11 @@
 #define CANDIDATES 24
 #define BELOW 0.1
 #define BELOW_MAX 25
-/* Paired with BOHB (Falkner et al., ICML 2018): the best 15 %, and a third of draws random. */
+/* With the bohb scheduler (Falkner et al., ICML 2018): the best 15 %, and a third of the
+ * proposals random. */
 #define BOHB_BELOW 0.15
 #define BOHB_RANDOM (1.0 / 3)
-#define BOHB_COUNTER 999999 /* of the draw that decides it */
+#define BOHB_COUNTER 999999 /* of the draw that decides whether a proposal is random */
 
 struct tpe_trial {
     int64_t tokens; /* of the last finite loss; 0: none */
@@ -137,30 +138,30 @@ static int by_key(const void *a, const void *b)
     return (x->trial > y->trial) - (x->trial < y->trial);
 }
 
-/* Sorts out who is below: `below[trial]`; returns how many trials have told something. */
+/* Sets `below[trial]` for the trials of l; returns how many trials have reported or failed. */
 static uint32_t split(const struct tpe *tpe, bool *below, struct key *keys)
 {
-    uint32_t told = 0;
+    uint32_t known = 0;
     memset(below, 0, tpe->count * sizeof *below);
     for (uint32_t i = 0; i < tpe->count; i++) {
         const struct tpe_trial *t = &tpe->trials[i];
         if (t->bad) {
-            keys[told++] = (struct key){.class = 2, .trial = i};
+            keys[known++] = (struct key){.class = 2, .trial = i};
         } else if (t->tokens > 0) {
-            keys[told++] = (struct key){.class = t->complete ? 0 : 1,
-                                        .less_tokens = t->complete ? 0 : -t->tokens,
-                                        .loss = t->loss,
-                                        .trial = i};
+            keys[known++] = (struct key){.class = t->complete ? 0 : 1,
+                                         .less_tokens = t->complete ? 0 : -t->tokens,
+                                         .loss = t->loss,
+                                         .trial = i};
         }
     }
-    qsort(keys, told, sizeof *keys, by_key);
+    qsort(keys, known, sizeof *keys, by_key);
     bool bohb = tpe->study->stopping.type == ESP_SCHEDULER_BOHB;
-    uint32_t count = (uint32_t)ceil((bohb ? BOHB_BELOW : BELOW) * told);
+    uint32_t count = (uint32_t)ceil((bohb ? BOHB_BELOW : BELOW) * known);
     count = count < BELOW_MAX || bohb ? count : BELOW_MAX;
     for (uint32_t i = 0; i < count && keys[i].class < 2; i++) {
         below[keys[i].trial] = true;
     }
-    return told;
+    return known;
 }
 
 static double uniform(const struct tpe *tpe, uint32_t trial, uint64_t counter)
@@ -225,14 +226,14 @@ static int propose(const void *self, uint32_t trial, double *values, struct esp_
     bool *below = malloc((tpe->count + 1) * sizeof *below);
     struct key *keys = malloc((tpe->count + 1) * sizeof *keys);
     int rc = below && keys ? 0 : -ENOMEM;
-    uint32_t told = rc == 0 ? split(tpe, below, keys) : 0;
-    reason->of = (int32_t)told;
+    uint32_t known = rc == 0 ? split(tpe, below, keys) : 0;
+    reason->of = (int32_t)known;
     for (int i = 0; i < study->param_count; i++) {
         values[i] = esp_param_draw(&study->params[i], uniform(tpe, trial, (uint64_t)i));
     }
     bool random = study->stopping.type == ESP_SCHEDULER_BOHB &&
                   uniform(tpe, trial, BOHB_COUNTER) < BOHB_RANDOM;
-    if (rc == 0 && told >= STARTUP_TRIALS && tpe->axis_count > 0 && !random) {
+    if (rc == 0 && known >= STARTUP_TRIALS && tpe->axis_count > 0 && !random) {
         if (study->univariate) {
             for (int a = 0; a < tpe->axis_count && rc == 0; a++) {
                 rc = choose(tpe, trial, below, a, 1, &point[a]);

@@ -27,7 +27,7 @@ struct esp_training_points {
     double *x;                         /* [places, axes] */
 };
 
-/* Chooses anew from at most `limit` trials, ESP_ACTIVE_MAX at most, and half as many more
+/* Chooses points from at most `limit` trials, ESP_ACTIVE_MAX at most, and half as many more
  * points. `points` is all zero at first, and keeps its memory from call to call. -ENOMEM. */
 int esp_training_points_choose(struct esp_training_points *points,
                                const struct esp_loss_curves *curves,

@@ -253,7 +253,7 @@ def test_a_scheduler_is_described_as_in_a_study_file(t):
                                scheduler="{type: patience, patience: %d}" % reports)
         assert (summary["discarded"] > 0) == some, (reports, summary)
     for text, phrases in (("{type: patience}", ("needs `patience`",)),
-                          ("{type: asha, min: 9e9}", ("first rung 9e+09", "beyond the horizon")),
+                          ("{type: asha, min: 9e9}", ("min 9e+09", "beyond the horizon")),
                           ("{type: asha, foo: 1}", ('unknown key "foo"',)),
                           ("{type: freeze-thaw, repeats: 1}", ("one seed",)),
                           ("{", ("--scheduler:1",))):

@@ -1,4 +1,5 @@
-/* The ordered set against a plain array, under random inserts and erasures. */
+/* The ordered set and the running quantile against a plain array, under random inserts and
+ * erasures. */
 #include "search/loss_ranking.h"
 #include "search/quantile.h"
 
@@ -62,7 +63,7 @@ static void ranks_equal_those_of_a_sorted_array(void **state)
     esp_loss_ranking_release(&ranking);
 }
 
-static void an_absent_pair_has_the_rank_it_would_get(void **state)
+static void a_pair_not_in_the_set_has_the_rank_it_would_get(void **state)
 {
     (void)state;
     struct esp_loss_ranking ranking;
@@ -112,7 +113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranks_equal_those_of_a_sorted_array),
-        cmocka_unit_test(an_absent_pair_has_the_rank_it_would_get),
+        cmocka_unit_test(a_pair_not_in_the_set_has_the_rank_it_would_get),
         cmocka_unit_test(quantiles_equal_those_of_a_sorted_array),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

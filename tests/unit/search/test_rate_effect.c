@@ -15,7 +15,7 @@
 
 static struct esp_study study;
 
-static struct esp_rate_effect made(void)
+static struct esp_rate_effect make_effect(void)
 {
     static struct esp_space space;
     struct esp_rate_effect effect;
@@ -28,7 +28,7 @@ static void the_annealing_left_follows_each_schedule(void **state)
 {
     (void)state;
     make_scheduled_study(&study, ESP_SCHEDULE_LINEAR);
-    struct esp_rate_effect a = made();
+    struct esp_rate_effect a = make_effect();
     assert_true(a.active);
     assert_near(esp_rate_effect_annealing_left(&a, 0.05),
                 sqrt(0.9),
@@ -39,17 +39,17 @@ static void the_annealing_left_follows_each_schedule(void **state)
                 1e-9); /* half of the steps after warm-up */
     assert_near(esp_rate_effect_annealing_left(&a, 1), 0, 1e-9);
     make_scheduled_study(&study, ESP_SCHEDULE_COSINE);
-    a = made();
+    a = make_effect();
     assert_near(esp_rate_effect_annealing_left(&a, 0.55), sqrt(0.45), 1e-9);
     assert_near(esp_rate_effect_annealing_left(&a, 0.1 + 0.9 / 3), sqrt(0.9 * 0.75), 1e-9);
     make_scheduled_study(&study, ESP_SCHEDULE_WSD);
-    a = made();
+    a = make_effect();
     assert_near(esp_rate_effect_annealing_left(&a, 0.1 + 0.9 * 0.75),
                 sqrt(0.9),
                 1e-9); /* the decay begins */
     assert_near(esp_rate_effect_annealing_left(&a, 0.1 + 0.9 * 0.875), sqrt(0.45), 1e-9);
     make_scheduled_study(&study, ESP_SCHEDULE_INVERSE_SQRT);
-    a = made();
+    a = make_effect();
     assert_near(esp_rate_effect_annealing_left(&a, 0.4), sqrt(0.5 - sqrt(0.1)), 1e-9);
 }
 
@@ -57,7 +57,7 @@ static void a_constant_rate_has_no_annealing_left(void **state)
 {
     (void)state;
     make_scheduled_study(&study, ESP_SCHEDULE_CONSTANT);
-    struct esp_rate_effect a = made();
+    struct esp_rate_effect a = make_effect();
     assert_near(esp_rate_effect_annealing_left(&a, 0.2), 0, 1e-9);
     struct esp_rate_effect_span rest = esp_rate_effect_between(&a, 2, 0.2, 1);
     assert_near(rest.annealed, 0, 1e-9);
@@ -69,36 +69,36 @@ static void the_lag_depends_on_the_number_of_updates(void **state)
 {
     (void)state;
     make_scheduled_study(&study, ESP_SCHEDULE_COSINE);
-    assert_near(made().lag, 700 / 800., 1e-9);
+    assert_near(make_effect().lag, 700 / 800., 1e-9);
     study.trainer.tokens *= 1000;
-    assert_near(made().lag, 0.7 / 800, 1e-9);
+    assert_near(make_effect().lag, 0.7 / 800, 1e-9);
     study.trainer.tokens = 64;
-    assert_near(made().lag, 2, 1e-9);
+    assert_near(make_effect().lag, 2, 1e-9);
     make_scheduled_study(&study, ESP_SCHEDULE_COSINE);
     study.param_count = 1; /* the trainer's batch size */
     study.trainer.batch_size = 16;
-    assert_near(made().lag, 700 / 400., 1e-9);
+    assert_near(make_effect().lag, 700 / 400., 1e-9);
     study.trainer.context = 0; /* unknown */
-    assert_near(made().lag, 0, 1e-9);
+    assert_near(make_effect().lag, 0, 1e-9);
     make_scheduled_study(&study, ESP_SCHEDULE_COSINE);
     study.params[1].choice_count = 2; /* 6 and 16 span no octaves: no middle */
     study.params[1].choices++;
     study.params[1].choices[0].real = 6;
-    assert_near(made().lag, 0, 1e-9);
+    assert_near(make_effect().lag, 0, 1e-9);
     study.params[1].distribution = ESP_CONSTANT; /* a parameter of one value */
     study.params[1].choice_count = 1;
     study.params[1].choices[0].real = 8;
-    assert_near(made().lag, 700 / 800., 1e-9);
+    assert_near(make_effect().lag, 700 / 800., 1e-9);
     make_scheduled_study(&study, ESP_SCHEDULE_COSINE);
     study.trainer.tokens = 0;
-    assert_near(made().lag, 0, 1e-9);
+    assert_near(make_effect().lag, 0, 1e-9);
 }
 
 static void a_span_is_proportional_to_the_log_rate(void **state)
 {
     (void)state;
     make_scheduled_study(&study, ESP_SCHEDULE_LINEAR);
-    struct esp_rate_effect a = made();
+    struct esp_rate_effect a = make_effect();
     struct esp_rate_effect_span first = esp_rate_effect_between(&a, -1.5, 0.05, 0.25);
     struct esp_rate_effect_span second = esp_rate_effect_between(&a, -1.5, 0.25, 1);
     assert_near(first.annealed + second.annealed, -1.5 * sqrt(0.9), 1e-9);
@@ -145,23 +145,23 @@ static void a_searched_schedule_makes_the_effect_inactive(void **state)
     (void)state;
     make_scheduled_study(&study, ESP_SCHEDULE_COSINE);
     strcpy(study.params[1].name, "schedule.type");
-    assert_false(made().active);
+    assert_false(make_effect().active);
     make_scheduled_study(&study, ESP_SCHEDULE_COSINE);
     strcpy(study.params[1].name, "floor");
-    assert_false(made().active);
+    assert_false(make_effect().active);
     make_scheduled_study(&study, ESP_SCHEDULE_COSINE);
     study.abilities = (struct esp_abilities){0};
-    assert_false(made().active);
+    assert_false(make_effect().active);
     make_scheduled_study(&study, ESP_SCHEDULE_COSINE);
     study.ablate = ESP_ABLATE_SCHEDULE;
-    assert_false(made().active);
+    assert_false(make_effect().active);
 }
 
 static void the_log_rate_is_adjusted_for_the_batch_size(void **state)
 {
     (void)state;
     make_scheduled_study(&study, ESP_SCHEDULE_COSINE);
-    struct esp_rate_effect a = made();
+    struct esp_rate_effect a = make_effect();
     const double middle[2] = {-9, 3}, higher[2] = {-7, 3}, larger[2] = {-9, 4};
     assert_near(esp_rate_effect_log_rate(&a, middle), 0, 1e-9);
     assert_near(esp_rate_effect_log_rate(&a, higher), 2, 1e-9);

@@ -46,7 +46,7 @@ static struct esp_study one_real(enum esp_method method, uint64_t seed)
     return study;
 }
 
-static void grid_walks_sorted_names_with_the_last_fastest(void **state)
+static void grid_sorts_names_and_varies_the_last_fastest(void **state)
 {
     (void)state;
     struct esp_study study = three_axes(ESP_METHOD_GRID);
@@ -90,7 +90,7 @@ static void grid_skips_combinations_that_exist(void **state)
     esp_sampler_destroy(sampler);
 }
 
-static void grid_refuses_a_continuous_parameter_by_name(void **state)
+static void grid_names_a_continuous_parameter_that_it_refuses(void **state)
 {
     (void)state;
     struct esp_study study = one_real(ESP_METHOD_GRID, 1);
@@ -102,7 +102,7 @@ static void grid_refuses_a_continuous_parameter_by_name(void **state)
     assert_non_null(strstr(error.text, "\"lr\""));
 }
 
-static void proposals_depend_on_seed_and_trial_alone(void **state)
+static void proposals_depend_only_on_seed_and_trial(void **state)
 {
     (void)state;
     enum esp_method methods[] = {ESP_METHOD_RANDOM, ESP_METHOD_SOBOL};
@@ -122,7 +122,7 @@ static void proposals_depend_on_seed_and_trial_alone(void **state)
             assert_true(x == again && x == y && x != z);
             assert_true(x >= 1e-4 && x <= 1e-1);
             esp_sampler_created(a, t, &x);
-            double elsewhere = 1e-3; /* what became of earlier trials is nothing to these */
+            double elsewhere = 1e-3; /* the settings of earlier trials do not matter */
             esp_sampler_created(b, t, &elsewhere);
             esp_sampler_observed(b, t, 10, NAN);
             esp_sampler_ended(b, t, ESP_END_FAILED);
@@ -165,10 +165,10 @@ static void sobol_is_even_where_random_is_not(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(grid_walks_sorted_names_with_the_last_fastest),
+        cmocka_unit_test(grid_sorts_names_and_varies_the_last_fastest),
         cmocka_unit_test(grid_skips_combinations_that_exist),
-        cmocka_unit_test(grid_refuses_a_continuous_parameter_by_name),
-        cmocka_unit_test(proposals_depend_on_seed_and_trial_alone),
+        cmocka_unit_test(grid_names_a_continuous_parameter_that_it_refuses),
+        cmocka_unit_test(proposals_depend_only_on_seed_and_trial),
         cmocka_unit_test(sobol_is_even_where_random_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

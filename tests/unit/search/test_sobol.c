@@ -1,4 +1,4 @@
-/* Sobol points against SciPy 1.17.1, and what scrambling must keep. */
+/* Sobol points against SciPy 1.17.1, and the properties that scrambling must keep. */
 #include "search/sobol_points.h"
 
 #include <setjmp.h>
@@ -137,7 +137,7 @@ static void points_equal_those_of_scipy(void **state)
     }
 }
 
-static void every_interval_of_every_dimension_gets_its_point(void **state)
+static void every_interval_of_every_dimension_gets_one_point(void **state)
 {
     (void)state;
     for (int d = 0; d <= esp_sobol_row_count; d++) {
@@ -175,7 +175,7 @@ static void scrambling_keeps_the_net_of_the_first_two_dimensions(void **state)
     }
 }
 
-static void another_seed_gives_other_points(void **state)
+static void another_seed_gives_different_points(void **state)
 {
     (void)state;
     struct esp_sobol_dimension x;
@@ -192,9 +192,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(points_equal_those_of_scipy),
-        cmocka_unit_test(every_interval_of_every_dimension_gets_its_point),
+        cmocka_unit_test(every_interval_of_every_dimension_gets_one_point),
         cmocka_unit_test(scrambling_keeps_the_net_of_the_first_two_dimensions),
-        cmocka_unit_test(another_seed_gives_other_points),
+        cmocka_unit_test(another_seed_gives_different_points),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

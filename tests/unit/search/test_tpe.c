@@ -1,5 +1,5 @@
-/* TPE's densities against Optuna 5.0.0, the normal functions against known values, and that the
- * sampler finds a minimum. */
+/* TPE's densities against Optuna 5.0.0, the normal functions against known values, and the
+ * sampler's search for a minimum. */
 #include "search/normal.h"
 #include "search/parzen.h"
 #include "search/sampler.h"
@@ -83,7 +83,7 @@ static void draws_follow_the_density(void **state)
 }
 
 /* scipy.stats.norm (1.17.1): logcdf, ppf. */
-static void normal_tails_are_right(void **state)
+static void normal_tails_are_accurate(void **state)
 {
     (void)state;
     assert_near(esp_normal_log_p(-5), -15.064998393988727, 1e-12);
@@ -111,7 +111,7 @@ static double bowl(double lr, double size_index)
 }
 
 /* Best of 60 on a bowl: TPE's are closer than random's on most seeds. */
-static void it_finds_a_minimum_faster_than_random(void **state)
+static void tpe_finds_a_minimum_faster_than_random(void **state)
 {
     (void)state;
     struct esp_value sizes[5];
@@ -156,8 +156,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(densities_equal_those_of_optuna),
         cmocka_unit_test(draws_follow_the_density),
-        cmocka_unit_test(normal_tails_are_right),
-        cmocka_unit_test(it_finds_a_minimum_faster_than_random),
+        cmocka_unit_test(normal_tails_are_accurate),
+        cmocka_unit_test(tpe_finds_a_minimum_faster_than_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
