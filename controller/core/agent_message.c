@@ -13,6 +13,7 @@ void esp_exited(struct esp_core *core, struct esp_agent *agent, const struct esp
 {
     struct esp_peer peer = {ESP_ROLE_AGENT, agent->id};
     struct esp_trial_process *p = esp_process_find(core, e->key);
+    assert(agent->connected);
     if (!p) {
         esp_record_protocol(core, peer, -1, 0, 0, "the exit of an unknown process");
     } else if (!p->exited) {
@@ -23,9 +24,9 @@ void esp_exited(struct esp_core *core, struct esp_agent *agent, const struct esp
     esp_send(core, peer, &message);
 }
 
-/* Its trials are saved and go elsewhere. */
 void esp_drain(struct esp_core *core, struct esp_agent *agent)
 {
+    assert(agent->connected);
     agent->draining = true;
     for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
          i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
@@ -40,5 +41,6 @@ void esp_drain(struct esp_core *core, struct esp_agent *agent)
             }
         }
         esp_process_refresh(core, p);
+        assert(!p->available_link.listed);
     }
 }

@@ -7,6 +7,7 @@
 
 int esp_grow(void **array, uint32_t *capacity, uint32_t needed, size_t size)
 {
+    assert(size > 0);
     if (needed <= *capacity) {
         return 0;
     }
@@ -20,5 +21,6 @@ int esp_grow(void **array, uint32_t *capacity, uint32_t needed, size_t size)
     }
     *array = moved;
     *capacity = larger;
+    assert(*capacity >= needed);
     return 0;
 }

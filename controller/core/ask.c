@@ -15,8 +15,8 @@ bool esp_may_create(const struct esp_core *core, bool committed)
            !committed && !esp_all_trials_fail(core);
 }
 
-/* One more training to the horizon, whose seed alone is new. That the budget pays all of it is
- * tested where the setting is chosen (stop/scheduler.c). */
+/* A repeat differs from its setting in the seed alone. Whether the budget allows a full
+ * training is tested where the setting is chosen (controller/stop). */
 bool esp_may_repeat(const struct esp_core *core)
 {
     return core->study->abilities.deterministic &&
@@ -24,9 +24,11 @@ bool esp_may_repeat(const struct esp_core *core)
            core->trial_count < ESP_TRIALS_MAX && !esp_all_trials_fail(core);
 }
 
+/* Records the numbers of a refitted model, from which the fold restores it. */
 static void
 refit(struct esp_core *core, enum esp_fitted which, const double *numbers, int count)
 {
+    assert(count > 0 && count <= ESP_FIT_NUMBERS_MAX);
     struct esp_event event = esp_event_of(ESP_EVENT_FIT);
     event.fit = (struct esp_event_fit){which, {numbers, (uint32_t)count}};
     esp_record(core, &event);
@@ -35,6 +37,7 @@ refit(struct esp_core *core, enum esp_fitted which, const double *numbers, int c
 struct esp_slot_view esp_slot_view(const struct esp_core *core, int device)
 {
     struct esp_trainings budget = esp_budget_trainings(core);
+    assert(device >= 0);
     bool committed = budget.tokens <= 0 || budget.seconds <= 0;
     return (struct esp_slot_view){.may_create = esp_may_create(core, committed),
                                   .next_trial = core->trial_count,

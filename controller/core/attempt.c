@@ -41,15 +41,14 @@ static const struct esp_attempt_key *key_of(const struct esp_message *m)
     }
 }
 
+/* False: the attempt has started already. */
 static bool
 take_started(struct esp_core *core, struct esp_trial *t, const struct esp_started *s)
 {
     if (t->state != ESP_TRIAL_ASSIGNED && t->state != ESP_TRIAL_STOPPING) {
         return false;
     }
-    struct esp_event event = esp_event_of(ESP_EVENT_STARTED_AT);
-    event.trial = s->at.trial;
-    event.attempt = s->at.attempt;
+    struct esp_event event = esp_event_of_trial(core, t, ESP_EVENT_STARTED_AT);
     event.sequence = s->at.sequence;
     event.started =
         (struct esp_event_started){.tokens = s->tokens,
@@ -69,15 +68,14 @@ take_started(struct esp_core *core, struct esp_trial *t, const struct esp_starte
     return true;
 }
 
-/* Two checkpoints of a trial stay: of an older one that is damaged and a good one, the good. */
+/* Before a checkpoint is recorded: a trial keeps two, and loses the older one, or the newer one
+ * when only that is damaged. */
 static void make_room(struct esp_core *core, struct esp_trial *t, const char *path)
 {
     for (int i = 0; i < ESP_CHECKPOINTS_KEPT; i++) {
         struct esp_checkpoint *c = &t->checkpoints[i];
-        if (c->id && strcmp(c->path, path) == 0) { /* the file was written anew */
-            struct esp_event event = esp_event_of(ESP_EVENT_DROPPED);
-            event.trial = esp_trial_index(core, t);
-            event.attempt = t->attempt;
+        if (c->id && strcmp(c->path, path) == 0) { /* the same file was written again */
+            struct esp_event event = esp_event_of_trial(core, t, ESP_EVENT_DROPPED);
             event.dropped.checkpoint = c->id;
             esp_record(core, &event);
             return;
@@ -92,18 +90,17 @@ static void make_room(struct esp_core *core, struct esp_trial *t, const char *pa
 static void take_saved(struct esp_core *core, struct esp_trial *t, const struct esp_saved *s)
 {
     make_room(core, t, s->path);
-    struct esp_event event = esp_event_of(ESP_EVENT_SAVED);
-    event.trial = s->at.trial;
-    event.attempt = s->at.attempt;
+    struct esp_event event = esp_event_of_trial(core, t, ESP_EVENT_SAVED);
     event.sequence = s->at.sequence;
     event.saved = *s;
     esp_record(core, &event);
+    assert(core->failure || t->checkpoints[0].id == event.seq);
     core->disk_due_ms = INT64_MIN;
     core->disk_backoff_ms = 0;
 }
 
-/* No room for checkpoints: training what cannot be saved only costs. Nothing is granted for a
- * while that doubles from one second to about a minute. */
+/* The disk has no room for checkpoints: what is trained now could not be saved. Nothing is
+ * granted for a time that doubles from one second to about a minute. */
 static void wait_for_room(struct esp_core *core)
 {
     core->disk_backoff_ms = core->disk_backoff_ms ? core->disk_backoff_ms * 2 : 1000;
@@ -117,9 +114,7 @@ static void wait_for_room(struct esp_core *core)
 static void take_failed(struct esp_core *core, struct esp_trial *t, const struct esp_failed *f)
 {
     bool no_room = f->code == -ENOSPC || f->code == -EDQUOT;
-    struct esp_event event = esp_event_of(ESP_EVENT_FAILED);
-    event.trial = f->at.trial;
-    event.attempt = f->at.attempt;
+    struct esp_event event = esp_event_of_trial(core, t, ESP_EVENT_FAILED);
     event.sequence = f->at.sequence;
     event.failed = (struct esp_event_failed){
         .code = f->code,
@@ -143,10 +138,11 @@ static void take_failed(struct esp_core *core, struct esp_trial *t, const struct
     }
 }
 
-/* The process holds the attempt no more, as asked or not. */
+/* The process has released the attempt, asked or unasked. */
 static void take_released(struct esp_core *core, struct esp_trial *t, uint64_t sequence)
 {
     const struct esp_trial_process *p = esp_process_find(core, t->process);
+    assert(p);
     struct esp_transition released = {.trigger = ESP_TRIGGER_RELEASED, .sequence = sequence};
     if (esp_trial_transition(core, t, &released)) {
         return;
@@ -154,12 +150,14 @@ static void take_released(struct esp_core *core, struct esp_trial *t, uint64_t s
     if (t->state == ESP_TRIAL_PAUSING) {
         esp_trial_trigger(core, t, ESP_TRIGGER_SAVE_FAILED);
     } else {
-        /* It left by itself: asked by a signal or at the end of its lease it has saved. */
+        /* Unasked: after a signal, or at the end of its lease, it has saved before. */
         esp_trial_lose(core, t, t->saved || p->killing, false);
     }
     esp_trial_transition(core, t, &released);
+    assert(core->failure || !esp_trial_state_live(t->state));
 }
 
+/* Takes a message that is the next one of its attempt. */
 static void take(struct esp_core *core, struct esp_trial *t, const struct esp_message *m)
 {
     struct esp_peer peer = {ESP_ROLE_TRIAL, t->process};
@@ -193,6 +191,7 @@ static void take(struct esp_core *core, struct esp_trial *t, const struct esp_me
     }
 }
 
+/* The process holds the attempt now. */
 static bool holds(const struct esp_trial *t,
                   const struct esp_trial_process *p,
                   const struct esp_attempt_key *at)
@@ -200,20 +199,79 @@ static bool holds(const struct esp_trial *t,
     return t->attempt == at->attempt && t->process == p->key && esp_trial_state_live(t->state);
 }
 
+/* The message is the next one: it is taken and acknowledged. */
+static void take_next(struct esp_core *core,
+                      struct esp_trial_process *p,
+                      struct esp_trial *t,
+                      const struct esp_message *m)
+{
+    const struct esp_attempt_key *at = key_of(m);
+    uint32_t attempt = t->attempt;
+    assert(core->answering_trial == ESP_NOWHERE);
+    core->answering_trial = at->trial;
+    t->taken_sequence = at->sequence;
+    take(core, t, m);
+    core->answering_trial = ESP_NOWHERE;
+    t = &core->trials[at->trial]; /* the array may have moved */
+    if (t->process == p->key && t->attempt == attempt) {
+        esp_send_ack(core, t);
+    } else {
+        esp_send_last_ack(core, p, t, at);
+    }
+}
+
+/* A message about an attempt that the process does not hold: either the end of the attempt
+ * again, because its Ack was lost; or that of a process that obeyed an old Assign and must end
+ * the attempt. */
+static void take_stale(struct esp_core *core,
+                       struct esp_trial_process *p,
+                       const struct esp_trial *t,
+                       const struct esp_message *m)
+{
+    const struct esp_attempt_key *at = key_of(m);
+    if (m->kind == ESP_MESSAGE_RELEASED && t->attempt == at->attempt &&
+        at->sequence == t->taken_sequence) {
+        esp_send_last_ack(core, p, t, at);
+    } else {
+        esp_process_fence(core, p, at->trial, at->attempt);
+    }
+}
+
+/* A message about an attempt that is counted as lost: only its end is taken. True: done. */
+static bool take_of_lost(struct esp_core *core,
+                         struct esp_trial_process *p,
+                         struct esp_trial *t,
+                         const struct esp_message *m)
+{
+    const struct esp_attempt_key *at = key_of(m);
+    if (m->kind != ESP_MESSAGE_RELEASED) {
+        esp_send_fenced(core, p, at->trial, at->attempt);
+        return true;
+    }
+    if (at->sequence > t->taken_sequence + 1) {
+        /* Messages in between are missing and will not be taken. The end counts, and the
+         * process is fenced instead of being told that all of it is on disk. */
+        take_released(core, t, 0);
+        esp_send_fenced(core, p, at->trial, at->attempt);
+        return true;
+    }
+    return false;
+}
+
 void esp_attempt_message(struct esp_core *core,
                          struct esp_trial_process *p,
                          const struct esp_message *m)
 {
     const struct esp_attempt_key *at = key_of(m);
-    struct esp_peer peer = {ESP_ROLE_TRIAL, p->key};
-    bool released = m->kind == ESP_MESSAGE_RELEASED;
+    assert(p->connected);
     if (at->trial >= core->trial_count) {
+        struct esp_peer peer = {ESP_ROLE_TRIAL, p->key};
         esp_record_protocol(core, peer, -1, at->attempt, 0, "a message about an unknown trial");
         esp_send_fenced(core, p, at->trial, at->attempt);
         return;
     }
     struct esp_trial *t = &core->trials[at->trial];
-    if (released && at->sequence == 0) { /* the answer to Fenced */
+    if (m->kind == ESP_MESSAGE_RELEASED && at->sequence == 0) { /* the answer to Fenced */
         esp_process_fence_answered(core, p, at->trial, at->attempt);
         if (holds(t, p, at)) {
             take_released(core, t, 0);
@@ -221,44 +279,17 @@ void esp_attempt_message(struct esp_core *core,
         return;
     }
     if (!holds(t, p, at)) {
-        /* The end of the attempt again: its Ack had been lost. Anything else may come from a
-         * process that took up an old Assign, and is told to end. */
-        if (released && t->attempt == at->attempt && at->sequence == t->taken_sequence) {
-            esp_send_last_ack(core, p, t, at);
-        } else {
-            esp_process_fence(core, p, at->trial, at->attempt);
-        }
+        take_stale(core, p, t, m);
         return;
     }
     t->unconfirmed = false;
-    if (t->state == ESP_TRIAL_STOPPING && t->cause == ESP_CAUSE_LOST && !released) {
-        esp_send_fenced(core, p, at->trial, at->attempt);
+    if (t->state == ESP_TRIAL_STOPPING && t->cause == ESP_CAUSE_LOST &&
+        take_of_lost(core, p, t, m)) {
         return;
     }
-    if (released && t->cause == ESP_CAUSE_LOST && at->sequence > t->taken_sequence + 1) {
-        /* What it said in between is not taken any more: its end counts, and it is told that
-         * the attempt is over rather than that all of it is on disk. */
-        take_released(core, t, 0);
-        esp_send_fenced(core, p, at->trial, at->attempt);
-        return;
-    }
-    bool next = at->sequence == t->taken_sequence + 1 || ESP_PLANT("no-dedupe");
-    if (!next) {
-        if (at->sequence <= t->taken_sequence) {
-            esp_send_ack(core, t);
-        }
-        return;
-    }
-    uint32_t attempt = t->attempt;
-    uint64_t process = t->process;
-    core->answering_trial = at->trial;
-    t->taken_sequence = at->sequence;
-    take(core, t, m);
-    core->answering_trial = ESP_NOWHERE;
-    t = &core->trials[at->trial];
-    if (t->process == process && t->attempt == attempt) {
+    if (at->sequence == t->taken_sequence + 1 || ESP_PLANT("no-dedupe")) {
+        take_next(core, p, t, m);
+    } else if (at->sequence <= t->taken_sequence) {
         esp_send_ack(core, t);
-    } else {
-        esp_send_last_ack(core, p, t, at);
     }
 }

@@ -1,13 +1,14 @@
-/* What a trial process may claim about an attempt: the checks of its messages. */
+/* The checks of a trial process's messages about an attempt. A message that fails one is
+ * recorded as a protocol fault and has no other effect. */
 #include "attempt_check.h"
 
 #include <string.h>
 
-/* Steps and tokens beyond what a double counts exactly are absurd. */
+/* Steps and tokens beyond what a double counts exactly are refused. */
 #define COUNT_MAX ((int64_t)1 << 53)
 
-/* A path that DROP may later delete: below DIR, and never up from it. */
-static bool path_is_ours(const char *path)
+/* DROP may later delete the path: it must be below DIR and never lead out of it. */
+static bool path_is_inside(const char *path)
 {
     if (!path || path[0] == '/' || path[0] == '\0' || strlen(path) >= ESP_PATH_MAX) {
         return false;
@@ -21,7 +22,7 @@ static bool path_is_ours(const char *path)
     return true;
 }
 
-static bool counts(int64_t number)
+static bool is_count(int64_t number)
 {
     return number >= 0 && number <= COUNT_MAX;
 }
@@ -34,7 +35,7 @@ static const char *report_fault(const struct esp_trial *t, const struct esp_repo
     }
     for (uint32_t i = 0; i < r->point_count; i++) {
         const struct esp_point *p = &r->points[i];
-        if (!counts(p->step) || !counts(p->tokens)) {
+        if (!is_count(p->step) || !is_count(p->tokens)) {
             return "a report's step or tokens are out of range";
         }
         if (p->tokens < tokens || p->step <= step) {
@@ -58,27 +59,31 @@ static const char *report_fault(const struct esp_trial *t, const struct esp_repo
     return NULL;
 }
 
-/* What makes a message unfit to be believed, or NULL. */
+static const char *saved_fault(const struct esp_saved *s)
+{
+    if (!path_is_inside(s->path)) {
+        return "a checkpoint's path leaves the study's folder";
+    }
+    if (s->host && strlen(s->host) >= ESP_NAME_MAX) {
+        return "a checkpoint's host is too long";
+    }
+    if (!(s->device_seconds >= 0 && s->device_seconds <= 0x1p53)) {
+        return "a checkpoint's device seconds are out of range";
+    }
+    return is_count(s->tokens) && is_count(s->step)
+               ? NULL
+               : "a checkpoint's step or tokens are out of range";
+}
+
 const char *esp_attempt_fault(const struct esp_trial *t, const struct esp_message *m)
 {
     switch (m->kind) {
     case ESP_MESSAGE_STARTED:
-        return counts(m->started.tokens) ? NULL : "Started at tokens out of range";
+        return is_count(m->started.tokens) ? NULL : "Started at tokens out of range";
     case ESP_MESSAGE_REPORT:
         return report_fault(t, &m->report);
     case ESP_MESSAGE_SAVED:
-        if (!path_is_ours(m->saved.path)) {
-            return "a checkpoint's path leaves the study's folder";
-        }
-        if (m->saved.host && strlen(m->saved.host) >= ESP_NAME_MAX) {
-            return "a checkpoint's host is too long";
-        }
-        if (!(m->saved.device_seconds >= 0 && m->saved.device_seconds <= 0x1p53)) {
-            return "a checkpoint's device seconds are out of range";
-        }
-        return counts(m->saved.tokens) && counts(m->saved.step)
-                   ? NULL
-                   : "a checkpoint's step or tokens are out of range";
+        return saved_fault(&m->saved);
     default:
         return NULL;
     }

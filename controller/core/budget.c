@@ -19,8 +19,8 @@ bool esp_budget_spent(const struct esp_core *core)
     return esp_price_reached(&core->budget, spent(core));
 }
 
-/* What a trial's token takes where it trains, as trials of its kind showed; before any report
- * on such a device, what tokens took so far on all of them. */
+/* Predicted time of one token of this trial on its device; before any report on such a device,
+ * the mean over all devices. */
 static double seconds_per_token(const struct esp_core *core, const struct esp_trial *t)
 {
     double rate = esp_scheduler_rate(
@@ -28,7 +28,7 @@ static double seconds_per_token(const struct esp_core *core, const struct esp_tr
     return !isnan(rate) ? rate : esp_price_seconds_per_token(spent(core));
 }
 
-/* Spent, and promised to what is live. */
+/* What is spent, and what live trials will spend until their next decision. */
 static struct esp_spending committed(const struct esp_core *core)
 {
     struct esp_spending sum = spent(core);
@@ -45,6 +45,7 @@ static struct esp_spending committed(const struct esp_core *core)
             }
         }
     }
+    assert(sum.tokens >= (double)core->spent_tokens);
     return sum;
 }
 
@@ -64,7 +65,7 @@ struct esp_trainings esp_budget_trainings(const struct esp_core *core)
     if (!esp_price_limited(&core->budget)) {
         return out;
     }
-    /* How far a program trains nobody knows. */
+    /* The horizon of a program is unknown. */
     double tokens =
         core->study->abilities.horizon_known ? (double)esp_study_horizon(core->study) : 0;
     struct esp_spending training = {tokens, tokens * out.rate};

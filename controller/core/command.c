@@ -11,17 +11,13 @@
 #include <errno.h>
 #include <espalier/exit.h>
 
-static const struct esp_command_result fine = {0, 0, NULL};
+static const struct esp_command_result success = {0, 0, NULL};
 
-static bool better_known(const struct esp_command_result *so_far)
-{
-    return so_far->code != 0;
-}
-
-/* Every trial is seen to; the first that refused is the one told of. */
+/* Carries out the command on every trial. The result is that of the first trial that refused.
+ */
 static struct esp_command_result on_trials(struct esp_core *core, const struct esp_command *c)
 {
-    struct esp_command_result answer = fine;
+    struct esp_command_result answer = success;
     if (c->trial_count == 0) {
         return (struct esp_command_result){-EINVAL, 0, "no trial is named"};
     }
@@ -29,12 +25,12 @@ static struct esp_command_result on_trials(struct esp_core *core, const struct e
         return (struct esp_command_result){-E2BIG, 0, "too many trials in one command"};
     }
     for (uint32_t i = 0; i < c->trial_count; i++) {
-        struct esp_command_result said =
+        struct esp_command_result result =
             c->trials[i] < core->trial_count
                 ? esp_command_trial(core, c->verb, c->trials[i])
                 : (struct esp_command_result){-ENOENT, c->trials[i], "there is no such trial"};
-        if (said.code && !better_known(&answer)) {
-            answer = said;
+        if (result.code && !answer.code) {
+            answer = result;
         }
     }
     return answer;
@@ -50,7 +46,7 @@ static void note(struct esp_core *core, int64_t trial, const char *text)
 
 static struct esp_command_result on_note(struct esp_core *core, const struct esp_command *c)
 {
-    struct esp_command_result answer = fine;
+    struct esp_command_result answer = success;
     const char *text = esp_outcome_text(core->outcome, c->text, ESP_MESSAGE_TEXT_MAX);
     if (!text || !text[0]) {
         return (struct esp_command_result){-EINVAL, 0, "the note is empty"};
@@ -61,7 +57,7 @@ static struct esp_command_result on_note(struct esp_core *core, const struct esp
     for (uint32_t i = 0; i < c->trial_count; i++) {
         if (c->trials[i] < core->trial_count) {
             note(core, c->trials[i], text);
-        } else if (!better_known(&answer)) {
+        } else if (!answer.code) {
             answer =
                 (struct esp_command_result){-ENOENT, c->trials[i], "there is no such trial"};
         }
@@ -88,9 +84,9 @@ static struct esp_command_result answer_to(struct esp_core *core, const struct e
         return on_note(core, c);
     case ESP_VERB_INTERRUPT:
         esp_interrupt(core, ESP_MODE_INTERRUPT, ESP_EXIT_PAUSED);
-        return fine;
+        return success;
     case ESP_VERB_PING:
-        return fine;
+        return success;
     }
     return (struct esp_command_result){-EINVAL, 0, "an unknown verb"};
 }
@@ -98,24 +94,24 @@ static struct esp_command_result answer_to(struct esp_core *core, const struct e
 static void reply(struct esp_core *core,
                   struct esp_peer peer,
                   uint64_t id,
-                  const struct esp_command_result *said)
+                  const struct esp_command_result *result)
 {
     struct esp_message message = {.kind = ESP_MESSAGE_REPLY};
     message.reply = (struct esp_reply){
         .id = id,
-        .code = said->code,
-        .trial = said->trial,
-        .text = esp_outcome_text(core->outcome, said->text, ESP_MESSAGE_TEXT_MAX)};
+        .code = result->code,
+        .trial = result->trial,
+        .text = esp_outcome_text(core->outcome, result->text, ESP_MESSAGE_TEXT_MAX)};
     esp_send(core, peer, &message);
 }
 
-/* The trial that a command is filed under; -1: none. */
+/* The trial that a command is recorded with; -1: none. */
 static int64_t subject_of(const struct esp_core *core,
                           const struct esp_command *c,
-                          const struct esp_command_result *said)
+                          const struct esp_command_result *result)
 {
-    uint32_t trial = said->trial;
-    if (!said->code && c->verb != ESP_VERB_ADD) {
+    uint32_t trial = result->trial;
+    if (!result->code && c->verb != ESP_VERB_ADD) {
         if (c->trial_count == 0) {
             return -1;
         }
@@ -143,13 +139,14 @@ void esp_command(struct esp_core *core, struct esp_peer peer, const struct esp_c
               &(struct esp_command_result){c->id ? -ESHUTDOWN : -EINVAL, 0, why});
         return;
     }
-    struct esp_command_result said = answer_to(core, c);
-    if (c->verb != ESP_VERB_PING) { /* it changes nothing and may come every second */
+    assert(core->answering_trial == ESP_NOWHERE);
+    struct esp_command_result result = answer_to(core, c);
+    if (c->verb != ESP_VERB_PING) { /* PING changes nothing and may come every second */
         struct esp_event event = esp_event_of(ESP_EVENT_COMMAND);
-        event.trial = subject_of(core, c, &said);
+        event.trial = subject_of(core, c, &result);
         event.command = (struct esp_event_command){
-            .id = c->id, .verb = c->verb, .code = said.code, .answer = said.text};
+            .id = c->id, .verb = c->verb, .code = result.code, .answer = result.text};
         esp_record(core, &event);
     }
-    reply(core, peer, c->id, &said);
+    reply(core, peer, c->id, &result);
 }

@@ -22,7 +22,8 @@ static bool same_value(const struct esp_value *a, const struct esp_value *b)
     return a->real == b->real;
 }
 
-/* The drawn double behind a value that a person wrote. */
+/* Converts a value that a user wrote to the double that a sampler would have drawn. The fault
+ * of the value, or NULL. */
 static const char *
 drawn_value(const struct esp_param *param, const struct esp_value *given, double *drawn)
 {
@@ -31,7 +32,7 @@ drawn_value(const struct esp_param *param, const struct esp_value *given, double
         for (int i = 0; i < param->choice_count; i++) {
             if (!given || same_value(&param->choices[i], given)) {
                 *drawn = i;
-                /* Only a constant goes without saying. */
+                /* Only a constant may be left out. */
                 return given || param->distribution == ESP_CONSTANT
                            ? NULL
                            : "a parameter has no value";
@@ -103,6 +104,7 @@ struct esp_command_result esp_command_add(struct esp_core *core, const struct es
     struct esp_reason reason = esp_reason_none(ESP_RULE_USER);
     struct esp_verdict start = {.until = INT64_MAX, .reason = reason};
     uint32_t trial = core->trial_count;
+    assert(trial < ESP_TRIALS_MAX);
     esp_create_trial(core, values, &reason, &start);
     return (struct esp_command_result){0, trial, NULL};
 }

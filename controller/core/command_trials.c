@@ -8,69 +8,72 @@
 #include <assert.h>
 #include <errno.h>
 
-static struct esp_command_result said(int32_t code, uint32_t trial, const char *text)
+static struct esp_command_result result(int32_t code, uint32_t trial, const char *text)
 {
     return (struct esp_command_result){code, trial, text};
 }
 
-/* Its attempt was lost and it will be queued again. */
-static struct esp_command_result between(uint32_t trial)
+/* The trial's attempt was lost, and it will be queued again. */
+static struct esp_command_result while_lost(uint32_t trial)
 {
-    return said(-EBUSY, trial, "its attempt is being given up; try again in a moment");
+    return result(-EBUSY, trial, "its attempt is being given up; try again in a moment");
 }
 
 static struct esp_command_result stop(struct esp_core *core, struct esp_trial *t)
 {
     uint32_t trial = esp_trial_index(core, t);
     if (esp_trial_trigger(core, t, ESP_TRIGGER_STOP)) {
-        return said(0, trial, NULL);
+        return result(0, trial, NULL);
     }
     if (t->state == ESP_TRIAL_STOPPING && t->cause == ESP_CAUSE_LOST) {
-        return between(trial);
+        return while_lost(trial);
     }
-    return t->state == ESP_TRIAL_STOPPING ? said(-EINVAL, trial, "it is being stopped already")
-                                          : said(-EINVAL, trial, "it has ended already");
+    return t->state == ESP_TRIAL_STOPPING
+               ? result(-EINVAL, trial, "it is being stopped already")
+               : result(-EINVAL, trial, "it has ended already");
 }
 
 static struct esp_command_result pause(struct esp_core *core, struct esp_trial *t)
 {
     uint32_t trial = esp_trial_index(core, t);
     if (esp_trial_state_ended(t->state)) {
-        return said(-EINVAL, trial, "it has ended already");
+        return result(-EINVAL, trial, "it has ended already");
     }
     if (t->state == ESP_TRIAL_STOPPING) {
-        return t->cause == ESP_CAUSE_LOST ? between(trial)
-                                          : said(-EINVAL, trial, "it is being stopped already");
+        return t->cause == ESP_CAUSE_LOST
+                   ? while_lost(trial)
+                   : result(-EINVAL, trial, "it is being stopped already");
     }
     if (!t->held && !t->hold_wanted) {
         esp_trial_pause(core, t, ESP_RULE_USER);
     }
-    return said(0, trial, NULL);
+    return result(0, trial, NULL);
 }
 
 static struct esp_command_result resume(struct esp_core *core, struct esp_trial *t)
 {
     uint32_t trial = esp_trial_index(core, t);
     if (core->mode != ESP_MODE_RUN && core->mode != ESP_MODE_LOADED) {
-        return said(-ESHUTDOWN, trial, "the study's controller is leaving");
+        return result(-ESHUTDOWN, trial, "the study's controller is leaving");
     }
     if (t->state == ESP_TRIAL_PAUSING) {
-        return said(-EBUSY, trial, "it is still being saved; try again in a moment");
+        return result(-EBUSY, trial, "it is still being saved; try again in a moment");
     }
     if (esp_trial_state_live(t->state) || t->state == ESP_TRIAL_QUEUED) {
-        return said(-EINVAL, trial, "it is running or waiting for a slot already");
+        return result(-EINVAL, trial, "it is running or waiting for a slot already");
     }
     if (t->state == ESP_TRIAL_PRUNED && t->given_up) {
-        return said(-EINVAL,
-                    trial,
-                    "it was given up at the stated risk and its checkpoint is deleted; begin a "
-                    "study with its parameters alone to train it again");
+        return result(
+            -EINVAL,
+            trial,
+            "it was given up at the stated risk and its checkpoint is deleted; begin a "
+            "study with its parameters alone to train it again");
     }
     if (t->state == ESP_TRIAL_COMPLETE && t->tokens >= t->horizon) {
-        return said(-EINVAL, trial, "it is complete: nothing is left up to its horizon");
+        return result(-EINVAL, trial, "it is complete: nothing is left up to its horizon");
     }
     if (!esp_trial_row_find(t->state, t->cause, ESP_TRIGGER_RESUME, esp_trial_guards(t))) {
-        return said(-EINVAL, trial, "it failed or left no checkpoint to go on from");
+        return result(-EINVAL, trial, "it failed or left no checkpoint to go on from");
     }
     struct esp_verdict verdict = {.action = ESP_VERDICT_CONTINUE,
                                   .trial = trial,
@@ -81,22 +84,23 @@ static struct esp_command_result resume(struct esp_core *core, struct esp_trial 
     }
     esp_record_verdict(core, &verdict);
     esp_trial_trigger(core, t, ESP_TRIGGER_RESUME);
-    return said(0, trial, NULL);
+    return result(0, trial, NULL);
 }
 
-/* A longer horizon is another schedule, except for the constant one and for wsd before its
- * decay, and a trial process takes its schedule from the assignment once. */
+/* A longer horizon changes the learning-rate schedule, except for the constant one and for wsd
+ * before its decay, and a trial process takes its schedule from the assignment once. */
 static struct esp_command_result extend(uint32_t trial)
 {
-    return said(-ENOTSUP,
-                trial,
-                "extending is not built yet; begin a study with more tokens and add a trial "
-                "with these parameters to it");
+    return result(-ENOTSUP,
+                  trial,
+                  "extending is not built yet; begin a study with more tokens and add a trial "
+                  "with these parameters to it");
 }
 
 struct esp_command_result
 esp_command_trial(struct esp_core *core, enum esp_verb verb, uint32_t trial)
 {
+    assert(trial < core->trial_count);
     struct esp_trial *t = &core->trials[trial];
     switch (verb) {
     case ESP_VERB_STOP:

@@ -47,6 +47,7 @@ int esp_core_create(const struct esp_study *study,
         return rc;
     }
     *out = core;
+    assert(core->mode == ESP_MODE_LOADED && core->state == ESP_STUDY_RUNNING);
     return 0;
 }
 

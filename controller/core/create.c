@@ -9,15 +9,15 @@
 /* The largest seed that a setting holds exactly (espalier/trainer.h). */
 #define SEED_MASK ((INT64_C(1) << 53) - 1)
 
-/* Common random numbers: every trial starts from the same seed unless seeds are searched. */
+/* Common random numbers: all trials use the same seed unless the study searches seeds. */
 static int64_t seed_of(const struct esp_core *core, const struct esp_trainer *settings)
 {
     return core->study->abilities.settings_known ? settings->seed
                                                  : (int64_t)(core->study->seed & INT64_MAX);
 }
 
-/* The k-th repeat of a setting has its first seed + k: again the same for every setting. Seeds
- * stay among those that a setting can hold. */
+/* The k-th repeat of a setting has its first seed + k, so that the seeds of all settings agree.
+ * A seed never exceeds what a setting can hold. */
 static int64_t next_seed(const struct esp_core *core, uint32_t of)
 {
     int64_t further = 1;
@@ -27,10 +27,11 @@ static int64_t next_seed(const struct esp_core *core, uint32_t of)
     return ((int64_t)core->trials[of].seed + further) & SEED_MASK;
 }
 
-/* The event, and where the trial is sent first. */
+/* Records the trial and the verdict that starts it. */
 static void create(struct esp_core *core, struct esp_event *event, struct esp_verdict *start)
 {
     esp_record(core, event);
+    assert(core->failure || core->trial_count == (uint32_t)event->trial + 1);
     start->action = ESP_VERDICT_START;
     start->trial = event->trial;
     if (start->until <= 0 || start->until > event->created.horizon) {
@@ -41,10 +42,12 @@ static void create(struct esp_core *core, struct esp_event *event, struct esp_ve
 
 void esp_repeat_trial(struct esp_core *core, const struct esp_verdict *verdict)
 {
+    assert(verdict->trial >= 0 && verdict->trial < core->trial_count);
     uint32_t of = (uint32_t)verdict->trial;
+    assert(core->trials[of].repeats == ESP_NOWHERE);
     double values[ESP_PARAMS_MAX];
     uint32_t params = (uint32_t)core->study->param_count;
-    for (uint32_t i = 0; i < params; i++) { /* the array moves as it grows */
+    for (uint32_t i = 0; i < params; i++) { /* a copy, because the array moves when it grows */
         values[i] = core->values[of * (size_t)params + i];
     }
     struct esp_event event = esp_event_of(ESP_EVENT_CREATED);
@@ -67,7 +70,7 @@ void esp_create_trial(struct esp_core *core,
     int64_t horizon = INT64_MAX;
     esp_trial_settings(core, values, &settings);
     if (core->study->abilities.settings_known) {
-        /* Settings that make no step are the trial process's to refuse. */
+        /* Settings that allow no step are refused by the trial process. */
         int64_t tokens = esp_trainer_horizon_tokens(&settings);
         horizon = tokens > 0 ? tokens : 1;
     }

@@ -18,7 +18,7 @@ static void expire_trial(struct esp_core *core, struct esp_trial *t)
     }
     t->due_ms = INT64_MAX;
     if (!p || !p->connected) {
-        return; /* its Hello, its lease or its exit decides */
+        return; /* the process's Hello, its lease or its exit decides */
     }
     switch (t->state) {
     case ESP_TRIAL_ASSIGNED:
@@ -42,7 +42,6 @@ static void expire_trial(struct esp_core *core, struct esp_trial *t)
 
 static void expire_process(struct esp_core *core, struct esp_trial_process *p)
 {
-    const struct esp_core_options *o = &core->options;
     if (p->exited) {
         return;
     }
@@ -51,8 +50,7 @@ static void expire_process(struct esp_core *core, struct esp_trial_process *p)
     }
     if (p->class == ESP_PROCESS_UP && esp_process_silent(core, p)) {
         esp_process_lapsed(core, p);
-    } else if (p->class == ESP_PROCESS_STARTING &&
-               core->now_ms >= p->sent_ms + o->answer_ms + o->lease_ms) {
+    } else if (esp_process_overdue(core, p)) {
         esp_process_lapsed(core, p);
         esp_process_early_exit(core);
     }
@@ -68,7 +66,7 @@ static void expire_agent(struct esp_core *core, struct esp_agent *agent)
     if (due <= core->now_ms) {
         esp_agent_disconnected(core, agent);
     } else {
-        esp_timer_set(core, ESP_TIMER_AGENT, (uint32_t)(agent - core->agents), due);
+        esp_timer_set(core, ESP_TIMER_AGENT, esp_agent_index(core, agent), due);
     }
 }
 
@@ -87,7 +85,7 @@ void esp_deadlines_expire(struct esp_core *core)
             expire_agent(core, &core->agents[timer.index]);
             break;
         case ESP_TIMER_CORE:
-            break; /* what it waited for is looked at when all has settled */
+            break; /* its reason is looked at when the step settles */
         }
     }
 }

@@ -1,5 +1,5 @@
-/* A hash over everything that events fold to. Volatile members stay out: they differ between a
- * live core and one that was just loaded. */
+/* A hash of the folded members. Volatile members are left out: they differ between a live core
+ * and one that was just loaded. */
 #include "state.h"
 
 #include <math.h>
@@ -14,7 +14,7 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 
 static uint64_t mix_real(uint64_t hash, double value)
 {
-    uint64_t bits = 1; /* one NaN is like another: a ledger keeps no payload */
+    uint64_t bits = 1; /* all NaNs are equal: a ledger keeps no payload */
     if (!isnan(value)) {
         memcpy(&bits, &value, sizeof bits);
     }
@@ -115,7 +115,7 @@ uint64_t esp_core_digest(const struct esp_core *core)
     for (int i = 0; i < core->device_count; i++) {
         hash = mix_text(hash, core->device_names[i]);
     }
-    uint64_t answers = 0; /* the table's order is its capacity's: sum over it */
+    uint64_t answers = 0; /* a sum, because the table's order depends on its capacity */
     for (uint32_t i = 0; i < core->answer_capacity; i++) {
         const struct esp_answer *a = &core->answers[i];
         if (a->id) {

@@ -11,8 +11,9 @@
 #include <errno.h>
 #include <espalier/plant.h>
 
-static void effect(struct esp_core *core, const struct esp_effect *effect)
+static void add(struct esp_core *core, const struct esp_effect *effect)
 {
+    assert(core->outcome);
     int rc = esp_outcome_effect(core->outcome, effect);
     if (rc) {
         core->failure = rc;
@@ -27,8 +28,7 @@ void esp_send(struct esp_core *core, struct esp_peer peer, const struct esp_mess
             p->sent_ms = core->now_ms;
         }
     }
-    effect(core,
-           &(struct esp_effect){.kind = ESP_EFFECT_SEND, .peer = peer, .message = *message});
+    add(core, &(struct esp_effect){.kind = ESP_EFFECT_SEND, .peer = peer, .message = *message});
 }
 
 void esp_send_simple(struct esp_core *core, struct esp_peer peer, enum esp_message_kind kind)
@@ -36,6 +36,7 @@ void esp_send_simple(struct esp_core *core, struct esp_peer peer, enum esp_messa
     esp_send(core, peer, &(struct esp_message){.kind = kind});
 }
 
+/* The process of the trial's attempt, when it can be reached. */
 static struct esp_trial_process *connected(const struct esp_core *core,
                                            const struct esp_trial *t)
 {
@@ -43,6 +44,7 @@ static struct esp_trial_process *connected(const struct esp_core *core,
     return p && p->connected ? p : NULL;
 }
 
+/* The trial's drawn values by name; NULL: out of memory. */
 static struct esp_setting *settings_of(struct esp_core *core, uint32_t trial)
 {
     uint32_t count = (uint32_t)core->study->param_count;
@@ -62,6 +64,7 @@ void esp_send_assign(struct esp_core *core, struct esp_trial *t)
     if (!p) {
         return;
     }
+    assert(t->state == ESP_TRIAL_ASSIGNED);
     uint32_t index = esp_trial_index(core, t);
     const struct esp_checkpoint *c = esp_trial_checkpoint(t);
     struct esp_message message = {.kind = ESP_MESSAGE_ASSIGN};
@@ -87,7 +90,7 @@ void esp_send_assign(struct esp_core *core, struct esp_trial *t)
     esp_send(core, (struct esp_peer){ESP_ROLE_TRIAL, p->key}, &message);
 }
 
-/* One Ack per attempt and batch: a later one replaces what an earlier one said. */
+/* One Ack per attempt and outcome: a later one replaces an earlier one. */
 void esp_send_ack(struct esp_core *core, struct esp_trial *t)
 {
     struct esp_trial_process *p = connected(core, t);
@@ -113,7 +116,6 @@ void esp_send_ack(struct esp_core *core, struct esp_trial *t)
     esp_send(core, (struct esp_peer){ESP_ROLE_TRIAL, p->key}, &message);
 }
 
-/* The attempt has ended with this message, and its process forgets it. */
 void esp_send_last_ack(struct esp_core *core,
                        struct esp_trial_process *p,
                        const struct esp_trial *t,
@@ -133,6 +135,7 @@ void esp_send_direct(struct esp_core *core, struct esp_trial *t)
     if (!p) {
         return;
     }
+    assert(esp_trial_state_live(t->state));
     struct esp_message message = {.kind = ESP_MESSAGE_DIRECT};
     message.direct = (struct esp_direct){
         .trial = esp_trial_index(core, t), .attempt = t->attempt, .directive = t->directive};
@@ -155,13 +158,14 @@ void esp_send_fenced(struct esp_core *core,
 void esp_send_spawn(struct esp_core *core, struct esp_trial_process *p)
 {
     struct esp_agent *agent = esp_agent_find(core, p->agent);
+    assert(p->class == ESP_PROCESS_STARTING);
     if (!agent || !agent->connected) {
         return;
     }
     struct esp_message message = {.kind = ESP_MESSAGE_SPAWN};
     message.spawn.key = p->key;
     message.spawn.slot = p->slot;
-    /* The agent's array may move before the effect is performed. */
+    /* A copy, because the array of agents may move before the effect is performed. */
     message.spawn.device = esp_outcome_text(core->outcome, agent->device, ESP_NAME_MAX);
     p->sent_ms = core->now_ms;
     esp_send(core, (struct esp_peer){ESP_ROLE_AGENT, agent->id}, &message);
@@ -170,6 +174,7 @@ void esp_send_spawn(struct esp_core *core, struct esp_trial_process *p)
 void esp_send_kill(struct esp_core *core, struct esp_trial_process *p)
 {
     struct esp_agent *agent = esp_agent_find(core, p->agent);
+    assert(p->killing);
     if (!agent || !agent->connected) {
         return;
     }
@@ -180,14 +185,19 @@ void esp_send_kill(struct esp_core *core, struct esp_trial_process *p)
 
 void esp_drop_checkpoint(struct esp_core *core, struct esp_trial *t, int which)
 {
+    assert(which >= 0 && which < ESP_CHECKPOINTS_KEPT && t->checkpoints[which].id);
     const struct esp_checkpoint *c = &t->checkpoints[which];
     const char *path = esp_outcome_text(core->outcome, c->path, ESP_PATH_MAX);
-    struct esp_event event = esp_event_of(ESP_EVENT_DROPPED);
-    event.trial = esp_trial_index(core, t);
-    event.attempt = t->attempt;
+    struct esp_event event = esp_event_of_trial(core, t, ESP_EVENT_DROPPED);
     event.dropped.checkpoint = c->id;
     esp_record(core, &event);
     if (path) {
-        effect(core, &(struct esp_effect){.kind = ESP_EFFECT_DROP, .path = path});
+        add(core, &(struct esp_effect){.kind = ESP_EFFECT_DROP, .path = path});
     }
+}
+
+void esp_send_finish(struct esp_core *core, int exit_code)
+{
+    assert(core->mode == ESP_MODE_DONE);
+    add(core, &(struct esp_effect){.kind = ESP_EFFECT_FINISH, .exit_code = exit_code});
 }

@@ -3,38 +3,20 @@
 #include "fold.h"
 
 #include "answers.h"
-#include "money/price.h"
+#include "settings.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
-#include <string.h>
 
+/* An unknown setting is one of a newer version, and no contradiction. */
 static int fold_changed(struct esp_core *core, const struct esp_event_changed *c)
 {
-    const struct {
-        const char *name;
-        double *real;
-        int64_t *integer;
-        double scale;
-    } settings[] = {
-        {"run_cap", NULL, &core->run_cap, 1},
-        {"workers", NULL, &core->workers, 1},
-        {"budget.tokens", &core->budget.tokens, NULL, 1},
-        {"budget.hours", &core->budget.seconds, NULL, ESP_SECONDS_PER_HOUR},
-        {"budget.usd", &core->budget.usd, NULL, 1},
-    };
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-        if (c->setting && strcmp(c->setting, settings[i].name) == 0 && isfinite(c->value) &&
-            fabs(c->value) < 0x1p53) {
-            if (settings[i].integer) {
-                *settings[i].integer = (int64_t)c->value;
-            } else {
-                *settings[i].real = c->value * settings[i].scale;
-            }
-        }
+    const struct esp_core_setting *setting = esp_core_setting_find(c->setting);
+    if (setting && isfinite(c->value) && fabs(c->value) < 0x1p53) {
+        esp_core_setting_apply(core, setting, c->value);
     }
-    return 0; /* a setting of a newer version is no contradiction */
+    return 0;
 }
 
 static int
@@ -80,7 +62,7 @@ static int fold(struct esp_core *core, const struct esp_event *e, struct esp_err
     switch (e->kind) {
     case ESP_EVENT_OPENED:
         core->incarnation = e->opened.incarnation;
-        core->consecutive_failures = 0; /* what was wrong may have been seen to */
+        core->consecutive_failures = 0; /* the user may have fixed their reason */
         return 0;
     case ESP_EVENT_ENDED:
         return fold_ended(core, &e->ended, error);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Cuts off what is too long; the rest of the array is zero. */
 static void copy_name(char *to, const char *from)
 {
     size_t length = from ? strnlen(from, ESP_NAME_MAX - 1) : 0;
@@ -15,7 +16,8 @@ static void copy_name(char *to, const char *from)
     memset(to + length, 0, ESP_NAME_MAX - length);
 }
 
-/* When there is no room for another name, the last class takes in all that come. */
+/* The index of the device's class, a new one if need be. Once all classes are taken, unknown
+ * names count as the last one. */
 static int class_of(struct esp_core *core, const char *device)
 {
     for (int i = 0; i < core->device_count; i++) {
@@ -52,6 +54,7 @@ fold_agent(struct esp_core *core, const struct esp_event_agent *e, struct esp_er
     copy_name(agent->host, e->host);
     copy_name(agent->device, e->device);
     agent->device_class = class_of(core, agent->device);
+    assert(agent->device_class >= 0 && agent->device_class < core->device_count);
     return 0;
 }
 
@@ -59,7 +62,7 @@ static int
 fold_spawned(struct esp_core *core, const struct esp_event_spawned *e, struct esp_error *error)
 {
     struct esp_trial_process *p = esp_process_find(core, e->process);
-    if (p) { /* another agent of its host has it now */
+    if (p) { /* it belongs to another agent of its host now */
         p->agent = e->agent;
         return 0;
     }
@@ -88,10 +91,11 @@ fold_spawned(struct esp_core *core, const struct esp_event_spawned *e, struct es
     esp_list_init(&p->hosted);
     core->class_count[ESP_PROCESS_STARTING]++;
     esp_list_push(core, ESP_LIST_ALIVE, &core->alive, index);
+    assert(esp_process_find(core, e->process) == p);
     return 0;
 }
 
-/* A crash: it ended by itself, and we know that it did not just leave. */
+/* It ended unasked, with a signal or an error. */
 static bool crashed(const struct esp_event_exited *e)
 {
     return !e->asked && (e->signal != 0 || e->status > 0);
@@ -104,7 +108,7 @@ fold_exited(struct esp_core *core, const struct esp_event_exited *e, struct esp_
     if (!p || p->exited) {
         return esp_error_set(error,
                              -EPROTO,
-                             "process %llx exits and is not there",
+                             "process %llx exits and is not running",
                              (unsigned long long)e->process);
     }
     p->exited = true;
@@ -122,6 +126,7 @@ fold_exited(struct esp_core *core, const struct esp_event_exited *e, struct esp_
     free(p->fenced);
     p->fenced = NULL;
     p->fenced_count = 0;
+    assert(!p->available_link.listed && !p->alive_link.listed);
     return 0;
 }
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The trial that a new one repeats; ESP_NOWHERE: it repeats none. */
+/* The trial that a new one repeats; ESP_NOWHERE: none. */
 static int repeated_by(const struct esp_core *core,
                        const struct esp_event *e,
                        uint32_t *of,
@@ -30,6 +30,28 @@ static int repeated_by(const struct esp_core *core,
     }
     *of = (uint32_t)trial;
     return 0;
+}
+
+/* Room for one more trial and its values. */
+static int grow_trials(struct esp_core *core)
+{
+    uint32_t needed = core->trial_count + 1, capacity = core->trial_capacity;
+    size_t params = (size_t)core->study->param_count;
+    void *values = core->values, *trials = core->trials;
+    if (params > 0) {
+        int rc = esp_grow(&values, &capacity, needed, params * sizeof *core->values);
+        core->values = values;
+        if (rc) {
+            return rc;
+        }
+    }
+    int rc = esp_grow(&trials, &core->trial_capacity, needed, sizeof *core->trials);
+    core->trials = trials;
+    if (rc) {
+        core->trial_capacity =
+            core->trial_count; /* the values have grown: both must be tried again */
+    }
+    return rc;
 }
 
 static int
@@ -52,22 +74,10 @@ fold_created(struct esp_core *core, const struct esp_event *e, struct esp_error 
     if (rc) {
         return rc;
     }
-    uint32_t capacity = core->trial_capacity;
-    void *values = core->values;
-    if (params > 0) {
-        rc = esp_grow(&values, &capacity, core->trial_count + 1, params * sizeof *core->values);
-        core->values = values;
-        if (rc) {
-            return rc;
-        }
-    }
-    void *trials = core->trials;
-    rc = esp_grow(&trials, &core->trial_capacity, core->trial_count + 1, sizeof *core->trials);
+    rc = grow_trials(core);
     if (rc) {
-        core->trial_capacity = core->trial_count; /* both are looked at again */
         return rc;
     }
-    core->trials = trials;
     uint32_t index = core->trial_count++;
     struct esp_trial *t = &core->trials[index];
     *t = (struct esp_trial){.state = ESP_TRIAL_QUEUED,
@@ -96,6 +106,7 @@ fold_created(struct esp_core *core, const struct esp_event *e, struct esp_error 
     }
     core->by_state[ESP_TRIAL_QUEUED]++;
     esp_list_push(core, ESP_LIST_TRIALS, &core->queue, index);
+    assert(core->by_state[ESP_TRIAL_QUEUED] == core->queue.count);
     if (of != ESP_NOWHERE) {
         esp_sampler_repeated(core->sampler, index);
         esp_scheduler_repeated(core->scheduler, index, of, c->horizon);
@@ -141,23 +152,24 @@ fold_verdict(struct esp_core *core, const struct esp_event *e, struct esp_error 
 static void
 fold_started(struct esp_core *core, struct esp_trial *t, const struct esp_event_started *s)
 {
-    bool clocked = s->tokens == 0; /* else by the checkpoint that it started from */
+    /* Its device seconds are known at the start, and at the checkpoint that it resumed from. */
+    bool seconds_known = s->tokens == 0;
     t->attempt_tokens = s->tokens;
     t->reached_tokens = s->tokens;
     t->attempt_seconds = 0;
     t->can_save = s->can_save;
     t->attempt_horizon = s->horizon > 0 ? s->horizon : t->horizon;
-    if (t->horizon == INT64_MAX) { /* a program's, which it alone knows */
+    if (t->horizon == INT64_MAX) { /* a program's horizon, which only the program knows */
         t->horizon = t->attempt_horizon;
     }
     for (int i = 0; i < ESP_CHECKPOINTS_KEPT; i++) {
         struct esp_checkpoint *c = &t->checkpoints[i];
         if (c->id && c->tokens == s->tokens) {
             t->attempt_seconds = c->seconds;
-            clocked = true;
-            t->saved = c->tokens >= t->tokens; /* nothing to save before it trains on */
+            seconds_known = true;
+            t->saved = c->tokens >= t->tokens; /* until it trains on there is nothing to save */
         }
-        /* It was told to start from its newest checkpoint and stands before it. */
+        /* It was to resume from its newest checkpoint and began before it. */
         if (c->id && s->fell_back && c->tokens > s->tokens) {
             c->damaged = true;
         }
@@ -166,10 +178,11 @@ fold_started(struct esp_core *core, struct esp_trial *t, const struct esp_event_
                           esp_trial_index(core, t),
                           esp_device_of(core, t->process),
                           t->attempt_tokens,
-                          clocked ? t->attempt_seconds : NAN);
+                          seconds_known ? t->attempt_seconds : NAN);
 }
 
-/* Whether the attempt has trained on since it was last heard of. */
+/* Adds what the attempt has trained since its last report or checkpoint. True: it has trained
+ * further. */
 static bool
 fold_spent(struct esp_core *core, struct esp_trial *t, int64_t tokens, double device_seconds)
 {
@@ -197,10 +210,11 @@ static void fold_report(struct esp_core *core, struct esp_trial *t, const struct
         t->reached_tokens = p->tokens;
     }
     if (p->step <= t->step) {
-        return; /* trained again: the first value stays */
+        return; /* a step that was trained again keeps its first value */
     }
     core->finite_trials += (uint32_t)isfinite(p->value) != 0;
     core->finite_trials -= (uint32_t)isfinite(t->value) != 0;
+    assert(core->finite_trials <= core->trial_count);
     if (t->step < 0) {
         t->first_value = p->value;
     }
@@ -217,9 +231,9 @@ static void fold_report(struct esp_core *core, struct esp_trial *t, const struct
     esp_scheduler_observed(core->scheduler, index, p->tokens, loss, p->device_seconds);
 }
 
-/* The newest goes first; what falls off the end was recorded as dropped before. What was
- * trained since the last report is spent now: an attempt that starts here starts counting here.
- */
+/* The newest checkpoint goes first. The one that falls off the end was recorded as dropped
+ * before. What was trained since the last report counts as spent now, because an attempt that
+ * resumes from the checkpoint counts from there. */
 static int fold_saved(struct esp_core *core,
                       struct esp_trial *t,
                       const struct esp_event *e,
@@ -243,9 +257,10 @@ static int fold_saved(struct esp_core *core,
     int last = ESP_CHECKPOINTS_KEPT - 1;
     for (int i = 0; i < last; i++) {
         if (t->checkpoints[i].id && strcmp(t->checkpoints[i].path, path) == 0) {
-            last = i; /* written anew: one file, one entry */
+            last = i; /* the same file was written again: it replaces its entry */
         }
     }
+    assert(last >= 0 && last < ESP_CHECKPOINTS_KEPT);
     free(t->checkpoints[last].path);
     memmove(&t->checkpoints[1], &t->checkpoints[0], (size_t)last * sizeof c);
     t->checkpoints[0] = c;
@@ -325,6 +340,6 @@ int esp_fold_trial(struct esp_core *core, const struct esp_event *e, struct esp_
         esp_fold_failure(core, e->failed.words);
         return 0;
     default:
-        return 0; /* PROTOCOL: words and their sequence */
+        return 0; /* PROTOCOL: nothing but its sequence */
     }
 }

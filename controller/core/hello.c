@@ -1,9 +1,9 @@
-/* A peer introduces itself: what it holds is compared with what it should hold, and whatever is
+/* Hello of a peer: what it holds is compared with what it should hold, and whatever is
  * outstanding for it is sent again.
  *
- * A Hello can be old (it lay in a buffer), so what it lacks proves nothing by itself: an
- * attempt that is missing is asked for (Assign, Fenced) or doubted until the process says
- * something of it or patience ends. */
+ * A Hello can be old, because it waited in a buffer, so what it lacks proves nothing. A missing
+ * attempt is sent again (Assign, Fenced) or is unconfirmed, until the process sends a message
+ * about it or the time for an answer is over. */
 #include "hello.h"
 
 #include "effects.h"
@@ -44,8 +44,9 @@ static bool same_text(const char *ours, const char *theirs)
     return strncmp(ours, theirs ? theirs : "", ESP_NAME_MAX - 1) == 0;
 }
 
+/* The agent, whose data are recorded when they are new. NULL: out of memory. */
 static struct esp_agent *
-know_agent(struct esp_core *core, uint64_t id, const struct esp_hello *hello)
+record_agent(struct esp_core *core, uint64_t id, const struct esp_hello *hello)
 {
     struct esp_agent *agent = esp_agent_find(core, id);
     uint32_t slots = hello->slots < ESP_PROCESSES_MAX ? hello->slots : ESP_PROCESSES_MAX;
@@ -62,9 +63,9 @@ know_agent(struct esp_core *core, uint64_t id, const struct esp_hello *hello)
     return esp_agent_find(core, id);
 }
 
-/* One of our processes, as the agent's list shows it. A list without it may have been made
- * before it was started, and have lain in a broken connection since: only the answer to our
- * question is believed. */
+/* Compares one of our processes with the agent's list. A list without the process may be older
+ * than the process, because it waited in a broken connection. Only when a second list, which
+ * the agent is asked for, lacks it too, has it ended. */
 static void
 compare_process(struct esp_core *core, struct esp_trial_process *p, uint64_t agent, bool listed)
 {
@@ -81,7 +82,7 @@ compare_process(struct esp_core *core, struct esp_trial_process *p, uint64_t age
     if (!listed && starting) {
         esp_send_spawn(core, p);
     } else if (gone && p->unlisted) {
-        /* Started by an earlier incarnation, and gone without a trace. */
+        /* It was started by an earlier incarnation, and how it ended is unknown. */
         esp_process_exited(core, p, &(struct esp_exited){.key = p->key, .status = -1});
         return;
     }
@@ -92,6 +93,19 @@ compare_process(struct esp_core *core, struct esp_trial_process *p, uint64_t age
     esp_process_refresh(core, p); /* its host may have been draining */
 }
 
+/* Processes that the agent runs and the study does not know are killed. */
+static void kill_unknown(struct esp_core *core, struct esp_peer peer, const struct esp_hello *h)
+{
+    for (uint32_t i = 0; i < h->process_count; i++) {
+        const struct esp_trial_process *p = esp_process_find(core, h->processes[i]);
+        if (!p || p->exited) {
+            struct esp_message message = {.kind = ESP_MESSAGE_KILL};
+            message.kill = (struct esp_kill){.key = h->processes[i], .now = true};
+            esp_send(core, peer, &message);
+        }
+    }
+}
+
 static void hello_agent(struct esp_core *core, struct esp_peer peer, const struct esp_hello *h)
 {
     if (peer.key == 0 ||
@@ -99,7 +113,7 @@ static void hello_agent(struct esp_core *core, struct esp_peer peer, const struc
         welcome(core, peer, "too many agents");
         return;
     }
-    struct esp_agent *agent = know_agent(core, peer.key, h);
+    struct esp_agent *agent = record_agent(core, peer.key, h);
     if (!agent) {
         return;
     }
@@ -108,28 +122,21 @@ static void hello_agent(struct esp_core *core, struct esp_peer peer, const struc
     agent->heard_ms = core->now_ms;
     esp_timer_sooner(core,
                      ESP_TIMER_AGENT,
-                     (uint32_t)(agent - core->agents),
+                     esp_agent_index(core, agent),
                      core->now_ms + core->options.lease_ms + core->options.margin_ms);
     welcome(core, peer, NULL);
-    bool missed = false;
+    bool unlisted = false;
     for (uint32_t i = core->alive.first; i != ESP_NOWHERE;) {
         uint32_t next = esp_list_next(core, ESP_LIST_ALIVE, i);
         struct esp_trial_process *p = &core->processes[i];
         compare_process(core, p, peer.key, in_list(h->processes, h->process_count, p->key));
-        missed = missed || (p->agent == peer.key && !p->exited && p->unlisted);
+        unlisted = unlisted || (p->agent == peer.key && !p->exited && p->unlisted);
         i = next;
     }
-    if (missed) {
+    if (unlisted) {
         esp_send_simple(core, peer, ESP_MESSAGE_INTRODUCE);
     }
-    for (uint32_t i = 0; i < h->process_count; i++) {
-        const struct esp_trial_process *p = esp_process_find(core, h->processes[i]);
-        if (!p || p->exited) { /* nobody's */
-            struct esp_message message = {.kind = ESP_MESSAGE_KILL};
-            message.kill = (struct esp_kill){.key = h->processes[i], .now = true};
-            esp_send(core, peer, &message);
-        }
-    }
+    kill_unknown(core, peer, h);
 }
 
 static const struct esp_held *
@@ -143,12 +150,13 @@ find_held(const struct esp_hello *h, uint32_t trial, uint32_t attempt)
     return NULL;
 }
 
-/* A trial that should be there. */
+/* Compares a trial that the process hosts with what its Hello says of it. */
 static void
 compare_trial(struct esp_core *core, struct esp_trial *t, const struct esp_held *held)
 {
     struct esp_trial_process *p = esp_process_find(core, t->process);
     uint32_t index = esp_trial_index(core, t);
+    assert(p && p->connected && esp_trial_state_live(t->state));
     bool lost = t->state == ESP_TRIAL_STOPPING && t->cause == ESP_CAUSE_LOST;
     t->unconfirmed = false;
     if (!held && t->state == ESP_TRIAL_ASSIGNED) {
@@ -158,7 +166,7 @@ compare_trial(struct esp_core *core, struct esp_trial *t, const struct esp_held 
     } else if (!held) {
         t->unconfirmed = true;
     } else {
-        /* What was acknowledged is forgotten there, also what left no event here. */
+        /* The process has forgotten what was acknowledged, also messages that left no event. */
         if (held->acked > t->taken_sequence && held->acked <= held->last) {
             t->taken_sequence = held->acked;
         }
@@ -204,6 +212,7 @@ hello_process(struct esp_core *core, struct esp_peer peer, const struct esp_hell
     }
     esp_process_refresh(core, p);
     esp_process_watch(core, p);
+    assert(p->fenced_count == 0 || !p->available_link.listed);
 }
 
 void esp_hello(struct esp_core *core, struct esp_peer peer, const struct esp_hello *h)

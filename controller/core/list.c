@@ -31,6 +31,7 @@ void esp_list_push(struct esp_core *core,
 {
     struct esp_link *link = link_of(core, of, index);
     assert(!link->listed);
+    assert((list->count == 0) == (list->last == ESP_NOWHERE));
     *link = (struct esp_link){list->last, ESP_NOWHERE, true};
     if (list->last == ESP_NOWHERE) {
         list->first = index;
@@ -39,6 +40,7 @@ void esp_list_push(struct esp_core *core,
     }
     list->last = index;
     list->count++;
+    assert(list->first != ESP_NOWHERE);
 }
 
 void esp_list_remove(struct esp_core *core,
@@ -48,6 +50,9 @@ void esp_list_remove(struct esp_core *core,
 {
     struct esp_link *link = link_of(core, of, index);
     assert(link->listed && list->count > 0);
+    /* The element is in this list and not in another one of its kind. */
+    assert((link->before == ESP_NOWHERE) == (list->first == index));
+    assert((link->after == ESP_NOWHERE) == (list->last == index));
     if (link->before == ESP_NOWHERE) {
         list->first = link->after;
     } else {
@@ -60,9 +65,11 @@ void esp_list_remove(struct esp_core *core,
     }
     *link = (struct esp_link){ESP_NOWHERE, ESP_NOWHERE, false};
     list->count--;
+    assert((list->count == 0) == (list->first == ESP_NOWHERE));
 }
 
 uint32_t esp_list_next(const struct esp_core *core, enum esp_list_of of, uint32_t index)
 {
+    assert(link_of(core, of, index)->listed);
     return link_of(core, of, index)->after;
 }

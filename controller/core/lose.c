@@ -8,10 +8,12 @@
 #include "transition.h"
 
 #include <assert.h>
+#include <espalier/exit.h>
 #include <espalier/plant.h>
 
 void esp_trial_lose(struct esp_core *core, struct esp_trial *t, bool excused, bool confirmed)
 {
+    assert(esp_trial_state_live(t->state));
     if (ESP_PLANT("lost-is-forgotten")) {
         return;
     }
@@ -22,21 +24,24 @@ void esp_trial_lose(struct esp_core *core, struct esp_trial *t, bool excused, bo
     if (confirmed) {
         esp_trial_trigger(core, t, ESP_TRIGGER_RELEASED);
     }
+    assert(core->failure || confirmed != esp_trial_state_live(t->state));
 }
 
-static void
-abandon(struct esp_core *core, struct esp_trial_process *p, bool excused, bool confirmed)
+/* The process has ended, and all its attempts with it. */
+static void abandon(struct esp_core *core, struct esp_trial_process *p, bool excused)
 {
     for (uint32_t i = p->hosted.first; i != ESP_NOWHERE;) {
         uint32_t next = esp_list_next(core, ESP_LIST_TRIALS, i);
-        esp_trial_lose(core, &core->trials[i], excused, confirmed);
+        esp_trial_lose(core, &core->trials[i], excused, true);
         i = next;
     }
 }
 
 void esp_process_lapsed(struct esp_core *core, struct esp_trial_process *p)
 {
-    /* An agent speaks every heartbeat: silent for half a lease, it is gone with its host. */
+    assert(p->class == ESP_PROCESS_UP || p->class == ESP_PROCESS_STARTING);
+    /* An agent sends a heartbeat every few seconds: one that was silent for half a lease is
+     * lost with its host. */
     const struct esp_agent *agent = esp_agent_find(core, p->agent);
     bool host_lost = !agent || !agent->connected ||
                      core->now_ms - agent->heard_ms > core->options.lease_ms / 2;
@@ -44,23 +49,22 @@ void esp_process_lapsed(struct esp_core *core, struct esp_trial_process *p)
     esp_process_classify(core, p, ESP_PROCESS_LOST);
     esp_process_refresh(core, p);
     esp_process_kill(core, p, false);
-    abandon(core, p, host_lost, true);
+    abandon(core, p, host_lost);
 }
 
-/* It died, and its only trial may be the reason. Processes that we ended, that left by
- * themselves, of which nothing is known, or that hosted several trials tell nothing about one.
- */
+/* The process crashed, and its only trial may be the reason. A process that was asked to end,
+ * that exited without an error, whose end is unknown, or that hosted several trials says
+ * nothing about one of them. */
 static bool blames_trial(const struct esp_trial_process *p, const struct esp_exited *e)
 {
     bool crashed = e->signal != 0 || e->status > 0;
     return crashed && !e->asked && !p->killing && p->hosted.count == 1;
 }
 
-/* So many in a row: the next one will not live either. */
 void esp_process_early_exit(struct esp_core *core)
 {
     if (++core->early_exits >= ESP_EARLY_EXITS_MAX) {
-        esp_interrupt(core, ESP_MODE_INTERRUPT, 1);
+        esp_interrupt(core, ESP_MODE_INTERRUPT, ESP_EXIT_FAILURE);
     }
 }
 
@@ -68,8 +72,9 @@ void esp_process_exited(struct esp_core *core,
                         struct esp_trial_process *p,
                         const struct esp_exited *e)
 {
+    assert(!p->exited);
     bool excused = !blames_trial(p, e);
-    bool stillborn = p->class == ESP_PROCESS_STARTING && !p->killing && !e->asked;
+    bool early = p->class == ESP_PROCESS_STARTING && !p->killing && !e->asked;
     struct esp_event event = esp_event_of(ESP_EVENT_EXITED);
     event.exited = (struct esp_event_exited){.process = p->key,
                                              .status = e->status,
@@ -77,8 +82,9 @@ void esp_process_exited(struct esp_core *core,
                                              .asked = e->asked || p->killing,
                                              .tail = e->tail};
     esp_record(core, &event);
-    abandon(core, p, excused, true);
-    if (stillborn) {
+    assert(core->failure || p->exited);
+    abandon(core, p, excused);
+    if (early) {
         esp_process_early_exit(core);
     }
 }
@@ -87,6 +93,7 @@ void esp_process_disconnected(struct esp_core *core, struct esp_trial_process *p
 {
     p->connected = false;
     esp_process_refresh(core, p);
+    assert(!p->available_link.listed);
 }
 
 void esp_agent_disconnected(struct esp_core *core, struct esp_agent *agent)

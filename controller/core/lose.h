@@ -19,7 +19,8 @@ void esp_process_exited(struct esp_core *core,
                         struct esp_trial_process *p,
                         const struct esp_exited *exited);
 
-/* A process ended before its first Hello; after several in a row the study is interrupted. */
+/* A process ended before its first Hello. After several in a row the study is interrupted: the
+ * next one would end the same way. */
 void esp_process_early_exit(struct esp_core *core);
 
 /* The connection is dead; the lease goes on. */

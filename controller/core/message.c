@@ -20,6 +20,7 @@ from_process(struct esp_core *core, struct esp_peer peer, const struct esp_messa
         esp_send_simple(core, peer, ESP_MESSAGE_INTRODUCE);
         return;
     }
+    assert(!p->exited);
     p->heard_ms = core->now_ms;
     switch (m->kind) {
     case ESP_MESSAGE_CAPACITY: {
@@ -80,11 +81,11 @@ from_client(struct esp_core *core, struct esp_peer peer, const struct esp_messag
 void esp_message_take(struct esp_core *core, struct esp_peer peer, const struct esp_message *m)
 {
     if (m->kind == ESP_MESSAGE_COMMAND && peer.role == ESP_ROLE_CLIENT) {
-        esp_command(core, peer, &m->command); /* before START too: settings change */
+        esp_command(core, peer, &m->command); /* also before START, to change settings */
         return;
     }
     if (core->mode == ESP_MODE_LOADED || core->mode == ESP_MODE_DONE) {
-        return; /* it will be said again */
+        return; /* the peer will send it again */
     }
     if (m->kind == ESP_MESSAGE_HELLO) {
         esp_hello(core, peer, &m->hello);

@@ -1,12 +1,13 @@
-/* What steps brought: events, effects, and an arena for all they point to. Blocks of the arena
- * never move, and are kept for the next batch. */
+/* The outcome of steps: events, effects, and an arena for what they point to. Blocks of the
+ * arena never move, and are kept for the next batch. */
 #include "outcome.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Larger than nearly every batch: 256 reports with their measures' names. */
+/* Larger than nearly every batch, which is 256 reports with the names of their measures. */
 #define BLOCK_SIZE ((size_t)64 * 1024)
 
 struct block {
@@ -71,6 +72,7 @@ static struct block *add_block(struct arena *arena, size_t size)
     return block;
 }
 
+/* Memory of `size` bytes, aligned to 16; NULL: out of memory. */
 static void *take(struct esp_outcome *outcome, size_t size)
 {
     struct arena *arena = outcome->arena;
@@ -95,6 +97,7 @@ static void *take(struct esp_outcome *outcome, size_t size)
     }
     void *data = block->data + block->used;
     block->used += size;
+    assert(block->used <= block->size);
     return data;
 }
 
@@ -107,12 +110,13 @@ void *esp_outcome_keep(struct esp_outcome *outcome, const void *data, size_t siz
     return copy;
 }
 
-const char *esp_outcome_text(struct esp_outcome *outcome, const char *text, size_t max)
+const char *esp_outcome_text(struct esp_outcome *outcome, const char *text, size_t size_max)
 {
     if (!text) {
         return NULL;
     }
-    size_t length = strnlen(text, max - 1);
+    assert(size_max > 0);
+    size_t length = strnlen(text, size_max - 1);
     char *copy = take(outcome, length + 1);
     if (copy) {
         memcpy(copy, text, length);
@@ -121,6 +125,7 @@ const char *esp_outcome_text(struct esp_outcome *outcome, const char *text, size
     return copy;
 }
 
+/* Room for one more element. */
 static int reserve(void **array, size_t *capacity, size_t count, size_t size)
 {
     if (count < *capacity) {

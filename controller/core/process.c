@@ -11,8 +11,8 @@
 #include <espalier/plant.h>
 #include <stdlib.h>
 
-/* When the process is past its lease. Silence is counted from what it may have heard of us
- * last, too: hearing from us prolongs its own lease. */
+/* When the process has lost its lease for certain. Silence counts from the later of its last
+ * message and ours: a message of ours may have prolonged its own lease. */
 static int64_t lease_end(const struct esp_core *core, const struct esp_trial_process *p)
 {
     int64_t last = p->heard_ms > p->sent_ms ? p->heard_ms : p->sent_ms;
@@ -24,12 +24,23 @@ static int64_t lease_end(const struct esp_core *core, const struct esp_trial_pro
 
 bool esp_process_silent(const struct esp_core *core, const struct esp_trial_process *p)
 {
+    assert(!p->exited);
     return core->now_ms >= lease_end(core, p);
+}
+
+/* A new process loads its libraries before it says Hello. */
+static int64_t hello_due(const struct esp_core *core, const struct esp_trial_process *p)
+{
+    return p->sent_ms + core->options.answer_ms + core->options.lease_ms;
+}
+
+bool esp_process_overdue(const struct esp_core *core, const struct esp_trial_process *p)
+{
+    return p->class == ESP_PROCESS_STARTING && core->now_ms >= hello_due(core, p);
 }
 
 void esp_process_watch(struct esp_core *core, struct esp_trial_process *p)
 {
-    const struct esp_core_options *o = &core->options;
     int64_t due = INT64_MAX;
     if (p->exited) {
         return;
@@ -37,7 +48,7 @@ void esp_process_watch(struct esp_core *core, struct esp_trial_process *p)
     if (p->class == ESP_PROCESS_UP) {
         due = lease_end(core, p);
     } else if (p->class == ESP_PROCESS_STARTING) {
-        due = p->sent_ms + o->answer_ms + o->lease_ms;
+        due = hello_due(core, p);
     }
     if (p->killing && !p->kill_now && p->due_ms < due) {
         due = p->due_ms;
@@ -52,10 +63,11 @@ void esp_process_kill(struct esp_core *core, struct esp_trial_process *p, bool n
     }
     p->killing = true;
     p->kill_now = now;
-    /* The agent waits a grace between SIGTERM and SIGKILL; this is for what went wrong there.
-     */
+    /* The agent itself waits for a grace period between SIGTERM and SIGKILL. This deadline is
+     * for an agent that failed to. */
     p->due_ms = core->now_ms + core->options.quarantine_ms;
     esp_process_refresh(core, p);
+    assert(!p->available_link.listed);
     esp_send_kill(core, p);
     esp_process_watch(core, p);
 }
@@ -80,6 +92,7 @@ void esp_process_fence(struct esp_core *core,
     if (p->fenced && p->fenced_count < ESP_MEMBERS_MAX) {
         p->fenced[p->fenced_count++] = (struct esp_fenced){trial, attempt};
         esp_process_refresh(core, p);
+        assert(!p->available_link.listed);
     }
 }
 
@@ -88,6 +101,7 @@ void esp_process_fence_answered(struct esp_core *core,
                                 uint32_t trial,
                                 uint32_t attempt)
 {
+    assert(p->fenced_count <= ESP_MEMBERS_MAX);
     for (uint32_t i = 0; i < p->fenced_count; i++) {
         if (p->fenced[i].trial == trial && p->fenced[i].attempt == attempt) {
             p->fenced[i] = p->fenced[--p->fenced_count];
@@ -97,12 +111,12 @@ void esp_process_fence_answered(struct esp_core *core,
     }
 }
 
-/* Processes of an earlier incarnation have a lease to say Hello. */
 void esp_processes_await(struct esp_core *core)
 {
     for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
          i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
         struct esp_trial_process *p = &core->processes[i];
+        assert(!p->exited && !p->connected);
         esp_process_classify(core, p, ESP_PROCESS_UP);
         p->heard_ms = core->now_ms;
         esp_process_watch(core, p);

@@ -11,7 +11,7 @@ void esp_process_watch(struct esp_core *core, struct esp_trial_process *p);
  * will. */
 bool esp_process_silent(const struct esp_core *core, const struct esp_trial_process *p);
 
-/* A process that was requested and has not said Hello in time. */
+/* The process was requested and has not said Hello in time. */
 bool esp_process_overdue(const struct esp_core *core, const struct esp_trial_process *p);
 
 /* Asks the agent to end the process: SIGTERM, or SIGKILL when `now`. Repeating it is harmless.

@@ -9,10 +9,11 @@
 #include <assert.h>
 #include <espalier/plant.h>
 
-/* Half of a 64-bit mix (splitmix64) of the study's nonce: two studies in one folder, one after
- * the other, never share process keys. The lower half counts from 1. */
+/* The upper half is half of a 64-bit mix of the study's nonce (splitmix64: Steele, Lea, Flood
+ * 2014), the lower half counts from 1. */
 uint64_t esp_process_key(const struct esp_core *core, uint32_t index)
 {
+    assert(index < UINT32_MAX);
     uint64_t z = core->options.nonce + 0x9e3779b97f4a7c15u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
@@ -33,11 +34,13 @@ void esp_process_classify(struct esp_core *core,
                           struct esp_trial_process *p,
                           enum esp_process_class class)
 {
+    assert(core->class_count[p->class] > 0);
     core->class_count[p->class]--;
     core->class_count[class]++;
     p->class = class;
 }
 
+/* How many trials of this group the process can host. */
 static uint32_t places(const struct esp_trial_process *p, uint64_t group)
 {
     uint32_t members = p->capacity_group == 0 || p->capacity_group == group ? p->capacity : 1;
@@ -48,25 +51,27 @@ void esp_process_refresh(struct esp_core *core, struct esp_trial_process *p)
 {
     uint32_t index = esp_process_index(core, p);
     const struct esp_agent *agent = esp_agent_find(core, p->agent);
-    bool open = p->connected && !p->killing && !p->exited && p->fenced_count == 0 &&
-                !(agent && agent->draining);
-    if (open && p->hosted.count > 0) {
+    bool available = p->connected && !p->killing && !p->exited && p->fenced_count == 0 &&
+                     !(agent && agent->draining);
+    if (available && p->hosted.count > 0) {
         const struct esp_trial *first = &core->trials[p->hosted.first];
-        open = !first->isolated && p->hosted.count < places(p, first->group);
-        open |= ESP_PLANT("slot-freed-too-early") && first->state == ESP_TRIAL_STOPPING;
+        available = !first->isolated && p->hosted.count < places(p, first->group);
+        available |= ESP_PLANT("slot-freed-too-early") && first->state == ESP_TRIAL_STOPPING;
     }
     if (p->available_link.listed) {
         esp_list_remove(core, ESP_LIST_AVAILABLE, &core->available, index);
     }
-    if (open) {
+    if (available) {
         esp_list_push(core, ESP_LIST_AVAILABLE, &core->available, index);
     }
+    assert(p->available_link.listed == available);
 }
 
 bool esp_process_fits(const struct esp_core *core,
                       const struct esp_trial_process *p,
                       const struct esp_trial *trial)
 {
+    assert(p->available_link.listed && !p->exited);
     if (p->hosted.count == 0) {
         return true;
     }
@@ -94,8 +99,8 @@ uint32_t esp_agents_slots(const struct esp_core *core)
     return slots < ESP_PROCESSES_MAX ? slots : ESP_PROCESSES_MAX;
 }
 
-/* The lowest slot that none of the agent's processes holds. Called when a process is to be
- * started, so it may look at all that are alive. */
+/* The lowest slot that none of the agent's processes holds. It looks at all processes, which is
+ * cheap enough: it is called only when a process is to be started. */
 static bool free_slot(const struct esp_core *core, const struct esp_agent *agent, uint32_t *out)
 {
     uint32_t held = 0;

@@ -36,32 +36,34 @@ struct esp_trial_view esp_core_trial(const struct esp_core *core, uint32_t trial
     };
 }
 
-/* The loss that a setting ranks by at its horizon, all seeds together. */
+/* The value that a setting ranks by at its horizon: the score of its seeds, or without one its
+ * loss plus the seed noise. */
 static double score_of(const struct esp_core *core, uint32_t trial, double loss, double noise)
 {
     const struct esp_seeds *seeds = esp_scheduler_seeds(core->scheduler, trial);
     return seeds->count > 0 ? esp_seeds_score(seeds, noise) : loss + noise;
 }
 
-/* Settings at their horizon by what their seeds say of them there; before any has reached it,
- * by the last value. */
+/* The setting with the lowest loss over all its seeds at the horizon; before any has reached
+ * it, the one with the lowest last value. -1: none. */
 static int64_t best_trial(const struct esp_core *core)
 {
     double noise = esp_scheduler_noise(core->scheduler);
     int64_t best = -1;
-    bool best_there = false;
+    bool best_at_horizon = false;
     double best_loss = INFINITY;
     for (uint32_t i = 0; i < core->trial_count; i++) {
         const struct esp_trial *t = &core->trials[i];
         double loss = esp_loss(core, t->value);
-        bool there = t->state == ESP_TRIAL_COMPLETE || t->tokens >= t->horizon;
+        bool at_horizon = t->state == ESP_TRIAL_COMPLETE || t->tokens >= t->horizon;
         if (t->repeats != ESP_NOWHERE || !isfinite(loss)) {
             continue;
         }
-        loss = there ? score_of(core, i, loss, noise) : loss;
-        if (best < 0 || (there > best_there || (there == best_there && loss < best_loss))) {
+        loss = at_horizon ? score_of(core, i, loss, noise) : loss;
+        if (best < 0 || at_horizon > best_at_horizon ||
+            (at_horizon == best_at_horizon && loss < best_loss)) {
             best = i;
-            best_there = there;
+            best_at_horizon = at_horizon;
             best_loss = loss;
         }
     }
@@ -89,6 +91,7 @@ struct esp_core_totals esp_core_totals(const struct esp_core *core)
     for (int i = 0; i < ESP_TRIAL_STATE_COUNT; i++) {
         totals.by_state[i] = core->by_state[i];
     }
+    assert(totals.best_trial < (int64_t)core->trial_count);
     if (totals.best_trial >= 0) {
         totals.best_value = core->trials[totals.best_trial].value;
     }

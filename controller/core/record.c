@@ -35,6 +35,14 @@ struct esp_event esp_event_of(enum esp_event_kind kind)
     return (struct esp_event){.kind = kind, .trial = -1};
 }
 
+struct esp_event esp_event_of_trial(const struct esp_core *core,
+                                    const struct esp_trial *t,
+                                    enum esp_event_kind kind)
+{
+    return (struct esp_event){
+        .kind = kind, .trial = esp_trial_index(core, t), .attempt = t->attempt};
+}
+
 static int keep_measures(struct esp_outcome *outcome, struct esp_point *point)
 {
     if (point->measure_count == 0) {
@@ -52,7 +60,8 @@ static int keep_measures(struct esp_outcome *outcome, struct esp_point *point)
     return 0;
 }
 
-/* What a peer's message or the study's text lent, copied to live as long as the outcome. */
+/* Copies what the event borrows from a peer's message or the study, to live as long as the
+ * outcome. */
 static int keep_all(struct esp_outcome *outcome, struct esp_event *event)
 {
     struct esp_event_string strings[ESP_EVENT_STRINGS_MAX];
@@ -73,6 +82,7 @@ static int keep_all(struct esp_outcome *outcome, struct esp_event *event)
 
 void esp_record(struct esp_core *core, struct esp_event *event)
 {
+    assert(core->outcome && event->trial < (int64_t)ESP_TRIALS_MAX);
     event->seq = core->seq + 1;
     event->time_ms = core->time_ms;
     int rc = keep_all(core->outcome, event);
@@ -82,7 +92,8 @@ void esp_record(struct esp_core *core, struct esp_event *event)
     if (rc == 0) {
         rc = esp_core_apply(core, event, NULL);
     }
-    assert(rc == 0 || rc == -ENOMEM);
+    assert(rc == 0 || rc == -ENOMEM); /* the core never contradicts itself */
+    assert(rc != 0 || core->seq == event->seq);
     if (rc) {
         core->failure = rc;
     }
@@ -91,11 +102,12 @@ void esp_record(struct esp_core *core, struct esp_event *event)
 void esp_record_verdict(struct esp_core *core, const struct esp_verdict *verdict)
 {
     struct esp_event event = esp_event_of(ESP_EVENT_VERDICT);
+    assert(verdict->action != ESP_VERDICT_NONE);
     event.trial = verdict->trial;
     event.verdict = *verdict;
-    if (core->study->maximize) { /* people read the metric, not the loss */
+    if (core->study->maximize) { /* the metric is recorded, not the loss */
         event.verdict.reason.value = -event.verdict.reason.value;
-        if (verdict->reason.rule != ESP_RULE_CALIBRATED) { /* there it is a count */
+        if (verdict->reason.rule != ESP_RULE_CALIBRATED) { /* there the threshold is a count */
             event.verdict.reason.threshold = -event.verdict.reason.threshold;
         }
     }

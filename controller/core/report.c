@@ -1,4 +1,4 @@
-/* Curve points: recorded when they are new, judged when they are recorded. */
+/* Reports of attempts: points are recorded when they are new, and judged once recorded. */
 #include "report.h"
 
 #include "ask.h"
@@ -12,11 +12,10 @@
 #include <espalier/plant.h>
 #include <math.h>
 
-/* Ten times the first value. A loss that has left the range of an untrained model by that much
- * does not come back: with cross-entropy an untrained model stands near ln(vocabulary), so ten
- * times that is worse than any distribution the model could sensibly hold. Metrics that may be
- * zero or negative at first, or are to be maximised, have no such scale: there only values that
- * are not finite count. */
+/* A loss of ten times its first value has diverged: it does not recover. With cross-entropy an
+ * untrained model is near ln(vocabulary), and ten times that is worse than any distribution
+ * that a model could sensibly have. Metrics that may be zero or negative at first, or are
+ * maximised, have no such scale: there only values that are not finite count. */
 #define DIVERGED_FACTOR 10.0
 
 static bool has_diverged(const struct esp_core *core, const struct esp_trial *t, double value)
@@ -28,7 +27,8 @@ static bool has_diverged(const struct esp_core *core, const struct esp_trial *t,
            value > DIVERGED_FACTOR * t->first_value;
 }
 
-static void diverged(struct esp_core *core, struct esp_trial *t)
+/* Stops the trial. */
+static void stop_diverged(struct esp_core *core, struct esp_trial *t)
 {
     struct esp_verdict verdict = {.action = ESP_VERDICT_PRUNE,
                                   .trial = esp_trial_index(core, t),
@@ -43,9 +43,10 @@ static void diverged(struct esp_core *core, struct esp_trial *t)
     esp_trial_trigger(core, t, ESP_TRIGGER_DIVERGED);
 }
 
-/* A trial must not idle because a scheduler has nothing to say. */
+/* Follows the scheduler's verdict on a trial. A trial that waits and gets no further from it
+ * trains to its horizon: it must not idle. */
 static void
-obey(struct esp_core *core, struct esp_trial *t, struct esp_verdict verdict, bool waiting)
+follow(struct esp_core *core, struct esp_trial *t, struct esp_verdict verdict, bool waiting)
 {
     if (verdict.action == ESP_VERDICT_CONTINUE && verdict.until > t->attempt_horizon) {
         verdict.until = t->attempt_horizon;
@@ -84,41 +85,41 @@ obey(struct esp_core *core, struct esp_trial *t, struct esp_verdict verdict, boo
 
 void esp_trial_decide(struct esp_core *core, struct esp_trial *t, bool waiting)
 {
-    bool judged = t->state == ESP_TRIAL_RUNNING || t->state == ESP_TRIAL_PAUSING;
-    if (judged && t->reached_tokens >= t->attempt_horizon) {
+    bool trains = t->state == ESP_TRIAL_RUNNING || t->state == ESP_TRIAL_PAUSING;
+    assert(esp_trial_state_live(t->state));
+    if (trains && t->reached_tokens >= t->attempt_horizon) {
         esp_trial_trigger(core, t, ESP_TRIGGER_HORIZON);
     }
     if (t->state == ESP_TRIAL_RUNNING && t->step >= 0 && core->mode == ESP_MODE_RUN) {
         struct esp_slot_view view = esp_slot_view(core, esp_device_of(core, t->process));
         uint32_t trial = esp_trial_index(core, t);
-        obey(core, t, esp_scheduler_report(core->scheduler, trial, waiting, &view), waiting);
+        follow(core, t, esp_scheduler_report(core->scheduler, trial, waiting, &view), waiting);
     }
 }
 
 void esp_report_take(struct esp_core *core, struct esp_trial *t, const struct esp_report *r)
 {
-    bool news = false;
+    bool recorded = false;
+    assert(t->state != ESP_TRIAL_ASSIGNED && esp_trial_state_live(t->state));
     for (uint32_t i = 0; i < r->point_count; i++) {
         const struct esp_point *p = &r->points[i];
         if (t->reached_tokens < p->tokens) {
             t->reached_tokens = p->tokens;
         }
         if (p->step <= t->step && !ESP_PLANT("no-dedupe")) {
-            continue; /* trained again: acknowledged, the first value stays */
+            continue; /* trained again: the step keeps its first value */
         }
-        struct esp_event event = esp_event_of(ESP_EVENT_REPORT);
-        event.trial = r->at.trial;
-        event.attempt = t->attempt;
+        struct esp_event event = esp_event_of_trial(core, t, ESP_EVENT_REPORT);
         event.sequence = r->at.sequence;
         event.report = (struct esp_event_report){*p, r->waiting && i + 1 == r->point_count};
         esp_record(core, &event);
-        news = true;
+        recorded = true;
         if ((t->state == ESP_TRIAL_RUNNING || t->state == ESP_TRIAL_PAUSING) &&
             has_diverged(core, t, p->value)) {
-            diverged(core, t);
+            stop_diverged(core, t);
         }
     }
-    if (news || r->waiting) {
+    if (recorded || r->waiting) {
         esp_trial_decide(core, t, r->waiting);
     }
 }

@@ -1,10 +1,10 @@
 /* Ending a search and leaving.
  *
- *   RUN ─┬─ INTERRUPT  every live trial is paused and saved ────────────────────┐
- *        ├─ BUDGET     the same; the study's state is budget                    ├─▶ CLOSING ─▶
- * DONE └─ END        running trials are pruned, waiting ones are discarded ───┘
- *
- * CLOSING ends the processes, waits for their exits, and sends agents home. */
+ *   RUN ─┬─ INTERRUPT  every live trial is paused and saved ─────────────────┐
+ *        ├─ BUDGET     the same; the study's state is budget                 ├─▶ CLOSING
+ *        └─ END        running trials are pruned, waiting ones discarded ────┘      │
+ *                                                                                   ▼
+ *   CLOSING ends the processes, waits for their exits, and sends agents home.     DONE */
 #include "shutdown.h"
 
 #include "effects.h"
@@ -19,7 +19,7 @@
 #include <espalier/exit.h>
 #include <math.h>
 
-/* After the second signal: SIGKILL is quick, and its confirmation is not waited for longer. */
+/* How long the confirmations of SIGKILL are waited for after a second signal. */
 #define TERMINATE_WAIT_MS 10000
 
 void esp_record_ended(struct esp_core *core, enum esp_study_state state, int exit_code)
@@ -56,7 +56,8 @@ bool esp_shutdown_trial(struct esp_core *core, struct esp_trial *t)
     return true;
 }
 
-static void leave_all(struct esp_core *core)
+/* All running trials are saved or stopped. */
+static void shut_down_trials(struct esp_core *core)
 {
     for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
          i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
@@ -71,15 +72,16 @@ static void leave_all(struct esp_core *core)
 void esp_interrupt(struct esp_core *core, enum esp_mode mode, int exit_code)
 {
     if (core->mode != ESP_MODE_RUN && core->mode != ESP_MODE_LOADED) {
-        return; /* it is leaving already */
+        return; /* the core is leaving already */
     }
+    assert(mode == ESP_MODE_INTERRUPT || mode == ESP_MODE_BUDGET);
     bool loaded = core->mode == ESP_MODE_LOADED;
     core->mode = loaded ? ESP_MODE_CLOSING : mode;
     core->pending_exit_code = exit_code;
-    leave_all(core);
+    shut_down_trials(core);
 }
 
-/* Why the search is over: the words of the trial that failed last. */
+/* The reason of the end: the explanation of the trial that failed last. */
 static void note_failure(struct esp_core *core)
 {
     struct esp_event event = esp_event_of(ESP_EVENT_NOTE);
@@ -96,11 +98,12 @@ void esp_end_search(struct esp_core *core, const struct esp_verdict *verdict)
         return;
     }
     core->mode = ESP_MODE_END;
+    assert(verdict->action == ESP_VERDICT_END);
     if (esp_all_trials_fail(core)) {
         note_failure(core);
     }
     esp_record_verdict(core, verdict);
-    leave_all(core);
+    shut_down_trials(core);
 }
 
 void esp_end_if_idle(struct esp_core *core, const struct esp_verdict *verdict)
@@ -137,14 +140,16 @@ void esp_terminate(struct esp_core *core)
     end_processes(core, true);
 }
 
-/* A host that is lost cannot confirm anything; its processes have left with their lease. */
+/* A lost host cannot confirm exits; its processes have exited when their lease ended. */
 static bool may_still_live(const struct esp_core *core, const struct esp_trial_process *p)
 {
     const struct esp_agent *agent = esp_agent_find(core, p->agent);
     return p->class != ESP_PROCESS_LOST || (agent && agent->connected);
 }
 
-static void depart(struct esp_core *core)
+/* Ends the processes, and when all have ended, or have been waited for long enough, the core is
+ * done. */
+static void close(struct esp_core *core)
 {
     const struct esp_core_options *o = &core->options;
     if (!core->kills_sent) {
@@ -168,15 +173,10 @@ static void depart(struct esp_core *core)
         }
     }
     core->mode = ESP_MODE_DONE;
-    struct esp_effect finish = {.kind = ESP_EFFECT_FINISH,
-                                .exit_code = core->pending_exit_code};
-    int rc = esp_outcome_effect(core->outcome, &finish);
-    if (rc) {
-        core->failure = rc;
-    }
+    esp_send_finish(core, core->pending_exit_code);
 }
 
-/* What waits will not be continued; what the user holds stays the user's. */
+/* Waiting trials are not continued any more. Trials that the user paused stay paused. */
 static void discard_waiting(struct esp_core *core)
 {
     for (uint32_t i = 0; i < core->trial_count; i++) {
@@ -207,6 +207,6 @@ void esp_shutdown_settle(struct esp_core *core)
         core->mode = ESP_MODE_CLOSING;
     }
     if (core->mode == ESP_MODE_CLOSING) {
-        depart(core);
+        close(core);
     }
 }

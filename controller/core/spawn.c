@@ -13,13 +13,13 @@
 
 #include <assert.h>
 
+/* Processes that may run. */
 static uint32_t wanted(const struct esp_core *core)
 {
     uint32_t slots = esp_agents_slots(core);
     return core->workers > 0 && core->workers < slots ? (uint32_t)core->workers : slots;
 }
 
-/* Those that are being ended already are on their way out. */
 uint32_t esp_processes_surplus(const struct esp_core *core)
 {
     uint32_t alive = 0;
@@ -29,6 +29,7 @@ uint32_t esp_processes_surplus(const struct esp_core *core)
     for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
          i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
         const struct esp_trial_process *p = &core->processes[i];
+        /* Processes that are being ended do not count. */
         alive +=
             !p->killing && (p->class == ESP_PROCESS_STARTING || p->class == ESP_PROCESS_UP);
     }
@@ -48,6 +49,7 @@ void esp_end_surplus(struct esp_core *core)
     }
 }
 
+/* Requests one process; false: no agent has room. */
 static bool spawn(struct esp_core *core)
 {
     uint32_t slot;
@@ -63,6 +65,7 @@ static bool spawn(struct esp_core *core)
         return false; /* out of memory */
     }
     struct esp_trial_process *p = &core->processes[index];
+    assert(p->class == ESP_PROCESS_STARTING && !p->connected);
     p->heard_ms = core->now_ms;
     p->sent_ms = core->now_ms;
     esp_send_spawn(core, p);
@@ -70,7 +73,8 @@ static bool spawn(struct esp_core *core)
     return true;
 }
 
-/* Trials that would take a place now; asking the scheduler changes nothing. */
+/* Trials that would take a place now, at most `most`. The scheduler is only asked; the trials
+ * are created when there are places for them. */
 static uint32_t demand(struct esp_core *core, uint32_t most)
 {
     if (core->queue.count > 0 || core->available.count > 0) {
@@ -83,7 +87,7 @@ static uint32_t demand(struct esp_core *core, uint32_t most)
     double values[ESP_PARAMS_MAX];
     struct esp_reason reason;
     if (verdict.action == ESP_VERDICT_START && !esp_propose(core, values, &reason)) {
-        verdict = esp_ask_slot(core); /* exhausted */
+        verdict = esp_ask_slot(core); /* the space is exhausted */
     }
     switch (verdict.action) {
     case ESP_VERDICT_START: {
@@ -105,8 +109,8 @@ static uint32_t demand(struct esp_core *core, uint32_t most)
 
 void esp_spawn_needed(struct esp_core *core)
 {
-    uint32_t coming = core->class_count[ESP_PROCESS_STARTING];
-    uint32_t alive = coming + core->class_count[ESP_PROCESS_UP];
+    uint32_t starting = core->class_count[ESP_PROCESS_STARTING];
+    uint32_t alive = starting + core->class_count[ESP_PROCESS_UP];
     uint32_t most = wanted(core);
     bool idle =
         esp_live_trials(core) == 0 && core->available.count == 0 && core->queue.count == 0;
@@ -114,8 +118,8 @@ void esp_spawn_needed(struct esp_core *core)
         return;
     }
     uint32_t need = demand(core, most);
-    while (core->mode == ESP_MODE_RUN && alive < most && coming < need && spawn(core)) {
+    while (core->mode == ESP_MODE_RUN && alive < most && starting < need && spawn(core)) {
         alive++;
-        coming++;
+        starting++;
     }
 }

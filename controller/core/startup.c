@@ -10,7 +10,8 @@
 
 #include <assert.h>
 
-/* A study that had ended has work again: a raised run_cap or budget, a trial continued. */
+/* Whether there is work: an ended study has some again when a limit was raised or a trial
+ * continued. */
 static bool goes_on(struct esp_core *core)
 {
     if (core->state == ESP_STUDY_RUNNING || core->queue.count > 0) {
@@ -26,16 +27,18 @@ static bool goes_on(struct esp_core *core)
            (verdict.action == ESP_VERDICT_START && esp_propose(core, values, &reason));
 }
 
+/* The trial was paused by the core, for a reason that the start removes. */
 static bool interrupted(const struct esp_trial *t)
 {
-    bool ours = t->pause_rule == ESP_RULE_INTERRUPT || t->pause_rule == ESP_RULE_BUDGET ||
-                t->pause_rule == ESP_RULE_RESTART;
-    /* At its `until` the scheduler has the next word. */
-    return t->state == ESP_TRIAL_PAUSED && !t->held && ours && t->tokens < t->until;
+    bool by_core = t->pause_rule == ESP_RULE_INTERRUPT || t->pause_rule == ESP_RULE_BUDGET ||
+                   t->pause_rule == ESP_RULE_RESTART;
+    /* A trial that has reached `until` waits for the scheduler instead. */
+    return t->state == ESP_TRIAL_PAUSED && !t->held && by_core && t->tokens < t->until;
 }
 
 void esp_startup(struct esp_core *core, const char *version)
 {
+    assert(core->mode == ESP_MODE_LOADED && core->available.count == 0);
     struct esp_event event = esp_event_of(ESP_EVENT_OPENED);
     event.opened = (struct esp_event_opened){core->incarnation + 1, version};
     esp_record(core, &event);
@@ -57,4 +60,5 @@ void esp_startup(struct esp_core *core, const char *version)
             esp_trial_restart(core, &core->trials[i]);
         }
     }
+    assert(core->failure || core->state == ESP_STUDY_RUNNING);
 }

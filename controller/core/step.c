@@ -25,11 +25,12 @@
 
 static void grant(struct esp_core *core, struct esp_trial *t, struct esp_trial_process *p)
 {
-    struct esp_transition move = {.trigger = ESP_TRIGGER_GRANT, .process = p->key};
-    bool moved = esp_trial_transition(core, t, &move);
-    assert(moved);
+    struct esp_transition transition = {.trigger = ESP_TRIGGER_GRANT, .process = p->key};
+    bool granted = esp_trial_transition(core, t, &transition);
+    assert(granted && (core->failure || t->process == p->key));
 }
 
+/* Grants one free place; false: no queued trial fits one. */
 static bool grant_queued(struct esp_core *core)
 {
     uint32_t looked = 0;
@@ -43,13 +44,14 @@ static bool grant_queued(struct esp_core *core)
             }
         }
         if (core->trials[i].isolated) {
-            break; /* places drain until one is empty for it */
+            break; /* nothing overtakes it until a process is empty */
         }
     }
     return false;
 }
 
-/* Whether the verdict changed anything, so that it pays to ask again. */
+/* Follows the scheduler's verdict on a free slot. True: something has changed, and the
+ * scheduler can be asked again. */
 static bool follow_slot(struct esp_core *core, struct esp_verdict *verdict)
 {
     switch (verdict->action) {
@@ -77,9 +79,9 @@ static bool follow_slot(struct esp_core *core, struct esp_verdict *verdict)
             return false;
         }
         struct esp_trial *t = &core->trials[verdict->trial];
-        /* What was given up begins anew. */
         bool waits = t->state == ESP_TRIAL_PAUSED && !t->held;
-        if (!waits && !(t->state == ESP_TRIAL_PRUNED && t->given_up)) {
+        bool starts_afresh = t->state == ESP_TRIAL_PRUNED && t->given_up;
+        if (!waits && !starts_afresh) {
             return false;
         }
         if (verdict->until > t->horizon) {
@@ -97,6 +99,7 @@ static bool follow_slot(struct esp_core *core, struct esp_verdict *verdict)
     }
 }
 
+/* Free places get queued trials, then what the scheduler names. */
 static void fill_places(struct esp_core *core)
 {
     esp_end_surplus(core);
@@ -124,6 +127,7 @@ static void fill_places(struct esp_core *core)
     }
 }
 
+/* Gives up paused trials that the scheduler names. */
 static void discard(struct esp_core *core)
 {
     for (int i = 0; i < DISCARDS_PER_STEP && core->no_discard_seq != core->seq; i++) {
@@ -132,9 +136,9 @@ static void discard(struct esp_core *core)
         if (verdict.trial >= 0 && verdict.trial < core->trial_count) {
             t = &core->trials[verdict.trial];
         }
-        bool ours =
+        bool decided =
             verdict.action == ESP_VERDICT_DISCARD || verdict.action == ESP_VERDICT_SPARE;
-        if (!ours || !t || t->state != ESP_TRIAL_PAUSED || t->held) {
+        if (!decided || !t || t->state != ESP_TRIAL_PAUSED || t->held) {
             core->no_discard_seq = core->seq;
             return;
         }
@@ -175,7 +179,8 @@ static void settle(struct esp_core *core)
     }
 }
 
-/* Recorded once, so that it stands whatever becomes of the studies it came from. */
+/* Recorded once, so that it does not depend on what happens later to the studies it came from.
+ */
 static void calibrate(struct esp_core *core, const struct esp_input *input)
 {
     if (core->mode != ESP_MODE_LOADED || core->incarnation > 0 || core->calibrated) {
@@ -190,14 +195,8 @@ static void calibrate(struct esp_core *core, const struct esp_input *input)
     esp_record(core, &event);
 }
 
-int esp_core_step(struct esp_core *core,
-                  const struct esp_input *input,
-                  int64_t now_ms,
-                  struct esp_outcome *outcome)
+static void take_input(struct esp_core *core, const struct esp_input *input)
 {
-    core->now_ms = now_ms;
-    core->time_ms = input->time_ms;
-    core->outcome = outcome;
     switch (input->kind) {
     case ESP_INPUT_START:
         if (core->mode == ESP_MODE_LOADED) {
@@ -233,10 +232,23 @@ int esp_core_step(struct esp_core *core,
         calibrate(core, input);
         break;
     }
+}
+
+int esp_core_step(struct esp_core *core,
+                  const struct esp_input *input,
+                  int64_t now_ms,
+                  struct esp_outcome *outcome)
+{
+    assert(!core->outcome && core->answering_trial == ESP_NOWHERE);
+    core->now_ms = now_ms;
+    core->time_ms = input->time_ms;
+    core->outcome = outcome;
+    take_input(core, input);
     if (core->mode != ESP_MODE_LOADED) {
         esp_deadlines_expire(core);
     }
     settle(core);
+    assert(core->by_state[ESP_TRIAL_QUEUED] == core->queue.count);
     core->outcome = NULL;
     return core->failure;
 }

@@ -30,6 +30,7 @@ static bool before(const struct esp_timer *a, const struct esp_timer *b)
     return a->kind != b->kind ? a->kind < b->kind : a->index < b->index;
 }
 
+/* Every owner knows the place of its timer. */
 static void put(struct esp_core *core, uint32_t at, struct esp_timer timer)
 {
     core->timers.heap[at] = timer;
@@ -89,6 +90,8 @@ void esp_timer_set(struct esp_core *core,
     struct esp_timer timer = {due_ms, kind, index};
     uint32_t at = *place(core, &timer);
     if (at != ESP_NOWHERE) {
+        assert(at < timers->count && timers->heap[at].kind == kind);
+        assert(timers->heap[at].index == index);
         if (due_ms == INT64_MAX) {
             take_out(core, at);
             return;
@@ -130,5 +133,6 @@ bool esp_timer_take(struct esp_core *core, int64_t now_ms, struct esp_timer *out
     }
     *out = core->timers.heap[0];
     take_out(core, 0);
+    assert(*place(core, out) == ESP_NOWHERE);
     return true;
 }

@@ -1,5 +1,5 @@
-/* Deadlines: a binary heap of (when, whose), each owner having one at most. Ties go by owner,
- * so that order never depends on how the heap came about. */
+/* Deadlines: a binary heap of (time, owner) with at most one deadline per owner. Equal times
+ * are ordered by owner, so that the order never depends on the history of the heap. */
 #ifndef ESPALIER_CORE_TIMER_H
 #define ESPALIER_CORE_TIMER_H
 
@@ -14,9 +14,9 @@ enum esp_timer_kind {
 };
 
 struct esp_timer {
-    int64_t due_ms;
+    int64_t due_ms; /* monotonic */
     enum esp_timer_kind kind;
-    uint32_t index;
+    uint32_t index; /* of the trial, process or agent */
 };
 
 struct esp_timers {
@@ -31,12 +31,14 @@ void esp_timer_set(struct esp_core *core,
                    enum esp_timer_kind kind,
                    uint32_t index,
                    int64_t due_ms);
+
 /* Sets it only when there is none, or a later one. */
 void esp_timer_sooner(struct esp_core *core,
                       enum esp_timer_kind kind,
                       uint32_t index,
                       int64_t due_ms);
-/* Takes the first one that is due at `now_ms`. */
+
+/* Removes the first deadline that has passed at `now_ms`; false: there is none. */
 bool esp_timer_take(struct esp_core *core, int64_t now_ms, struct esp_timer *out);
 
 #endif

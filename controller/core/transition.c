@@ -15,7 +15,6 @@ void esp_trial_set_timer(struct esp_core *core, struct esp_trial *t)
     esp_timer_set(core, ESP_TIMER_TRIAL, esp_trial_index(core, t), t->due_ms);
 }
 
-/* How long the present state may last, counted from now. */
 void esp_trial_watch(struct esp_core *core, struct esp_trial *t)
 {
     const struct esp_core_options *o = &core->options;
@@ -43,9 +42,8 @@ void esp_trial_direct(struct esp_core *core,
                       int64_t until,
                       bool keep)
 {
-    struct esp_event event = esp_event_of(ESP_EVENT_DIRECTED);
-    event.trial = esp_trial_index(core, t);
-    event.attempt = t->attempt;
+    assert(esp_trial_state_live(t->state));
+    struct esp_event event = esp_event_of_trial(core, t, ESP_EVENT_DIRECTED);
     event.directive = (struct esp_directive){
         .number = t->directive.number + 1, .action = action, .until = until, .keep = keep};
     esp_record(core, &event);
@@ -54,7 +52,7 @@ void esp_trial_direct(struct esp_core *core,
     }
 }
 
-/* Of an ended trial one good checkpoint stays: the last. */
+/* An ended trial keeps its last good checkpoint alone. */
 static void drop_superseded(struct esp_core *core, struct esp_trial *t)
 {
     if (t->checkpoints[0].id && !t->checkpoints[0].damaged && t->checkpoints[1].id) {
@@ -62,8 +60,8 @@ static void drop_superseded(struct esp_core *core, struct esp_trial *t)
     }
 }
 
-/* What is given up at the stated risk leaves no checkpoint. (At the study's end the others keep
- * theirs, and can be continued.) */
+/* A trial that is given up at the stated risk keeps no checkpoint. (Trials that are discarded
+ * at the study's end keep theirs, and can be continued.) */
 static void drop_all(struct esp_core *core, struct esp_trial *t)
 {
     for (int i = ESP_CHECKPOINTS_KEPT - 1; i >= 0; i--) {
@@ -73,7 +71,7 @@ static void drop_all(struct esp_core *core, struct esp_trial *t)
     }
 }
 
-/* It was only paused to leave a host. */
+/* A trial that was paused only to leave its host goes on at once. */
 static void move_on(struct esp_core *core, struct esp_trial *t)
 {
     if (t->pause_rule == ESP_RULE_RESTART && !t->held && core->mode == ESP_MODE_RUN) {
@@ -81,6 +79,50 @@ static void move_on(struct esp_core *core, struct esp_trial *t)
     }
 }
 
+/* The effect that the table names. */
+static void
+perform(struct esp_core *core, struct esp_trial *t, enum esp_transition_effect effect)
+{
+    struct esp_trial_process *p = t->process ? esp_process_find(core, t->process) : NULL;
+    switch (effect) {
+    case ESP_TRANSITION_ASSIGN:
+        esp_send_assign(core, t);
+        break;
+    case ESP_TRANSITION_PAUSE:
+        esp_trial_direct(core, t, ESP_DIRECT_PAUSE, t->until, false);
+        break;
+    case ESP_TRANSITION_STOP:
+        /* At the study's end a trial trains no further, but its model is kept. */
+        esp_trial_direct(
+            core, t, ESP_DIRECT_STOP, t->until, core->mode == ESP_MODE_END && t->can_save);
+        break;
+    case ESP_TRANSITION_KEEP:
+        esp_trial_direct(core, t, ESP_DIRECT_STOP, t->until, t->can_save);
+        break;
+    case ESP_TRANSITION_FENCE:
+        if (p) {
+            esp_send_fenced(core, p, esp_trial_index(core, t), t->attempt);
+        }
+        if (ESP_PLANT("no-fence")) {
+            esp_trial_trigger(core, t, ESP_TRIGGER_RELEASED);
+        }
+        break;
+    case ESP_TRANSITION_KILL:
+        /* SIGTERM, not SIGKILL: other trials of the process save when they are asked to end. */
+        if (p) {
+            esp_process_kill(core, p, false);
+        }
+        t->due_ms = INT64_MAX;
+        esp_trial_set_timer(core, t);
+        break;
+    case ESP_TRANSITION_FREE:
+    case ESP_TRANSITION_NOTHING:
+    case ESP_TRANSITION_EFFECT_COUNT:
+        break;
+    }
+}
+
+/* What the new state requires. */
 static void follow(struct esp_core *core, struct esp_trial *t, const struct esp_trial_row *row)
 {
     struct esp_trial_process *p = t->process ? esp_process_find(core, t->process) : NULL;
@@ -91,44 +133,9 @@ static void follow(struct esp_core *core, struct esp_trial *t, const struct esp_
         t->unconfirmed = false;
         esp_trial_watch(core, t);
     }
-    switch (row->effect) {
-    case ESP_MOVE_ASSIGN:
-        esp_send_assign(core, t);
-        break;
-    case ESP_MOVE_PAUSE:
-        esp_trial_direct(core, t, ESP_DIRECT_PAUSE, t->until, false);
-        break;
-    case ESP_MOVE_STOP:
-        /* The study's end takes no more training from a trial, but leaves it its model. */
-        esp_trial_direct(
-            core, t, ESP_DIRECT_STOP, t->until, core->mode == ESP_MODE_END && t->can_save);
-        break;
-    case ESP_MOVE_KEEP:
-        esp_trial_direct(core, t, ESP_DIRECT_STOP, t->until, t->can_save);
-        break;
-    case ESP_MOVE_FENCE:
-        if (p) {
-            esp_send_fenced(core, p, esp_trial_index(core, t), t->attempt);
-        }
-        if (ESP_PLANT("no-fence")) {
-            esp_trial_trigger(core, t, ESP_TRIGGER_RELEASED);
-        }
-        break;
-    case ESP_MOVE_KILL:
-        /* Its other members save when they are asked to end: SIGTERM, not SIGKILL. */
-        if (p) {
-            esp_process_kill(core, p, false);
-        }
-        t->due_ms = INT64_MAX;
-        esp_trial_set_timer(core, t);
-        break;
-    case ESP_MOVE_FREE:
-    case ESP_MOVE_NOTHING:
-    case ESP_MOVE_EFFECT_COUNT:
-        break;
-    }
-    bool gone = t->given_up && !ESP_PLANT("keeps-what-is-given-up");
-    if (esp_trial_state_ended(row->to) && gone) {
+    perform(core, t, row->effect);
+    bool given_up = t->given_up && !ESP_PLANT("keeps-what-is-given-up");
+    if (esp_trial_state_ended(row->to) && given_up) {
         drop_all(core, t);
     } else if (esp_trial_state_ended(row->to)) {
         drop_superseded(core, t);
@@ -136,41 +143,41 @@ static void follow(struct esp_core *core, struct esp_trial *t, const struct esp_
         move_on(core, t);
     } else if (row->from == ESP_TRIAL_STOPPING && row->to == ESP_TRIAL_QUEUED &&
                (t->held || t->hold_wanted)) {
-        esp_trial_trigger(core, t, ESP_TRIGGER_HOLD); /* the user's pause outlives the loss */
+        esp_trial_trigger(core, t, ESP_TRIGGER_HOLD); /* the user paused it before the loss */
     }
 }
 
 bool esp_trial_transition(struct esp_core *core,
                           struct esp_trial *t,
-                          const struct esp_transition *move)
+                          const struct esp_transition *transition)
 {
+    assert(transition->trigger != ESP_TRIGGER_GRANT || transition->process != 0);
     const struct esp_trial_row *row =
-        esp_trial_row_find(t->state, t->cause, move->trigger, esp_trial_guards(t));
+        esp_trial_row_find(t->state, t->cause, transition->trigger, esp_trial_guards(t));
     if (!row) {
         return false;
     }
-    struct esp_event event = esp_event_of(ESP_EVENT_MOVED);
-    event.trial = esp_trial_index(core, t);
-    event.attempt = t->attempt;
-    event.sequence = move->sequence;
-    event.moved =
-        (struct esp_event_moved){.process = t->process,
-                                 .trigger = move->trigger,
-                                 .from = row->from,
-                                 .to = row->to,
-                                 .cause = row->cause             ? row->cause
-                                          : row->to == row->from ? t->cause
-                                                                 : ESP_CAUSE_NONE,
-                                 .excused = move->excused && !ESP_PLANT("counts-our-kills"),
-                                 .words = move->text};
-    if (move->trigger == ESP_TRIGGER_GRANT) {
+    struct esp_event event = esp_event_of_trial(core, t, ESP_EVENT_MOVED);
+    event.sequence = transition->sequence;
+    event.moved = (struct esp_event_moved){.process = t->process,
+                                           .trigger = transition->trigger,
+                                           .from = row->from,
+                                           .to = row->to,
+                                           .cause = row->cause             ? row->cause
+                                                    : row->to == row->from ? t->cause
+                                                                           : ESP_CAUSE_NONE,
+                                           .excused = transition->excused &&
+                                                      !ESP_PLANT("counts-our-kills"),
+                                           .words = transition->text};
+    if (transition->trigger == ESP_TRIGGER_GRANT) {
         const struct esp_checkpoint *c = esp_trial_checkpoint(t);
         event.attempt = t->attempt + !ESP_PLANT("attempt-not-incremented");
-        event.moved.process = move->process;
+        event.moved.process = transition->process;
         event.moved.until = t->until;
         event.moved.resumed_from = c ? c->tokens : -1;
     }
     esp_record(core, &event);
+    assert(core->failure || (t->state == row->to && t->cause == event.moved.cause));
     follow(core, t, row);
     return true;
 }

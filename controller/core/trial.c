@@ -7,6 +7,7 @@
 unsigned esp_trial_guards(const struct esp_trial *t)
 {
     unsigned guards = 0;
+    assert((unsigned)t->state < ESP_TRIAL_STATE_COUNT);
     if (t->saved || !t->can_save || ESP_PLANT("pauses-without-checkpoint")) {
         guards |= 1u << ESP_GUARD_SAVED;
     }

@@ -1,8 +1,6 @@
-/* The table. What DESIGN 3 lists, and beyond it: a user's pause of a trial that is pausing or
- * paused already holds it, the study's end also ends what still waits for a slot, and what was
- * given up at the stated risk and is chosen again begins anew. A report
- * moves nothing and has no row. "released" is a Released of the attempt or its answer to
- * Fenced, the confirmed exit of its process, or lease and margin over. */
+/* The transition table. A report changes no state and has no row. RELEASED is a Released of the
+ * attempt or its answer to Fenced, the confirmed exit of its process, or the end of lease and
+ * margin. The first cause wins: a trial that is stopping takes no other. */
 #include "trial_fsm.h"
 
 #include <assert.h>
@@ -10,17 +8,17 @@
 #define ROW(from, trigger, guard, to, effect)                                                  \
     {                                                                                          \
         ESP_TRIAL_##from, ESP_CAUSE_NONE, ESP_TRIGGER_##trigger, ESP_GUARD_##guard,            \
-            ESP_TRIAL_##to, ESP_CAUSE_NONE, ESP_MOVE_##effect                                  \
+            ESP_TRIAL_##to, ESP_CAUSE_NONE, ESP_TRANSITION_##effect                            \
     }
 #define ENDS(from, trigger, guard, to, cause, effect)                                          \
     {                                                                                          \
         ESP_TRIAL_##from, ESP_CAUSE_NONE, ESP_TRIGGER_##trigger, ESP_GUARD_##guard,            \
-            ESP_TRIAL_##to, ESP_CAUSE_##cause, ESP_MOVE_##effect                               \
+            ESP_TRIAL_##to, ESP_CAUSE_##cause, ESP_TRANSITION_##effect                         \
     }
 #define STOPPED(of, guard, to, cause)                                                          \
     {                                                                                          \
         ESP_TRIAL_STOPPING, ESP_CAUSE_##of, ESP_TRIGGER_RELEASED, ESP_GUARD_##guard,           \
-            ESP_TRIAL_##to, ESP_CAUSE_##cause, ESP_MOVE_FREE                                   \
+            ESP_TRIAL_##to, ESP_CAUSE_##cause, ESP_TRANSITION_FREE                             \
     }
 
 const struct esp_trial_row esp_trial_rows[] = {
@@ -81,6 +79,7 @@ const struct esp_trial_row *esp_trial_row_find(enum esp_trial_state state,
                                                enum esp_trigger trigger,
                                                unsigned guards)
 {
+    assert((unsigned)state < ESP_TRIAL_STATE_COUNT && (unsigned)trigger < ESP_TRIGGER_COUNT);
     for (size_t i = 0; i < esp_trial_row_count; i++) {
         const struct esp_trial_row *row = &esp_trial_rows[i];
         if (row->from != state || row->trigger != trigger) {
@@ -96,9 +95,9 @@ const struct esp_trial_row *esp_trial_row_find(enum esp_trial_state state,
     return NULL;
 }
 
-const char *esp_guard_words(enum esp_guard guard)
+const char *esp_guard_text(enum esp_guard guard)
 {
-    static const char *const words[] = {
+    static const char *const texts[] = {
         [ESP_GUARD_NONE] = "–",
         [ESP_GUARD_SAVED] = "its checkpoint is saved",
         [ESP_GUARD_NOT_HELD] = "not held by the user",
@@ -106,22 +105,22 @@ const char *esp_guard_words(enum esp_guard guard)
         [ESP_GUARD_CHECKPOINT] = "it has a checkpoint",
         [ESP_GUARD_GIVEN_UP] = "given up at the stated risk",
     };
-    assert((size_t)guard < sizeof words / sizeof words[0]);
-    return words[guard];
+    assert((size_t)guard < sizeof texts / sizeof texts[0]);
+    return texts[guard];
 }
 
-const char *esp_move_effect_words(enum esp_move_effect effect)
+const char *esp_transition_effect_text(enum esp_transition_effect effect)
 {
-    static const char *const words[] = {
-        [ESP_MOVE_NOTHING] = "–",
-        [ESP_MOVE_ASSIGN] = "send the assignment, attempt n + 1",
-        [ESP_MOVE_PAUSE] = "ask to save and release",
-        [ESP_MOVE_STOP] = "ask to stop",
-        [ESP_MOVE_KEEP] = "ask to save and stop",
-        [ESP_MOVE_FENCE] = "fence the attempt",
-        [ESP_MOVE_KILL] = "end the process",
-        [ESP_MOVE_FREE] = "the slot is free",
+    static const char *const texts[] = {
+        [ESP_TRANSITION_NOTHING] = "–",
+        [ESP_TRANSITION_ASSIGN] = "send the assignment, attempt n + 1",
+        [ESP_TRANSITION_PAUSE] = "ask to save and release",
+        [ESP_TRANSITION_STOP] = "ask to stop",
+        [ESP_TRANSITION_KEEP] = "ask to save and stop",
+        [ESP_TRANSITION_FENCE] = "fence the attempt",
+        [ESP_TRANSITION_KILL] = "end the process",
+        [ESP_TRANSITION_FREE] = "the slot is free",
     };
-    assert((size_t)effect < sizeof words / sizeof words[0]);
-    return words[effect];
+    assert((size_t)effect < sizeof texts / sizeof texts[0]);
+    return texts[effect];
 }

@@ -1,59 +1,63 @@
-/* A trial's states as one static table (DESIGN 3). ARCHITECTURE.md shows it row by row, and
- * tests/unit/core/test_trial_fsm.c holds the two together. */
+/* A trial's states and transitions as one static table. ARCHITECTURE.md shows it row by row;
+ * tests/unit/core/test_trial_fsm.c fails when the two differ. */
 #ifndef ESPALIER_CORE_TRIAL_FSM_H
 #define ESPALIER_CORE_TRIAL_FSM_H
 
 #include <espalier/event.h>
 
-/* What must hold besides state and trigger; rows of one pair are tried in order. */
+/* A condition besides state and trigger. */
 enum esp_guard {
     ESP_GUARD_NONE,
     ESP_GUARD_SAVED,      /* the pause's checkpoint is recorded, or the trainer cannot save */
-    ESP_GUARD_NOT_HELD,   /* only the user continues what the user paused */
-    ESP_GUARD_TRIED_OUT,  /* ESP_FRUITLESS_ATTEMPTS_MAX in a row brought no new report */
-    ESP_GUARD_CHECKPOINT, /* there is one to resume from */
-    ESP_GUARD_GIVEN_UP,   /* under the calibrated rule (controller/stop/discard.h) */
+    ESP_GUARD_NOT_HELD,   /* the user has not paused it */
+    ESP_GUARD_TRIED_OUT,  /* ESP_FRUITLESS_ATTEMPTS_MAX attempts in a row brought no new report
+                           */
+    ESP_GUARD_CHECKPOINT, /* it has a checkpoint to resume from */
+    ESP_GUARD_GIVEN_UP,   /* discarded by the calibrated rule (controller/stop/discard.h) */
     ESP_GUARD_COUNT
 };
 
-/* What follows from a move, beyond the state. */
-enum esp_move_effect {
-    ESP_MOVE_NOTHING,
-    ESP_MOVE_ASSIGN, /* send the assignment: attempt n + 1 */
-    ESP_MOVE_PAUSE,  /* ask to save and release */
-    ESP_MOVE_STOP,   /* ask to stop */
-    ESP_MOVE_KEEP,   /* ask to save the final checkpoint and to stop */
-    ESP_MOVE_FENCE,  /* tell the process that the attempt is over */
-    ESP_MOVE_KILL,   /* end the process */
-    ESP_MOVE_FREE,   /* the slot is free */
-    ESP_MOVE_EFFECT_COUNT
+/* What follows from a transition besides the new state. */
+enum esp_transition_effect {
+    ESP_TRANSITION_NOTHING,
+    ESP_TRANSITION_ASSIGN, /* send the assignment: attempt n + 1 */
+    ESP_TRANSITION_PAUSE,  /* ask to save and release */
+    ESP_TRANSITION_STOP,   /* ask to stop */
+    ESP_TRANSITION_KEEP,   /* ask to save the final checkpoint and to stop */
+    ESP_TRANSITION_FENCE,  /* tell the process that the attempt is over */
+    ESP_TRANSITION_KILL,   /* end the process */
+    ESP_TRANSITION_FREE,   /* the slot is free */
+    ESP_TRANSITION_EFFECT_COUNT
 };
 
+/* Rows with the same state and trigger are tried in order; the first whose guard holds applies.
+ */
 struct esp_trial_row {
     enum esp_trial_state from;
-    enum esp_cause while_stopping; /* from STOPPING: of this cause; NONE: of any */
+    enum esp_cause while_stopping; /* from STOPPING: with this cause; NONE: with any */
     enum esp_trigger trigger;
     enum esp_guard guard;
     enum esp_trial_state to;
-    enum esp_cause cause; /* the trial's from now on; NONE: as it was */
-    enum esp_move_effect effect;
+    enum esp_cause
+        cause; /* the trial's new cause; NONE: unchanged while the state is the same */
+    enum esp_transition_effect effect;
 };
 
 extern const struct esp_trial_row esp_trial_rows[];
 extern const size_t esp_trial_row_count;
 
-/* The row that applies, or NULL: the pair changes nothing. `guards` has a bit (1 << guard) for
- * each one that holds. */
+/* The row that applies, or NULL: the trigger changes nothing. `guards` has a bit (1 << guard)
+ * for each guard that holds. */
 const struct esp_trial_row *esp_trial_row_find(enum esp_trial_state state,
                                                enum esp_cause cause,
                                                enum esp_trigger trigger,
                                                unsigned guards);
 
-/* As ARCHITECTURE.md words them. */
-const char *esp_guard_words(enum esp_guard guard);
-const char *esp_move_effect_words(enum esp_move_effect effect);
+/* The texts of ARCHITECTURE.md. */
+const char *esp_guard_text(enum esp_guard guard);
+const char *esp_transition_effect_text(enum esp_transition_effect effect);
 
-/* A process has it: ASSIGNED, RUNNING, PAUSING, STOPPING. */
+/* A process holds the trial. */
 static inline bool esp_trial_state_live(enum esp_trial_state state)
 {
     return state == ESP_TRIAL_ASSIGNED || state == ESP_TRIAL_RUNNING ||

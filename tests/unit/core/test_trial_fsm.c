@@ -30,9 +30,9 @@ static void words_of(const struct esp_trial_row *row, char out[256])
              "| %s | %s | %s | %s | %s |\n",
              from,
              esp_trigger_name(row->trigger),
-             esp_guard_words(row->guard),
+             esp_guard_text(row->guard),
              to,
-             esp_move_effect_words(row->effect));
+             esp_transition_effect_text(row->effect));
 }
 
 static void architecture_shows_the_table_row_by_row(void **state)
