@@ -1,12 +1,12 @@
 /* espalier agent: started by run, one per host and study. */
 #include "../agent/agent.h"
-#include "commands.h"
+#include "verb.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-int esp_cmd_agent(const struct esp_arguments *arguments, struct esp_error *error)
+static int run_agent(const struct esp_arguments *arguments, struct esp_error *error)
 {
     if (!arguments->connect || !arguments->dir || arguments->study == 0) {
         esp_error_set(error, 0, "agent: --connect, --dir and --study are needed.");
@@ -27,3 +27,19 @@ int esp_cmd_agent(const struct esp_arguments *arguments, struct esp_error *error
     free(dir);
     return code;
 }
+
+const struct esp_cli_verb esp_cli_row_agent = {
+    .name = "agent",
+    .operands = "",
+    .operand_min = 0,
+    .operand_max = 0,
+    .summary = "Run the agent of a study on this host",
+    .details = "An agent starts, watches and ends the trial processes of one study "
+               "on one host. `espalier run` starts it; there is no need to do so "
+               "by hand.\n"
+               "\n"
+               "Exit code 10 means that another agent of the study already runs on "
+               "this host.",
+    .options = {ESP_OPTION_CONNECT, ESP_OPTION_DIR, ESP_OPTION_STUDY, ESP_OPTION_DEVICE},
+    .main = run_agent,
+};

@@ -2,9 +2,9 @@
 #include "../view/best.h"
 #include "../view/results.h"
 #include "../view/ties.h"
-#include "commands.h"
 #include "output.h"
 #include "term.h"
+#include "verb.h"
 
 #define BEST_DEFAULT 5
 
@@ -40,7 +40,7 @@ static void add_json(const struct esp_best *best, struct esp_buffer *out)
     esp_buffer_add(out, "]\n");
 }
 
-int esp_cmd_best(const struct esp_arguments *arguments, struct esp_error *error)
+static int print_best(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
     struct esp_best best = {0};
@@ -76,3 +76,22 @@ out:
     esp_ledger_close(&ledger);
     return code;
 }
+
+const struct esp_cli_verb esp_cli_row_best = {
+    .name = "best",
+    .operands = "DIR",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "List the best settings of a study",
+    .details = "Settings whose training reached the horizon are ranked by the "
+               "value there, the best first; a setting that was trained with "
+               "several seeds is ranked by the mean. Before any trial has reached "
+               "the horizon, all trials are ranked by their last value.\n"
+               "\n"
+               "Settings that differ from the best one by less than seed noise are "
+               "named below the table.\n"
+               "\n"
+               "The exit code is 3 while no trial has a value.",
+    .options = {ESP_OPTION_NUMBER, ESP_OPTION_JSON},
+    .main = print_best,
+};

@@ -7,9 +7,9 @@
 #include "../view/buffer.h"
 #include "../view/discards.h"
 #include "../view/ledger.h"
-#include "commands.h"
 #include "output.h"
 #include "source.h"
+#include "verb.h"
 
 #include <errno.h>
 #include <espalier/config.h>
@@ -119,7 +119,7 @@ static void add_json(const struct esp_study *study, struct esp_buffer *out)
     esp_buffer_add(out, "}\n");
 }
 
-int esp_cmd_check(const struct esp_arguments *arguments, struct esp_error *error)
+static int check(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_study *study = NULL;
     struct esp_core *core = NULL;
@@ -146,3 +146,15 @@ int esp_cmd_check(const struct esp_arguments *arguments, struct esp_error *error
     esp_study_destroy(study);
     return code;
 }
+
+const struct esp_cli_verb esp_cli_row_check = {
+    .name = "check",
+    .operands = "STUDY.yaml",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "Check a study file and its data, and print what it would search",
+    .details = "All faults are reported at once, each with its file, line and "
+               "column. Nothing is trained and nothing is written.",
+    .options = {ESP_OPTION_DATA, ESP_OPTION_JSON},
+    .main = check,
+};

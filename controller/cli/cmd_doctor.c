@@ -3,8 +3,8 @@
 #include "../system/cpu_affinity.h"
 #include "../view/buffer.h"
 #include "../view/ledger.h"
-#include "commands.h"
 #include "output.h"
+#include "verb.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -178,7 +178,7 @@ static void check_trial(struct checkup *checkup)
                : "espalier-trial is not beside espalier: build or install both");
 }
 
-int esp_cmd_doctor(const struct esp_arguments *arguments, struct esp_error *error)
+static int examine(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct checkup checkup = {.json = arguments->json};
     const char *dir = arguments->operand_count > 0 ? arguments->operands[0] : ".";
@@ -201,3 +201,16 @@ int esp_cmd_doctor(const struct esp_arguments *arguments, struct esp_error *erro
     }
     return code;
 }
+
+const struct esp_cli_verb esp_cli_row_doctor = {
+    .name = "doctor",
+    .operands = "[DIR]",
+    .operand_min = 0,
+    .operand_max = 1,
+    .summary = "Check this machine: cores, memory, disk, libraries, GPU",
+    .details = "DIR is the folder in which a study would be kept; default: the "
+               "current folder. The exit code is 1 when something would keep a "
+               "search from running.",
+    .options = {ESP_OPTION_JSON},
+    .main = examine,
+};

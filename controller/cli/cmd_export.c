@@ -1,8 +1,8 @@
 /* espalier export: trials or curves for other programs, written as they are read. */
 #include "../view/export.h"
 #include "../view/ledger.h"
-#include "commands.h"
 #include "output.h"
+#include "verb.h"
 
 #include <errno.h>
 #include <string.h>
@@ -50,7 +50,7 @@ static int write_point(void *context, const struct esp_event *report)
     return flush_rows(writer, FLUSH_BYTES);
 }
 
-int esp_cmd_export(const struct esp_arguments *arguments, struct esp_error *error)
+static int export_rows(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
     struct writer writer = {.error = error, .jsonl = strcmp(arguments->format, "jsonl") == 0};
@@ -76,3 +76,20 @@ int esp_cmd_export(const struct esp_arguments *arguments, struct esp_error *erro
     esp_ledger_close(&ledger);
     return writer.code != 0 ? writer.code : rc < 0 ? esp_exit_of(rc) : ESP_EXIT_DONE;
 }
+
+const struct esp_cli_verb esp_cli_row_export = {
+    .name = "export",
+    .operands = "DIR",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "Write all trials, or all loss curves, as CSV or JSON lines",
+    .details = "The rows of trials have the columns trial, state, attempts, "
+               "tokens, value, param.NAME for each parameter, repeats and seed. "
+               "`repeats` is the trial whose settings this one repeats with "
+               "another seed; it is empty for the first trial of a setting.\n"
+               "\n"
+               "The rows of curves (--curves) have the columns trial, step, "
+               "tokens, train_loss, val_loss and device_seconds.",
+    .options = {ESP_OPTION_FORMAT, ESP_OPTION_CURVES},
+    .main = export_rows,
+};

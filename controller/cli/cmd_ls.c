@@ -1,11 +1,11 @@
 /* espalier ls: every trial, one row each. */
 #include "../view/export.h"
 #include "../view/results.h"
-#include "commands.h"
 #include "output.h"
 #include "term.h"
+#include "verb.h"
 
-int esp_cmd_ls(const struct esp_arguments *arguments, struct esp_error *error)
+static int list_trials(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
     struct esp_rows rows = {0};
@@ -35,3 +35,13 @@ out:
     esp_ledger_close(&ledger);
     return code;
 }
+
+const struct esp_cli_verb esp_cli_row_ls = {
+    .name = "ls",
+    .operands = "DIR",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "List all trials, one per row",
+    .options = {ESP_OPTION_JSON},
+    .main = list_trials,
+};

@@ -1,11 +1,11 @@
 /* espalier note: words into the record, on a trial or on the search. */
 #include "../client/client.h"
-#include "commands.h"
+#include "verb.h"
 
 #include <stdio.h>
 #include <string.h>
 
-int esp_cmd_note(const struct esp_arguments *arguments, struct esp_error *error)
+static int add_note(const struct esp_arguments *arguments, struct esp_error *error)
 {
     char answer[ESP_MESSAGE_TEXT_MAX];
     bool on_trial = arguments->operand_count == 3;
@@ -32,3 +32,13 @@ int esp_cmd_note(const struct esp_arguments *arguments, struct esp_error *error)
     fprintf(stderr, "espalier: noted.\n");
     return ESP_EXIT_DONE;
 }
+
+const struct esp_cli_verb esp_cli_row_note = {
+    .name = "note",
+    .operands = "DIR [TRIAL] TEXT",
+    .operand_min = 2,
+    .operand_max = 3,
+    .summary = "Add a note to a trial, or to the study",
+    .details = "`espalier show` prints the notes of a trial.",
+    .main = add_note,
+};

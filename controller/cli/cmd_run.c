@@ -5,11 +5,11 @@
 #include "../view/discards.h"
 #include "../view/ledger.h"
 #include "../view/results.h"
-#include "commands.h"
 #include "output.h"
 #include "progress.h"
 #include "source.h"
 #include "term.h"
+#include "verb.h"
 
 #include <errno.h>
 #include <espalier/config.h>
@@ -152,7 +152,7 @@ static int run_study(const struct esp_arguments *arguments,
     return code;
 }
 
-int esp_cmd_run(const struct esp_arguments *arguments, struct esp_error *error)
+static int run(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_study *study = NULL;
     char name[ESP_NAME_MAX], dir[ESP_NAME_MAX + 8];
@@ -182,7 +182,40 @@ int esp_cmd_run(const struct esp_arguments *arguments, struct esp_error *error)
     return run_study(arguments, arguments->dir ? arguments->dir : dir, file, study, error);
 }
 
-int esp_cmd_resume(const struct esp_arguments *arguments, struct esp_error *error)
+static int resume(const struct esp_arguments *arguments, struct esp_error *error)
 {
     return run_study(arguments, arguments->operands[0], NULL, NULL, error);
 }
+
+const struct esp_cli_verb esp_cli_row_run = {
+    .name = "run",
+    .operands = "STUDY.yaml",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "Start a search, or continue an interrupted one",
+    .details = "The study is kept in DIR, by default runs/NAME. If DIR already "
+               "holds it, the search continues where it was interrupted. Only "
+               "run_cap, budget and workers may have changed in the study file by "
+               "then; a study file that differs otherwise is another search and "
+               "needs another DIR.\n"
+               "\n"
+               "The first Ctrl-C saves every trial and exits with code 5. A second "
+               "one exits at once with code 130. Either way nothing recorded is "
+               "lost, and `espalier resume DIR` continues the search.",
+    .options = {ESP_OPTION_DIR, ESP_OPTION_WORKERS, ESP_OPTION_DEVICE, ESP_OPTION_DATA},
+    .main = run,
+};
+
+const struct esp_cli_verb esp_cli_row_resume = {
+    .name = "resume",
+    .operands = "DIR",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "Continue an interrupted search",
+    .details = "The study file is not read again: DIR holds a copy of it, with the "
+               "changes made by `espalier set`. A search that ended as planned "
+               "continues if run_cap or a budget was raised, or a trial was "
+               "continued.",
+    .options = {ESP_OPTION_WORKERS, ESP_OPTION_DEVICE},
+    .main = resume,
+};

@@ -3,8 +3,8 @@
 #include "../view/best.h"
 #include "../view/ledger.h"
 #include "../view/rows.h"
-#include "commands.h"
 #include "output.h"
+#include "verb.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -63,7 +63,7 @@ static int find_checkpoint(struct esp_ledger *ledger,
     return rc;
 }
 
-int esp_cmd_sample(const struct esp_arguments *arguments, struct esp_error *error)
+static int sample(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
     struct found found = {0};
@@ -111,3 +111,19 @@ int esp_cmd_sample(const struct esp_arguments *arguments, struct esp_error *erro
     esp_error_set(error, -errno, "%s: %s.", program, strerror(errno));
     return ESP_EXIT_FAILURE;
 }
+
+const struct esp_cli_verb esp_cli_row_sample = {
+    .name = "sample",
+    .operands = "DIR [TRIAL]",
+    .operand_min = 1,
+    .operand_max = 2,
+    .summary = "Generate text with the model of a trial",
+    .details = "The text comes from the latest checkpoint of TRIAL; default: the "
+               "best trial that has one.",
+    .options = {ESP_OPTION_PROMPT,
+                ESP_OPTION_LENGTH,
+                ESP_OPTION_TEMPERATURE,
+                ESP_OPTION_SEED,
+                ESP_OPTION_SAMPLE_DEVICE},
+    .main = sample,
+};

@@ -1,6 +1,6 @@
 /* espalier set: changes run_cap, workers or a budget of a running search. */
 #include "../client/client.h"
-#include "commands.h"
+#include "verb.h"
 
 #include <espalier/suggest.h>
 #include <math.h>
@@ -53,7 +53,7 @@ read_setting(const char *text, char *name, struct esp_setting *out, struct esp_e
     return 0;
 }
 
-int esp_cmd_set(const struct esp_arguments *arguments, struct esp_error *error)
+static int set(const struct esp_arguments *arguments, struct esp_error *error)
 {
     static char words[SETTINGS_MAX][ESP_NAME_MAX];
     struct esp_setting settings[SETTINGS_MAX];
@@ -75,3 +75,16 @@ int esp_cmd_set(const struct esp_arguments *arguments, struct esp_error *error)
     fprintf(stderr, "espalier: %s\n", answer[0] ? answer : "done.");
     return ESP_EXIT_DONE;
 }
+
+const struct esp_cli_verb esp_cli_row_set = {
+    .name = "set",
+    .operands = "DIR NAME=VALUE…",
+    .operand_min = 2,
+    .operand_max = 16,
+    .summary = "Change run_cap, workers or a budget of a study",
+    .details = "The names are run_cap, workers, budget.tokens, budget.hours and "
+               "budget.usd. The study may be running or not; a search that has "
+               "ended continues with `espalier resume DIR`.\n"
+               "  espalier set runs/quickstart run_cap=40 budget.hours=2",
+    .main = set,
+};

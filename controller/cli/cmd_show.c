@@ -3,8 +3,8 @@
 #include "../view/ledger.h"
 #include "../view/reason.h"
 #include "../view/rows.h"
-#include "commands.h"
 #include "output.h"
+#include "verb.h"
 
 #include <errno.h>
 #include <espalier/message.h>
@@ -302,7 +302,7 @@ static int query(struct shown *shown, struct esp_error *error)
     return rc;
 }
 
-int esp_cmd_show(const struct esp_arguments *arguments, struct esp_error *error)
+static int show(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
     struct esp_rows rows = {0};
@@ -330,3 +330,13 @@ int esp_cmd_show(const struct esp_arguments *arguments, struct esp_error *error)
     esp_ledger_close(&ledger);
     return code;
 }
+
+const struct esp_cli_verb esp_cli_row_show = {
+    .name = "show",
+    .operands = "DIR TRIAL",
+    .operand_min = 2,
+    .operand_max = 2,
+    .summary = "Show one trial: settings, history, checkpoints, failures, notes",
+    .options = {ESP_OPTION_JSON},
+    .main = show,
+};

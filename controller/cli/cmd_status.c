@@ -3,9 +3,9 @@
 #include "../view/discards.h"
 #include "../view/results.h"
 #include "../view/ties.h"
-#include "commands.h"
 #include "output.h"
 #include "term.h"
+#include "verb.h"
 
 #include <math.h>
 
@@ -130,7 +130,7 @@ static void add_words(const char *dir,
     esp_discards_words(&standing->discards, totals->trials, out);
 }
 
-int esp_cmd_status(const struct esp_arguments *arguments, struct esp_error *error)
+static int print_status(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
     struct standing standing = {0};
@@ -164,3 +164,13 @@ out:
     esp_ledger_close(&ledger);
     return code;
 }
+
+const struct esp_cli_verb esp_cli_row_status = {
+    .name = "status",
+    .operands = "DIR",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "Show the state, best setting and cost of a study",
+    .options = {ESP_OPTION_JSON},
+    .main = print_status,
+};

@@ -3,22 +3,11 @@
 #include "../client/client.h"
 #include "../view/ledger.h"
 #include "../view/rows.h"
-#include "commands.h"
 #include "output.h"
+#include "verb.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static enum esp_verb verb_of(const char *name)
-{
-    if (strcmp(name, "stop") == 0) {
-        return ESP_VERB_STOP;
-    }
-    if (strcmp(name, "pause") == 0) {
-        return ESP_VERB_PAUSE;
-    }
-    return strcmp(name, "continue") == 0 ? ESP_VERB_CONTINUE : ESP_VERB_EXTEND;
-}
 
 /* How far each continued trial is to train now. */
 static int
@@ -43,7 +32,8 @@ say_until(const char *dir, const uint32_t *trials, uint32_t count, struct esp_er
     return rc < 0 ? esp_exit_of(rc) : ESP_EXIT_DONE;
 }
 
-int esp_cmd_trials(const struct esp_arguments *arguments, struct esp_error *error)
+static int
+send_command(const struct esp_arguments *arguments, enum esp_verb verb, struct esp_error *error)
 {
     uint32_t trials[ESP_COMMAND_TRIALS_MAX];
     char answer[ESP_MESSAGE_TEXT_MAX];
@@ -62,7 +52,7 @@ int esp_cmd_trials(const struct esp_arguments *arguments, struct esp_error *erro
                   .real = (double)arguments->tokens},
     };
     struct esp_command command = {
-        .verb = verb_of(arguments->verb),
+        .verb = verb,
         .trials = trials,
         .trial_count = (uint32_t)count,
         .settings = arguments->tokens > 0 ? &tokens : NULL,
@@ -77,3 +67,65 @@ int esp_cmd_trials(const struct esp_arguments *arguments, struct esp_error *erro
     }
     return ESP_EXIT_DONE;
 }
+
+static int run_stop(const struct esp_arguments *arguments, struct esp_error *error)
+{
+    return send_command(arguments, ESP_VERB_STOP, error);
+}
+
+const struct esp_cli_verb esp_cli_row_stop = {
+    .name = "stop",
+    .operands = "DIR TRIAL…",
+    .operand_min = 2,
+    .operand_max = 1 + ESP_COMMAND_TRIALS_MAX,
+    .summary = "Stop trials, keeping their values and checkpoints",
+    .details = "The search does not train them further; `espalier continue` does.",
+    .main = run_stop,
+};
+
+static int run_pause(const struct esp_arguments *arguments, struct esp_error *error)
+{
+    return send_command(arguments, ESP_VERB_PAUSE, error);
+}
+
+const struct esp_cli_verb esp_cli_row_pause = {
+    .name = "pause",
+    .operands = "DIR TRIAL…",
+    .operand_min = 2,
+    .operand_max = 1 + ESP_COMMAND_TRIALS_MAX,
+    .summary = "Pause trials until you continue them",
+    .details = "A checkpoint is saved first. The search does not continue these "
+               "trials by itself; `espalier continue` does.",
+    .main = run_pause,
+};
+
+static int run_continue(const struct esp_arguments *arguments, struct esp_error *error)
+{
+    return send_command(arguments, ESP_VERB_CONTINUE, error);
+}
+
+const struct esp_cli_verb esp_cli_row_continue = {
+    .name = "continue",
+    .operands = "DIR TRIAL…",
+    .operand_min = 2,
+    .operand_max = 1 + ESP_COMMAND_TRIALS_MAX,
+    .summary = "Continue trials that were paused, stopped or pruned",
+    .details = "Training continues from the last checkpoint of each trial.",
+    .main = run_continue,
+};
+
+static int run_extend(const struct esp_arguments *arguments, struct esp_error *error)
+{
+    return send_command(arguments, ESP_VERB_EXTEND, error);
+}
+
+const struct esp_cli_verb esp_cli_row_extend = {
+    .name = "extend",
+    .operands = "DIR TRIAL…",
+    .operand_min = 2,
+    .operand_max = 1 + ESP_COMMAND_TRIALS_MAX,
+    .summary = "Train trials beyond their horizon (not supported yet)",
+    .details = "Not supported yet: the controller refuses it.",
+    .options = {ESP_OPTION_HORIZON},
+    .main = run_extend,
+};

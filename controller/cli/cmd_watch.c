@@ -3,9 +3,9 @@
 #include "../view/best.h"
 #include "../view/results.h"
 #include "../watch/follow.h"
-#include "commands.h"
 #include "output.h"
 #include "term.h"
+#include "verb.h"
 
 #include <espalier/clock.h>
 #include <stdio.h>
@@ -180,7 +180,7 @@ static int follow_ledger(struct esp_ledger *ledger,
     return rc < 0 ? rc : 0;
 }
 
-int esp_cmd_watch(const struct esp_arguments *arguments, struct esp_error *error)
+static int watch(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
     struct esp_follow *follow = NULL;
@@ -210,3 +210,14 @@ out:
     esp_ledger_close(&ledger);
     return code;
 }
+
+const struct esp_cli_verb esp_cli_row_watch = {
+    .name = "watch",
+    .operands = "DIR",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "Follow a study in a table that updates until you press q",
+    .details = "If stdout is not a terminal, the table is printed once.",
+    .options = {ESP_OPTION_INTERVAL, ESP_OPTION_ONCE},
+    .main = watch,
+};

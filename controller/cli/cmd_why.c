@@ -2,8 +2,8 @@
 #include "../view/ledger.h"
 #include "../view/reason.h"
 #include "../view/rows.h"
-#include "commands.h"
 #include "output.h"
+#include "verb.h"
 
 struct told {
     const struct esp_ledger *ledger;
@@ -70,7 +70,7 @@ static int tell(void *context, const struct esp_event *event)
     return 0;
 }
 
-int esp_cmd_why(const struct esp_arguments *arguments, struct esp_error *error)
+static int explain(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
     struct esp_rows rows = {0};
@@ -105,3 +105,13 @@ int esp_cmd_why(const struct esp_arguments *arguments, struct esp_error *error)
     esp_ledger_close(&ledger);
     return code;
 }
+
+const struct esp_cli_verb esp_cli_row_why = {
+    .name = "why",
+    .operands = "DIR TRIAL",
+    .operand_min = 2,
+    .operand_max = 2,
+    .summary = "Explain why a trial was started, paused, continued or stopped",
+    .options = {ESP_OPTION_JSON},
+    .main = explain,
+};

@@ -1,99 +1,144 @@
-/* --help, and what to say to a word that is no verb. */
-#include "../view/buffer.h"
-#include "arguments.h"
+/* --help of a verb and of the program. */
+#include "verb.h"
 
-#include <espalier/suggest.h>
+#include "../view/buffer.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#define VERBS_MAX 64
-#define LEFT_COLUMNS 28
+#define WIDTH 80
+/* Columns of the left part of a list: a verb, an option. */
+#define LEFT_COLUMNS 26
 
-const struct esp_verb_entry *esp_verb_find(const char *name)
+/* Prints words with line breaks, from `column` on; further lines are indented. */
+static void print_wrapped(FILE *out, const char *text, int column, int indent)
 {
-    for (size_t i = 0; i < esp_verb_count; i++) {
-        if (strcmp(esp_verbs[i].name, name) == 0) {
-            return &esp_verbs[i];
+    bool begins = true;
+    for (const char *word = text + strspn(text, " "); *word;) {
+        size_t length = strcspn(word, " ");
+        struct esp_buffer copy = {0};
+        esp_buffer_add_bytes(&copy, word, length);
+        int width = esp_buffer_width(esp_buffer_get(&copy));
+        if (!begins && column + 1 + width > WIDTH) {
+            fprintf(out, "\n%*s", indent, "");
+            column = indent;
+            begins = true;
         }
+        fprintf(out, "%s%s", begins ? "" : " ", esp_buffer_get(&copy));
+        column += width + !begins;
+        begins = false;
+        esp_buffer_release(&copy);
+        word += length;
+        word += strspn(word, " ");
     }
-    return NULL;
+    fputs("\n", out);
 }
 
-void esp_verb_unknown(const char *word, struct esp_error *error)
+/* The lines of a verb's details: paragraphs, and lines that are kept as they are. */
+static void print_details(FILE *out, const char *details)
 {
-    const char *names[VERBS_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < esp_verb_count && count < VERBS_MAX; i++) {
-        names[count++] = esp_verbs[i].name;
+    struct esp_buffer line = {0};
+    while (*details) {
+        size_t length = strcspn(details, "\n");
+        esp_buffer_clear(&line);
+        esp_buffer_add_bytes(&line, details, length);
+        if (details[0] == ' ') {
+            fprintf(out, "%s\n", esp_buffer_get(&line));
+        } else {
+            print_wrapped(out, esp_buffer_get(&line), 0, 0);
+        }
+        details += length + (details[length] == '\n');
     }
-    const char *near = esp_suggest(word, names, count);
-    esp_error_set(error,
-                  0,
-                  "unknown verb \"%s\"%s%s%s `espalier --help` lists them.",
-                  word,
-                  near ? "; did you mean \"" : ".",
-                  near ? near : "",
-                  near ? "\"?" : "");
+    esp_buffer_release(&line);
+}
+
+/* "Search method: grid, random, … [default: bayes]" */
+static void add_option_help(const struct esp_option *option, struct esp_buffer *out)
+{
+    esp_buffer_add(out, option->help);
+    if (option->names) {
+        const char *names[ESP_OPTION_NAMES_MAX] = {0};
+        option->names(names);
+        for (size_t i = 0; i < ESP_OPTION_NAMES_MAX && names[i]; i++) {
+            esp_buffer_addf(out, "%s%s", i ? ", " : ": ", names[i]);
+        }
+    }
+    if (option->fallback) {
+        esp_buffer_addf(out, " [default: %s]", option->fallback);
+    }
 }
 
 static void print_option(FILE *out, const struct esp_option *option)
 {
-    char left[64];
-    int length = 0;
+    struct esp_buffer left = {0}, help = {0};
     if (option->letter) {
-        length = snprintf(left, sizeof left, "-%c, ", option->letter);
+        esp_buffer_addf(&left, "  -%c, ", option->letter);
     } else {
-        length = snprintf(left, sizeof left, "    ");
+        esp_buffer_add(&left, "      ");
     }
-    snprintf(left + length,
-             sizeof left - (size_t)length,
-             "--%s%s%s",
-             option->name,
-             option->argument ? " " : "",
-             option->argument ? option->argument : "");
-    fprintf(out, "  %-26s %s\n", left, option->help);
+    esp_buffer_addf(&left,
+                    "--%s%s%s",
+                    option->name,
+                    option->argument ? " " : "",
+                    option->argument ? option->argument : "");
+    add_option_help(option, &help);
+    int width = esp_buffer_width(esp_buffer_get(&left));
+    if (width >= LEFT_COLUMNS) {
+        fprintf(out, "%s\n%*s", esp_buffer_get(&left), LEFT_COLUMNS, "");
+    } else {
+        fprintf(out, "%s%*s", esp_buffer_get(&left), LEFT_COLUMNS - width, "");
+    }
+    print_wrapped(out, esp_buffer_get(&help), LEFT_COLUMNS, LEFT_COLUMNS);
+    esp_buffer_release(&left);
+    esp_buffer_release(&help);
 }
 
-void esp_help_verb(FILE *out, const struct esp_verb_entry *verb)
+void esp_help_verb(FILE *out, const struct esp_cli_verb *verb)
 {
+    const struct esp_option *options[ESP_CLI_VERB_OPTIONS_MAX];
+    size_t count = esp_cli_verb_options(verb, options);
     fprintf(out,
-            "espalier %s%s%s\n  %s\n",
+            "%s.\n\nUsage: espalier %s [OPTIONS]%s%s\n",
+            verb->summary,
             verb->name,
             verb->operands[0] ? " " : "",
-            verb->operands,
-            verb->summary);
+            verb->operands);
     if (verb->details) {
-        fprintf(out, "\n%s\n", verb->details);
-    }
-    if (verb->raw) {
-        return;
+        fputs("\n", out);
+        print_details(out, verb->details);
     }
     fputs("\nOptions:\n", out);
-    for (size_t i = 0; i < esp_option_count; i++) {
-        if (esp_option_serves(&esp_options[i], verb->name)) {
-            print_option(out, &esp_options[i]);
-        }
+    for (size_t i = 0; i < count; i++) {
+        print_option(out, options[i]);
     }
 }
 
 void esp_help_program(FILE *out)
 {
-    fputs("espalier finds the training settings of a transformer for the least device time.\n\n"
-          "  espalier run STUDY.yaml        start a search, or go on where it stood\n"
-          "  espalier watch runs/NAME       look at it\n\n"
+    fputs("espalier finds the training settings of a transformer in little device time.\n\n"
+          "Usage: espalier VERB [OPTIONS] [OPERANDS]\n\n"
+          "  espalier run STUDY.yaml      start a search, or continue an interrupted one\n"
+          "  espalier watch runs/NAME     follow it\n\n"
           "Verbs:\n",
           out);
-    for (size_t i = 0; i < esp_verb_count; i++) {
-        char left[64];
-        snprintf(left, sizeof left, "%s %s", esp_verbs[i].name, esp_verbs[i].operands);
-        int pad = LEFT_COLUMNS - esp_buffer_width(left);
-        fprintf(out, "  %s%*s %s\n", left, pad > 0 ? pad : 0, "", esp_verbs[i].summary);
+    for (size_t i = 0; i < esp_cli_verb_count; i++) {
+        const struct esp_cli_verb *verb = esp_cli_verbs[i];
+        int width = 2 + (int)strlen(verb->name) + 1 + esp_buffer_width(verb->operands);
+        fprintf(out,
+                "  %s %s%*s ",
+                verb->name,
+                verb->operands,
+                width < LEFT_COLUMNS ? LEFT_COLUMNS - width : 0,
+                "");
+        print_wrapped(out, verb->summary, LEFT_COLUMNS + 1, LEFT_COLUMNS + 1);
     }
-    fputs(
-        "\n`espalier VERB --help` says more of one. `espalier --man` prints the manual page,\n"
-        "`espalier --completion` a completion for bash, `espalier --version` the version.\n\n"
-        "Exit codes:\n",
-        out);
+    fputs("\nSTUDY.yaml is a study file. DIR is the folder of a study: runs/NAME, or what\n"
+          "`run` was given with --dir. TRIAL is the number of a trial, as `ls` shows it.\n\n"
+          "`espalier VERB --help` describes a verb and its options. `espalier --man` prints\n"
+          "the manual page, `espalier --completion` a completion script for bash, and\n"
+          "`espalier --version` the version.\n\n"
+          "Exit codes:\n",
+          out);
 #define PRINT_EXIT(name, code, meaning) fprintf(out, "  %3d  %s\n", code, meaning);
     ESP_EXIT_CODES(PRINT_EXIT)
 #undef PRINT_EXIT

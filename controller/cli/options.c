@@ -1,132 +1,211 @@
-/* The table of options, and reading a verb's command line by it. */
-#include "arguments.h"
+/* The table of options, and storing their values. */
+#include "option.h"
+
+#include "../search/registry.h"
+#include "../stop/registry.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <espalier/suggest.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(ESP_SAMPLER_NAMES_MAX <= ESP_OPTION_NAMES_MAX &&
+                   ESP_SCHEDULER_NAMES_MAX <= ESP_OPTION_NAMES_MAX,
+               "an option can list every sampler and scheduler");
+
+/* A count beyond 2^53 would not survive its way through JSON. */
+#define COUNT_MAX 9007199254740992.0
+/* Searches of one replay: fifty times the default, for a close look. */
+#define REPLAY_SEEDS_MAX 1000
+#define REPLAY_WORKERS_MAX 1024
+
 static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
 static const char *const formats[] = {"csv", "jsonl", NULL};
+static const char *const costs[] = {"tokens", "seconds", NULL};
 
-#define FIELD(member) offsetof(struct esp_arguments, member)
-#define FLAG(name, letter, member, verbs, help)                                                \
-    {                                                                                          \
-        name, letter, ESP_OPTION_FLAG, FIELD(member), NULL, verbs, help, NULL, 0, 0            \
-    }
-#define TEXT(name, letter, member, argument, verbs, help)                                      \
-    {                                                                                          \
-        name, letter, ESP_OPTION_TEXT, FIELD(member), argument, verbs, help, NULL, 0, 0        \
-    }
-#define WORD(name, member, argument, words, verbs, help)                                       \
-    {                                                                                          \
-        name, 0, ESP_OPTION_WORD, FIELD(member), argument, verbs, help, words, 0, 0            \
-    }
-#define COUNT(name, letter, member, argument, min, max, verbs, help)                           \
-    {                                                                                          \
-        name, letter, ESP_OPTION_COUNT, FIELD(member), argument, verbs, help, NULL, min, max   \
-    }
-#define REAL(name, member, argument, min, max, verbs, help)                                    \
-    {                                                                                          \
-        name, 0, ESP_OPTION_REAL, FIELD(member), argument, verbs, help, NULL, min, max         \
-    }
+#define FLAG(member)                                                                           \
+    .type = ESP_OPTION_TYPE_FLAG, .offset = offsetof(struct esp_arguments, member)
+#define TEXT(member, shown)                                                                    \
+    .type = ESP_OPTION_TYPE_TEXT, .offset = offsetof(struct esp_arguments, member),            \
+    .argument = (shown)
+#define CHOICE(member, shown, choices)                                                         \
+    .type = ESP_OPTION_TYPE_CHOICE, .offset = offsetof(struct esp_arguments, member),          \
+    .argument = (shown), .words = (choices)
+#define INTEGER(member, shown, least, most)                                                    \
+    .type = ESP_OPTION_TYPE_INTEGER, .offset = offsetof(struct esp_arguments, member),         \
+    .argument = (shown), .min = (least), .max = (most)
+#define REAL(member, shown, least, most)                                                       \
+    .type = ESP_OPTION_TYPE_REAL, .offset = offsetof(struct esp_arguments, member),            \
+    .argument = (shown), .min = (least), .max = (most)
 
-/* Beyond 2^53 a count would not survive its way through JSON. */
-#define COUNT_MAX 9007199254740992.0
-
-const struct esp_option esp_options[] = {
-    TEXT("dir", 'd', dir, "DIR", "run agent", "Keep the study here instead of runs/NAME."),
-    COUNT("workers",
-          'w',
-          workers,
-          "N",
-          1,
-          ESP_PROCESSES_MAX,
-          "run resume",
-          "Trial processes side by side; default: the study's, or one per core."),
-    WORD("device",
-         device,
-         "auto|cpu|cuda",
-         devices,
-         "run resume agent",
-         "What to train on; default auto: a GPU where there is one."),
-    WORD("device",
-         device,
-         "auto|cpu|cuda",
-         devices,
-         "sample",
-         "What the model runs on; default auto: a GPU where there is one."),
-    TEXT("data",
-         0,
-         data,
-         "FILE",
-         "run check",
-         "Train on this file or glob instead of the study's trainer.data."),
-    COUNT("number",
-          'n',
-          count,
-          "N",
-          1,
-          ESP_TRIALS_MAX,
-          "best",
-          "How many trials to list; default 5."),
-    WORD("format",
-         format,
-         "csv|jsonl",
-         formats,
-         "export",
-         "The form of the rows; `repeats` names a setting's first trial."),
-    FLAG(
-        "curves", 0, curves, "export", "Every point of every loss curve, not one row a trial."),
-    TEXT("prompt", 'p', prompt, "TEXT", "sample", "What the text starts with."),
-    COUNT("tokens", 't', tokens, "N", 1, COUNT_MAX, "extend", "The new horizon of each trial."),
-    COUNT("tokens", 't', tokens, "N", 1, COUNT_MAX, "sample", "How many to write."),
-    REAL("temperature",
-         temperature,
-         "X",
-         0,
-         100,
-         "sample",
-         "0 takes the likeliest token every time; default 0.8."),
-    COUNT("seed", 's', seed, "N", 0, COUNT_MAX, "sample", "Another seed writes another text."),
-    REAL("interval", interval, "SECONDS", 0.1, 3600, "watch", "Between two looks; default 1."),
-    FLAG("once", 0, once, "watch", "Print the table once and leave."),
-    TEXT("connect", 'c', connect, "ENDPOINT", "agent", "The controller's socket."),
-    COUNT("study", 0, study, "NONCE", 0, 0, "agent", "Which study's agent this is."),
-    FLAG("json",
-         'j',
-         json,
-         "check status ls best show why doctor",
-         "Results as JSON on stdout."),
-    FLAG("help", 'h', help, "*", "Say what a verb does, and leave."),
+const struct esp_option esp_options[ESP_OPTION_COUNT] = {
+    [ESP_OPTION_HELP] = {"help", 'h', FLAG(help), .help = "Print this help"},
+    [ESP_OPTION_JSON] = {"json", 'j', FLAG(json), .help = "Print the result as JSON"},
+    [ESP_OPTION_DIR] = {"dir",
+                        'd',
+                        TEXT(dir, "DIR"),
+                        .help =
+                            "Folder of the study; default: runs/NAME, with the study's name"},
+    [ESP_OPTION_WORKERS] = {"workers",
+                            'w',
+                            INTEGER(workers, "N", 1, ESP_PROCESSES_MAX),
+                            .help = "Trial processes to run at once; default: `workers` of the "
+                                    "study file, or one per core or GPU"},
+    [ESP_OPTION_DEVICE] = {"device",
+                           0,
+                           CHOICE(device, "auto|cpu|cuda", devices),
+                           .help = "Device to train on; auto uses a GPU where there is one",
+                           .fallback = "auto"},
+    [ESP_OPTION_DATA] = {"data",
+                         0,
+                         TEXT(data, "FILE"),
+                         .help = "Train on this file or glob instead of the study file's "
+                                 "trainer.data"},
+    [ESP_OPTION_NUMBER] = {"number",
+                           'n',
+                           INTEGER(count, "N", 1, ESP_TRIALS_MAX),
+                           .help = "How many settings to list",
+                           .fallback = "5"},
+    [ESP_OPTION_FORMAT] = {"format",
+                           0,
+                           CHOICE(format, "csv|jsonl", formats),
+                           .help = "CSV with a heading, or one JSON object per line",
+                           .fallback = "csv"},
+    [ESP_OPTION_CURVES] = {"curves",
+                           0,
+                           FLAG(curves),
+                           .help = "Write one row per point of every loss curve instead of one "
+                                   "row per trial"},
+    [ESP_OPTION_HORIZON] = {"tokens",
+                            't',
+                            INTEGER(tokens, "N", 1, COUNT_MAX),
+                            .help = "New horizon of each trial, in tokens"},
+    [ESP_OPTION_PROMPT] = {"prompt",
+                           'p',
+                           TEXT(prompt, "TEXT"),
+                           .help = "Text to continue; default: none"},
+    [ESP_OPTION_LENGTH] = {"tokens",
+                           't',
+                           INTEGER(tokens, "N", 1, COUNT_MAX),
+                           .help = "How many tokens to generate"},
+    [ESP_OPTION_TEMPERATURE] = {"temperature",
+                                0,
+                                REAL(temperature, "X", 0, 100),
+                                .help = "Sampling temperature; 0 always takes the most likely "
+                                        "token",
+                                .fallback = "0.8"},
+    [ESP_OPTION_SEED] = {"seed",
+                         's',
+                         INTEGER(seed, "N", 0, COUNT_MAX),
+                         .help = "Seed of the generated text"},
+    [ESP_OPTION_SAMPLE_DEVICE] = {"device",
+                                  0,
+                                  CHOICE(device, "auto|cpu|cuda", devices),
+                                  .help = "Device to run the model on; auto uses a GPU where "
+                                          "there is one",
+                                  .fallback = "auto"},
+    [ESP_OPTION_INTERVAL] = {"interval",
+                             0,
+                             REAL(interval, "SECONDS", 0.1, 3600),
+                             .help = "Least time between two updates of the screen",
+                             .fallback = "1"},
+    [ESP_OPTION_ONCE] = {"once", 0, FLAG(once), .help = "Print the table once and exit"},
+    [ESP_OPTION_CONNECT] = {"connect",
+                            'c',
+                            TEXT(connect, "ENDPOINT"),
+                            .help = "Socket of the controller"},
+    [ESP_OPTION_STUDY] = {"study",
+                          0,
+                          INTEGER(study, "NONCE", 0, 0),
+                          .help = "Random number of the study"},
+    [ESP_OPTION_METHOD] = {"method",
+                           0,
+                           TEXT(method, "METHOD"),
+                           .help = "Search method",
+                           .fallback = "bayes",
+                           .names = esp_sampler_names},
+    [ESP_OPTION_SCHEDULER] = {"scheduler",
+                              0,
+                              TEXT(scheduler, "SCHEDULER"),
+                              .help =
+                                  "Stopping rule: as early_terminate describes it in a study "
+                                  "file, '{type: patience, patience: 5}', or one of",
+                              .fallback = "default",
+                              .names = esp_scheduler_names},
+    [ESP_OPTION_PRIOR] = {"prior",
+                          0,
+                          TEXT(prior, "PRIOR"),
+                          .help =
+                              "step-law, step-law+2 (with the learning rate moved by two "
+                              "octaves), none, or NAME=VALUE[,NAME=VALUE…][,width=OCTAVES]; "
+                              "the default is step-law where the table describes its model, "
+                              "and typical values in many dimensions",
+                          .fallback = "default"},
+    [ESP_OPTION_ETA] = {"eta",
+                        0,
+                        REAL(eta, "ETA", 1.01, 100),
+                        .help = "Reduction factor of the scheduler; default: the scheduler's"},
+    [ESP_OPTION_RISK] = {"risk",
+                         0,
+                         REAL(risk, "RISK", 0, 1),
+                         .help =
+                             "Discard paused trials, with at most this chance that the best "
+                             "one is discarded; needs --calibrate or --calibration"},
+    [ESP_OPTION_CALIBRATE] = {"calibrate",
+                              0,
+                              FLAG(calibrate),
+                              .help = "Measure on the other tables of this call what can be "
+                                      "discarded at --risk"},
+    [ESP_OPTION_CALIBRATION] = {"calibration",
+                                0,
+                                TEXT(calibration, "FILE"),
+                                .help = "Read the scores for --risk from FILE, one number per "
+                                        "line"},
+    [ESP_OPTION_ABLATE] = {"ablate",
+                           0,
+                           TEXT(ablate, "PARTS"),
+                           .help = "Parts of the search to switch off, separated by commas: "
+                                   "curve, schedule, prior"},
+    [ESP_OPTION_SEEDS] = {"seeds",
+                          0,
+                          INTEGER(seeds, "N", 1, REPLAY_SEEDS_MAX),
+                          .help = "Searches per table, each with its own seed",
+                          .fallback = "20"},
+    [ESP_OPTION_FIRST_SEED] = {"first-seed",
+                               0,
+                               INTEGER(first_seed, "K", 0, 1e9),
+                               .help = "Seed of the first search",
+                               .fallback = "1"},
+    [ESP_OPTION_BUDGET] = {"budget",
+                           0,
+                           REAL(budget, "B", 1e-6, 1e6),
+                           .help = "What a search may cost, in full trainings",
+                           .fallback = "20"},
+    [ESP_OPTION_COST] = {"cost",
+                         0,
+                         CHOICE(cost, "tokens|seconds", costs),
+                         .help = "Unit of cost for budgets and schedulers: tokens, or device "
+                                 "seconds, where a full training is the median recorded one",
+                         .fallback = "tokens"},
+    [ESP_OPTION_PARALLEL] = {"workers",
+                             'w',
+                             INTEGER(workers, "W", 1, REPLAY_WORKERS_MAX),
+                             .help = "Trials that train at once",
+                             .fallback = "1"},
+    [ESP_OPTION_PLOT] = {"plot",
+                         0,
+                         TEXT(plot, "FILE.svg"),
+                         .help = "Draw regret against cost, one panel per table"},
 };
-const size_t esp_option_count = sizeof esp_options / sizeof esp_options[0];
 
-bool esp_option_serves(const struct esp_option *option, const char *verb)
-{
-    if (strcmp(option->verbs, "*") == 0) {
-        return true;
-    }
-    size_t length = strlen(verb);
-    for (const char *p = option->verbs; (p = strstr(p, verb)); p += length) {
-        bool starts = p == option->verbs || p[-1] == ' ';
-        if (starts && (p[length] == ' ' || p[length] == '\0')) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A whole number, also written 2e7 or 2M; -1 when it is none. */
+/* A whole number, also written 2e7 or 2M. -EINVAL. */
 static int read_count(const char *text, int64_t *out)
 {
     char *end = NULL;
     errno = 0;
     double real = strtod(text, &end);
     if (end == text || *text == '-' || isspace((unsigned char)*text) || errno != 0) {
-        return -1;
+        return -EINVAL;
     }
     double unit = *end == 'k' || *end == 'K' ? 1e3 : *end == 'M' ? 1e6 : *end == 'G' ? 1e9 : 0;
     if (unit > 0) {
@@ -134,195 +213,98 @@ static int read_count(const char *text, int64_t *out)
         end++;
     }
     if (*end != '\0' || !(real >= 0 && real <= COUNT_MAX) || real != (double)(int64_t)real) {
-        return -1;
+        return -EINVAL;
     }
     *out = (int64_t)real;
     return 0;
 }
 
-static int set_option(const struct esp_option *option,
+static int set_choice(const struct esp_option *option,
                       const char *text,
-                      struct esp_arguments *out,
+                      const char **place,
                       struct esp_error *error)
 {
-    char *place = (char *)out + option->offset, *end = NULL;
-    int64_t count;
-    double real;
-    switch (option->type) {
-    case ESP_OPTION_FLAG:
-        *(bool *)place = true;
-        return 0;
-    case ESP_OPTION_TEXT:
-        *(const char **)place = text;
-        return 0;
-    case ESP_OPTION_WORD:
-        for (const char *const *word = option->words; *word; word++) {
-            if (strcmp(*word, text) == 0) {
-                *(const char **)place = text;
-                return 0;
-            }
-        }
-        return esp_error_set(
-            error, -EINVAL, "--%s %s: it can be %s.", option->name, text, option->argument);
-    case ESP_OPTION_COUNT:
-        if (option->max == 0) { /* any 64 bits */
-            errno = 0;
-            *(int64_t *)place = (int64_t)strtoull(text, &end, 10);
-            return end != text && *end == '\0' && errno == 0
-                       ? 0
-                       : esp_error_set(
-                             error, -EINVAL, "--%s %s: is no number.", option->name, text);
-        }
-        if (read_count(text, &count) < 0 || (double)count < option->min ||
-            (double)count > option->max) {
-            return esp_error_set(error,
-                                 -EINVAL,
-                                 "--%s %s: a whole number from %.0f to %.0f is needed.",
-                                 option->name,
-                                 text,
-                                 option->min,
-                                 option->max);
-        }
-        *(int64_t *)place = count;
-        return 0;
-    case ESP_OPTION_REAL:
-        real = strtod(text, &end);
-        if (end == text || *end != '\0' || !(real >= option->min && real <= option->max)) {
-            return esp_error_set(error,
-                                 -EINVAL,
-                                 "--%s %s: a number from %g to %g is needed.",
-                                 option->name,
-                                 text,
-                                 option->min,
-                                 option->max);
-        }
-        *(double *)place = real;
-        return 0;
-    }
-    return -EINVAL;
-}
-
-#define OPTIONS_MAX 32
-_Static_assert(sizeof esp_options / sizeof esp_options[0] < OPTIONS_MAX, "raise OPTIONS_MAX");
-
-static int
-unknown_option(const struct esp_verb_entry *verb, const char *text, struct esp_error *error)
-{
-    char word[ESP_NAME_MAX];
-    const char *names[OPTIONS_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < esp_option_count; i++) {
-        if (esp_option_serves(&esp_options[i], verb->name)) {
-            names[count++] = esp_options[i].name;
+    for (const char *const *word = option->words; *word; word++) {
+        if (strcmp(*word, text) == 0) {
+            *place = *word;
+            return 0;
         }
     }
-    snprintf(word, sizeof word, "%s", text + strspn(text, "-"));
-    word[strcspn(word, "=")] = '\0';
-    const char *near = esp_suggest(word, names, count);
-    return esp_error_set(error,
-                         -EINVAL,
-                         "%s: unknown option %s%s%s%s (espalier %s --help lists its options).",
-                         verb->name,
-                         text,
-                         near ? "; did you mean --" : "",
-                         near ? near : "",
-                         near ? "?" : ".",
-                         verb->name);
+    return esp_error_set(
+        error, -EINVAL, "--%s %s: must be one of %s.", option->name, text, option->argument);
 }
 
-static void set_defaults(const struct esp_verb_entry *verb, struct esp_arguments *out)
-{
-    *out = (struct esp_arguments){
-        .verb = verb->name,
-        .device = "auto",
-        .format = "csv",
-        .seed = -1,
-        .temperature = 0.8,
-        .interval = 1,
-    };
-}
-
-int esp_arguments_read(const struct esp_verb_entry *verb,
-                       int argc,
-                       char **argv,
-                       struct esp_arguments *out,
+static int set_integer(const struct esp_option *option,
+                       const char *text,
+                       int64_t *place,
                        struct esp_error *error)
 {
-    struct option longs[OPTIONS_MAX + 1] = {0};
-    char shorts[3 * OPTIONS_MAX] = ":";
-    size_t used = 0, letters = 1;
-    const struct esp_option *by_index[OPTIONS_MAX];
-    for (size_t i = 0; i < esp_option_count; i++) {
-        const struct esp_option *option = &esp_options[i];
-        if (!esp_option_serves(option, verb->name)) {
-            continue;
-        }
-        bool takes = option->type != ESP_OPTION_FLAG;
-        longs[used] = (struct option){
-            option->name, takes ? required_argument : no_argument, NULL, 1000 + (int)used};
-        by_index[used++] = option;
-        if (option->letter) {
-            shorts[letters++] = option->letter;
-            if (takes) {
-                shorts[letters++] = ':';
-            }
-        }
+    char *end = NULL;
+    if (option->max == 0) { /* any 64 bits */
+        errno = 0;
+        *place = (int64_t)strtoull(text, &end, 10);
+        return end != text && *end == '\0' && errno == 0
+                   ? 0
+                   : esp_error_set(error,
+                                   -EINVAL,
+                                   "--%s %s: must be a whole number.",
+                                   option->name,
+                                   text);
     }
-    set_defaults(verb, out);
-    opterr = 0;
-    optind = 0; /* glibc: begin anew, also after an earlier use */
-    int c;
-    while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-        const struct esp_option *option = NULL;
-        if (c >= 1000) {
-            option = by_index[c - 1000];
-        }
-        for (size_t i = 0; i < used && !option; i++) {
-            option = by_index[i]->letter == c ? by_index[i] : NULL;
-        }
-        if (c == ':') {
-            return esp_error_set(
-                error, -EINVAL, "%s: %s needs a value.", verb->name, argv[optind - 1]);
-        }
-        if (!option) {
-            char letter[3] = {'-', (char)optopt, '\0'};
-            bool is_letter = optopt != 0 && optopt < 1000;
-            return unknown_option(verb, is_letter ? letter : argv[optind - 1], error);
-        }
-        int rc = set_option(option, optarg, out, error);
-        if (rc < 0) {
-            return rc;
-        }
-    }
-    out->operands = argv + optind;
-    out->operand_count = argc - optind;
-    if (out->help) {
-        return 0;
-    }
-    if (out->operand_count < verb->operand_min || out->operand_count > verb->operand_max) {
+    int64_t count;
+    if (read_count(text, &count) < 0 || (double)count < option->min ||
+        (double)count > option->max) {
         return esp_error_set(error,
                              -EINVAL,
-                             "%s: %s. Usage: espalier %s%s%s",
-                             verb->name,
-                             out->operand_count < verb->operand_min ? "something is missing"
-                                                                    : "too many words",
-                             verb->name,
-                             verb->operands[0] ? " " : "",
-                             verb->operands);
+                             "--%s %s: must be a whole number from %.0f to %.0f.",
+                             option->name,
+                             text,
+                             option->min,
+                             option->max);
     }
+    *place = count;
     return 0;
 }
 
-int esp_arguments_trial(const char *text, int64_t *trial, struct esp_error *error)
+static int set_real(const struct esp_option *option,
+                    const char *text,
+                    double *place,
+                    struct esp_error *error)
 {
     char *end = NULL;
-    const char *digits = text[0] == '#' ? text + 1 : text;
-    errno = 0;
-    long long value = isdigit((unsigned char)*digits) ? strtoll(digits, &end, 10) : -1;
-    if (value < 0 || *end != '\0' || errno != 0 || value >= ESP_TRIALS_MAX) {
-        return esp_error_set(
-            error, -EINVAL, "%s: is no trial's number. `espalier ls DIR` lists them.", text);
+    double real = strtod(text, &end);
+    if (end == text || *end != '\0' || !(real >= option->min && real <= option->max)) {
+        return esp_error_set(error,
+                             -EINVAL,
+                             "--%s %s: must be a number from %g to %g.",
+                             option->name,
+                             text,
+                             option->min,
+                             option->max);
     }
-    *trial = value;
+    *place = real;
     return 0;
+}
+
+int esp_option_set(const struct esp_option *option,
+                   const char *text,
+                   struct esp_arguments *out,
+                   struct esp_error *error)
+{
+    void *place = (char *)out + option->offset;
+    switch (option->type) {
+    case ESP_OPTION_TYPE_FLAG:
+        *(bool *)place = true;
+        return 0;
+    case ESP_OPTION_TYPE_TEXT:
+        *(const char **)place = text;
+        return 0;
+    case ESP_OPTION_TYPE_CHOICE:
+        return set_choice(option, text, place, error);
+    case ESP_OPTION_TYPE_INTEGER:
+        return set_integer(option, text, place, error);
+    case ESP_OPTION_TYPE_REAL:
+        return set_real(option, text, place, error);
+    }
+    return -EINVAL;
 }

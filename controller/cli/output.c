@@ -1,8 +1,7 @@
 #include "output.h"
 
-#include "arguments.h"
-
 #include <errno.h>
+#include <espalier/exit.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -1,142 +1,97 @@
-/* The table of verbs. */
-#include "../replay/replay.h"
-#include "commands.h"
+/* The list of verbs, and running one. */
+#include "verb.h"
 
-#define MANY ESP_COMMAND_TRIALS_MAX
+#include <espalier/suggest.h>
+#include <string.h>
 
-const struct esp_verb_entry esp_verbs[] = {
-    {.name = "run",
-     .operands = "STUDY.yaml",
-     .operand_min = 1,
-     .operand_max = 1,
-     .summary = "Start a search, or go on where its DIR stands.",
-     .details =
-         "The study is kept in DIR, runs/NAME unless --dir says otherwise. When DIR holds\n"
-         "it already, the search goes on; run_cap, budget and workers may have changed in\n"
-         "the file, anything else is another search and needs another DIR.\n"
-         "The first Ctrl-C saves every trial and leaves (exit 5), a second one leaves at\n"
-         "once (exit 130); both ways nothing recorded is lost.",
-     .main = esp_cmd_run},
-    {.name = "resume",
-     .operands = "DIR",
-     .operand_min = 1,
-     .operand_max = 1,
-     .summary = "Go on with an interrupted search.",
-     .main = esp_cmd_resume},
-    {.name = "check",
-     .operands = "STUDY.yaml",
-     .operand_min = 1,
-     .operand_max = 1,
-     .summary = "Read a study file and its data; say every fault.",
-     .main = esp_cmd_check},
-    {.name = "doctor",
-     .operands = "[DIR]",
-     .operand_min = 0,
-     .operand_max = 1,
-     .summary = "Look at this machine: cores, memory, disk, libraries, GPU.",
-     .main = esp_cmd_doctor},
-    {.name = "status",
-     .operands = "DIR",
-     .operand_min = 1,
-     .operand_max = 1,
-     .summary = "How a search stands.",
-     .main = esp_cmd_status},
-    {.name = "ls",
-     .operands = "DIR",
-     .operand_min = 1,
-     .operand_max = 1,
-     .summary = "All trials, a row each.",
-     .main = esp_cmd_ls},
-    {.name = "best",
-     .operands = "DIR",
-     .operand_min = 1,
-     .operand_max = 1,
-     .summary = "The best trials, best first.",
-     .details =
-         "Settings that reached their horizon, by the value there, with several seeds by\n"
-         "their mean; before any has, all trials by their last value. Leaders that tie\n"
-         "under seed noise are named. Exit 3 while there is none.",
-     .main = esp_cmd_best},
-    {.name = "show",
-     .operands = "DIR TRIAL",
-     .operand_min = 2,
-     .operand_max = 2,
-     .summary = "One trial: settings, history, checkpoints, failures, notes.",
-     .main = esp_cmd_show},
-    {.name = "why",
-     .operands = "DIR TRIAL",
-     .operand_min = 2,
-     .operand_max = 2,
-     .summary = "Why a trial was started, paused, continued or stopped.",
-     .main = esp_cmd_why},
-    {.name = "watch",
-     .operands = "DIR",
-     .operand_min = 1,
-     .operand_max = 1,
-     .summary = "A table that redraws as the search moves; q leaves.",
-     .main = esp_cmd_watch},
-    {.name = "stop",
-     .operands = "DIR TRIAL…",
-     .operand_min = 2,
-     .operand_max = 1 + MANY,
-     .summary = "End trials, keeping what they reached.",
-     .main = esp_cmd_trials},
-    {.name = "pause",
-     .operands = "DIR TRIAL…",
-     .operand_min = 2,
-     .operand_max = 1 + MANY,
-     .summary = "Save and hold trials until you continue them.",
-     .main = esp_cmd_trials},
-    {.name = "continue",
-     .operands = "DIR TRIAL…",
-     .operand_min = 2,
-     .operand_max = 1 + MANY,
-     .summary = "Go on with trials that were paused, stopped or pruned.",
-     .main = esp_cmd_trials},
-    {.name = "extend",
-     .operands = "DIR TRIAL…",
-     .operand_min = 2,
-     .operand_max = 1 + MANY,
-     .summary = "Train trials beyond their horizon: not built yet, refused with words.",
-     .main = esp_cmd_trials},
-    {.name = "set",
-     .operands = "DIR NAME=VALUE…",
-     .operand_min = 2,
-     .operand_max = 16,
-     .summary = "Change run_cap, workers, budget.tokens, budget.hours or budget.usd.",
-     .main = esp_cmd_set},
-    {.name = "note",
-     .operands = "DIR [TRIAL] TEXT",
-     .operand_min = 2,
-     .operand_max = 3,
-     .summary = "Write a note into the record, on a trial or on the search.",
-     .main = esp_cmd_note},
-    {.name = "export",
-     .operands = "DIR",
-     .operand_min = 1,
-     .operand_max = 1,
-     .summary = "Trials, or with --curves every point, as CSV or JSON lines.",
-     .main = esp_cmd_export},
-    {.name = "sample",
-     .operands = "DIR [TRIAL]",
-     .operand_min = 1,
-     .operand_max = 2,
-     .summary = "Let a trial's model write; the best one's unless named.",
-     .main = esp_cmd_sample},
-    {.name = "replay",
-     .operands = "TABLE.yaml|DIR…",
-     .summary = "Run a search on recorded trainings: what it would have cost and found.",
-     .details =
-         "DIR is a recorded study of your own, also while it runs. What its trials would have\n"
-         "done beyond their record nobody knows: bounds hold whatever that was.\n"
-         "`espalier replay --help` lists the options.",
-     .raw = esp_replay_main},
-    {.name = "agent",
-     .operands = "",
-     .operand_min = 0,
-     .operand_max = 0,
-     .summary = "Start and watch trial processes on this host (run starts one itself).",
-     .details = "Exit 10: another agent of this study is at work on this host.",
-     .main = esp_cmd_agent},
-};
-const size_t esp_verb_count = sizeof esp_verbs / sizeof esp_verbs[0];
+/* In the order of --help. */
+#define VERBS(ROW)                                                                             \
+    ROW(run)                                                                                   \
+    ROW(resume)                                                                                \
+    ROW(check)                                                                                 \
+    ROW(doctor)                                                                                \
+    ROW(status)                                                                                \
+    ROW(ls)                                                                                    \
+    ROW(best)                                                                                  \
+    ROW(show)                                                                                  \
+    ROW(why)                                                                                   \
+    ROW(watch)                                                                                 \
+    ROW(stop)                                                                                  \
+    ROW(pause)                                                                                 \
+    ROW(continue)                                                                              \
+    ROW(extend)                                                                                \
+    ROW(set)                                                                                   \
+    ROW(note)                                                                                  \
+    ROW(export)                                                                                \
+    ROW(sample)                                                                                \
+    ROW(replay)                                                                                \
+    ROW(agent)
+
+#define DECLARE(name) extern const struct esp_cli_verb esp_cli_row_##name;
+#define REFER(name) &esp_cli_row_##name,
+
+VERBS(DECLARE)
+const struct esp_cli_verb *const esp_cli_verbs[] = {VERBS(REFER)};
+const size_t esp_cli_verb_count = sizeof esp_cli_verbs / sizeof esp_cli_verbs[0];
+
+#define VERBS_MAX 64
+_Static_assert(sizeof esp_cli_verbs / sizeof esp_cli_verbs[0] <= VERBS_MAX, "raise VERBS_MAX");
+
+const struct esp_cli_verb *esp_cli_verb_find(const char *name)
+{
+    for (size_t i = 0; i < esp_cli_verb_count; i++) {
+        if (strcmp(esp_cli_verbs[i]->name, name) == 0) {
+            return esp_cli_verbs[i];
+        }
+    }
+    return NULL;
+}
+
+void esp_cli_verb_unknown(const char *word, struct esp_error *error)
+{
+    const char *names[VERBS_MAX];
+    for (size_t i = 0; i < esp_cli_verb_count; i++) {
+        names[i] = esp_cli_verbs[i]->name;
+    }
+    const char *near = esp_suggest(word, names, esp_cli_verb_count);
+    esp_error_set(error,
+                  0,
+                  "unknown verb \"%s\"%s%s%s `espalier --help` lists the verbs.",
+                  word,
+                  near ? "; did you mean \"" : ".",
+                  near ? near : "",
+                  near ? "\"?" : "");
+}
+
+size_t esp_cli_verb_options(const struct esp_cli_verb *verb,
+                            const struct esp_option *options[ESP_CLI_VERB_OPTIONS_MAX])
+{
+    size_t count = 0;
+    while (count < ESP_CLI_VERB_OPTIONS_MAX - 1 && verb->options[count] != ESP_OPTION_NONE) {
+        options[count] = &esp_options[verb->options[count]];
+        count++;
+    }
+    options[count++] = &esp_options[ESP_OPTION_HELP];
+    return count;
+}
+
+int esp_cli_verb_run(const struct esp_cli_verb *verb, int argc, char **argv)
+{
+    struct esp_error error = {{0}};
+    struct esp_arguments arguments;
+    if (esp_arguments_read(verb, argc, argv, &arguments, &error) < 0) {
+        fprintf(stderr, "espalier: %s\n", error.text);
+        return ESP_EXIT_USAGE;
+    }
+    if (arguments.help) {
+        esp_help_verb(stdout, verb);
+        return ESP_EXIT_DONE;
+    }
+    int code = verb->main(&arguments, &error);
+    if (error.text[0] && code != ESP_EXIT_DONE) {
+        size_t length = strlen(error.text);
+        fprintf(
+            stderr, "espalier: %s%s", error.text, error.text[length - 1] == '\n' ? "" : "\n");
+    }
+    return code;
+}

@@ -3,17 +3,16 @@
 
 #include "bounds.h"
 #include "calibration.h"
-#include "options.h"
 #include "plot.h"
 #include "price.h"
 #include "print.h"
 #include "recorded_path.h"
 #include "recorded_study.h"
-#include "search/registry.h"
 #include "stop/discard.h"
 #include "table_read.h"
 
 #include <errno.h>
+#include <espalier/exit.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,14 +32,14 @@ static int exit_of(int rc)
 {
     switch (rc) {
     case 0:
-        return 0;
+        return ESP_EXIT_DONE;
     case -ENOMEM:
     case -EIO:
     case -EBUSY:
     case -EBADMSG:
-        return 1;
+        return ESP_EXIT_FAILURE;
     default:
-        return ESP_REPLAY_USAGE;
+        return ESP_EXIT_USAGE;
     }
 }
 
@@ -277,42 +276,35 @@ static int write_plot(struct work *work)
     return esp_plot_write(&work->plot, title, work->call->plot_path, &work->error);
 }
 
-int esp_replay_main(int argc, char **argv)
+int esp_replay_main(const struct esp_replay_call *call,
+                    char **paths,
+                    int count,
+                    struct esp_error *error)
 {
-    struct esp_replay_call call = {
-        .policy = {.method = esp_sampler_default()->name,
-                   .scheduler = "default",
-                   .prior = "default",
-                   .risk = NAN},
-        .seeds = 20,
-        .first_seed = 1,
-        .run = {.budget = 20, .workers = 1},
-    };
-    struct work work = {.call = &call};
-    int rc = esp_replay_options_read(argc, argv, &call);
-    if (rc != 0) {
-        return rc < 0 ? 0 : rc;
+    struct work work = {.call = call};
+    int rc = esp_replay_call_check(call, &work.error);
+    if (rc == 0) {
+        rc = read_tables(&work, paths, count);
     }
-    rc = read_tables(&work, argv + call.first_table, argc - call.first_table);
     if (rc == 0) {
         rc = try_tables(&work);
     }
     if (rc == 0) {
         rc = gather_scores(&work);
     }
-    if (rc == 0 && !call.json) {
-        esp_print_header(&call);
+    if (rc == 0 && !call->json) {
+        esp_print_header(call);
     }
     for (int i = 0; i < work.count && rc == 0; i++) {
         rc = replay_table(&work, i);
     }
     int code = exit_of(rc);
-    if (rc == 0 && call.plot_path) {
+    if (rc == 0 && call->plot_path) {
         rc = write_plot(&work);
-        code = rc < 0 ? 1 : 0;
+        code = rc < 0 ? ESP_EXIT_FAILURE : ESP_EXIT_DONE;
     }
     if (rc < 0) {
-        fprintf(stderr, "espalier replay: %s\n", work.error.text);
+        *error = work.error;
     }
     for (int i = 0; i < work.count; i++) {
         esp_table_release(&work.tables[i]);

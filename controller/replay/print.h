@@ -28,7 +28,7 @@
 #define ESPALIER_REPLAY_PRINT_H
 
 #include "bounds.h"
-#include "options.h"
+#include "call.h"
 #include "summary.h"
 
 /* What the seeds of one table say; the two bounds only where trials are censored. */

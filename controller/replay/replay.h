@@ -1,8 +1,15 @@
-/* `espalier replay`: any sampler and scheduler on recorded trainings (DESIGN 9). */
+/* `espalier replay`: any sampler and scheduler on recorded trainings. */
 #ifndef ESPALIER_REPLAY_REPLAY_H
 #define ESPALIER_REPLAY_REPLAY_H
 
-/* argv[0] is the verb. Returns the exit code: 0, 1 failure, 2 usage or a damaged table. */
-int esp_replay_main(int argc, char **argv);
+#include "call.h"
+
+/* Runs the call on `count` tables or studies and prints the results to stdout. Returns the exit
+ * code, with `error` (not NULL) set when it is not ESP_EXIT_DONE: ESP_EXIT_USAGE for a call
+ * that makes no sense or a damaged table, ESP_EXIT_FAILURE for the rest. */
+int esp_replay_main(const struct esp_replay_call *call,
+                    char **paths,
+                    int count,
+                    struct esp_error *error);
 
 #endif

@@ -200,13 +200,13 @@ def test_what_cannot_be_replayed_is_named_with_a_remedy(t):
 
 def test_options_that_make_no_sense_are_refused(t):
     for arguments, phrases in (
-            ((TABLE, "--cost", "euros"), ("euros", "tokens, seconds")),
+            ((TABLE, "--cost", "euros"), ("euros", "tokens|seconds")),
             ((TABLE, "--calibrate"), ("--risk",)),
             ((TABLE, "--scheduler", "none", "--eta", "3"), ("--eta", "none does not use it")),
             ((TABLE, "--calibration", "x"), ("--risk",)),
             ((TABLE, "--risk", "0.1", "--calibrate", "--calibration", "x"), ("one of them",)),
             ((TABLE, "--risk", "0.1", "--calibration", t.folder / "absent"), ("absent",)),
-            ((), ("no table",))):
+            ((), ("an operand is missing", "TABLE.yaml|DIR"))):
         err = refused(t, *arguments)
         for phrase in phrases:
             assert phrase in err, (arguments, err)

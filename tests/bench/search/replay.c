@@ -1,7 +1,7 @@
-/* `espalier replay` without the rest, so that the benchmark needs nothing but the search. */
-#include "replay/replay.h"
+/* `espalier replay` as a program of its own, for the search benchmark. */
+#include "cli/verb.h"
 
 int main(int argc, char **argv)
 {
-    return esp_replay_main(argc, argv);
+    return esp_cli_verb_run(esp_cli_verb_find("replay"), argc, argv);
 }

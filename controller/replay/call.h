@@ -1,11 +1,9 @@
-/* The verb's options, and what they are when left out. */
-#ifndef ESPALIER_REPLAY_OPTIONS_H
-#define ESPALIER_REPLAY_OPTIONS_H
+/* What one call of `espalier replay` computes. */
+#ifndef ESPALIER_REPLAY_CALL_H
+#define ESPALIER_REPLAY_CALL_H
 
 #include "policy.h"
 #include "run.h"
-
-#define ESP_REPLAY_USAGE 2
 
 struct esp_replay_call {
     struct esp_policy policy;
@@ -17,10 +15,9 @@ struct esp_replay_call {
     const char *calibration_path; /* NULL: none */
     bool json;
     const char *plot_path; /* NULL: none */
-    int first_table;       /* index into argv */
 };
 
-/* 0; -1 when help was printed; ESP_REPLAY_USAGE with words on stderr. */
-int esp_replay_options_read(int argc, char **argv, struct esp_replay_call *call);
+/* Checks the policy, and options that require or exclude each other. -EINVAL. */
+int esp_replay_call_check(const struct esp_replay_call *call, struct esp_error *error);
 
 #endif
