@@ -3,7 +3,7 @@
 
 #include <espalier/random.h>
 
-/* Streams of the mask's random numbers: a sample's, or a validation window's. */
+/* Random streams of the masks: those of training samples, and those of validation windows. */
 #define VALIDATION_STREAM (UINT64_C(1) << 63)
 
 int64_t esp_batch_vocabulary(const struct esp_data *data, enum esp_objective objective)
@@ -11,7 +11,7 @@ int64_t esp_batch_vocabulary(const struct esp_data *data, enum esp_objective obj
     return esp_data_vocabulary(data) + (objective == ESP_OBJECTIVE_MASKED);
 }
 
-/* Hides tokens of one sequence: targets become the hidden originals, the others −1. */
+/* Hides tokens of one sequence: targets of hidden tokens are the originals, the others −1. */
 static void mask(int32_t *inputs,
                  int32_t *targets,
                  int64_t context,
@@ -27,7 +27,8 @@ static void mask(int32_t *inputs,
             continue;
         }
         targets[i] = inputs[i];
-        double how = chosen / ESP_MASK_SHARE; /* uniform again, given the choice */
+        double how =
+            chosen / ESP_MASK_SHARE; /* uniform again, given that the token was chosen */
         if (how < ESP_MASK_HIDDEN_SHARE) {
             inputs[i] = (int32_t)vocabulary;
         } else if (how < ESP_MASK_HIDDEN_SHARE + ESP_MASK_RANDOM_SHARE) {
@@ -35,7 +36,7 @@ static void mask(int32_t *inputs,
             inputs[i] = (int32_t)(u * (double)vocabulary);
         }
     }
-    /* A short sequence may have drawn nothing; a loss needs at least one token. */
+    /* A short sequence may have drawn no token; the loss needs at least one. */
     for (int64_t i = 0; i < context; i++) {
         if (targets[i] >= 0) {
             return;

@@ -1,5 +1,6 @@
-/* Sequences as the model wants them: inputs, targets, and for masked models which tokens are
- * hidden. A function of (data, objective, seed, sample), never of how samples are gathered. */
+/* Sequences as the model reads them: inputs, targets and, for masked models, the hidden tokens.
+ * They depend on (data, objective, seed, sample) only, not on how samples are grouped into
+ * calls. */
 #ifndef ESPALIER_TRIAL_BATCH_H
 #define ESPALIER_TRIAL_BATCH_H
 
@@ -7,17 +8,17 @@
 
 #include <espalier/trainer.h>
 
-/* Devlin et al. 2018, section 3.1: 15 % of the tokens are predicted; of those 80 % are replaced
- * by the mask token, 10 % by a random token, 10 % left as they are. */
+/* Devlin et al. 2018, section 3.1: 15 % of the tokens are predicted; 80 % of those are replaced
+ * by the mask token, 10 % by a random token, and 10 % are unchanged. */
 #define ESP_MASK_SHARE 0.15
 #define ESP_MASK_HIDDEN_SHARE 0.8
 #define ESP_MASK_RANDOM_SHARE 0.1
 
-/* The model's vocabulary: the data's, and one more for the mask token of a masked model. */
+/* The model's vocabulary: the data's, plus the mask token of a masked model. */
 int64_t esp_batch_vocabulary(const struct esp_data *data, enum esp_objective objective);
 
 /* `count` training samples from `first` on: inputs and targets are [count, context]. A target
- * of −1 is not counted. Fails as esp_data_window. */
+ * of −1 is not counted. Fails like esp_data_window. */
 int esp_batch_train(const struct esp_data *data,
                     enum esp_objective objective,
                     int64_t context,
@@ -28,8 +29,8 @@ int esp_batch_train(const struct esp_data *data,
                     int32_t *targets,
                     struct esp_error *error);
 
-/* The same for validation windows. Their masks have a key of their own: equal for all trials.
- */
+/* The same for validation windows. Their masks have a fixed key, so they are the same in all
+ * trials. */
 int esp_batch_validation(const struct esp_data *data,
                          enum esp_objective objective,
                          int64_t context,

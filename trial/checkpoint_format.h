@@ -1,5 +1,5 @@
-/* What writing and reading a checkpoint share: the header's places and the settings' coding.
- * The format itself is described in checkpoint.h. */
+/* Shared declarations of reading and writing a checkpoint: the header's layout and the coding
+ * of settings. checkpoint.h describes the format. */
 #ifndef ESPALIER_TRIAL_CHECKPOINT_FORMAT_H
 #define ESPALIER_TRIAL_CHECKPOINT_FORMAT_H
 
@@ -16,11 +16,12 @@
 #define CHECKPOINT_ALIGNMENT 64
 #define CHECKPOINT_FLOAT32 1
 
-/* Settings: fewer than 64 fields, two of them paths. 64 × (8 + 128) + 2 × 4096 < 32 KiB. */
+/* Largest size of all settings: fewer than 64 fields, two of them paths. 64 × (8 + 128) + 2 ×
+ * 4096 < 32 KiB. */
 #define CHECKPOINT_SETTINGS_MAX 64
 #define CHECKPOINT_SETTINGS_BYTES_MAX (32 * 1024)
 
-/* 144 + 32 KiB + 40,000 × 152 + 8 < 8 MiB. */
+/* Largest header: 144 + 32 KiB + 40,000 × 152 + 8 < 8 MiB. */
 #define CHECKPOINT_HEADER_MAX (8 * 1024 * 1024)
 
 _Static_assert(CHECKPOINT_FIXED_BYTES + CHECKPOINT_SCALE_BYTES + CHECKPOINT_OVERFLOWED_BYTES +
@@ -30,7 +31,7 @@ _Static_assert(CHECKPOINT_FIXED_BYTES + CHECKPOINT_SCALE_BYTES + CHECKPOINT_OVER
                "the largest header fits");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are stored as they lie");
 
-/* A tensor's row of the table. */
+/* A tensor's row in the table. */
 struct checkpoint_row {
     char name[ESP_CHECKPOINT_NAME_MAX];
     uint32_t type;
@@ -43,7 +44,7 @@ struct checkpoint_row {
 
 _Static_assert(sizeof(struct checkpoint_row) == CHECKPOINT_TENSOR_BYTES, "no padding in a row");
 
-/* The fixed part, as it lies in the file. */
+/* The fixed part, as stored in the file. */
 struct checkpoint_fixed {
     char magic[8];
     uint32_t version;
@@ -66,7 +67,8 @@ struct checkpoint_fixed {
 
 _Static_assert(sizeof(struct checkpoint_fixed) == CHECKPOINT_FIXED_BYTES, "no padding in it");
 
-/* What version 2 has behind it; behind that, version 3 has an int64_t: overflowed. */
+/* Version 2 appends this to the fixed part; version 3 appends an int64_t after it: overflowed.
+ */
 struct checkpoint_scale {
     double scale;
     int64_t clean;
@@ -74,7 +76,7 @@ struct checkpoint_scale {
 
 _Static_assert(sizeof(struct checkpoint_scale) == CHECKPOINT_SCALE_BYTES, "no padding in it");
 
-/* Where the settings begin. */
+/* Offset of the settings. */
 static inline size_t esp_checkpoint_settings_offset(uint32_t version)
 {
     return CHECKPOINT_FIXED_BYTES + (version >= 2 ? CHECKPOINT_SCALE_BYTES : 0) +
@@ -87,8 +89,8 @@ size_t esp_checkpoint_settings_encode(const struct esp_trainer *trainer,
                                       uint8_t *out,
                                       uint32_t *count);
 
-/* Reads `count` settings from `bytes`; `used` is what they took. -EBADMSG: not well formed;
- * -EPROTONOSUPPORT: a setting this version does not know. */
+/* Reads `count` settings from `bytes`; `used` receives the bytes that they took. -EBADMSG:
+ * malformed; -EPROTONOSUPPORT: a setting that this version does not support. */
 int esp_checkpoint_settings_decode(const uint8_t *in,
                                    size_t bytes,
                                    uint32_t count,
@@ -96,7 +98,7 @@ int esp_checkpoint_settings_decode(const uint8_t *in,
                                    size_t *used,
                                    struct esp_error *error);
 
-/* The first multiple of the alignment at or above `offset`. */
+/* The smallest multiple of the alignment that is ≥ `offset`. */
 static inline uint64_t esp_checkpoint_align(uint64_t offset)
 {
     return (offset + CHECKPOINT_ALIGNMENT - 1) / CHECKPOINT_ALIGNMENT * CHECKPOINT_ALIGNMENT;

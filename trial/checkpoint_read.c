@@ -1,4 +1,4 @@
-/* Reading a checkpoint: nothing is believed before its checksum held. See checkpoint.h. */
+/* Reading a checkpoint: nothing is used before its checksum was verified. See checkpoint.h. */
 #include "checkpoint_format.h"
 
 #include <assert.h>
@@ -14,7 +14,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-/* Verified in pieces, so that opening needs little memory whatever the model's size. */
+/* Bytes that are verified at a time, so that opening needs little memory whatever the model's
+ * size. */
 #define VERIFY_PIECE_BYTES (1 << 20)
 
 struct esp_checkpoint {
@@ -64,7 +65,7 @@ static int read_at(const struct esp_checkpoint *c,
     return 0;
 }
 
-/* The header's first bytes: what is needed to know how long it is. */
+/* Reads the beginning of the header, which contains its length. */
 static int check_start(const struct esp_checkpoint *c,
                        const struct checkpoint_fixed *fixed,
                        struct esp_error *error)
@@ -113,7 +114,7 @@ static int take_fixed(struct esp_checkpoint *c,
     return 0;
 }
 
-/* Behind the fixed part, from version 2 on. */
+/* Reads what version 2 appends to the fixed part. */
 static int take_scale(struct esp_checkpoint *c, const uint8_t *header, struct esp_error *error)
 {
     struct checkpoint_scale kept;
@@ -134,7 +135,7 @@ static int take_scale(struct esp_checkpoint *c, const uint8_t *header, struct es
     return 0;
 }
 
-/* Behind the scale, from version 3 on. */
+/* Reads what version 3 appends after the loss scale. */
 static int
 take_overflowed(struct esp_checkpoint *c, const uint8_t *header, struct esp_error *error)
 {
@@ -154,8 +155,8 @@ take_overflowed(struct esp_checkpoint *c, const uint8_t *header, struct esp_erro
     return 0;
 }
 
-/* The table: what the checksum vouches for was written by this code, but a file made to deceive
- * could carry a right checksum, so that sizes are still checked before they are used. */
+/* Reads the table. Its checksum is right, but a forged file could have a right checksum too, so
+ * sizes are still checked before they are used. */
 static int take_rows(struct esp_checkpoint *c, const uint8_t *table, struct esp_error *error)
 {
     c->rows = calloc((size_t)c->tensor_count + 1, sizeof *c->rows);
@@ -260,8 +261,8 @@ static int verify_tensor(const struct esp_checkpoint *c,
     return rc;
 }
 
-/* Offsets must be where writing puts them, so that no two tensors share bytes and none is
- * skipped, and the file must end with the last one. */
+/* Offsets must be those that writing produces, so that no two tensors share bytes and none is
+ * skipped, and the file must end with the last tensor. */
 static int
 verify_content(const struct esp_checkpoint *c, uint64_t header_bytes, struct esp_error *error)
 {

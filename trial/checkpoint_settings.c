@@ -1,5 +1,5 @@
-/* A trial's settings inside its checkpoint, by name, so that a checkpoint explains itself to
- * `espalier sample` and a mismatch can be told in words. */
+/* A trial's settings within its checkpoint, by name, so that `espalier sample` needs nothing
+ * else, and an error message can name the setting that differs. */
 #include "checkpoint_format.h"
 
 #include <assert.h>
@@ -54,7 +54,7 @@ static int malformed(struct esp_error *error)
     return esp_error_set(error, -EBADMSG, "the settings are malformed");
 }
 
-/* One setting; `text` [ESP_PATH_MAX] is room for a text value with its NUL. */
+/* Decodes one setting; `text` [ESP_PATH_MAX] is room for a text value with its NUL. */
 static int decode_one(const uint8_t *in,
                       size_t bytes,
                       struct esp_trainer *trainer,
@@ -102,12 +102,12 @@ static int decode_one(const uint8_t *in,
     }
     *used = (size_t)SETTING_HEAD_BYTES + name_length + length;
     if (value.type == ESP_VALUE_TEXT && length == 0) {
-        return 0; /* an empty path is how a field that names no file starts */
+        return 0; /* a path that was never set is empty */
     }
     if (!esp_trainer_field(name)) {
         return esp_error_set(error,
                              -EPROTONOSUPPORT,
-                             "it holds the setting '%s', which this version does not know",
+                             "it holds the setting '%s', which this version does not support",
                              name);
     }
     int rc = esp_trainer_set(trainer, name, &value, error);
@@ -159,8 +159,9 @@ static bool same_value(const struct esp_value *a, const struct esp_value *b)
                                        : a->integer == b->integer;
 }
 
-/* Settings that change no number of the training that is left. The corpus is compared by its
- * length, since a trial may move to a host where it lies elsewhere; `init_from` is past. */
+/* Settings that do not affect the rest of the training. The corpus is compared by its length,
+ * since a trial may move to a host with another path; `init_from` was used at the start only.
+ */
 static bool is_free(const char *name)
 {
     static const char *const names[] = {
@@ -173,8 +174,8 @@ static bool is_free(const char *name)
     return false;
 }
 
-/* Whether the steps done under `old` are those that `new`, equal but for its horizon, would
- * have done: the rate was, and would have been, the peak or a warm-up of the same length. */
+/* Whether the steps done under `old` are the same as under `new`, which differs only in its
+ * horizon: under both, the rate was the peak, or a warm-up of the same length. */
 static bool may_extend(const struct esp_checkpoint_state *state, const struct esp_trainer *new)
 {
     const struct esp_trainer *old = &state->trainer;
@@ -208,7 +209,7 @@ int esp_checkpoint_fits(const struct esp_checkpoint_state *state,
             continue;
         }
         if (vocabulary && (was.integer == 0 || is.integer == 0)) {
-            continue; /* settled by the data, and compared as a tensor's shape */
+            continue; /* determined by the data, and compared as a tensor's shape */
         }
         char before[ESP_TEXT_MAX], now[ESP_TEXT_MAX];
         print_value(&was, before);

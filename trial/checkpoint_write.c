@@ -20,7 +20,7 @@ static uint64_t count_values(const struct esp_checkpoint_tensor *tensor)
     return count;
 }
 
-/* The first version that holds it. */
+/* The first version that can hold this state. */
 static uint32_t version_of(const struct esp_checkpoint_state *state)
 {
     if (!(state->loss_scale > 0)) {
@@ -29,7 +29,8 @@ static uint32_t version_of(const struct esp_checkpoint_state *state)
     return state->overflowed > 0 ? 3 : 2;
 }
 
-/* The header's bytes without checksums, its size, and the size of the whole file. */
+/* Makes the header without checksums; also returns its size, the table's offset, and the size
+ * of the whole file. */
 static uint8_t *lay_out(const struct esp_checkpoint_state *state,
                         const struct esp_checkpoint_tensor *tensors,
                         int tensor_count,
@@ -96,7 +97,7 @@ static uint8_t *lay_out(const struct esp_checkpoint_state *state,
     return header;
 }
 
-/* Writes the tensors and notes each checksum in its row of the header's table. */
+/* Writes the tensors and stores each checksum in its row of the header's table. */
 static int write_tensors(struct esp_durable *file,
                          uint8_t *table,
                          int tensor_count,

@@ -1,5 +1,5 @@
-/* espalier-trial bench: training speed of a configuration on this machine, through the very
- * loop that trials run, against the speed of products measured in the same run. */
+/* espalier-trial bench: training speed of a configuration on this machine, measured with the
+ * loop that trials run, and compared with the speed of products in the same run. */
 #include "commands.h"
 #include "device.h"
 #include "group.h"
@@ -15,10 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Updates of every member before the clock starts: pages, caches, a graph's capture. */
+/* Updates of every member before the measurement, to warm up pages, caches and the capture of
+ * graphs. */
 #define WARM_UPDATES 3
 
-/* Share of the time spent on the products' peak. */
+/* Share of the time that is spent on measuring the peak of products. */
 #define PEAK_SHARE 0.2
 
 static const char usage[] =
@@ -28,9 +29,9 @@ static const char usage[] =
     "second, and the device's peak of matrix products in the same run.\n"
     "\n"
     "  --members K      trials side by side (default: 1)\n"
-    "  --seconds S      how long to measure (default: 5)\n"
+    "  --seconds S      time to measure (default: 5)\n"
     "  --device D       auto, cpu, cuda or cuda:N (default: auto)\n"
-    "  --no-peak        do not measure the products' peak, which takes the whole device: for\n"
+    "  --no-peak        do not measure the peak of products, which uses the whole device: for\n"
     "                   several processes side by side; peak_fraction is null\n"
     "  --json           one JSON object\n"
     "  --help           this text\n";
@@ -83,7 +84,7 @@ static int step_once(struct esp_group *group, struct esp_error *error)
     return look(events, count, rc, error);
 }
 
-/* Everything enqueued is done. */
+/* Waits until everything that was enqueued is done. */
 static int finish(struct esp_group *group, struct esp_error *error)
 {
     struct esp_group_event events[ESP_MEMBERS_MAX];
@@ -92,8 +93,8 @@ static int finish(struct esp_group *group, struct esp_error *error)
     return look(events, count, rc, error);
 }
 
-/* Ends with a whole update of every member, so that the tokens counted are those of the time.
- */
+/* Runs for the given time. Ends with a whole update of every member, so that the counted tokens
+ * belong to the measured time. */
 static int
 measure(struct esp_group *group, double seconds, double *rate, struct esp_error *error)
 {
@@ -121,8 +122,8 @@ measure(struct esp_group *group, double seconds, double *rate, struct esp_error 
     return rc;
 }
 
-/* The better of this look and those before: on a shared machine one may fall into a busy
- * moment. */
+/* Keeps the better of this measurement and the earlier ones: on a shared machine one may fall
+ * into a busy moment. */
 static int look_at_peak(const struct options *options,
                         const struct esp_kernels *kernels,
                         double *peak,
@@ -145,7 +146,7 @@ static int bench(const struct options *options,
 {
     struct esp_group *group = NULL;
     struct esp_trainer member = *trainer;
-    /* An endless constant training without reports: 2^52 tokens are never reached. */
+    /* A constant schedule without end or reports: 2^52 tokens are never reached. */
     member.tokens = INT64_C(1) << 52;
     member.report_every = member.tokens;
     member.schedule = ESP_SCHEDULE_CONSTANT;
@@ -164,7 +165,7 @@ static int bench(const struct options *options,
     }
     if (rc == 0) {
         struct esp_model *model = esp_group_model(group);
-        kernels = esp_group_kernels(group); /* in the precision that was asked for */
+        kernels = esp_group_kernels(group); /* in the trainer's precision */
         figures->precision = kernels->precision;
         figures->params = esp_model_count(model);
         figures->flops_per_token = esp_model_flops_per_token(esp_model_shape(model));
@@ -233,7 +234,7 @@ static void print_figures(const struct options *options,
     }
 }
 
-/* 0: go on; 1: help was printed; −1: an error was. */
+/* 0: continue; 1: help was printed; −1: an error was printed. */
 static int parse(int argc, char **argv, struct options *options)
 {
     enum { MEMBERS = 1, SECONDS, DEVICE, NO_PEAK, JSON, HELP };

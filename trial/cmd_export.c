@@ -1,4 +1,4 @@
-/* espalier-trial export: a checkpoint's weights for other programs. */
+/* espalier-trial export: writes a checkpoint's weights for other programs. */
 #include "checkpoint.h"
 #include "commands.h"
 #include "model/model.h"
@@ -44,7 +44,7 @@ static int export(const struct esp_checkpoint *checkpoint,
     return rc;
 }
 
-/* 0: go on; 1: help was printed; −1: an error was. */
+/* 0: continue; 1: help was printed; −1: an error was printed. */
 static int parse(int argc, char **argv, const char **checkpoint, const char **out)
 {
     enum { OUT = 1, HELP };

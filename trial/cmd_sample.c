@@ -1,7 +1,8 @@
 /* espalier-trial sample: writes text from a checkpoint.
  *
- * The model's context is a window over what was written: when it is full, the oldest token
- * leaves. A vocabulary of 256 is bytes and goes out as text; others are written as numbers. */
+ * The model's context is a window over the text: when it is full, the oldest token is dropped.
+ * A vocabulary of 256 is bytes and is written as text; tokens of others are written as numbers.
+ */
 #include "checkpoint.h"
 #include "commands.h"
 #include "device.h"
@@ -26,12 +27,12 @@ static const char usage[] =
     "\n"
     "Writes the prompt and its continuation to standard output.\n"
     "\n"
-    "  --prompt TEXT      what to continue (default: a line end); for a model that was not\n"
+    "  --prompt TEXT      text to continue (default: a line end); for a model that was not\n"
     "                     trained on bytes: its token numbers, separated by spaces\n"
     "  --tokens N         how many tokens to add (default: 256)\n"
-    "  --temperature T    0: always the likeliest (default: 0.8)\n"
-    "  --top-k K          choose among the K likeliest; 0: all (default: 0)\n"
-    "  --seed S           of the choices (default: 0)\n"
+    "  --temperature T    0: always the most likely token (default: 0.8)\n"
+    "  --top-k K          draw from the K most likely tokens; 0: all (default: 0)\n"
+    "  --seed S           seed of the draws (default: 0)\n"
     "  --logits           no text: the logits of the token after the prompt, as a JSON array\n"
     "  --device D         auto, cpu, cuda or cuda:N (default: cpu)\n"
     "  --help             this text\n";
@@ -51,8 +52,8 @@ struct sampler {
     struct esp_model *model;
     int context;
     int vocabulary;
-    int32_t *window; /* [context]: the last tokens */
-    int length;      /* in use */
+    int32_t *window; /* [context]: the newest tokens */
+    int length;      /* used part of `window` */
     float *logits;   /* [vocabulary] */
     float *sorted;   /* [vocabulary] */
 };
@@ -82,8 +83,8 @@ static int32_t likeliest(const struct sampler *s)
     return best;
 }
 
-/* Draws from softmax(logits / temperature) over the top_k likeliest with the uniform number u.
- */
+/* Draws from softmax(logits / temperature) over the top_k most likely tokens with the uniform
+ * number u. */
 static int32_t choose(struct sampler *s, const struct options *options, double u)
 {
     int32_t best = likeliest(s);
@@ -274,7 +275,7 @@ static bool parse_whole(const char *text, int64_t max, int64_t *out)
     return true;
 }
 
-/* 0: go on; 1: help was printed; −1: an error was. */
+/* 0: continue; 1: help was printed; −1: an error was printed. */
 static int parse(int argc, char **argv, struct options *options)
 {
     enum { PROMPT = 1, TOKENS, TEMPERATURE, TOP_K, SEED, LOGITS, DEVICE, HELP };

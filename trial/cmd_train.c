@@ -1,7 +1,8 @@
-/* espalier-trial train: trains what its files say, without a controller.
+/* espalier-trial train: trains the given files without a controller.
  *
- * Files whose settings change no shape share a group, as far as the device hosts members; the
- * others follow. A checkpoint per file, OUT/NAME.ckpt, is replaced as training goes on. */
+ * Files with the same shapes share a group, up to the number of members that the device hosts;
+ * the others follow. Each file has a checkpoint OUT/NAME.ckpt, which is replaced during
+ * training. */
 #include "commands.h"
 #include "device.h"
 #include "group.h"
@@ -46,11 +47,11 @@ static const char usage[] =
 /* One CONFIG.yaml. */
 struct job {
     const char *path;
-    char name[ESP_NAME_MAX]; /* the file's name without its ending */
+    char name[ESP_NAME_MAX]; /* the file's name without its extension */
     struct esp_trainer trainer;
     int slot; /* −1: not in the group */
     bool done;
-    double saved_seconds; /* on the monotonic clock */
+    double saved_seconds; /* time of the last checkpoint on the monotonic clock */
 };
 
 struct options {
@@ -58,7 +59,7 @@ struct options {
     const char *resume;
     const char *device;
     int64_t until;
-    int together; /* 0: as the device hosts */
+    int together; /* 0: as many as the device hosts */
     bool json;
 };
 
@@ -118,12 +119,11 @@ print_report(const struct run *run, const struct job *job, const struct esp_grou
                p->val_loss);
         if (p->step > 0) {
             printf("  train %.4f  norm %.3f  lr %.3g",
-                   isnan(p->train_loss) ? NAN : p->train_loss, /* not "-nan" */
+                   isnan(p->train_loss) ? NAN : p->train_loss, /* avoids "-nan" */
                    isnan(p->grad_norm) ? NAN : p->grad_norm,
                    p->learning_rate);
         }
-        if (p->tokens_per_second >
-            0) { /* none where it was resumed and nothing was left to do */
+        if (p->tokens_per_second > 0) { /* not set when a resumed job had nothing left to do */
             printf("  %.0f tokens/s", p->tokens_per_second);
         }
         putchar('\n');
@@ -191,7 +191,7 @@ static int handle(struct run *run, const struct esp_group_event *event, struct e
     return rc;
 }
 
-/* Puts waiting jobs of the group's shapes into its empty slots. */
+/* Adds waiting jobs of the group's shapes to its empty slots. */
 static int fill(struct run *run, struct esp_error *error)
 {
     int rc = 0;
@@ -232,7 +232,7 @@ static int save_all(struct run *run, struct esp_error *error)
     return rc;
 }
 
-/* Trains the first waiting job and all that fit beside it. 0 when they are done. */
+/* Trains the first waiting job together with all that fit its group. 0 when they are done. */
 static int run_group(struct run *run, const struct job *first, struct esp_error *error)
 {
     struct esp_group_event events[ESP_MEMBERS_MAX];
@@ -276,7 +276,7 @@ static int run_all(struct run *run, struct esp_error *error)
     return rc;
 }
 
-/* NAME of PATH/NAME.yaml; a name that is taken gets its number. */
+/* NAME of PATH/NAME.yaml; a number is appended when the name is taken. */
 static void name_job(struct run *run, int index)
 {
     struct job *job = &run->jobs[index];
@@ -325,7 +325,7 @@ static bool parse_whole(const char *text, int64_t min, int64_t max, int64_t *out
 {
     char *end;
     errno = 0;
-    double value = strtod(text, &end); /* 1e6 is a number of tokens too */
+    double value = strtod(text, &end); /* accepts 1e6 as a number of tokens too */
     if (end == text || *end != '\0' || !(value >= (double)min && value <= (double)max) ||
         value != floor(value)) {
         return false;
@@ -334,7 +334,7 @@ static bool parse_whole(const char *text, int64_t min, int64_t max, int64_t *out
     return true;
 }
 
-/* 0: go on; 1: help was printed; −1: an error was. */
+/* 0: continue; 1: help was printed; −1: an error was printed. */
 static int parse(int argc, char **argv, struct options *options)
 {
     enum { OUT = 1, RESUME, UNTIL, TOGETHER, DEVICE, JSON, HELP };

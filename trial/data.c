@@ -1,8 +1,9 @@
-/* A corpus up to ESP_DATA_COPIED_MAX bytes is copied into one block: it costs little, and a
- * person who edits a text while trials train on it does them no harm. Larger ones are mapped,
- * unless they are more than ESP_DATA_MAPPED_MAX files: a mapping costs a page and a kernel
- * object each (vm.max_map_count is 65530), and thousands of small source files are a usual
- * corpus. */
+/* Opening and reading a corpus. See data.h.
+ *
+ * A corpus up to ESP_DATA_COPIED_MAX bytes is copied into one block: that is cheap, and editing
+ * a text while trials train on it does not affect them. Larger ones are mapped, unless they
+ * have more than ESP_DATA_MAPPED_MAX files: each mapping costs a page and a kernel object
+ * (vm.max_map_count is 65530), and a corpus of thousands of small source files is common. */
 #include "data.h"
 
 #include <assert.h>
@@ -18,18 +19,18 @@
 
 #define ESP_DATA_MAPPED_MAX 256
 
-/* 64 trial processes on one host hold 2 GiB. */
+/* Copied by each of 64 trial processes on one host: 2 GiB. */
 #define ESP_DATA_COPIED_MAX (32LL << 20)
 
-/* Checked on opening; 64 Mi tokens take about 30 ms from the page cache. */
+/* Tokens checked on opening; 64 Mi tokens take about 30 ms from the page cache. */
 #define ESP_DATA_SCAN_MAX (64LL << 20)
 
-/* One file. `position` tokens come before its own. */
+/* One file. `position` is the number of tokens in the files before it. */
 struct esp_data_segment {
     const uint8_t *tokens;
     int64_t position;
     int64_t count;
-    void *map; /* NULL: in the block, or empty */
+    void *map; /* NULL: copied into the block, or empty */
     size_t map_bytes;
 };
 
@@ -74,7 +75,7 @@ static int read_fully(int fd, void *buffer, size_t bytes)
             return -errno;
         }
         if (n == 0) {
-            return -EIO; /* the file shrank since its size was asked for */
+            return -EIO; /* the file became shorter after its size was read */
         }
         at += n;
         bytes -= (size_t)n;
@@ -113,8 +114,8 @@ static int map_file(struct esp_data_segment *segment, int fd, int64_t size)
     return 0;
 }
 
-/* Brings the bytes of file `index` to memory: mapped, or at `*used` in the block, which grows
- * geometrically and whose segments hold offsets until all are there (it may move). */
+/* Loads file `index`: maps it, or copies it to `*used` in the block. The block grows
+ * geometrically and may move, so segments hold offsets until all files are loaded. */
 static int load_file(struct esp_data *data,
                      size_t index,
                      size_t *used,
@@ -131,7 +132,7 @@ static int load_file(struct esp_data *data,
     if (!data->copied) {
         rc = map_file(&data->segments[index], fd, *size);
     } else {
-        /* 4: uint32 tokens stay aligned, whatever the files' sizes. */
+        /* 4, so that uint32 tokens stay aligned, whatever the files' sizes */
         size_t need = *used + (((size_t)*size + 3) & ~(size_t)3);
         if (need > *room) {
             size_t grown = need > 2 * *room ? need : 2 * *room;
@@ -161,7 +162,7 @@ static int load_file(struct esp_data *data,
                                strerror(-rc));
 }
 
-/* A file that cannot be looked at is told when it is opened. */
+/* Files that cannot be examined are reported when they are opened. */
 static bool wants_copy(const struct esp_corpus_files *files)
 {
     struct stat status;
@@ -245,8 +246,8 @@ static int refuse_id(const struct esp_data *data,
                          data->vocabulary);
 }
 
-/* The vocabulary of the data when none is given; then ids are checked against it, as far as the
- * kind leaves them a chance to be outside. */
+/* Sets the vocabulary from the data when none is given, and checks ids against it where the
+ * kind of file allows ids outside of it. */
 static int settle_vocabulary(struct esp_data *data, struct esp_error *error)
 {
     bool derive = data->vocabulary == 0 && data->kind == ESP_CORPUS_NANOGPT;
@@ -386,7 +387,7 @@ int esp_data_window(const struct esp_data *data,
     const struct esp_data_segment *segment = segment_at(data, start);
     for (int64_t i = 0; i <= data->context; i++) {
         while (start + i >= segment->position + segment->count) {
-            segment++; /* empty files hold no position */
+            segment++; /* skips empty files */
         }
         int64_t index = start + i - segment->position;
         int32_t id = load_token(data->kind, segment->tokens, index);

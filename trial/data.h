@@ -1,12 +1,12 @@
-/* The corpus: tokens of one or many files as a single sequence, split into training and
+/* The corpus: tokens of one or more files as a single sequence, split into training and
  * validation.
  *
- * The first ⌊9·N/10⌋ tokens train, the rest validates (DESIGN 8). A window is context + 1
+ * The first ⌊9·N/10⌋ tokens are for training, the rest for validation. A window is context + 1
  * tokens: inputs are its first `context`, targets its last. Training sample i is the window
  * whose start is the i-th of a permutation keyed by the seed, over all starts that leave room
- * for a window; when all were seen, the next epoch has a permutation of its own. The order is
- * thus a function of (data, context, seed, i) and the same for every batch size: common random
- * numbers, and nothing but i to remember for resuming. */
+ * for a window; the next epoch uses another permutation. So the order depends on (data,
+ * context, seed, i) only and is the same for every batch size (common random numbers), and
+ * resuming needs only i. */
 #ifndef ESPALIER_TRIAL_DATA_H
 #define ESPALIER_TRIAL_DATA_H
 
@@ -14,15 +14,15 @@
 #include <espalier/error.h>
 #include <stdint.h>
 
-/* Windows of a full validation; fewer when the data has fewer (DESIGN 8). */
+/* Windows of a full validation; fewer when the data has fewer. */
 #define ESP_VALIDATION_WINDOWS 256
 
 struct esp_data;
 
-/* Opens what `pattern` names: a file, or a glob in which `**` stands for any number of folders.
- * Many files are joined in the order of their paths. `vocabulary` 0: taken from the data (text
- * 256, GPT-2 50257, Llama-3 128256, nanoGPT its largest id + 1). Up to ESP_DATA_SCAN_MAX tokens
- * are checked against the vocabulary here, the rest as they are read.
+/* Opens the files that match `pattern`: one file, or a glob in which `**` matches any number of
+ * folders. Several files are joined in the order of their paths. `vocabulary` 0: determined by
+ * the data (text 256, GPT-2 50257, Llama-3 128256, nanoGPT its largest id + 1). Up to
+ * ESP_DATA_SCAN_MAX tokens are checked against the vocabulary here, the rest as they are read.
  * -ENOENT: nothing matches; -EISDIR; -EACCES and other errno of open; -EINVAL: too short for
  * the context, mixed kinds, a truncated file, an id outside the vocabulary. *data is set on
  * success. */
@@ -38,11 +38,13 @@ int64_t esp_data_vocabulary(const struct esp_data *data);
 int64_t esp_data_tokens(const struct esp_data *data);
 int64_t esp_data_files(const struct esp_data *data);
 
-/* Training windows to choose from, and the start of sample `index` ≥ 0 (a token's position). */
+/* Number of possible training windows, and the start of sample `index` ≥ 0 (a token's
+ * position). */
 int64_t esp_data_train_starts(const struct esp_data *data);
 int64_t esp_data_train_start(const struct esp_data *data, uint64_t seed, int64_t index);
 
-/* Validation windows, and the start of window `index` as a position in the whole sequence. */
+/* Number of validation windows, and the start of window `index` as a position in the whole
+ * sequence. */
 int64_t esp_data_validation_windows(const struct esp_data *data);
 int64_t esp_data_validation_start(const struct esp_data *data, int64_t index);
 
@@ -54,9 +56,9 @@ int esp_data_window(const struct esp_data *data,
                     int32_t *targets,
                     struct esp_error *error);
 
-/* Feistel network over the smallest even power of two ≥ `count`, walked until it lands inside
- * (Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002). A bijection of
- * [0, count) for every (seed, epoch). */
+/* A bijection of [0, count) for every (seed, epoch): a Feistel network over the smallest even
+ * power of two ≥ `count`, applied again until the result is in range (Black and Rogaway,
+ * "Ciphers with arbitrary finite domains", CT-RSA 2002). */
 int64_t esp_data_permute(uint64_t seed, uint64_t epoch, int64_t count, int64_t index);
 
 #endif

@@ -1,11 +1,11 @@
-/* The keyed permutation behind the data order. See data.h for the source. */
+/* The keyed permutation of the data order. See data.h for the source. */
 #include "data.h"
 
 #include <assert.h>
 #include <espalier/random.h>
 
-/* Four rounds make a Feistel network of random functions a strong pseudo-random permutation
- * (Luby and Rackoff, 1988); two more cost nothing next to training on the window. */
+/* Rounds: four make a Feistel network of random functions a strong pseudo-random permutation
+ * (Luby and Rackoff, 1988); two more cost nothing compared with training on the window. */
 #define FEISTEL_ROUNDS 6
 
 static uint64_t mix(uint64_t seed, uint64_t epoch, unsigned round, uint64_t half)
@@ -24,7 +24,7 @@ int64_t esp_data_permute(uint64_t seed, uint64_t epoch, int64_t count, int64_t i
     }
     uint64_t mask = (UINT64_C(1) << half_bits) - 1;
     uint64_t x = (uint64_t)index;
-    do { /* at most 4 walks are expected: the domain is less than four times the count */
+    do { /* at most 4 iterations are expected: the domain is less than four times the count */
         uint64_t left = x >> half_bits, right = x & mask;
         for (unsigned round = 0; round < FEISTEL_ROUNDS; round++) {
             uint64_t next = left ^ (mix(seed, epoch, round, right) & mask);

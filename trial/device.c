@@ -1,4 +1,4 @@
-/* The CPU backend is linked in, the CUDA one is opened at run time. See device.h. */
+/* The CPU backend is linked in; the CUDA backend is opened at run time. See device.h. */
 #include "device.h"
 
 #include <dlfcn.h>
@@ -36,7 +36,7 @@ static int open_cuda(int ordinal, struct esp_kernels **kernels, struct esp_error
                              "device cuda: this build has no CUDA backend (%s is missing)",
                              path);
     }
-    /* Never closed again: kernels point into it, and a CUDA context does not survive it. */
+    /* never closed: kernels point into it, and a CUDA context does not survive closing */
     void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!object) {
         return esp_error_set(error, -ENODEV, "device cuda: %s", dlerror());
@@ -44,15 +44,17 @@ static int open_cuda(int ordinal, struct esp_kernels **kernels, struct esp_error
     esp_kernels_open_function open_function;
     void *symbol = dlsym(object, "esp_kernels_open");
     if (!symbol) {
-        return esp_error_set(error, -ENOTSUP, "device cuda: %s is no backend", path);
+        return esp_error_set(error, -ENOTSUP, "device cuda: %s is not a backend", path);
     }
     memcpy(&open_function, &symbol, sizeof open_function);
     rc = open_function(ordinal, kernels, error);
     if (rc == 0 && (*kernels)->version != ESP_KERNELS_VERSION) {
         esp_kernels_close(*kernels);
         *kernels = NULL;
-        rc = esp_error_set(
-            error, -ENOTSUP, "device cuda: %s belongs to another version; build it anew", path);
+        rc = esp_error_set(error,
+                           -ENOTSUP,
+                           "device cuda: %s belongs to another version; build it again",
+                           path);
     }
     return rc;
 }

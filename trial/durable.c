@@ -1,4 +1,4 @@
-/* Files that are there whole or not at all. See durable.h. */
+/* Files that are written completely or not at all. See durable.h. */
 #include "durable.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@ static int fail(const struct esp_durable *file, const char *verb, struct esp_err
                          verb,
                          file->temp,
                          strerror(-rc),
-                         rc == -ENOSPC || rc == -EDQUOT ? "; free some room" : "");
+                         rc == -ENOSPC || rc == -EDQUOT ? "; free some disk space" : "");
 }
 
 int esp_durable_open(struct esp_durable *file,
@@ -89,7 +89,7 @@ int esp_durable_commit(struct esp_durable *file, struct esp_error *error)
     }
     if (rc == 0) {
         rc = sync_folder(file, error);
-        file->temp[0] = '\0'; /* it is in place, even where the folder's sync failed */
+        file->temp[0] = '\0'; /* it is in place, even if the folder's fsync failed */
     }
     return rc;
 }

@@ -1,4 +1,4 @@
-/* Members come and go. See group.h. */
+/* Creating a group; members joining and leaving. See group.h. */
 #include "batch.h"
 #include "group_private.h"
 
@@ -9,21 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows of the largest micro-batch when none is asked for. On a CPU the activations of a few
- * hundred rows of a small model stay in the second-level cache (measured on one core: at width
- * 128 256 rows are 9 % faster than 512, 24 % faster than 1,024), while a wide model's weights
- * and gradients want to be read for more of them: in fp32, whose products pack the weights each
- * time, 2,048 rows are 2.7 % faster than 512 at width 384, in bf16 7 % slower. A device wants
- * many, as far as its memory goes. A function of the shapes alone, so that a trial's numbers do
- * not depend on the batch size of whoever came first; what a member uses of it,
- * esp_group_frame, depends on its own. */
+/* Rows of the largest micro-batch when none is set. On a CPU the activations of a few hundred
+ * rows of a small model stay in the L2 cache (measured on one core: at width 128, 256 rows are
+ * 9 % faster than 512 and 24 % faster than 1,024). A wide model's weights and gradients should
+ * be read for more rows at a time: in fp32, whose products pack the weights each time, 2,048
+ * rows are 2.7 % faster than 512 at width 384, in bf16 7 % slower. On a device more rows are
+ * faster, up to its memory. This depends only on the shapes, so that a trial's numbers do not
+ * depend on the batch size of the member that joined first; the part of it that a member uses,
+ * esp_group_frame, depends on the member's own batch size. */
 #define CPU_ROWS 256
 #define CPU_ROWS_WIDE 2048
 #define CPU_ROWS_WIDE_BF16 512
 #define CPU_WIDE 256
 #define DEVICE_ROWS 16384
 
-/* Share of the device's free memory that a plan may take: the rest is for the libraries. */
+/* Share of the device's free memory that a plan may use; the rest is for the libraries. */
 #define MEMORY_SHARE 0.9
 
 static int choose_micro_batch(const struct esp_kernels *kernels,
@@ -42,8 +42,8 @@ static int choose_micro_batch(const struct esp_kernels *kernels,
     return (int)(sequences < 1 ? 1 : sequences);
 }
 
-/* The same device in the precision that the trainer asks for: *own is set where it is another
- * than that of `kernels`. float32 serves for tf32, which is a device's shortcut to it. */
+/* Opens the same device in the trainer's precision: sets *own if that differs from the
+ * precision of `kernels`. float32 is accepted for tf32 on the CPU. */
 static int choose_precision(const struct esp_kernels *kernels,
                             const struct esp_trainer *trainer,
                             struct esp_kernels **own,
@@ -78,7 +78,7 @@ int esp_group_capacity(const struct esp_kernels *kernels, const struct esp_train
         choose_precision(kernels, trainer, &own, NULL) != 0) {
         return 1;
     }
-    /* The data may bring a larger vocabulary than is known here; GPT-2's is the common one. */
+    /* the data may have a larger vocabulary than is known here; GPT-2's is the most common */
     struct esp_model_shape shape = esp_model_shape_of(trainer, 50257);
     int micro_batch = choose_micro_batch(kernels, trainer);
     int fits = 1;
@@ -95,14 +95,14 @@ int64_t esp_group_frame(const struct esp_group *group, int64_t count)
 {
     const int64_t most = group->micro_batch;
     if (group->kernels->host_memory) {
-        return most; /* rows that are not used cost nothing */
+        return most; /* unused rows cost nothing */
     }
     const int64_t parts = (count + most - 1) / most;
     return (count + parts - 1) / parts;
 }
 
-/* The largest micro-batch whose plan leaves the libraries their share of what is free: the
- * wanted one, halved as often as need be. */
+/* The largest micro-batch whose plan leaves the libraries their share of free memory: the
+ * preferred one, halved as often as necessary. */
 static int fitting_micro_batch(const struct esp_group *group,
                                const struct esp_model_shape *shape,
                                int micro_batch)
@@ -120,8 +120,8 @@ static int fitting_micro_batch(const struct esp_group *group,
     return micro_batch;
 }
 
-/* One try. On a device all that it will allocate is allocated now: later, members would be
- * harmed by a lack of memory. */
+/* One attempt. On a device everything is allocated now, since running out of memory later would
+ * end the members. */
 static int
 try_model(struct esp_group *group, const struct esp_model_shape *shape, struct esp_error *error)
 {
@@ -135,21 +135,22 @@ try_model(struct esp_group *group, const struct esp_model_shape *shape, struct e
     rc = esp_model_rehearse(group->model, &why);
     if (rc != 0) {
         const size_t bytes = esp_model_plan(k, shape, group->slots, group->micro_batch, true);
-        esp_error_set(error,
-                      rc,
-                      "%.300s (beside %zu bytes for %d members with a micro-batch of %d)",
-                      why.text,
-                      bytes,
-                      group->slots,
-                      group->micro_batch);
+        esp_error_set(
+            error,
+            rc,
+            "%.300s (in addition to %zu bytes for %d members with a micro-batch of %d)",
+            why.text,
+            bytes,
+            group->slots,
+            group->micro_batch);
         esp_model_destroy(group->model);
         group->model = NULL;
     }
     return rc;
 }
 
-/* Out of memory: halves the micro-batch, then the members. The last error says the bytes that
- * one member with one sequence needs. */
+/* When memory is not sufficient, halves the micro-batch and then the number of members. The
+ * last error states the bytes that one member with one sequence needs. */
 static int create_model(struct esp_group *group, struct esp_error *error)
 {
     const int wanted = group->micro_batch;
@@ -265,8 +266,8 @@ static int check_member(const struct esp_group *group,
         rc = esp_error_set(
             error,
             -EINVAL,
-            "these settings change shapes, precision, optimizer or data: they need "
-            "a group of their own");
+            "these settings change shapes, precision, optimizer or data, so they need "
+            "another group");
     }
     return rc;
 }
@@ -319,7 +320,8 @@ void esp_group_until(struct esp_group *group, int slot, int64_t tokens)
     }
     int64_t horizon = member->steps * member->step_tokens;
     member->until = tokens <= 0 || tokens > horizon ? horizon : tokens;
-    member->state = ESP_GROUP_ACTIVE; /* held again by the next step call when it is there */
+    member->state = ESP_GROUP_ACTIVE; /* the next step call sets it to HELD when `until` is
+                                         already reached */
 }
 
 void esp_group_leave(struct esp_group *group, int slot)

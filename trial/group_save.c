@@ -1,6 +1,6 @@
-/* A member to and from its checkpoint. Tensors are the model's, under GPT-2's names; the
- * optimizer's moments have the same names after "m." and "v.". fp16's loss scale and the number
- * of updates that overflowed are in the header. */
+/* Saving and loading a member. Tensors are the model's, under GPT-2's names; the optimizer's
+ * moments have the same names after "m." and "v.". fp16's loss scale and the number of updates
+ * that overflowed are in the header. */
 #include "checkpoint.h"
 #include "group_private.h"
 #include "weights.h"
@@ -13,7 +13,7 @@
 
 _Static_assert(ESP_MODEL_NAME_MAX + 2 <= ESP_CHECKPOINT_NAME_MAX, "a moment's name fits");
 
-/* Slabs in a checkpoint, in order, and their tensors' prefixes. */
+/* Slabs in a checkpoint, in order, and the prefixes of their tensors. */
 static const struct {
     enum esp_model_slab slab;
     const char *prefix;
@@ -39,11 +39,11 @@ static struct esp_checkpoint_tensor describe(const struct esp_group *group, int 
     return out;
 }
 
-/* A member on its way to a file: one slab at a time in host memory. */
+/* State of saving a member: one slab at a time in host memory. */
 struct saving {
     struct esp_group *group;
     int slot;
-    int slab; /* in `values`; −1: none yet */
+    int slab; /* number of the slab in `values`; −1: none yet */
     float *values;
 };
 
@@ -66,7 +66,7 @@ static int source(void *context, int index, float *values, struct esp_error *err
     return 0;
 }
 
-/* fp16's loss scale, where the model has one. */
+/* Reads fp16's loss scale, if the model has one. */
 static int read_scale(struct esp_group *group,
                       int slot,
                       struct esp_checkpoint_state *state,
@@ -82,8 +82,7 @@ static int read_scale(struct esp_group *group,
     return rc == -ENOENT ? 0 : rc;
 }
 
-/* A checkpoint without one was written before there was a place for it: the fresh member's
- * stays. */
+/* Sets fp16's loss scale. Checkpoints of version 1 have none; then the fresh member's stays. */
 static int load_scale(struct esp_group *group,
                       int slot,
                       const struct esp_checkpoint_state *state,
@@ -202,7 +201,8 @@ static int check_data(const struct esp_group *group,
                          -EINVAL,
                          "checkpoint '%.1000s': it was trained on %" PRId64
                          " tokens of a vocabulary of %" PRId64 ", the data now has %" PRId64
-                         " and %" PRId64 "; bring the old data back or start anew",
+                         " and %" PRId64
+                         "; restore the old data or start without the checkpoint",
                          path,
                          state->data_tokens,
                          state->vocabulary,
@@ -224,7 +224,7 @@ int esp_group_load(struct esp_group *group, int slot, const char *path, struct e
     if (rc == 0 && (state->step > member->steps ||
                     state->sample != state->step * member->trainer.batch_size)) {
         rc = esp_error_set(
-            &why, -EINVAL, "its step %" PRId64 " does not belong here", state->step);
+            &why, -EINVAL, "its step %" PRId64 " does not fit these settings", state->step);
     }
     if (rc != 0) {
         esp_error_set(error, rc, "checkpoint '%.900s': %.900s", path, why.text);

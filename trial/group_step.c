@@ -2,7 +2,7 @@
  *
  * A member's next piece of work follows from its integers alone:
  *   its step must be reported and is not      a part of the validation, then the report
- *   else `until` or the last step is reached  nothing: it is held, or ended
+ *   else `until` or the last step is reached  none: it is held or ended
  *   else                                      a micro-step; the last one of a batch updates */
 #include "batch.h"
 #include "group_private.h"
@@ -12,10 +12,10 @@
 #include <espalier/kernels.h>
 #include <math.h>
 
-/* Reports over one horizon when report_every is 0. */
+/* Number of reports over one horizon when report_every is 0. */
 #define REPORTS 25
 
-/* Reports that fall due up to `step`: one for each multiple of report_every, or for each 25th
+/* Number of reports due up to `step`: one for each multiple of report_every, or for each 25th
  * of the horizon. Products stay below 2^63: steps · 25 < 2^53 · 25. */
 static int64_t reports_by(const struct member *member, int64_t step)
 {
@@ -56,7 +56,8 @@ struct esp_group_point esp_group_point(const struct esp_group *group, int slot)
     };
 }
 
-/* The bits of a member that has reached a place to stop, and its new state. */
+/* Sets the new state of a member that has reached a place to stop, and returns the event's
+ * bits. */
 static unsigned settle(struct member *member)
 {
     if (member->step == member->steps) {
@@ -88,8 +89,8 @@ static int64_t at_most(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Sets up slot's input from its rows of the host buffers: the next frame of the `whole` samples
- * of its batch, or windows, the next of which is `first`. */
+/* Fills slot's input from its rows of the host buffers: the next frame of the `whole` samples
+ * of its batch, or of the windows; `first` is the next sample or window. */
 static int gather(struct esp_group *group,
                   int slot,
                   bool validation,
@@ -134,7 +135,7 @@ static int gather(struct esp_group *group,
                                         error);
 }
 
-/* All windows are done and their losses known. */
+/* Ends a validation whose windows are all done and whose losses are known. */
 static void finish_validation(struct events *events, int slot)
 {
     struct member *member = &events->group->members[slot];
@@ -150,7 +151,7 @@ static void finish_validation(struct events *events, int slot)
     emit(events, slot, ESP_GROUP_REPORT | settle(member));
 }
 
-/* One micro-batch of windows for every validating member. */
+/* Enqueues one micro-batch of windows for every validating member. */
 static int validate(struct esp_group *group, struct piece *piece, struct esp_error *error)
 {
     bool any = false;
@@ -187,8 +188,8 @@ static struct esp_model_update update_of(const struct member *member)
     };
 }
 
-/* One micro-batch of gradients for every training member: those of one frame together, frame
- * after frame. */
+/* Enqueues one micro-batch of gradients for every training member: members with the same frame
+ * together, one frame after another. */
 static int accumulate(struct esp_group *group, const bool *trains, struct esp_error *error)
 {
     bool done[ESP_MEMBERS_MAX] = {false};
@@ -243,8 +244,8 @@ static int update(struct esp_group *group,
     return any ? esp_model_update(group->model, group->updates, error) : 0;
 }
 
-/* Sorts the active members by what they do next. Those that stand at a place to stop which is
- * reported already (resumed there, or `until` was lowered) are told so at once. */
+/* Decides what each active member does next. Emits an event at once for members at a place to
+ * stop that is reported already (resumed there, or `until` was lowered). */
 static void plan(struct esp_group *group, bool *trains, struct events *events)
 {
     for (int slot = 0; slot < group->slots; slot++) {
@@ -269,7 +270,7 @@ static void plan(struct esp_group *group, bool *trains, struct events *events)
     }
 }
 
-/* Enqueues one piece: what every working member does next. */
+/* Enqueues one piece of work: the next work of every member. */
 static int work(struct esp_group *group, const bool *trains, struct esp_error *error)
 {
     struct piece *piece = esp_group_new_piece(group);
@@ -302,7 +303,7 @@ static int work(struct esp_group *group, const bool *trains, struct esp_error *e
     return rc;
 }
 
-/* Whether a member's validation is complete, or nothing is ever under way. */
+/* Whether a validation is complete, or operations finish when they are enqueued. */
 static bool must_wait(const struct esp_group *group)
 {
     bool wait = group->kernels->host_memory;

@@ -1,4 +1,4 @@
-/* espalier-trial: the process that trains. One table of subcommands, each in its own file. */
+/* espalier-trial: the process that trains. A table of subcommands, each in its own file. */
 #include "commands.h"
 
 #include <errno.h>

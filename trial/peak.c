@@ -1,4 +1,4 @@
-/* See peak.h. Inputs are random, not zero: zeros flatter a GPU's clock by a tenth (facts). */
+/* See peak.h. Inputs are random: with zeros a GPU's clock is a tenth higher. */
 #include "peak.h"
 
 #include <errno.h>
@@ -6,16 +6,16 @@
 #include <espalier/random.h>
 #include <stdlib.h>
 
-/* Large enough that copying operands into the product's own layout costs below 1 %; a device
- * needs larger ones to be full. */
+/* Extents of the product: so large that packing operands costs below 1 %. A device needs larger
+ * ones to be fully used. */
 #define CPU_EXTENT 1536
 #define DEVICE_EXTENT 8192
 
-/* Values that are drawn: more than CPU_EXTENT's square. A device's matrices are
- * filled with copies of them, because 2^26 draws for each would take the host seconds. */
+/* Values that are drawn: more than CPU_EXTENT's square. A device's matrices are filled with
+ * copies of them, because drawing 2^26 values for each would take the host seconds. */
 #define DRAWN ((int64_t)1 << 22)
 
-/* Small random values in the activation type: floats, or the upper half of floats for bf16. For
+/* Small random values in the activation type: floats, or the upper half of floats for bf16. In
  * fp16 the same bits are small finite numbers too. */
 static int fill(const struct esp_kernels *kernels, void *memory, int64_t count)
 {
@@ -56,7 +56,7 @@ static int run_rounds(const struct esp_kernels *kernels,
 {
     double work = 2.0 * (double)product->rows.count * product->width_in * product->width_out;
     double begin = esp_clock_seconds(), best = 0;
-    kernels->linear_forward(kernels, batch, product); /* pages, caches, clocks */
+    kernels->linear_forward(kernels, batch, product); /* warms up pages, caches and clocks */
     int rc = kernels->synchronise(kernels, error);
     while (rc == 0 && (best == 0 || esp_clock_seconds() - begin < seconds)) {
         double start = esp_clock_seconds();

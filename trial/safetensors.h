@@ -1,12 +1,12 @@
-/* safetensors files (facts: formats; the format of huggingface/safetensors).
+/* safetensors files (the format of huggingface/safetensors).
  *
  *   0   8  u64 little-endian N ≤ ESP_SAFETENSORS_HEADER_MAX
  *   8   N  JSON, `{` first, padded with spaces: {"NAME": {"dtype": D, "shape": [n, …],
  *          "data_offsets": [begin, end]}, …, "__metadata__": {"KEY": "TEXT", …}}
  *   8+N    the tensors' bytes, little-endian, row-major; offsets count from here
  *
- * Tensors cover the data without holes or overlaps. A reader gets bytes from strangers, so that
- * every number is checked before it is used. */
+ * Tensors cover the data without gaps or overlaps. Files come from untrusted sources, so every
+ * number is checked before it is used. */
 #ifndef ESPALIER_TRIAL_SAFETENSORS_H
 #define ESPALIER_TRIAL_SAFETENSORS_H
 
@@ -16,7 +16,7 @@
 
 #define ESP_SAFETENSORS_HEADER_MAX 100000000
 
-/* A million tensors of a million layers fit; 2^20 × 88 bytes = 88 MiB. */
+/* Largest number of tensors: 2^20 × 88 bytes = 88 MiB. */
 #define ESP_SAFETENSORS_TENSORS_MAX (1 << 20)
 #define ESP_SAFETENSORS_RANK_MAX 8
 
@@ -24,27 +24,27 @@ enum esp_safetensors_type {
     ESP_SAFETENSORS_F32,
     ESP_SAFETENSORS_F16,
     ESP_SAFETENSORS_BF16,
-    ESP_SAFETENSORS_OTHER, /* known to the format, not used here */
+    ESP_SAFETENSORS_OTHER, /* in the format, but not used here */
 };
 
 struct esp_safetensors_tensor {
-    const char *name;  /* UTF-8, ends with NUL */
-    const char *dtype; /* as the file spells it: "BF16" */
+    const char *name;  /* UTF-8, NUL-terminated */
+    const char *dtype; /* as written in the file: "BF16" */
     enum esp_safetensors_type type;
     int rank; /* 0: a scalar */
     int64_t shape[ESP_SAFETENSORS_RANK_MAX];
     uint64_t begin, end; /* bytes from the data's start */
 };
 
-/* What a header says. Names lie in `text`. */
+/* Contents of a header. Names point into `text`. */
 struct esp_safetensors_header {
     char *text;
-    struct esp_safetensors_tensor *tensors; /* in the order of their data */
+    struct esp_safetensors_tensor *tensors; /* ordered by their data's offset */
     size_t count;
 };
 
-/* Reads a header's `size` bytes of JSON, of which a copy is taken; `data_bytes` follow it in
- * the file. -EBADMSG: the error names the byte or the tensor and what is wrong; -ENOMEM. */
+/* Parses a header's `size` bytes of JSON, which are copied; `data_bytes` follow it in the file.
+ * -EBADMSG: the error names the byte or the tensor and the fault; -ENOMEM. */
 int esp_safetensors_parse(const char *json,
                           size_t size,
                           uint64_t data_bytes,

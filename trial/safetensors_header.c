@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Elements × bytes of an element is below 2^63 × 8. */
+/* Limit of elements × bytes of an element: below 2^63 × 8. */
 static const struct {
     const char *name;
     unsigned bytes;
@@ -47,7 +47,7 @@ static int refuse_tensor(const struct parser *p,
     return esp_error_set(p->error, -EBADMSG, "the tensor '%.200s' %s", tensor->name, words);
 }
 
-/* The fault that the JSON reader noted. */
+/* Sets the error from the JSON reader's fault. */
 static int refuse_json(const struct parser *p)
 {
     return esp_error_set(p->error,
@@ -78,7 +78,7 @@ static int parse_dtype(struct parser *p, struct esp_safetensors_tensor *tensor, 
                          name);
 }
 
-/* Numbers in brackets, at most `most`. */
+/* Reads a list of numbers, at most `most`. */
 static int parse_numbers(struct parser *p,
                          const struct esp_safetensors_tensor *tensor,
                          int64_t *numbers,
@@ -101,7 +101,7 @@ static int parse_numbers(struct parser *p,
         }
         ++*count;
     } while (esp_json_sign(&p->json, ','));
-    return esp_json_expect(&p->json, ']', "a list has no end") ? 0 : refuse_json(p);
+    return esp_json_expect(&p->json, ']', "a list does not end") ? 0 : refuse_json(p);
 }
 
 enum { HAS_DTYPE = 1, HAS_SHAPE = 2, HAS_OFFSETS = 4, HAS_ALL = 7 };
@@ -208,7 +208,7 @@ static int parse_tensor(struct parser *p, const char *name, uint64_t data_bytes)
             return rc;
         }
     } while (esp_json_sign(&p->json, ','));
-    if (!esp_json_expect(&p->json, '}', "a description has no end")) {
+    if (!esp_json_expect(&p->json, '}', "a description does not end")) {
         return refuse_json(p);
     }
     if (has != HAS_ALL) {
@@ -218,7 +218,7 @@ static int parse_tensor(struct parser *p, const char *name, uint64_t data_bytes)
     return check_extent(p, tensor, bytes, data_bytes);
 }
 
-/* Strings by strings; nothing of it is used. */
+/* Reads an object of strings, all of which are ignored. */
 static int parse_metadata(struct parser *p)
 {
     char *text;
@@ -234,7 +234,7 @@ static int parse_metadata(struct parser *p)
             return refuse_json(p);
         }
     } while (esp_json_sign(&p->json, ','));
-    return esp_json_expect(&p->json, '}', "__metadata__ has no end") ? 0 : refuse_json(p);
+    return esp_json_expect(&p->json, '}', "__metadata__ does not end") ? 0 : refuse_json(p);
 }
 
 static int parse_entries(struct parser *p, uint64_t data_bytes)
@@ -260,7 +260,7 @@ static int parse_entries(struct parser *p, uint64_t data_bytes)
                 return rc;
             }
         } while (esp_json_sign(&p->json, ','));
-        if (!esp_json_expect(&p->json, '}', "the header has no end")) {
+        if (!esp_json_expect(&p->json, '}', "the header does not end")) {
             return refuse_json(p);
         }
     }
@@ -286,13 +286,13 @@ static int check_names(const struct parser *p)
     qsort(header->tensors, header->count, sizeof *header->tensors, by_name);
     for (size_t i = 1; i < header->count; i++) {
         if (strcmp(header->tensors[i - 1].name, header->tensors[i].name) == 0) {
-            return refuse_tensor(p, &header->tensors[i], "is there twice");
+            return refuse_tensor(p, &header->tensors[i], "appears twice");
         }
     }
     return 0;
 }
 
-/* Every byte of the data belongs to exactly one tensor. */
+/* Checks that every byte of the data belongs to exactly one tensor. */
 static int check_cover(const struct parser *p, uint64_t data_bytes)
 {
     struct esp_safetensors_header *header = p->header;
@@ -347,7 +347,7 @@ int esp_safetensors_parse(const char *json,
     } else {
         rc = parse_entries(&p, data_bytes);
     }
-    if (rc == 0 && header->count > 0) { /* qsort wants an array, even of nothing */
+    if (rc == 0 && header->count > 0) { /* qsort must not get NULL */
         rc = check_names(&p);
     }
     if (rc == 0) {

@@ -1,4 +1,4 @@
-/* JSON, as far as headers of safetensors need it. See safetensors_json.h. */
+/* The part of JSON that headers of safetensors files need. See safetensors_json.h. */
 #include "safetensors_json.h"
 
 #include <string.h>
@@ -68,7 +68,7 @@ bool esp_json_whole(struct esp_json *json, int64_t *number)
     return true;
 }
 
-/* Four hexadecimal digits behind "\u". */
+/* Four hexadecimal digits after "\u". */
 static bool take_unit(struct esp_json *json, uint32_t *unit)
 {
     *unit = 0;
@@ -105,7 +105,7 @@ static bool take_code(struct esp_json *json, uint32_t *code)
     return *code != 0 || refuse(json, "a string holds U+0000");
 }
 
-/* At most as many bytes as the escape took: 3 for 6, 4 for 12. */
+/* Writes no more bytes than the escape had: 3 for 6, 4 for 12. */
 static size_t put_code(char *to, uint32_t code)
 {
     if (code < 0x80) {
@@ -132,7 +132,7 @@ static bool take_escape(struct esp_json *json, char *to, size_t *length)
         return true;
     }
     if (c != 'u') {
-        return refuse(json, "an escape that JSON does not know");
+        return refuse(json, "an unknown escape");
     }
     if (!take_code(json, &code)) {
         return false;
@@ -141,7 +141,7 @@ static bool take_escape(struct esp_json *json, char *to, size_t *length)
     return true;
 }
 
-/* Bytes of the UTF-8 sequence at p (RFC 3629), 0 when it is none. */
+/* Number of bytes of the UTF-8 sequence at p (RFC 3629); 0: not UTF-8. */
 static size_t sequence_bytes(const unsigned char *p, size_t left)
 {
     size_t n = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
@@ -164,12 +164,12 @@ bool esp_json_string(struct esp_json *json, char **text)
     if (!esp_json_expect(json, '"', "a string is expected")) {
         return false;
     }
-    char *to = json->text + json->at; /* never ahead of what is read */
+    char *to = json->text + json->at; /* never past the byte that is read */
     while (json->at < json->size) {
         unsigned char c = (unsigned char)json->text[json->at];
         if (c == '"') {
             json->at++;
-            to[length] = '\0'; /* at the latest over the closing sign */
+            to[length] = '\0'; /* at the latest this overwrites the closing quote */
             *text = to;
             return true;
         }
@@ -192,5 +192,5 @@ bool esp_json_string(struct esp_json *json, char **text)
         length += n;
         json->at += n;
     }
-    return refuse(json, "a string has no end");
+    return refuse(json, "a string does not end");
 }

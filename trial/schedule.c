@@ -1,4 +1,4 @@
-/* Closed forms, so that any step's rate is a function of the step alone. See schedule.h. */
+/* Closed forms, so that a step's rate depends on the step only. See schedule.h. */
 #include "schedule.h"
 
 #include <assert.h>

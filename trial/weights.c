@@ -1,4 +1,4 @@
-/* Which reader a file of weights needs, and numbers of three types. See weights.h. */
+/* Chooses the reader for a file of weights, and reads numbers of three types. See weights.h. */
 #include "weights.h"
 
 #include "checkpoint_format.h"
@@ -129,7 +129,7 @@ int esp_weights_read_checkpoint(const struct esp_checkpoint *checkpoint,
 }
 
 static int
-read_ours(const struct esp_weights_file *file, const struct esp_model *model, float *values)
+read_checkpoint(const struct esp_weights_file *file, const struct esp_model *model, float *values)
 {
     struct esp_checkpoint *checkpoint;
     int rc = esp_checkpoint_open(file->path, &checkpoint, file->error);
@@ -155,7 +155,7 @@ read_any(const struct esp_weights_file *file, const struct esp_model *model, flo
     }
     memcpy(&magic, head, sizeof magic);
     if (memcmp(head, CHECKPOINT_MAGIC, sizeof(uint64_t)) == 0) {
-        return read_ours(file, model, values);
+        return read_checkpoint(file, model, values);
     }
     if (magic == WEIGHTS_LLMC_MAGIC) {
         return esp_weights_read_llmc(file, model, values);
@@ -167,8 +167,8 @@ read_any(const struct esp_weights_file *file, const struct esp_model *model, flo
     }
     return esp_weights_refuse(file,
                               -EBADMSG,
-                              "is neither safetensors nor a model of llm.c nor a checkpoint of "
-                              "espalier's");
+                              "is not a safetensors file, a model of llm.c or a checkpoint of "
+                              "espalier");
 }
 
 int esp_weights_read(const char *path,

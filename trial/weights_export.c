@@ -1,4 +1,5 @@
-/* Weights to safetensors, with what transformers wants to know beside them. See weights.h. */
+/* Exports weights as safetensors, with the configuration file that transformers needs. See
+ * weights.h. */
 #include "durable.h"
 #include "model/model.h"
 #include "safetensors.h"
@@ -11,13 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* {"transformer.h.1023.attn.c_attn.weight":{"dtype":"F32","shape":[N,N],"data_offsets":[N,N]},
+/* Longest entry of the header:
+ * {"transformer.h.1023.attn.c_attn.weight":{"dtype":"F32","shape":[N,N],"data_offsets":[N,N]},
  * is below 64 + 4 × 20 + 64 bytes. */
 #define ENTRY_BYTES 256
 #define HEADER_ROOM 256
 #define CONFIG_BYTES 2048
 
-/* The header behind its length, padded with spaces to a multiple of 8; NULL: no memory. */
+/* The header, including its length, padded with spaces to a multiple of 8; NULL: no memory. */
 static char *make_header(const struct esp_model *model, size_t *size)
 {
     const int count = esp_model_tensor_count(model);
@@ -84,8 +86,8 @@ out:
     return rc;
 }
 
-/* GPT2Config of transformers. No token has a meaning of its own here, so that none ends or
- * begins a text; dropout is off, as for using the model. */
+/* Writes a GPT2Config of transformers. No token has a special meaning in these models, so none
+ * begins or ends a text; dropout is off, since the model is exported for use. */
 static int
 write_config(const char *weights, const struct esp_model *model, struct esp_error *error)
 {

@@ -1,4 +1,5 @@
-/* What the readers of foreign weights share: a file of known size, numbers of three types. */
+/* Shared declarations of the readers of other programs' weights: a file of known size, and
+ * numbers of three types. */
 #ifndef ESPALIER_TRIAL_WEIGHTS_FILE_H
 #define ESPALIER_TRIAL_WEIGHTS_FILE_H
 
@@ -16,7 +17,7 @@ struct esp_weights_file {
     struct esp_error *error;
 };
 
-/* The tensor that is being read, for errors: its name in the file. */
+/* Sets the error, prefixed with the file's path, and returns `code`. */
 __attribute__((format(printf, 3, 4))) int
 esp_weights_refuse(const struct esp_weights_file *file, int code, const char *format, ...);
 
@@ -25,7 +26,7 @@ int esp_weights_read_at(const struct esp_weights_file *file,
                         size_t bytes,
                         uint64_t offset);
 
-/* `count` numbers of a type as float32; each must be finite. */
+/* Reads `count` numbers of a type as float32; each must be finite. */
 int esp_weights_read_numbers(const struct esp_weights_file *file,
                              const char *name,
                              enum esp_safetensors_type type,

@@ -1,4 +1,4 @@
-/* Models of llm.c (train_gpt2.py: write_model). See weights.h. */
+/* Reads models of llm.c (train_gpt2.py: write_model). See weights.h. */
 #include "model/model.h"
 #include "weights_file.h"
 
@@ -17,10 +17,10 @@ struct reader {
     enum esp_safetensors_type type;
     int64_t vocabulary_padded;
     uint64_t offset; /* of the next tensor */
-    float *scratch;  /* of the largest tensor in a layer */
+    float *scratch;  /* [elements of the largest tensor in a layer] */
 };
 
-/* T, V, L, NH, C. */
+/* Compares T, V, L, NH, C with the model's shape. */
 static int check_shape(const struct reader *r, const int32_t *header)
 {
     const struct esp_model_shape *shape = esp_model_shape(r->model);
@@ -80,7 +80,7 @@ static int read_tensor(struct reader *r, const struct esp_model_tensor *tensor, 
     return rc;
 }
 
-/* A layer's tensor; products' weights are [out, in] in the file. */
+/* Reads a layer's tensor; weights of products are [out, in] in the file. */
 static int
 read_layer_tensor(struct reader *r, const struct esp_model_tensor *tensor, float *values)
 {
@@ -97,8 +97,8 @@ read_layer_tensor(struct reader *r, const struct esp_model_tensor *tensor, float
     return rc;
 }
 
-/* The tensors of all layers, the first of which is number `first`: the file has each tensor of
- * a layer for all layers before the next tensor. */
+/* Reads the tensors of all layers, the first of which is number `first`. The file has the first
+ * tensor of every layer, then the second, and so on. */
 static int read_layers(struct reader *r, int first, float *values)
 {
     const int layers = esp_model_shape(r->model)->layers;
@@ -114,7 +114,7 @@ static int read_layers(struct reader *r, int first, float *values)
     return rc;
 }
 
-/* The order of the model's own table, except within the layers. */
+/* Reads all tensors. The file has the model's order, except within the layers. */
 static int read_all(struct reader *r, float *values)
 {
     const struct esp_model_shape *shape = esp_model_shape(r->model);

@@ -1,4 +1,4 @@
-/* Safetensors with GPT-2's names, read. See weights.h. */
+/* Reads safetensors files with GPT-2's names. See weights.h. */
 #include "model/model.h"
 #include "weights_file.h"
 
@@ -13,14 +13,14 @@
 #define TOKEN_TABLE "wte.weight"
 #define HEAD "lm_head.weight"
 
-/* "[96, 288]" of at most 8 numbers of 20 digits. */
+/* Longest text of a shape such as "[96, 288]": 8 numbers of 20 digits. */
 #define SHAPE_WORDS 192
 
 struct reader {
     const struct esp_weights_file *file;
     const struct esp_model *model;
     const struct esp_safetensors_header *header;
-    uint64_t data; /* where offsets count from */
+    uint64_t data; /* offset of the data in the file */
 };
 
 static const char *shape_words(const int64_t *shape, int rank, char out[SHAPE_WORDS])
@@ -34,7 +34,7 @@ static const char *shape_words(const int64_t *shape, int rank, char out[SHAPE_WO
     return out;
 }
 
-/* Without "transformer.". */
+/* The name without "transformer.". */
 static const char *plain_name(const char *name)
 {
     size_t length = sizeof PREFIX - 1;
@@ -111,7 +111,8 @@ static bool is_wanted(const struct reader *r, const char *name)
     return false;
 }
 
-/* A head of its own would be lost: the model ties it to the token table. */
+/* Refuses a head that differs from the token table: the model ties the two, so it would be
+ * lost. */
 static int check_head(const struct reader *r,
                       const struct esp_safetensors_tensor *head,
                       const float *values)
@@ -133,7 +134,7 @@ static int check_head(const struct reader *r,
     return rc;
 }
 
-/* What a file holds beyond the model's tensors. */
+/* Refuses names that are not the model's, except those to be ignored. */
 static int check_names(const struct reader *r)
 {
     for (size_t i = 0; i < r->header->count; i++) {
@@ -149,7 +150,7 @@ static int check_names(const struct reader *r)
         if (find(r, name) != tensor) {
             return esp_weights_refuse(r->file,
                                       -EINVAL,
-                                      "the tensor '%.200s' is there twice, with and without "
+                                      "the tensor '%.200s' appears twice, with and without "
                                       "'" PREFIX "'",
                                       tensor->name);
         }
@@ -172,8 +173,8 @@ int esp_weights_read_safetensors(const struct esp_weights_file *file,
     if (size > ESP_SAFETENSORS_HEADER_MAX) {
         return esp_weights_refuse(file,
                                   -EBADMSG,
-                                  "is no safetensors file: its header would have %" PRIu64
-                                  " bytes, of which %d are allowed",
+                                  "is not a safetensors file: its header would have %" PRIu64
+                                  " bytes; at most %d are allowed",
                                   size,
                                   ESP_SAFETENSORS_HEADER_MAX);
     }

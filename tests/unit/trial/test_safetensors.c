@@ -56,9 +56,9 @@ static void bad_headers_are_refused(void **state)
         {"{", "a string is expected"},
         {"{}{}", "there is more after the end"},
         {"{\"a\":" T("F32", "[4]", "[0,16]") ",}", "a string is expected"},
-        {"{\"a\":" T("F32", "[4]", "[0,16]"), "the header has no end"},
+        {"{\"a\":" T("F32", "[4]", "[0,16]"), "the header does not end"},
         {"{\"a\":" T("F32", "[4]", "[0,16]") ",\"a\":" T("F32", "[0]", "[16,16]") "}",
-         "'a' is there twice"},
+         "'a' appears twice"},
         {"{\"a\":" T("F33", "[4]", "[0,16]") "}", "the unknown type 'F33'"},
         {"{\"a\":" T("F32", "[3]", "[0,16]") "}",
          "has 12 bytes by its shape and type, but data_offsets [0, 16]"},
@@ -91,7 +91,7 @@ static void bad_headers_are_refused(void **state)
         {"{\"__metadata__\":[]}", "__metadata__ is expected to be an object"},
         {"{\"__metadata__\":{},\"__metadata__\":{}}", "has __metadata__ twice"},
         {"{\"a\\u0000\":3}", "U+0000"},
-        {"{\"a\\x\":3}", "an escape that JSON does not know"},
+        {"{\"a\\x\":3}", "an unknown escape"},
         {"{\"a\\u12\":3}", "four hexadecimal digits"},
         {"{\"\\ud800\":3}", "half of a surrogate pair"},
         {"{\"\\ud800\\u0041\":3}", "half of a surrogate pair"},
@@ -102,8 +102,8 @@ static void bad_headers_are_refused(void **state)
         {"{\"\xed\xa0\x80\":3}", "no UTF-8"},
         {"{\"\xf4\x90\x80\x80\":3}", "no UTF-8"},
         {"{\"\xe2\x82", "no UTF-8"},
-        {"{\"abc", "a string has no end"},
-        {"{\"abc\\", "an escape that JSON does not know"},
+        {"{\"abc", "a string does not end"},
+        {"{\"abc\\", "an unknown escape"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct esp_safetensors_header h;

@@ -262,7 +262,7 @@ static void tensors_that_do_not_belong_are_named(void **state)
     begin_file();
     add_model("F32", "", NULL);
     add_tensor("transformer.ln_f.bias", "F32", wrong + 1, 1, NULL);
-    refused(end_file("w.safetensors"), -EINVAL, "'ln_f.bias' is there twice");
+    refused(end_file("w.safetensors"), -EINVAL, "'ln_f.bias' appears twice");
 
     begin_file();
     add_model("F32", "", "ln_f.bias");
@@ -305,15 +305,17 @@ static void every_truncation_is_noticed(void **state)
     free(bytes);
 }
 
-static void garbage_is_told_from_weights(void **state)
+static void files_that_are_not_weights_are_refused(void **state)
 {
     (void)state;
     uint8_t bytes[64];
     memset(bytes, 0x5A, sizeof bytes);
-    refused(scratch_write(&scratch, "x.bin", bytes, sizeof bytes), -EBADMSG, "is neither");
+    refused(scratch_write(&scratch, "x.bin", bytes, sizeof bytes),
+            -EBADMSG,
+            "is not a safetensors file, a model");
     refused(scratch_write(&scratch, "x.safetensors", bytes, sizeof bytes),
             -EBADMSG,
-            "its header would have 6510615555426900570 bytes, of which 100000000 are allowed");
+            "its header would have 6510615555426900570 bytes; at most 100000000 are allowed");
     refused(scratch_write(&scratch, "empty", bytes, 0), -EBADMSG, "has 0 bytes");
     refused(scratch_path(&scratch, "missing"), -ENOENT, "cannot be opened");
     refused(scratch.path, -EINVAL, "is not a regular file");
@@ -389,7 +391,7 @@ int main(void)
         CLAIM(tensors_that_do_not_belong_are_named),
         CLAIM(numbers_that_are_not_finite_are_refused),
         CLAIM(every_truncation_is_noticed),
-        CLAIM(garbage_is_told_from_weights),
+        CLAIM(files_that_are_not_weights_are_refused),
         CLAIM(models_of_llmc_are_read),
         CLAIM(models_of_llmc_must_have_our_shape),
     };

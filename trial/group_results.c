@@ -1,13 +1,13 @@
-/* Results of work that was enqueued ahead of them. See group.h.
+/* Results of enqueued work. See group.h.
  *
- * Each step call enqueues one piece and notes here which members had a part in it. Its results
- * come through the model's ring, in order, and are taken when they are there: no update waits
- * for the host. Only where the host must decide, at a report point or for a checkpoint, is what
- * is under way waited for.
+ * Each step call enqueues one piece of work and records here which members take part. Results
+ * arrive through the model's ring, in order, and are taken when they have arrived: no update
+ * waits for the host. Only where the host must decide, at a report point or for a checkpoint,
+ * does it wait for pending work.
  *
- * A member whose update was not finite is left as it is by the device from then on (struct
- * esp_optimize, halted). When its result comes, pieces later, it is ended at the step where it
- * happened, and what else was enqueued for it is forgotten. */
+ * After an update that was not finite, the device leaves the member unchanged (struct
+ * esp_optimize, halted). When its result arrives, several pieces later, the member is ended at
+ * the step of that update, and its other enqueued work is discarded. */
 #include "group_private.h"
 
 #include <assert.h>
@@ -46,10 +46,10 @@ static void take_update(struct member *member, int64_t step, const struct esp_mo
     member->loss_sum += r->loss_sum;
     member->loss_count += r->count;
     if (r->overflowed == 0) {
-        member->grad_norm = r->grad_norm; /* fp16: an update put off has none of use */
+        member->grad_norm = r->grad_norm; /* an update that fp16 skipped has no useful norm */
     }
     if (r->skipped > 0 || !isfinite(r->loss_sum) || !isfinite(r->grad_norm)) {
-        member->step = step; /* later ones were enqueued, and left out */
+        member->step = step; /* later updates were enqueued and skipped */
         member->gathered = 0;
         member->validating = false;
         esp_group_close_report(member, NAN);
