@@ -1,9 +1,9 @@
 /* espalier best: the best trials, best first. */
+#include "../system/terminal.h"
 #include "../view/best.h"
 #include "../view/results.h"
 #include "../view/ties.h"
 #include "output.h"
-#include "term.h"
 #include "verb.h"
 
 #define BEST_DEFAULT 5
@@ -60,8 +60,8 @@ static int print_best(const struct esp_arguments *arguments, struct esp_error *e
     if (arguments->json) {
         add_json(&best, &out);
     } else if (best.rows.count > 0) {
-        int width = esp_term_width(stdout);
-        esp_results_table(&ledger, &best.rows, &best, width, esp_term_color(stdout), &out);
+        int width = esp_terminal_width(stdout);
+        esp_results_table(&ledger, &best.rows, &best, width, esp_terminal_color(stdout), &out);
         esp_tie_words(&tie, arguments->operands[0], &ledger, &totals, &out);
     }
     code = esp_print(&out, error);

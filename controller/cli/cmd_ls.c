@@ -1,8 +1,8 @@
 /* espalier ls: every trial, one row each. */
+#include "../system/terminal.h"
 #include "../view/export.h"
 #include "../view/results.h"
 #include "output.h"
-#include "term.h"
 #include "verb.h"
 
 static int list_trials(const struct esp_arguments *arguments, struct esp_error *error)
@@ -25,8 +25,8 @@ static int list_trials(const struct esp_arguments *arguments, struct esp_error *
         }
         esp_buffer_add(&out, "]\n");
     } else {
-        int width = esp_term_width(stdout);
-        esp_results_table(&ledger, &rows, NULL, width, esp_term_color(stdout), &out);
+        int width = esp_terminal_width(stdout);
+        esp_results_table(&ledger, &rows, NULL, width, esp_terminal_color(stdout), &out);
     }
     code = esp_print(&out, error);
 out:

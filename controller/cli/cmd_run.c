@@ -2,13 +2,13 @@
 #include "../loop/loop.h"
 #include "../stop/discard.h"
 #include "../study/study.h"
+#include "../system/terminal.h"
 #include "../view/discards.h"
 #include "../view/ledger.h"
 #include "../view/results.h"
 #include "output.h"
 #include "progress.h"
 #include "source.h"
-#include "term.h"
 #include "verb.h"
 
 #include <errno.h>
@@ -91,12 +91,13 @@ static int print_summary(const char *dir, struct esp_error *error)
     struct esp_ledger ledger = {0};
     struct esp_buffer out = {0};
     int code = ESP_EXIT_FAILURE;
-    if (esp_ledger_open(dir, &ledger, error) == 0 && esp_results_summary(&ledger,
-                                                                         esp_term_width(stdout),
-                                                                         esp_term_utf8(),
-                                                                         esp_term_color(stdout),
-                                                                         &out,
-                                                                         error) == 0) {
+    if (esp_ledger_open(dir, &ledger, error) == 0 &&
+        esp_results_summary(&ledger,
+                            esp_terminal_width(stdout),
+                            esp_terminal_utf8(),
+                            esp_terminal_color(stdout),
+                            &out,
+                            error) == 0) {
         code = esp_print(&out, error);
     }
     esp_buffer_release(&out);

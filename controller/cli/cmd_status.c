@@ -1,10 +1,10 @@
 /* espalier status: how a search stands, in a few lines or as DESIGN 9's JSON. */
+#include "../system/terminal.h"
 #include "../view/best.h"
 #include "../view/discards.h"
 #include "../view/results.h"
 #include "../view/ties.h"
 #include "output.h"
-#include "term.h"
 #include "verb.h"
 
 #include <math.h>

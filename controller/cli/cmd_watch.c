@@ -1,10 +1,10 @@
 /* espalier watch: a table that redraws as the search moves, until q or Ctrl-C; printed once
  * where stdout is no terminal. */
+#include "../system/terminal.h"
 #include "../view/best.h"
 #include "../view/results.h"
 #include "../watch/follow.h"
 #include "output.h"
-#include "term.h"
 #include "verb.h"
 
 #include <espalier/clock.h>
@@ -152,9 +152,9 @@ static int follow_ledger(struct esp_ledger *ledger,
             esp_buffer_clear(&text);
             rc = draw(ledger,
                       dir,
-                      esp_term_width(stdout),
+                      esp_terminal_width(stdout),
                       screen_height(),
-                      esp_term_color(stdout),
+                      esp_terminal_color(stdout),
                       &text,
                       error);
             if (rc < 0) {
@@ -190,13 +190,18 @@ static int watch(const struct esp_arguments *arguments, struct esp_error *error)
     if (rc < 0) {
         return esp_exit_of(rc);
     }
-    if (arguments->once || !esp_term_is(stdout)) {
-        rc =
-            draw(&ledger, dir, esp_term_width(stdout), 0, esp_term_color(stdout), &text, error);
+    if (arguments->once || !esp_terminal_is(stdout)) {
+        rc = draw(&ledger,
+                  dir,
+                  esp_terminal_width(stdout),
+                  0,
+                  esp_terminal_color(stdout),
+                  &text,
+                  error);
         code = rc < 0 ? esp_exit_of(rc) : esp_print(&text, error);
         goto out;
     }
-    rc = esp_follow_open(dir, esp_term_is(stdin), &follow, error);
+    rc = esp_follow_open(dir, esp_terminal_is(stdin), &follow, error);
     if (rc == 0) {
         fputs("\033[?1049h\033[?25l", stdout); /* another screen, no cursor */
         rc = follow_ledger(&ledger, arguments, follow, error);

@@ -1,7 +1,7 @@
 #include "progress.h"
 
 #include "../money/price.h"
-#include "term.h"
+#include "../system/terminal.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -21,8 +21,8 @@ void esp_progress_init(struct esp_progress *progress,
     *progress = (struct esp_progress){
         .study = study,
         .dir = dir,
-        .terminal = esp_term_is(stderr),
-        .utf8 = esp_term_utf8(),
+        .terminal = esp_terminal_is(stderr),
+        .utf8 = esp_terminal_utf8(),
         .first = true,
     };
 }
@@ -178,7 +178,7 @@ int64_t esp_progress_update(void *context,
     }
     esp_buffer_clear(&progress->line);
     esp_progress_line(progress, &totals, now_ms, &progress->line);
-    int width = esp_term_width(stderr);
+    int width = esp_terminal_width(stderr);
     if (esp_buffer_width(esp_buffer_get(&progress->line)) < width) {
         fprintf(stderr, "\r%s\033[K", esp_buffer_get(&progress->line));
         fflush(stderr);
