@@ -1,5 +1,5 @@
-/* JSON back to events: a reader of exactly what event_encode.c writes, in any order of keys and
- * with any white space. Anything else is a damaged ledger. */
+/* Reads events from JSON. It accepts what event_encode.c writes, in any order of keys and with
+ * any white space; other text means that the ledger is damaged. */
 #include "database.h"
 #include "event_fields.h"
 #include "event_text.h"
@@ -58,9 +58,9 @@ int esp_decoded_reserve(struct esp_decoded *memory,
     return code;
 }
 
-/* Decoded strings take no more bytes than their JSON, which has two quotes where they have one
- * NUL; a value in an array takes at least two bytes, a measure four. With room for that the
- * arrays never move while an event points into them. */
+/* Makes room for everything that `length` bytes of JSON can hold, so that the arrays never move
+ * while an event points into them. A decoded string is no longer than its JSON, which has two
+ * quotes instead of one NUL; a value in an array takes at least two bytes, a measure four. */
 static int make_room(struct esp_decoded *memory, size_t length)
 {
     return esp_decoded_reserve(memory, length + 1, length / 2 + 1, length / 4 + 1);
@@ -105,7 +105,8 @@ static int hex4(struct cursor *c, unsigned *unit)
     return 0;
 }
 
-/* \uXXXX: we write it for control characters only; others come from hands and tools. */
+/* \uXXXX. event_encode.c writes it for control characters only; other tools may write others.
+ */
 static int read_unit(struct cursor *c, char **out)
 {
     unsigned u, low;
@@ -176,7 +177,7 @@ static int read_string(struct cursor *c, const char **string)
     return 0;
 }
 
-/* The text of a number; longer than any we write is not ours. */
+/* The text of a number. event_encode.c writes none longer than 38 characters. */
 static int read_digits(struct cursor *c, char digits[40])
 {
     size_t length = 0;
@@ -225,7 +226,7 @@ static int read_real(struct cursor *c, double *value)
     return *end ? -EBADMSG : 0;
 }
 
-/* A word of the table, or a number that had none. */
+/* A word of the table, or a number that has no word. */
 static int read_word(
     struct cursor *c, const struct esp_words *words, int64_t min, int64_t max, int64_t *value)
 {

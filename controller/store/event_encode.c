@@ -47,8 +47,8 @@ void esp_text_raw(struct esp_text *text, const char *string)
     put(text, string, strlen(string));
 }
 
-/* Bytes of the UTF-8 character at `s` (Unicode 15, table 3-7: no overlong forms, no
- * surrogates), 0: not one. */
+/* Length in bytes of the UTF-8 character at `s` (Unicode 15, table 3-7: no overlong forms, no
+ * surrogates); 0: it is not one. */
 static size_t utf8_length(const unsigned char *s)
 {
     if (s[0] < 0x80) {
@@ -123,7 +123,7 @@ void esp_text_real(struct esp_text *text, double value)
         esp_text_raw(text, value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
         return;
     }
-    /* 15 digits are enough for what people write, 17 for everything. */
+    /* 15 digits suffice for numbers that people write, 17 for all. */
     snprintf(digits, sizeof digits, "%.15g", value);
     if (strtod(digits, NULL) != value) {
         snprintf(digits, sizeof digits, "%.17g", value);
@@ -168,7 +168,7 @@ static void put_reals(struct esp_text *text, const struct esp_reals *reals)
     esp_text_raw(text, "]");
 }
 
-/* ["name",value,"name",value]: flat, like everything here. */
+/* A flat array: ["name",value,"name",value]. */
 static void put_measures(struct esp_text *text, const struct esp_point *point)
 {
     esp_text_raw(text, "[");

@@ -1,20 +1,21 @@
-/* What the tables hold as a function of the events: one function per kind.
+/* The tables of the ledger as a fold of the events: one function per kind of event.
  *
- * The rules that are not plain copies:
+ * Rules that are more than copies:
  *   - A trial's step, tokens, value and train_loss are those of its furthest report row.
- *   - spent_tokens and device_seconds add up what every report and checkpoint adds to where its
- *     attempt stood before; an attempt starts at what STARTED_AT tells, and its seconds at
- * those of the checkpoint of that many tokens, because a checkpoint carries its trial's clock.
- *   - `held` is set by the user's pause and cleared by whatever sends the trial on.
- *   - A trial's checkpoint is its latest that was not dropped. */
+ *   - spent_tokens and device_seconds sum what each report and checkpoint adds to the position
+ *     of its attempt. An attempt begins at the tokens of STARTED_AT, and at the device seconds
+ *     of the checkpoint with that many tokens.
+ *   - `held` is set by the user's pause and cleared by a grant, an end, RESUME and CONTINUE.
+ *   - A trial's checkpoint is the latest one that was not dropped. */
 #include "internal.h"
 #include <errno.h>
 #include <espalier/plant.h>
 #include <math.h>
 #include <string.h>
 
-/* Sums stay within their columns whatever a trainer claims: seconds above these are not counted
- * (30 million years), tokens count up to 2^56, so that a sum below 2^62 and one more fit. */
+/* Limits that keep sums within their columns whatever a trainer claims: more seconds than this
+ * (30 million years) are not counted, and tokens count up to 2^56, so that a sum below 2^62 and
+ * one more value fit. */
 #define SECONDS_MAX 1e15
 #define TOKENS_MAX ((int64_t)1 << 56)
 
@@ -100,14 +101,14 @@ void esp_fold_release(struct esp_store *store)
     }
 }
 
-/* Text that we made, or that was checked. NULL binds NULL. */
+/* Text of this program, or checked text. NULL binds NULL. */
 static void bind_text(sqlite3_stmt *s, int index, const char *text)
 {
     sqlite3_bind_text(s, index, text, -1, SQLITE_STATIC);
 }
 
-/* Text of others: logs, notes, paths. When cleaning runs out of memory the text stays as it
- * came: readers take any bytes. */
+/* Text from outside: logs, notes, paths. Bytes that are not UTF-8 are replaced; when there is
+ * no memory for that the text stays as it is, because readers accept any bytes. */
 static void bind_words(struct esp_store *store, sqlite3_stmt *s, int index, const char *text)
 {
     if (text && esp_text_clean(&store->text, text) && !store->text.failed) {
@@ -134,7 +135,7 @@ static void bind_key(sqlite3_stmt *s, int index, uint64_t key)
     sqlite3_bind_text(s, index, hex, -1, SQLITE_TRANSIENT);
 }
 
-/* Runs a bound statement. Bindings are cleared, so that none outlives what it points to. */
+/* Runs a bound statement and clears its bindings, so that none outlives what it points to. */
 static int run(sqlite3_stmt *s)
 {
     int rc = sqlite3_step(s);
@@ -194,7 +195,8 @@ static void bind_seconds(sqlite3_stmt *s, int index, double seconds)
     }
 }
 
-/* `first`: the point became the step's row, and may be the trial's furthest. */
+/* Updates the trial after a report. `first`: the point is the first one of its step, and may be
+ * the furthest of the trial. */
 static int advance(struct esp_store *store, const struct esp_event *event, bool first)
 {
     const struct esp_point *point = &event->report.point;
@@ -209,7 +211,7 @@ static int advance(struct esp_store *store, const struct esp_event *event, bool 
     sqlite3_bind_int64(s, 8, clamp_tokens(point->tokens));
     int rc = run(s);
     if (rc == SQLITE_OK && first && sqlite3_changes(store->db) == 0) {
-        return advance(store, event, false); /* a gap filled in behind the furthest */
+        return advance(store, event, false); /* it was not the furthest */
     }
     return rc;
 }
@@ -378,7 +380,8 @@ static int set_latest_checkpoint(struct esp_store *store, int64_t trial)
     return run(s);
 }
 
-/* Trained since the last report: without a value, the trial's furthest report stays. */
+/* Counts what was trained since the last report. There is no value: the trial's furthest report
+ * stays the same. */
 static int spend(struct esp_store *store, int64_t trial, int64_t tokens, double seconds)
 {
     sqlite3_stmt *s = store->sql[ESP_SQL_ADVANCE];
@@ -512,7 +515,7 @@ static int fold(struct esp_store *store, const struct esp_event *event)
     }
 }
 
-/* What the tables could not hold, or reading back would refuse. */
+/* False: the tables cannot hold the event, or reading it would fail. */
 static bool can_be_kept(const struct esp_store *store, const struct esp_event *event)
 {
     switch (event->kind) {

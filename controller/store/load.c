@@ -1,16 +1,16 @@
-/* Every event and report in seq order, for the fold that rebuilds a core.
+/* Loading: every event and report in the order of seq, for the fold that rebuilds a core.
  *
- * Events lie in that order; reports lie by (trial, step). Sorting a million of them in SQL, or
- * following an index, takes longer than everything else a resume does, so it is done here, in
- * one scan: seq is dense, so that a report's place is known the moment it is read. Places are
- * grouped into buckets of BUCKET_PLACES; reports go to an unnamed file, bucket after bucket at
- * fixed offsets, through a small buffer each; then the buckets are read back in turn and merged
- * with the events. A study that fits one bucket needs no file.
+ * The table of events has that order; the table of reports is ordered by (trial, step). Sorting
+ * a million reports in SQL, or following an index, takes longer than the rest of a resume, so
+ * they are sorted here in one scan. Because seq has no gaps, a report's place is known when it
+ * is read. Places are grouped into buckets of BUCKET_PLACES. Reports are written through a
+ * small buffer per bucket to an unnamed file, where each bucket has a fixed offset. Then the
+ * buckets are read back in turn and merged with the events. A study that fits one bucket needs
+ * no file.
  *
- * Memory: one bucket (2^16 × 72 bytes = 4.5 MiB) and 4.5 KiB per bucket, whatever the study's
- * length: 10^7 rows are 153 buckets, 0.7 MiB. The file is as large as the reports; where the
- * disk has no room for it, it is held in memory (memfd), because a full disk must not keep a
- * study from being resumed. */
+ * Memory: one bucket (2^16 × 72 bytes = 4.5 MiB), and a buffer of 4.5 KiB per bucket: 10^7 rows
+ * are 153 buckets, 0.7 MiB. The file is as large as the reports. When the disk has no room for
+ * it, it is held in memory (memfd), because a full disk must not prevent a resume. */
 #include "internal.h"
 #include "scratch.h"
 #include <errno.h>
@@ -101,7 +101,7 @@ static int flush(struct sorter *sorter, size_t bucket)
     const struct row *rows = sorter->buffers + bucket * BUFFER_ROWS;
     size_t size = sorter->buffered[bucket] * sizeof(struct row);
     if (sorter->written[bucket] + sorter->buffered[bucket] > BUCKET_PLACES) {
-        return -EBADMSG; /* more rows than numbers: one occurs twice */
+        return -EBADMSG; /* more rows than places: a seq occurs twice */
     }
     ssize_t done = pwrite(sorter->fd, rows, size, place_of(bucket, sorter->written[bucket]));
     if (done != (ssize_t)size) {
@@ -112,8 +112,8 @@ static int flush(struct sorter *sorter, size_t bucket)
     return 0;
 }
 
-/* Puts a row at its place in the bucket that is in memory. */
-static int settle(struct sorter *sorter, const struct row *row)
+/* Puts a row at its place in the bucket that is in memory; -EBADMSG: the place is taken. */
+static int place_row(struct sorter *sorter, const struct row *row)
 {
     struct row *place = &sorter->places[(row->seq - 1) % BUCKET_PLACES];
     if (place->seq) {
@@ -129,14 +129,14 @@ static int add(struct sorter *sorter, const struct row *row)
         return -EBADMSG;
     }
     if (sorter->bucket_count == 1) {
-        return settle(sorter, row);
+        return place_row(sorter, row);
     }
     size_t bucket = (size_t)((row->seq - 1) / BUCKET_PLACES);
     sorter->buffers[bucket * BUFFER_ROWS + sorter->buffered[bucket]++] = *row;
     return sorter->buffered[bucket] == BUFFER_ROWS ? flush(sorter, bucket) : 0;
 }
 
-/* Brings a bucket into memory. */
+/* Reads a bucket into memory. */
 static int read_bucket(struct sorter *sorter, size_t bucket)
 {
     struct row *rows = sorter->buffers + bucket * BUFFER_ROWS;
@@ -146,7 +146,7 @@ static int read_bucket(struct sorter *sorter, size_t bucket)
     }
     memset(sorter->places, 0, BUCKET_PLACES * sizeof(struct row));
     for (uint32_t i = 0; code == 0 && i < sorter->buffered[bucket]; i++) {
-        code = settle(sorter, &rows[i]);
+        code = place_row(sorter, &rows[i]);
     }
     for (uint32_t done = 0; code == 0 && done < sorter->written[bucket]; done += BUFFER_ROWS) {
         ssize_t size = BUFFER_ROWS * sizeof(struct row); /* only full buffers are written */
@@ -154,7 +154,7 @@ static int read_bucket(struct sorter *sorter, size_t bucket)
             return -EIO;
         }
         for (uint32_t i = 0; code == 0 && i < BUFFER_ROWS; i++) {
-            code = settle(sorter, &rows[i]);
+            code = place_row(sorter, &rows[i]);
         }
     }
     return code;
@@ -227,19 +227,19 @@ struct merge {
     struct esp_decoded memory;
     esp_store_each *each;
     void *context;
-    uint64_t seq; /* where it stands, for messages */
-    int rc;       /* SQLite's, when it is what failed */
+    uint64_t seq; /* of the present event, for messages */
+    int rc;       /* of SQLite, when it failed */
     bool stopped; /* `each` did not return 0 */
 };
 
-static int give(struct merge *merge, const struct esp_event *event)
+static int deliver(struct merge *merge, const struct esp_event *event)
 {
     int code = merge->each(merge->context, event);
     merge->stopped = code != 0;
     return code;
 }
 
-static int hand_over_report(struct merge *merge, const struct row *row)
+static int pass_on_report(struct merge *merge, const struct row *row)
 {
     struct esp_event event = event_of(row);
     if (row->measured) {
@@ -248,11 +248,11 @@ static int hand_over_report(struct merge *merge, const struct row *row)
             return -EIO;
         }
     }
-    return give(merge, &event);
+    return deliver(merge, &event);
 }
 
-/* The event with the number `seq` must be next. */
-static int hand_over_event(struct merge *merge, uint64_t seq)
+/* Passes on the next event, which must have this seq. */
+static int pass_on_event(struct merge *merge, uint64_t seq)
 {
     struct esp_event event;
     int rc = sqlite3_step(merge->events);
@@ -264,10 +264,10 @@ static int hand_over_event(struct merge *merge, uint64_t seq)
     if (code == 0 && event.seq != seq) {
         code = -EBADMSG;
     }
-    return code < 0 ? code : give(merge, &event);
+    return code < 0 ? code : deliver(merge, &event);
 }
 
-static int hand_over(struct merge *merge, struct sorter *sorter)
+static int pass_on(struct merge *merge, struct sorter *sorter)
 {
     for (size_t bucket = 0; bucket < sorter->bucket_count; bucket++) {
         uint64_t first = bucket * (uint64_t)BUCKET_PLACES + 1;
@@ -284,7 +284,7 @@ static int hand_over(struct merge *merge, struct sorter *sorter)
                 row[1] = other;
             }
             merge->seq = first + i;
-            code = row->seq ? hand_over_report(merge, row) : hand_over_event(merge, first + i);
+            code = row->seq ? pass_on_report(merge, row) : pass_on_event(merge, first + i);
             if (code != 0) {
                 return code;
             }
@@ -303,8 +303,8 @@ fail(struct esp_store *store, const struct merge *merge, int code, struct esp_er
     case -EBADMSG:
         return esp_error_set(error,
                              code,
-                             "%s: the ledger is damaged: event %llu is missing, or does not "
-                             "read; move the file aside and restore a backup",
+                             "%s: the ledger is damaged: event %llu is missing or cannot be "
+                             "read; move the file away and restore a backup",
                              store->path,
                              (unsigned long long)merge->seq);
     case -ENOMEM:
@@ -322,9 +322,9 @@ static int merge_all(struct merge *merge, struct sorter *sorter)
     if (merge->rc == SQLITE_OK) {
         merge->rc = sqlite3_prepare_v2(db, ESP_MEASURES_SQL, -1, &merge->measures, NULL);
     }
-    int code = merge->rc == SQLITE_OK ? hand_over(merge, sorter) : -EIO;
+    int code = merge->rc == SQLITE_OK ? pass_on(merge, sorter) : -EIO;
     if (code == 0 && sqlite3_step(merge->events) == SQLITE_ROW) {
-        code = -EBADMSG; /* one more than there are numbers */
+        code = -EBADMSG; /* an event beyond the last seq */
     }
     sqlite3_finalize(merge->events);
     sqlite3_finalize(merge->measures);

@@ -24,7 +24,7 @@ enum esp_trial_state {
     ESP_TRIAL_STATE_COUNT
 };
 
-/* Why a trial is STOPPING, or how it ended. The first cause wins. */
+/* Why a trial is STOPPING, or how it ended. */
 enum esp_cause {
     ESP_CAUSE_NONE,
     ESP_CAUSE_COMPLETE,
@@ -36,38 +36,36 @@ enum esp_cause {
     ESP_CAUSE_COUNT
 };
 
-/* What moves a trial: the rows of the table in controller/core/trial_fsm.c. */
+/* What changes a trial's state: the triggers of the table in controller/core/trial_fsm.c. */
 enum esp_trigger {
     ESP_TRIGGER_GRANT,
     ESP_TRIGGER_STARTED,
     ESP_TRIGGER_NO_ANSWER,
     ESP_TRIGGER_PAUSE, /* the scheduler's verdict, or an interrupt */
-    ESP_TRIGGER_HOLD,  /* the user pauses: only the user continues it */
+    ESP_TRIGGER_HOLD,  /* the user pauses it, and only the user continues it */
     ESP_TRIGGER_PRUNE,
     ESP_TRIGGER_DIVERGED,
     ESP_TRIGGER_HORIZON,
-    ESP_TRIGGER_SAVE_FAILED, /* or grace over while PAUSING */
-    ESP_TRIGGER_CONTINUE,    /* the scheduler's choice */
+    ESP_TRIGGER_SAVE_FAILED, /* or the grace period ended while PAUSING */
+    ESP_TRIGGER_CONTINUE,    /* the scheduler continues it */
     ESP_TRIGGER_RESUME,      /* the user continues it */
     ESP_TRIGGER_DISCARD,
     ESP_TRIGGER_STOP,  /* the user stops it */
     ESP_TRIGGER_ERROR, /* the trainer reports one */
-    ESP_TRIGGER_LOST,  /* process died, lease lapsed */
+    ESP_TRIGGER_LOST,  /* its process died, or the lease ended */
     ESP_TRIGGER_GRACE_OVER,
-    ESP_TRIGGER_RELEASED, /* Released, exit confirmed, or for lost: lease and margin over */
+    ESP_TRIGGER_RELEASED, /* Released, its process's exit, or the end of lease and margin */
     ESP_TRIGGER_COUNT
 };
 
-/* The rule behind a verdict: numbers and names, no prose (controller/view writes the
- * sentences).
- */
+/* The rule behind a verdict. controller/view turns it into sentences. */
 enum esp_rule {
     ESP_RULE_NONE,
-    ESP_RULE_HORIZON, /* nothing to decide: trained to the end */
+    ESP_RULE_HORIZON, /* trained to its horizon */
     ESP_RULE_NEW,     /* a new trial was the best use of a free slot */
     ESP_RULE_ASHA_PROMOTE,
-    ESP_RULE_ASHA_WAIT, /* at its rung, not (yet) in the top 1/eta */
-    ESP_RULE_ASHA_STOP, /* stopping form */
+    ESP_RULE_ASHA_WAIT, /* not among the best 1/eta of its rung, so far */
+    ESP_RULE_ASHA_STOP, /* the same in the variant that stops trials */
     ESP_RULE_MEDIAN,
     ESP_RULE_PERCENTILE,
     ESP_RULE_HALVING,
@@ -79,36 +77,36 @@ enum esp_rule {
     ESP_RULE_THRESHOLD,
     ESP_RULE_TARGET, /* metric.target reached: the study ends */
     ESP_RULE_FREEZE_THAW,
-    ESP_RULE_STARTUP,    /* freeze-thaw's first trials: halving by adjusted losses */
-    ESP_RULE_LEADER,     /* freeze-thaw's share for the curve that points lowest */
-    ESP_RULE_CALIBRATED, /* discarding under the stated risk: rung = the half octave, threshold
-                            = how many may be better there, expected = the risk, cost = the
+    ESP_RULE_STARTUP,    /* freeze-thaw's first trials: successive halving by adjusted losses */
+    ESP_RULE_LEADER,     /* freeze-thaw's share of training for the lowest predicted loss */
+    ESP_RULE_CALIBRATED, /* discarded at the stated risk: rung = the half octave, threshold =
+                            trials that may be better there, expected = the risk, cost = the
                             number of finished studies; CONTINUE: an audit, to its horizon */
     ESP_RULE_DIVERGED,
     ESP_RULE_INTERRUPT,
-    ESP_RULE_RESTART, /* continued because the study was picked up again */
+    ESP_RULE_RESTART, /* continued when the study was resumed, or paused to leave a host */
     ESP_RULE_STUDY_END,
     ESP_RULE_USER,
     ESP_RULE_BUDGET,
-    ESP_RULE_SEED_NOISE, /* a tie that the seed alone may have made: trained with another one */
+    ESP_RULE_SEED_NOISE, /* within seed noise of the best: trained with another seed */
     ESP_RULE_COUNT
 };
 
 #define ESP_RIVALS_MAX 4
 
-/* NaN and -1 stand for "does not apply". */
+/* NaN and -1 mean "does not apply". */
 struct esp_reason {
     enum esp_rule rule;
     int32_t rung; /* 0 is the lowest */
     int64_t at;   /* tokens at which values were compared */
     int32_t rank; /* 1 is the best, among `of` */
     int32_t of;
-    double value;        /* this trial's: a loss, recorded as the study's metric reads */
-    double threshold;    /* what it was held against, likewise */
+    double value;        /* the trial's loss; in a recorded event the study's metric */
+    double threshold;    /* what it was compared with, likewise */
     double expected;     /* expected improvement, or predicted loss at the horizon */
     double cost;         /* tokens that remain to its horizon */
-    double cost_seconds; /* the same in device seconds as predicted for the device, which it was
-                            weighed with; NaN: nothing was known, `cost` was */
+    double cost_seconds; /* predicted device seconds for them, which decided; NaN: there was no
+                            prediction, and `cost` decided */
     int32_t
         rivals[ESP_RIVALS_MAX]; /* trials it was compared with, the nearest first; -1: none */
 };
@@ -120,9 +118,9 @@ enum esp_verdict_action {
     ESP_VERDICT_PRUNE,
     ESP_VERDICT_START,   /* a new trial, until `until` */
     ESP_VERDICT_DISCARD, /* a paused trial is given up */
-    ESP_VERDICT_END,     /* the whole study is done */
+    ESP_VERDICT_END,     /* the search is over */
     ESP_VERDICT_REPEAT,  /* a new trial with the settings of `trial` and another seed */
-    ESP_VERDICT_SPARE,   /* would be given up, and is left paused as an audit */
+    ESP_VERDICT_SPARE,   /* would be given up, but stays paused as an audit */
 };
 
 struct esp_verdict {
@@ -134,7 +132,7 @@ struct esp_verdict {
 
 enum esp_study_state {
     ESP_STUDY_RUNNING,
-    ESP_STUDY_INTERRUPTED, /* no live controller and no planned end */
+    ESP_STUDY_INTERRUPTED, /* no controller runs, and no planned end is recorded */
     ESP_STUDY_COMPLETE,
     ESP_STUDY_BUDGET,
 };
@@ -351,7 +349,7 @@ int esp_event_strings(struct esp_event *event,
                       struct esp_event_string out[ESP_EVENT_STRINGS_MAX]);
 struct esp_reals *esp_event_reals(struct esp_event *event);
 
-/* Stable lower-case words for ledgers, --json and people; "?" when out of range. */
+/* Stable words for ledgers, --json and people; "?" when out of range. */
 const char *esp_event_kind_name(enum esp_event_kind kind);
 const char *esp_trial_state_name(enum esp_trial_state state); /* "QUEUED", … */
 const char *esp_cause_name(enum esp_cause cause);
