@@ -1,7 +1,7 @@
-"""Prints `passed failed skipped` for one meson testlog.json (one JSON object a line).
+"""Prints `passed failed skipped` for one meson testlog.json (one JSON object per line).
 
-A cmocka program or a Python suite that prints a tally of its own counts as many tests as it ran;
-any other program counts as one.
+A cmocka program, or a Python suite that prints a tally, counts as the number of tests that it ran. Any other
+program counts as one test.
 """
 import json
 import re

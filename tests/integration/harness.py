@@ -1,7 +1,7 @@
-"""What the integration tests share: small real studies, real processes, looking at them from outside.
+"""Shared by the integration tests: small real studies and the means to observe their processes and ledgers.
 
-A test file defines functions named test_…(t) with t a Case; `main` runs them, prints one line each
-and a tally. Nothing here mocks: programs are the built ones, ledgers are read with sqlite3.
+A test file defines functions named test_…(t), where t is a Case. `main` runs them and prints one line for each
+and a tally. Nothing is mocked: the programs are the built ones, and ledgers are read with sqlite3.
 """
 import json
 import os
@@ -45,7 +45,7 @@ class Skip(Exception):
 
 
 class Case:
-    """A temporary folder with a text, and the processes that a test starts there."""
+    """A temporary folder with a text to train on, and the processes that a test starts in it."""
 
     def __init__(self, name):
         self.name = name
@@ -73,7 +73,7 @@ class Case:
         return self.folder / name
 
     def start(self, *arguments, **options):
-        """Starts espalier; stdout and stderr go to files so that no pipe can block it."""
+        """Starts espalier. stdout and stderr go to files, so that a full pipe cannot block it."""
         index = len(self.started)
         out = open(self.folder / ("out.%d" % index), "wb")
         err = open(self.folder / ("err.%d" % index), "wb")
@@ -118,8 +118,8 @@ class Case:
 
 
 def processes_of(folder, program=None):
-    """Pids of live processes whose command line names `folder`; `program` narrows to a kind:
-    "agent", "trial" or "run"."""
+    """Pids of live processes whose command line names `folder`. `program` selects a kind: "agent", "trial" or
+    "run"."""
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():
@@ -141,19 +141,19 @@ def processes_of(folder, program=None):
 
 
 def wait_for(condition, what, seconds=WAIT_S):
-    """Waits until `condition()` is true; what cannot be waited for by an event is looked at often."""
+    """Polls `condition` until it is true and returns its value; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError("waited %g s in vain for %s" % (seconds, what))
+            raise AssertionError("waited %g s for %s" % (seconds, what))
         time.sleep(0.005)
 
 
 def query(directory, sql, *arguments):
-    """Rows of the ledger, read as any reader would; [] before there is one."""
+    """Rows of the ledger, read as any other reader would; [] before it exists."""
     path = pathlib.Path(directory) / "study.db"
     if not path.exists():
         return []
@@ -178,7 +178,7 @@ def states(directory):
 
 
 def check_complete(t, directory, trials):
-    """What must hold after every study that came to its planned end."""
+    """Checks what holds for every study at its planned end."""
     status = t.json("status", directory)
     assert status["state"] == "complete", status
     counts = status["trials"]
@@ -204,7 +204,7 @@ def main(namespace, minutes=None):
         except Skip as reason:
             skipped += 1
             print("skipped  %s: %s" % (name, reason), flush=True)
-        except Exception:  # a test may fail in any way: say how, go on
+        except Exception:  # a test may fail in any way: report it and go on
             failed += 1
             print("FAILED   %s\n%s" % (name, traceback.format_exc()), flush=True)
             for process in case.started[-2:]:

@@ -1,4 +1,4 @@
-"""Bad input: a clear error that names file, line, value and remedy, and nothing lost."""
+"""Bad input: an error that names file, line, value and remedy, and no data is lost."""
 import os
 import pathlib
 import shutil
@@ -16,7 +16,7 @@ def refused(t, text, *phrases, directory=None):
     _, err = t.run("run", path, "--dir", run, expect=2)
     for phrase in phrases:
         assert phrase in err, "%r is not in:\n%s" % (phrase, err)
-    assert directory or not run.exists(), "a refused study leaves a folder behind"
+    assert directory or not run.exists(), "a refused study left a folder"
     _, err = t.run("check", path, expect=2)
     assert phrases[0] in err, err
     return err
@@ -36,7 +36,7 @@ def test_an_unknown_key_is_shown_with_its_line_and_a_suggestion(t):
     assert "bad.yaml:%d:1" % line in err, err
 
 
-def test_a_misspelt_method_is_its_only_fault(t):
+def test_a_misspelt_method_causes_no_other_fault(t):
     text = good(t).replace("method: grid", "method: bayess").replace(
         "{values: [1e-3, 3e-3]}", "{distribution: log_uniform_values, min: 1e-4, max: 1e-2}")
     err = refused(t, text, "bad.yaml:3:9: method must be one of grid", 'did you mean "bayes"')
@@ -59,7 +59,7 @@ def test_all_errors_at_once(t):
     refused(t, text, "run_cap", "grid", "workers", "tokens")
 
 
-def test_a_budget_that_completes_no_trial_is_told(t):
+def test_a_budget_too_small_for_one_trial_is_reported(t):
     study = t.study(run_cap=2, tokens=20000)
     study.write_text(study.read_text() + "budget: {tokens: 5000}\n")
     for verb, code in ((("check", study), 0), (("run", study, "--dir", t.directory()), 4)):
@@ -160,7 +160,7 @@ def interrupted(t, run):
 
 
 def damage(run, change):
-    """Damages every newest checkpoint; how many there were."""
+    """Damages the newest checkpoint of every trial. Returns their number."""
     count = 0
     for trial, path in query(run, "SELECT trial, path FROM checkpoint c WHERE tokens = "
                                   "(SELECT max(tokens) FROM checkpoint WHERE trial = c.trial)"):
@@ -171,7 +171,7 @@ def damage(run, change):
     return count
 
 
-def test_a_truncated_checkpoint_is_noticed_and_the_trial_still_ends(t):
+def test_a_truncated_checkpoint_is_detected_and_the_trial_completes(t):
     run = t.directory()
     interrupted(t, run)
     damage(run, lambda path: path.write_bytes(path.read_bytes()[:-100]))
@@ -179,7 +179,7 @@ def test_a_truncated_checkpoint_is_noticed_and_the_trial_still_ends(t):
     check_complete(t, run, 4)
 
 
-def test_a_flipped_bit_in_a_checkpoint_is_noticed_and_the_trial_still_ends(t):
+def test_a_flipped_bit_in_a_checkpoint_is_detected_and_the_trial_completes(t):
     run = t.directory()
     interrupted(t, run)
 
@@ -218,7 +218,7 @@ def test_a_study_in_which_every_trial_diverges_exits_3(t):
     t.run("run", t.study(learning_rate="{values: [900, 1000]}"), "--dir", run, expect=3)
 
 
-def test_a_program_of_ones_own_is_read_and_not_run(t):
+def test_a_sweep_with_a_program_can_be_checked_but_not_run(t):
     study = t.folder / "sweep.yaml"
     study.write_text("program: train.py\nmethod: random\nmetric: {name: loss}\n"
                      "parameters: {lr: {min: 1e-5, max: 1e-2}}\n")
@@ -230,7 +230,7 @@ def test_a_program_of_ones_own_is_read_and_not_run(t):
 
 
 def broken_trial(t, script):
-    """A build folder whose espalier-trial is `script`."""
+    """Path of an espalier that starts `script` as its espalier-trial."""
     folder = t.folder / "bin"
     folder.mkdir()
     shutil.copy2(BUILD / "espalier", folder / "espalier")
@@ -240,7 +240,7 @@ def broken_trial(t, script):
     return folder / "espalier"
 
 
-def test_trial_processes_that_end_at_once_end_the_study_with_their_words(t):
+def test_the_output_of_trial_processes_that_fail_at_start_is_shown(t):
     import subprocess
     espalier = broken_trial(t, "#!/bin/sh\necho 'the device is on fire' >&2\nexit 7\n")
     run = t.directory()
@@ -254,8 +254,8 @@ def test_trial_processes_that_end_at_once_end_the_study_with_their_words(t):
 
 
 def test_a_trial_that_crashes_every_time_fails_after_three_attempts(t):
-    # The real trainer under a limit on the size of files it writes: the first report of each
-    # attempt is told, and the process dies when it saves or trains on (RLIMIT_CPU).
+    # The real trainer with one second of CPU time (RLIMIT_CPU): each attempt sends its first report, and is
+    # killed in the training that follows.
     import subprocess
     espalier = broken_trial(
         t, "#!/bin/sh\nulimit -t 1\necho 'one second only' >&2\nexec %s \"$@\"\n" % (BUILD / "espalier-trial"))
@@ -267,12 +267,12 @@ def test_a_trial_that_crashes_every_time_fails_after_three_attempts(t):
     status = t.json("status", run)
     assert status["trials"]["failed"] == 1, status
     attempts = query(run, "SELECT attempts FROM trial")
-    assert attempts[0][0] in (3, 4), attempts  # the first one brought the report at step 0
+    assert attempts[0][0] in (3, 4), attempts  # the first attempt also brought the report at step 0
     out, _ = t.run("show", run, "0")
     assert "one second only" in out, out
 
 
-def test_garbage_on_the_socket_changes_nothing(t):
+def test_random_bytes_on_the_socket_change_nothing(t):
     import socket
     run = t.directory()
     process = t.start("run", t.study(tokens=200000, report_every=4000), "--dir", run)
@@ -280,15 +280,15 @@ def test_garbage_on_the_socket_changes_nothing(t):
     path = next(run.glob("*.sock"), None)
     if path is None:
         process.wait()
-        raise Skip("the socket is elsewhere, its path would be too long here")
+        raise Skip("the socket is in another folder, since its path would be too long in this one")
     for attempt in range(20):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(path))
             try:
                 connection.sendall(t.random.randbytes(t.random.randrange(1, 100000)))
             except OSError:
-                pass  # it hung up on us, as it should
-    # A well-formed ZMTP 3.0 greeting, then frames of garbage and one that claims 2^62 bytes.
+                pass  # the controller closed the connection, as it should
+    # A well-formed ZMTP 3.0 greeting, then frames of random bytes and one that claims 2^62 bytes.
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(path))
         try:

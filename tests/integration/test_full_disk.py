@@ -1,5 +1,5 @@
-"""A full disk: nothing new is assigned, what is acknowledged stays, and it goes on when there is room.
-Needs root for a small tmpfs."""
+"""A full disk: no trial is assigned, acknowledged reports are kept, and the study continues when there is room.
+Needs root to mount a small tmpfs."""
 import os
 import subprocess
 
@@ -24,7 +24,7 @@ class SmallDisk:
         subprocess.run(["umount", "-l", self.path], check=True)
 
 
-def test_a_study_waits_for_room_and_loses_nothing(t):
+def test_a_study_waits_for_room_and_loses_no_report(t):
     with SmallDisk(t, 40960) as disk:
         run = disk / "run"
         process = t.start("run", t.study(tokens=400000, report_every=2000), "--dir", run)
@@ -38,7 +38,7 @@ def test_a_study_waits_for_room_and_loses_nothing(t):
         except OSError:
             pass
         wait_for(lambda: "room on that disk" in process.err.read_text() or process.poll() is not None,
-                 "words about the full disk", 120)
+                 "the message about the full disk", 120)
         assert process.poll() is None, process.err.read_text()
         before = reports(run)
         filler.unlink()
@@ -49,7 +49,7 @@ def test_a_study_waits_for_room_and_loses_nothing(t):
         assert steps[0][0] >= 200, steps
 
 
-def test_no_room_from_the_beginning_is_an_error_at_once(t):
+def test_a_full_disk_at_the_start_is_an_error(t):
     with SmallDisk(t, 16) as disk:
         process = t.start("run", t.study(), "--dir", disk / "run")
         assert t.finish(process) in (1, 2)

@@ -1,4 +1,4 @@
-"""Interrupted searches: signals, kill -9, and going on where they stood."""
+"""Interrupted searches: signals, kill -9, and resuming."""
 import os
 import signal
 
@@ -9,8 +9,8 @@ def values(directory):
     return query(directory, "SELECT trial, step, value FROM report ORDER BY trial, step")
 
 
-def undisturbed(t, **changes):
-    run = t.directory("undisturbed")
+def uninterrupted(t, **changes):
+    run = t.directory("uninterrupted")
     t.run("run", t.study(**changes), "--dir", run)
     return values(run)
 
@@ -19,7 +19,7 @@ LONG = dict(tokens=120000, report_every=2000)
 
 
 def started(t, run, count=3, slots=None, **changes):
-    """`slots`: as many trial processes whatever the number of cores."""
+    """A running study with `count` reports. `slots` sets the number of trial processes, on any number of cores."""
     environment = {**os.environ, "ESPALIER_SLOTS": str(slots)} if slots else None
     process = t.start("run", t.study(**{**LONG, **changes}), "--dir", run, env=environment)
     wait_for(lambda: len(reports(run)) >= count or process.poll() is not None, "reports")
@@ -27,8 +27,8 @@ def started(t, run, count=3, slots=None, **changes):
     return process
 
 
-def test_sigint_saves_and_resume_gives_what_an_undisturbed_run_gives(t):
-    expected = undisturbed(t, **LONG)
+def test_a_study_resumed_after_sigint_equals_an_uninterrupted_one(t):
+    expected = uninterrupted(t, **LONG)
     run = t.directory()
     process = started(t, run, 5)
     process.send_signal(signal.SIGINT)
@@ -42,7 +42,7 @@ def test_sigint_saves_and_resume_gives_what_an_undisturbed_run_gives(t):
     assert values(run) == expected
 
 
-def test_sigterm_is_like_sigint_and_run_picks_up_too(t):
+def test_sigterm_saves_too_and_run_resumes(t):
     run = t.directory()
     process = started(t, run)
     process.send_signal(signal.SIGTERM)
@@ -51,12 +51,12 @@ def test_sigterm_is_like_sigint_and_run_picks_up_too(t):
     check_complete(t, run, 4)
 
 
-def test_two_signals_end_now_and_it_is_still_resumable(t):
-    expected = undisturbed(t, **LONG)
+def test_a_study_ended_by_two_signals_can_be_resumed(t):
+    expected = uninterrupted(t, **LONG)
     run = t.directory()
     process = started(t, run)
     process.send_signal(signal.SIGINT)
-    wait_for(lambda: "again" in process.err.read_text() or process.poll() is not None, "the words")
+    wait_for(lambda: "again" in process.err.read_text() or process.poll() is not None, "the message")
     process.send_signal(signal.SIGINT)
     code = t.finish(process)
     assert code in (130, 5), code
@@ -82,12 +82,12 @@ def test_the_same_processes_report_to_the_resumed_controller(t):
     assert processes_of(run, "agent") == agents
     assert known.items() <= reports(run).items()
     attempts = query(run, "SELECT DISTINCT attempt FROM report")
-    assert attempts == [(1,)], "adopted trials went on in their attempt: %s" % attempts
+    assert attempts == [(1,)], "an adopted trial began another attempt: %s" % attempts
     t.finish(resumed, 0)
     check_complete(t, run, 4)
 
 
-def test_no_trial_is_called_running_once_the_controller_is_killed(t):
+def test_no_trial_is_shown_as_running_after_the_controller_was_killed(t):
     run = t.directory()
     process = started(t, run, tokens=600000, report_every=4000)
     assert " running" in t.run("status", run)[0]
@@ -122,8 +122,8 @@ def test_a_second_controller_is_refused(t):
     check_complete(t, run, 4)
 
 
-def test_a_finished_study_is_left_without_the_agent_of_a_killed_controller(t):
-    """The controller may die between the study's end and sending its agent home."""
+def test_resuming_a_finished_study_ends_the_agent_of_a_killed_controller(t):
+    """The controller may be killed after the study has ended and before it has ended its agent."""
     run = t.directory()
     t.run("run", t.study(tokens=20000), "--dir", run)
     ended = query(run, "SELECT count(*) FROM event")
@@ -134,17 +134,17 @@ def test_a_finished_study_is_left_without_the_agent_of_a_killed_controller(t):
     assert processes_of(run, "agent") == [agent.pid]
     t.run("resume", run)
     assert processes_of(run) == []
-    assert query(run, "SELECT count(*) FROM event") == ended, "looking again was recorded"
+    assert query(run, "SELECT count(*) FROM event") == ended, "resuming a finished study recorded an event"
 
 
-def test_an_orphaned_trial_process_leaves_after_its_lease(t):
+def test_processes_without_a_controller_exit_after_their_lease(t):
     run = t.directory()
     process = t.start("run", t.study(tokens=40000000, report_every=4000), "--dir", run)
     wait_for(lambda: len(reports(run)) >= 2, "reports")
     process.send_signal(signal.SIGKILL)
     process.wait()
-    wait_for(lambda: not processes_of(run, "trial"), "trial processes to leave", 90)
-    wait_for(lambda: not processes_of(run, "agent"), "the agent to leave", 60)
+    wait_for(lambda: not processes_of(run, "trial"), "trial processes to exit", 90)
+    wait_for(lambda: not processes_of(run, "agent"), "the agent to exit", 60)
     words, _ = t.run("status", run)
     assert ": interrupted; go on with: espalier resume" in words, words
 

@@ -1,5 +1,6 @@
-"""kill -9 of every process at random moments, many times: nothing acknowledged is lost, no trial is
-counted twice, and the end is that of an undisturbed run. ESPALIER_KILLS says how often each."""
+"""kill -9 of every process at random moments, many times: no acknowledged report is lost, no trial is
+counted twice, and the final result is that of an uninterrupted run. ESPALIER_KILLS sets the number of kills of
+each kind of process."""
 import os
 import pathlib
 import signal
@@ -15,8 +16,8 @@ def values(directory):
 
 
 def victims_of(run, kind):
-    """Processes that may be killed now. Of trial processes only those whose attempt has brought a new
-    report: three attempts in a row without one make a trial FAILED, as they should."""
+    """Processes that may be killed now. A trial process may be killed only when its attempt has brought a new
+    report, since three attempts in a row without one make a trial FAILED."""
     pids = processes_of(run, kind)
     if kind != "trial":
         return pids
@@ -35,7 +36,7 @@ def victims_of(run, kind):
 
 
 def kill_loop(t, kind):
-    """One study killed up to KILLS times; further studies until all kills have happened."""
+    """Kills processes of one study after another, until there were KILLS kills."""
     expected = None
     kills = studies = 0
     while kills < KILLS:
@@ -45,13 +46,13 @@ def kill_loop(t, kind):
         study = t.study("study", **STUDY)
         process = t.start("run", study, "--dir", run)
         while kills < KILLS:
-            # At least one report between kills, so that the study gets on; then a random moment.
+            # Wait for at least one report between kills, so that the study makes progress; then a random time.
             count = len(reports(run))
             wait_for(lambda: len(reports(run)) > count or process.poll() is not None, "a report")
             pause = t.random.random() ** 2 * 1.0
             try:
                 process.wait(timeout=pause)
-            except Exception:  # still running, as wished
+            except Exception:  # still running, as intended
                 pass
             if process.poll() is not None:
                 break
@@ -72,12 +73,12 @@ def kill_loop(t, kind):
         t.finish(process, 0)
         check_complete(t, run, 4)
         if expected is None:
-            clean = t.directory("undisturbed")
+            clean = t.directory("uninterrupted")
             t.run("run", study, "--dir", clean)
             expected = values(clean)
-        assert values(run) == expected, "the curves differ from an undisturbed run's"
-        zombies = query(run, "SELECT trial FROM trial WHERE state NOT IN ('COMPLETE')")
-        assert zombies == [], zombies
+        assert values(run) == expected, "the curves differ from those of an uninterrupted run"
+        unfinished = query(run, "SELECT trial FROM trial WHERE state NOT IN ('COMPLETE')")
+        assert unfinished == [], unfinished
     print("  %d kills in %d studies" % (kills, studies), flush=True)
 
 

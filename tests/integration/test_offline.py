@@ -1,14 +1,14 @@
-"""Commands on a study that no controller runs: recorded at once, and gone by when it is resumed."""
+"""Commands on a study without a running controller: recorded at once, and applied when it is resumed."""
 from harness import check_complete, main, query
 
 
-def test_more_trials_for_a_search_that_had_ended(t):
+def test_a_finished_search_gets_more_trials(t):
     run = t.directory()
     t.run("run", t.study(method="random"), "--dir", run)
     check_complete(t, run, 4)
     _, err = t.run("set", run, "run_cap=6")
     assert "recorded; espalier resume" in err, err
-    assert query(run, "SELECT count(*) FROM trial") == [(4,)], "nothing trains yet"
+    assert query(run, "SELECT count(*) FROM trial") == [(4,)], "a trial was created without a controller"
     t.run("resume", run)
     check_complete(t, run, 6)
 
@@ -29,7 +29,7 @@ def test_notes_and_refusals_need_no_controller(t):
     check_complete(t, run, 4)
 
 
-def test_a_pruned_trial_continued_after_the_end_is_trained_to_its_horizon(t):
+def test_a_pruned_trial_continued_after_the_search_trains_to_its_horizon(t):
     run = t.directory()
     stopping = "{type: asha, eta: 2, min: 8000}"
     t.run("run", t.study(method="random", run_cap=8, stopping=stopping, tokens=40000, report_every=4000), "--dir", run)

@@ -9,10 +9,11 @@ import sqlite3
 
 from harness import check_complete, main, query, reports, wait_for
 
+
 def tie(t, name="tie", **changes):
-    """Learning rates that no seed could tell apart: of six trials three are kept for repeats. They are
-    so small that training does not amplify a difference of a thousandth: the text, which changes with
-    this tree, decides nothing."""
+    """A study whose learning rates differ by less than the seed noise; of its six trials three are kept for
+    repeats. The rates are so small that training does not amplify a difference of a thousandth, so the result
+    does not depend on the text, which changes with this tree."""
     values = dict(learning_rate="{values: [1e-5, 1.001e-5, 1.002e-5, 1.003e-5, 1.004e-5, 1.005e-5]}",
                   method="grid", run_cap=6, workers=1, stopping="{type: none, repeats: 1}")
     values.update(changes)
@@ -37,7 +38,7 @@ def test_a_tie_is_settled_by_a_second_seed(t):
     params = "SELECT name, value FROM param WHERE trial = %d ORDER BY position"
     for trial, of, _ in repeats:
         assert query(run, params % trial) == query(run, params % of)
-        assert values[trial] != values[of], "the seed changes nothing"
+        assert values[trial] != values[of], "another seed gave the same loss"
     best = t.json("best", run, "-n", "9")
     assert len(best) == 6 - len(repeats), best
     means = {}
@@ -101,7 +102,7 @@ def budget_for(t, name, tokens, **changes):
 
 
 def noise_of(run, trials):
-    """What a seed is taken to do before any repeat (controller/stop/seeds.h), worked out once more."""
+    """The leader's loss, and the estimated seed noise before any repeat, computed as controller/stop/seeds.h says."""
     loss, trial, horizon = min(query(run, "SELECT value, trial, horizon FROM trial WHERE trial IN (%s)"
                                      % ",".join(map(str, trials))))
     points = query(run, "SELECT tokens, value FROM report WHERE trial = %d AND tokens >= %d ORDER BY step"
@@ -127,7 +128,7 @@ def test_a_budget_keeps_a_part_for_repeats(t):
     assert "another seed" not in t.run("best", run)[0]
 
 
-def test_a_tie_that_a_budget_left_is_told_and_what_settles_it(t):
+def test_a_tie_left_by_a_budget_is_reported_with_its_remedy(t):
     run = t.directory()
     out, _ = t.run("run", budget_for(t, "left", 70000), "--dir", run, expect=4)
     assert not [row for row in seeds_of(run) if row[1] is not None], seeds_of(run)
@@ -141,16 +142,16 @@ def test_a_tie_that_a_budget_left_is_told_and_what_settles_it(t):
     t.run(*command[1].split())
     t.run("resume", run, expect=4)
     repeats = [row[1] for row in seeds_of(run) if row[1] is not None]
-    assert len(set(repeats)) == 3, (repeats, told)  # the one that was cut off may have come to lead
+    assert len(set(repeats)) == 3, (repeats, told)  # a trial that the budget cut off may lead now
 
 
-def test_a_tie_is_told_behind_settings_that_were_drawn_twice(t):
+def test_a_tie_is_found_behind_duplicate_settings(t):
     run = t.directory()
     t.run("run", tie(t, "twice", learning_rate="{values: [1e-5, 1.001e-5, 1.002e-5]}", method="random",
                      run_cap=15, stopping="{type: none, repeats: 0}"), "--dir", run)
     values = dict(query(run, "SELECT trial, value FROM trial"))
     assert len(set(values.values())) == 3, values
-    assert list(values.values()).count(min(values.values())) >= 3, values  # of three rows no other is one
+    assert list(values.values()).count(min(values.values())) >= 3, values  # the first three rows are one setting
     told = t.json("status", run)["tie"]
     assert told and len(told["trials"]) == 3 and told["repeats"] == 3, (told, values)
     assert len({values[trial] for trial in told["trials"]}) == 3, (told, values)
@@ -163,7 +164,7 @@ def curves(run):
     return query(run, "SELECT trial, step, value FROM report ORDER BY trial, step")
 
 
-def test_kill_9_in_the_middle_of_a_repeat_changes_nothing(t):
+def test_kill_9_during_a_repeat_changes_no_result(t):
     study = tie(t, "killed", tokens=400000, report_every=4000, checkpoint_seconds=0.3)
     clean = t.directory("clean")
     t.run("run", study, "--dir", clean)
@@ -184,7 +185,7 @@ def test_kill_9_in_the_middle_of_a_repeat_changes_nothing(t):
 
 
 def make_format_1(run):
-    """What an espalier without repeats wrote."""
+    """Turns the ledger into one of format 1, from before there were repeats."""
     with sqlite3.connect(run / "study.db") as db:
         db.execute("ALTER TABLE trial DROP COLUMN repeats")
         if "begun_format" in [row[1] for row in db.execute("PRAGMA table_info(study)")]:
@@ -193,7 +194,7 @@ def make_format_1(run):
     db.close()
 
 
-def test_a_study_begun_before_repeats_goes_on_without(t):
+def test_a_study_from_before_repeats_continues_without_them(t):
     ties = dict(method="random", run_cap=2, stopping="{type: freeze-thaw}")
     for name, begun_then in (("then", True), ("now", False)):
         run = t.directory(name)
@@ -201,7 +202,7 @@ def test_a_study_begun_before_repeats_goes_on_without(t):
         if begun_then:
             make_format_1(run)
         t.run("run", tie(t, name, **{**ties, "run_cap": 12}), "--dir", run)
-        t.run("resume", run)  # what it was begun as is known from then on
+        t.run("resume", run)  # the format that it began with is recorded now
         repeats = [row for row in seeds_of(run) if row[1] is not None]
         assert bool(repeats) != begun_then, (name, seeds_of(run))
         assert len(seeds_of(run)) == 12, seeds_of(run)

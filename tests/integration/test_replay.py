@@ -1,4 +1,4 @@
-"""`espalier replay`: on studies that were really run, on tables, and what `--risk` is calibrated on."""
+"""`espalier replay` on recorded studies and on tables, and the calibration of `--risk`."""
 import csv
 import itertools
 import json
@@ -15,7 +15,7 @@ POLICIES = [("random", "none"), ("random", "asha"), ("tpe", "median"), ("tpe", "
 
 
 def replay(t, *arguments, method="random", scheduler="none"):
-    """The seeds' lines and the summaries."""
+    """The lines of the seeds, and the summaries."""
     out, _ = t.run("replay", *arguments, "--method", method, "--scheduler", scheduler, "--json")
     lines = [json.loads(line) for line in out.splitlines()]
     return ([line for line in lines if "summary" not in line],
@@ -36,7 +36,7 @@ def recorded(t, stopping="", run_cap=9, name="small", workers=2):
 
 
 def export_table(t, run):
-    """What a person would write down from the ledger: the three files of a table."""
+    """Writes the three files of a table from the ledger, as a person would."""
     stem = t.folder / "exported"
     (t.folder / "exported.yaml").write_text(
         "name: small\nhorizon: 20000\nmodel: {parameters: %d, context: 16}\nschedule: cosine\n"
@@ -58,7 +58,7 @@ def export_table(t, run):
     return t.folder / "exported.yaml"
 
 
-def test_a_study_without_pauses_is_replayed_digit_for_digit_like_its_table(t):
+def test_replay_of_a_study_without_pauses_equals_replay_of_its_table(t):
     run = recorded(t)
     table = export_table(t, run)
     for method, scheduler in POLICIES:
@@ -69,15 +69,15 @@ def test_a_study_without_pauses_is_replayed_digit_for_digit_like_its_table(t):
             assert timeless(seeds) == timeless(same[0]), (method, scheduler, cost)
             assert timeless(summaries) == timeless(same[1]), (method, scheduler, cost)
             alike = len({json.dumps(line["trace"]) for line in seeds}) == 1
-            assert not alike or method == "bayes", "all seeds are alike"
+            assert not alike or method == "bayes", "all seeds gave the same trace"
             assert "bounds" not in summaries[0] and "bounds" not in seeds[0], summaries
             assert summaries[0]["unit"] == cost, summaries
-    # Both kinds in one call; the ledger's own path; a table for people with one row each.
+    # Both in one call, the study by the path of its ledger: the printed table has one row for each.
     out, _ = t.run("replay", table, run / "study.db", "--method", "random", "--scheduler", "asha",
                    "--seeds", 2)
     rows = [line.split("  ")[1:] for line in out.splitlines() if line.startswith("small")]
     assert len(rows) == 2, out
-    assert rows[0][:-1] == rows[1][:-1], out  # all but the last column, a time
+    assert rows[0][:-1] == rows[1][:-1], out  # all but the last column, which is a time
     assert "at least" not in out, out
 
 
@@ -97,7 +97,7 @@ def at(trace, spent, before):
     return before
 
 
-def test_bounds_hold_a_study_whose_trials_were_paused(t):
+def test_bounds_enclose_the_trace_where_trials_were_paused(t):
     run = recorded(t, stopping="{type: asha, eta: 3, min: 2000}")
     assert states(run).get("PRUNED", 0) > 0, states(run)
     before = (run / "study.db").read_bytes()
@@ -126,12 +126,12 @@ def test_bounds_hold_a_study_whose_trials_were_paused(t):
         assert phrase in out, out
 
 
-def test_a_policy_that_asks_for_nothing_more_needs_no_bounds(t):
-    """One trial, the complete one, has been paid for when the budget is spent."""
+def test_bounds_are_equal_when_nothing_beyond_the_record_is_needed(t):
+    """The budget pays for one trial, the complete one."""
     run = recorded(t, stopping="{type: asha, eta: 3, min: 2000}")
     seeds, _ = replay(t, run, "--seeds", 1000, "--budget", 1)
     lucky = [line for line in seeds if line["complete"] == 1]
-    assert lucky, "no seed begins with the complete trial"
+    assert lucky, "no seed starts with the complete trial"
     bounds = lucky[0]["bounds"]
     assert bounds["lower"] == bounds["upper"] == lucky[0]["trace"], lucky[0]
     out, _ = t.run("replay", run, "--method", "random", "--scheduler", "none", "--seeds", 1,
@@ -139,7 +139,7 @@ def test_a_policy_that_asks_for_nothing_more_needs_no_bounds(t):
     assert "at least" not in out and "No answer depends" in out, out
 
 
-def test_the_policy_that_was_recorded_asks_for_nothing_more(t):
+def test_replay_of_the_recorded_policy_needs_nothing_beyond_the_record(t):
     run = recorded(t, stopping="{type: asha, eta: 3, min: 2000}", workers=1)
     own = ["replay", run, "--method", "random", "--scheduler", "{type: asha, eta: 3, min: 2000}", "--seeds", 1,
            "--first-seed", 3]
@@ -147,7 +147,7 @@ def test_the_policy_that_was_recorded_asks_for_nothing_more(t):
     line = json.loads(t.run(*own, "--json")[0].splitlines()[0])
     assert line["censored"]["trials"] == 0 and line["censored"]["unknown_at"] is None, line
     assert abs(line["trace"][-1][1] - t.json("best", run)[0]["value"]) < 1e-6, line
-    # Which trial is complete first, and whether a worse one was named before it, the text decides.
+    # The text decides which trial completes first, and whether a worse one was returned before.
     exact = line["bounds"]["lower"] == line["bounds"]["upper"] == line["trace"]
     sentence = "No answer depends" if exact else "Nothing went beyond the record"
     assert sentence in out and "0% of decisions" not in out, (out, line)
@@ -159,7 +159,7 @@ def test_a_running_study_is_replayed(t):
                                      tokens=200000, report_every=4000), "--dir", run)
     wait_for(lambda: states(run).get("COMPLETE", 0) >= 1, "a complete trial")
     _, (summary,) = replay(t, run, "--seeds", 2)
-    assert process.poll() is None, "the study was over too soon"
+    assert process.poll() is None, "the study ended before it was replayed"
     assert summary["seeds"] == 2 and summary["trials"] >= 1, summary
     process.terminate()
     t.finish(process, 5)
@@ -172,7 +172,7 @@ def refused(t, *arguments, code=2):
     return err
 
 
-def test_what_cannot_be_replayed_is_named_with_a_remedy(t):
+def test_an_input_that_cannot_be_replayed_is_an_error_with_a_remedy(t):
     err = refused(t, t.folder / "absent")
     assert "absent" in err, err
     empty = t.directory("empty")
@@ -198,7 +198,7 @@ def test_what_cannot_be_replayed_is_named_with_a_remedy(t):
     t.finish(process, 5)
 
 
-def test_options_that_make_no_sense_are_refused(t):
+def test_invalid_options_are_refused(t):
     for arguments, phrases in (
             ((TABLE, "--cost", "euros"), ("euros", "tokens|seconds")),
             ((TABLE, "--calibrate"), ("--risk",)),
@@ -219,7 +219,7 @@ def test_options_that_make_no_sense_are_refused(t):
     t.run("replay", TABLE, "--method", "random", "--scheduler", "asha", "--seeds", 1, "--risk", 0)
 
 
-def test_a_search_that_cannot_be_is_refused_by_its_option_before_anything_is_printed(t):
+def test_an_impossible_search_is_refused_by_option_before_any_output(t):
     ranges = t.folder / "ranges.yaml"
     text = TABLE.read_text()
     ranges.write_text(text[:text.index("\nparameters:") + 1] +
@@ -240,8 +240,8 @@ def test_a_search_that_cannot_be_is_refused_by_its_option_before_anything_is_pri
                 assert phrase in err, (arguments, err)
 
 
-def test_a_scheduler_is_described_as_in_a_study_file(t):
-    """ASHA by its name and the same in braces are one search; the numbers in braces count."""
+def test_a_scheduler_can_be_given_as_in_a_study_file(t):
+    """ASHA by its name and in braces is the same search, and the numbers in braces are used."""
     def traces(scheduler, *arguments):
         seeds, _ = replay(t, TABLE, "--seeds", "2", *arguments, method="bayes", scheduler=scheduler)
         return [seed["trace"] for seed in seeds]
@@ -264,14 +264,14 @@ def test_a_scheduler_is_described_as_in_a_study_file(t):
         assert "in the braces" in refused(t, TABLE, "--scheduler", "{type: asha}", option, value)
 
 
-def test_missing_seconds_are_named_with_their_file(t):
+def test_missing_seconds_are_reported_with_their_file(t):
     subset(t, "bare", range(8), seconds=False)
     err = refused(t, t.folder / "bare.yaml", "--cost", "seconds")
     assert "bare.curves.csv" in err and "trial 0" in err and "--cost tokens" in err, err
 
 
 def subset(t, name, rows, seconds=True):
-    """A table of some of the golden table's trials."""
+    """A table with some trials of the golden table."""
     text = TABLE.read_text().replace("shakespeare-d96-l3", name)
     (t.folder / (name + ".yaml")).write_text(text)
     number = {str(row): i for i, row in enumerate(sorted(rows))}
@@ -291,7 +291,7 @@ def subset(t, name, rows, seconds=True):
 
 
 def limit_of(scores, risk):
-    """Split conformal prediction's quantile, straight from its definition."""
+    """The quantile of split conformal prediction, from its definition."""
     rank = math.ceil((len(scores) + 1) * (1 - risk) - 1e-9)
     ordered = sorted(scores)
     return ordered[rank - 1] if rank <= len(ordered) else math.inf
@@ -327,8 +327,8 @@ def test_risk_is_calibrated_on_the_other_tables(t):
     assert timeless(same) == timeless(seeds[:count])
 
 
-def test_what_is_given_up_changes_no_decision(t):
-    """Nor what is found: a trial that is chosen again begins anew, for the price of that."""
+def test_giving_trials_up_changes_no_decision(t):
+    """Nor the result: a trial that is chosen again restarts, which costs its training once more."""
     table = subset(t, "whole", random.Random(6).sample(range(55), 24))
     scores = t.folder / "bold"
     scores.write_text("0\n" * 9)
@@ -338,7 +338,7 @@ def test_what_is_given_up_changes_no_decision(t):
                      scheduler="asha")
     assert sum(line["discarded"] for line in bold) > 0, bold
     for a, b in zip(plain, bold):
-        # Beyond the plain search come an audit, and promotions that it makes room for.
+        # The audit comes after the plain search, with the promotions that it makes room for.
         assert a["trials"] == b["trials"] and a["complete"] <= b["complete"], (a, b)
         found = [loss for loss, _ in itertools.groupby(loss for _, loss in a["trace"])]
         again = [loss for loss, _ in itertools.groupby(loss for _, loss in b["trace"])]

@@ -1,5 +1,5 @@
-"""Discarding at a stated risk, with real studies: some finish, and the next one gives trials up. The risk
-is 0.3, so that three studies are enough."""
+"""Discarding at a stated risk with real studies: a study is calibrated on finished ones and gives trials up. The
+risk is 0.3, so that three finished studies are enough."""
 import os
 import pathlib
 import re
@@ -7,7 +7,7 @@ import signal
 
 from harness import main, query, wait_for
 
-# From far too small to large, so that the order of trials shows early.
+# From far too small to large, so that trials differ early.
 RATES = "{distribution: log_uniform_values, min: 1e-5, max: 3e-2}"
 STUDY = dict(method="random", learning_rate=RATES, run_cap=10, workers=2, tokens=8192, report_every=512,
              checkpoint_seconds=30, stopping="{type: asha, eta: 2, min: 1024, risk: 0.3}")
@@ -44,14 +44,14 @@ def files(run, trial):
 
 
 def kept_as_recorded(run):
-    """Files on disk are those that the ledger keeps."""
+    """The checkpoints on disk are those that the ledger lists."""
     kept = {row[0] for row in query(run, "SELECT path FROM checkpoint WHERE dropped_ms IS NULL")}
     found = {str(p.relative_to(run)) for p in pathlib.Path(run, "checkpoints").rglob("*") if p.is_file()}
     assert found == kept, (found ^ kept)
 
 
-def test_a_study_gives_up_what_finished_ones_say(t):
-    # The first two have too few before them, the third goes by three.
+def test_a_study_gives_trials_up_by_scores_of_finished_studies(t):
+    # The first three studies have fewer than three before them.
     finished(t, 6)
     runs = t.directory("runs")
     for seed in range(6):
@@ -82,7 +82,7 @@ def test_a_study_gives_up_what_finished_ones_say(t):
     assert "given up at the stated risk" in err, err
 
 
-def test_a_study_that_is_killed_keeps_what_it_goes_by(t):
+def test_a_killed_study_keeps_its_calibration(t):
     finished(t, 4, stopping="{type: asha, eta: 2, min: 1024, risk: 0.3}")
     run = t.directory("runs") / "next"
     study = begin(t, 60, tokens=65536, report_every=4096,
@@ -94,7 +94,7 @@ def test_a_study_that_is_killed_keeps_what_it_goes_by(t):
     process.wait()
     before = calibration(run)
     assert len(before) == 1 and before[0][0].count(",") >= 3, before
-    # The others are gone, and a file that was recorded as dropped is left behind.
+    # The finished studies are gone, and a file that was recorded as dropped is still there.
     for seed in range(4):
         os.rename(t.directory("runs") / ("s%d" % seed), t.directory("gone%d" % seed))
     _, err = t.run("resume", run)
@@ -105,13 +105,13 @@ def test_a_study_that_is_killed_keeps_what_it_goes_by(t):
     assert dropped
     left = run / dropped[0][0]
     left.parent.mkdir(parents=True, exist_ok=True)
-    left.write_bytes(b"left behind by a death after the commit")
+    left.write_bytes(b"left by a crash after the commit")
     t.run("resume", run)
     assert not left.exists()
     kept_as_recorded(run)
 
 
-def test_bad_entries_are_told_with_their_line(t):
+def test_bad_entries_of_calibrate_are_reported_with_their_line(t):
     study = begin(t, 1, stopping="{type: asha, risk: 0.3, calibrate: [nowhere]}")
     for verb in (("check", study), ("run", study, "--dir", t.directory("bad"))):
         _, err = t.run(*verb, expect=2)

@@ -1,4 +1,4 @@
-"""A study from beginning to end, and what the verbs say about it."""
+"""A study from start to end, and the output of the verbs that show it."""
 import csv
 import io
 import json
@@ -26,7 +26,7 @@ def test_asha_spends_less_than_the_full_cost(t):
     assert status["spent"]["tokens"] < 0.8 * status["full_cost"]["tokens"], status
 
 
-def test_median_runs_to_the_end(t):
+def test_median_runs_to_its_planned_end(t):
     run = t.directory()
     t.run("run", t.study(method="sobol", run_cap=8, stopping="{type: median}",
                          learning_rate="{distribution: log_uniform_values, min: 1e-4, max: 1e-1}"),
@@ -34,7 +34,7 @@ def test_median_runs_to_the_end(t):
     check_complete(t, run, 8)
 
 
-def test_run_again_is_at_once_and_adds_nothing(t):
+def test_running_a_finished_study_again_adds_nothing(t):
     run, study = t.directory(), t.study()
     t.run("run", study, "--dir", run)
     before = query(run, "SELECT count(*), max(step) FROM report")
@@ -44,7 +44,7 @@ def test_run_again_is_at_once_and_adds_nothing(t):
     check_complete(t, run, 4)
 
 
-def test_a_raised_run_cap_goes_on_where_it_stood(t):
+def test_a_raised_run_cap_continues_the_study(t):
     run = t.directory()
     t.run("run", t.study(run_cap=2), "--dir", run)
     check_complete(t, run, 2)
@@ -87,7 +87,7 @@ def test_the_verbs_agree_with_each_other(t):
     assert "learning_rate" in out, out
 
 
-def test_why_tells_what_remains_in_tokens_and_in_device_time(t):
+def test_why_shows_the_remaining_cost_in_tokens_and_device_time(t):
     run = t.directory()
     t.run("run", t.study(method="sobol", run_cap=9, stopping="{type: freeze-thaw}",
                          learning_rate="{distribution: log_uniform_values, min: 1e-4, max: 1e-2}"),
@@ -110,7 +110,7 @@ def test_sample_writes_text_from_the_best_checkpoint(t):
     assert out.startswith("int ") and len(out) >= 60, out
 
 
-def test_no_process_is_left_and_stdout_holds_results_only(t):
+def test_no_process_is_left_and_stdout_holds_only_results(t):
     run = t.directory()
     out, err = t.run("run", t.study(), "--dir", run)
     assert processes_of(run) == []

@@ -2,13 +2,17 @@
  *
  *   bench_store [--dir DIR] [--trials N] [--points N] [--rows N]
  *
- * prints one JSON object:
- *   durable   for 1, 10, 100, 256 reports per commit: rows/s and the commits' p50 and p99 in µs
- *   resume    a ledger of --trials × --points, written with 64 trials interleaved and (the
- * worst case) with all of them interleaved: seconds to open it (every page is checked) and to
- * load it, and the growth of peak memory in KiB, measured in a child process read      seconds
- * for the queries of `status`, `best` and `export --curves` DIR (default .) should be on the
- * disk to measure. */
+ * It prints one JSON object:
+ *
+ *   durable  for 1, 10, 100 and 256 reports per commit: rows per second, and p50 and p99 of the
+ *            time of a commit in µs
+ *   resume   for a ledger of --trials × --points, written with 64 trials interleaved and, the
+ *            worst case, with all of them interleaved: seconds to open it (every page is
+ *            checked) and to load it, and the growth of peak memory in KiB, measured in a child
+ *            process
+ *   read     seconds for the queries of `status`, `best` and `export --curves`
+ *
+ * DIR (default .) should be on the disk to be measured. */
 #include "../../../controller/store/reader.h"
 #include <errno.h>
 #include <espalier/clock.h>
