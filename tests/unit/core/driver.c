@@ -247,7 +247,7 @@ void driver_open(struct driver *d, uint32_t slots)
     driver_greet(d);
 }
 
-static void say(struct driver *d, uint32_t trial, struct esp_message *m)
+static void send(struct driver *d, uint32_t trial, struct esp_message *m)
 {
     struct esp_trial_view t = driver_trial(d, trial);
     struct esp_attempt_key at = {trial, t.attempt, ++d->sequence[trial]};
@@ -276,7 +276,7 @@ void driver_started(struct driver *d, uint32_t trial, int64_t tokens)
     struct esp_message m = {.kind = ESP_MESSAGE_STARTED};
     m.started = (struct esp_started){.can_save = true, .tokens = tokens, .horizon = 4000};
     d->sequence[trial] = 0;
-    say(d, trial, &m);
+    send(d, trial, &m);
 }
 
 void driver_report(struct driver *d, uint32_t trial, int64_t at, double value, bool waiting)
@@ -288,7 +288,7 @@ void driver_report(struct driver *d, uint32_t trial, int64_t at, double value, b
                               .train_loss = NAN};
     struct esp_message m = {.kind = ESP_MESSAGE_REPORT};
     m.report = (struct esp_report){.points = &point, .point_count = 1, .waiting = waiting};
-    say(d, trial, &m);
+    send(d, trial, &m);
 }
 
 void driver_saved(struct driver *d, uint32_t trial, int64_t at)
@@ -308,20 +308,20 @@ void driver_saved(struct driver *d, uint32_t trial, int64_t at)
                                  .bytes = 9,
                                  .hash = 77,
                                  .device_seconds = d->pace * (double)at};
-    say(d, trial, &m);
+    send(d, trial, &m);
 }
 
 void driver_failed(struct driver *d, uint32_t trial, int32_t code, bool save)
 {
     struct esp_message m = {.kind = ESP_MESSAGE_FAILED};
     m.failed = (struct esp_failed){.code = code, .save_failed = save, .text = "it broke"};
-    say(d, trial, &m);
+    send(d, trial, &m);
 }
 
 void driver_released(struct driver *d, uint32_t trial)
 {
     struct esp_message m = {.kind = ESP_MESSAGE_RELEASED};
-    say(d, trial, &m);
+    send(d, trial, &m);
 }
 
 void driver_fence_answered(struct driver *d, uint32_t trial)
@@ -336,7 +336,7 @@ void driver_exited(struct driver *d, uint64_t key, int32_t status, int32_t signa
 {
     struct esp_message m = {.kind = ESP_MESSAGE_EXITED};
     m.exited = (struct esp_exited){
-        .key = key, .status = status, .signal = signal, .tail = "last words"};
+        .key = key, .status = status, .signal = signal, .tail = "last line"};
     driver_message(d, (struct esp_peer){ESP_ROLE_AGENT, AGENT}, &m);
 }
 

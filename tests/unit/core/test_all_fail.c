@@ -1,4 +1,4 @@
-/* A study in which every trial fails before it says anything. */
+/* Studies in which every trial fails before its first report. */
 #include "driver.h"
 
 #include <errno.h>
@@ -42,7 +42,7 @@ static void expect_end(void)
     assert_non_null(strstr(note(), "it broke"));
 }
 
-static void a_study_ends_when_only_failures_come(void **state)
+static void a_study_ends_when_every_trial_fails(void **state)
 {
     (void)state;
     static const enum esp_scheduler_type types[] = {
@@ -59,7 +59,7 @@ static void a_study_ends_when_only_failures_come(void **state)
     }
 }
 
-static void trials_that_still_run_may_report(void **state)
+static void a_running_trial_may_still_report(void **state)
 {
     (void)state;
     set_up(ESP_SCHEDULER_NONE, 2);
@@ -75,7 +75,7 @@ static void trials_that_still_run_may_report(void **state)
     driver_end(&d);
 }
 
-static void one_report_ever_is_enough_to_go_on(void **state)
+static void after_one_report_failures_do_not_end_the_study(void **state)
 {
     (void)state;
     set_up(ESP_SCHEDULER_NONE, 1);
@@ -90,7 +90,7 @@ static void one_report_ever_is_enough_to_go_on(void **state)
     driver_end(&d);
 }
 
-static void opened_again_it_tries_again(void **state)
+static void a_reopened_study_tries_again(void **state)
 {
     (void)state;
     set_up(ESP_SCHEDULER_NONE, 1);
@@ -111,10 +111,10 @@ static void opened_again_it_tries_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_study_ends_when_only_failures_come),
-        cmocka_unit_test(trials_that_still_run_may_report),
-        cmocka_unit_test(one_report_ever_is_enough_to_go_on),
-        cmocka_unit_test(opened_again_it_tries_again),
+        cmocka_unit_test(a_study_ends_when_every_trial_fails),
+        cmocka_unit_test(a_running_trial_may_still_report),
+        cmocka_unit_test(after_one_report_failures_do_not_end_the_study),
+        cmocka_unit_test(a_reopened_study_tries_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

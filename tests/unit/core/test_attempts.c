@@ -1,4 +1,4 @@
-/* Trials live through attempts: granted, trained, paused, lost, fenced. */
+/* Attempts of trials: granted, trained, paused, lost, fenced. */
 #include "driver.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@ static struct driver *set_up(int64_t run_cap, uint32_t slots)
     return &d;
 }
 
-static void run_to_the_end(struct driver *d, uint32_t trial)
+static void train_to_the_horizon(struct driver *d, uint32_t trial)
 {
     driver_started(d, trial, 0);
     driver_report(d, trial, 0, 5, false);
@@ -26,7 +26,7 @@ static void run_to_the_end(struct driver *d, uint32_t trial)
     driver_expect(d, trial, ESP_TRIAL_COMPLETE);
 }
 
-static void a_free_slot_gets_a_new_trial_with_everything_it_needs(void **state)
+static void a_free_slot_gets_a_complete_assignment(void **state)
 {
     (void)state;
     struct driver *d = set_up(3, 1);
@@ -49,9 +49,9 @@ static void a_study_ends_when_every_trial_has_reached_its_horizon(void **state)
 {
     (void)state;
     struct driver *d = set_up(2, 1);
-    run_to_the_end(d, 0);
+    train_to_the_horizon(d, 0);
     assert_int_equal(driver_find(d, ESP_MESSAGE_ASSIGN)->assign.trial, 1);
-    run_to_the_end(d, 1);
+    train_to_the_horizon(d, 1);
     assert_int_equal(driver_recorded(d, ESP_EVENT_ENDED), 1);
     uint64_t key = driver_find(d, ESP_MESSAGE_KILL)->kill.key;
     assert_null(driver_effect(d, ESP_EFFECT_FINISH));
@@ -66,11 +66,11 @@ static void a_study_ends_when_every_trial_has_reached_its_horizon(void **state)
     driver_end(d);
 }
 
-static void the_user_cannot_continue_what_is_at_its_horizon(void **state)
+static void a_trial_at_its_horizon_cannot_be_continued(void **state)
 {
     (void)state;
     struct driver *d = set_up(2, 1);
-    run_to_the_end(d, 0);
+    train_to_the_horizon(d, 0);
     driver_command(d, 900, ESP_VERB_CONTINUE, 0);
     const struct esp_reply *reply = &driver_find(d, ESP_MESSAGE_REPLY)->reply;
     assert_int_equal(reply->code, -EINVAL);
@@ -79,7 +79,7 @@ static void the_user_cannot_continue_what_is_at_its_horizon(void **state)
     driver_end(d);
 }
 
-static void the_final_checkpoint_is_asked_for_at_the_horizon(void **state)
+static void a_trial_at_its_horizon_is_directed_to_save_and_stop(void **state)
 {
     (void)state;
     struct driver *d = set_up(1, 1);
@@ -119,7 +119,7 @@ static void a_gap_in_the_sequence_is_neither_recorded_nor_acknowledged(void **st
     driver_end(d);
 }
 
-static void steps_trained_again_are_acknowledged_and_keep_their_first_value(void **state)
+static void retrained_steps_are_acknowledged_and_keep_their_first_value(void **state)
 {
     (void)state;
     struct driver *d = set_up(1, 1);
@@ -160,7 +160,7 @@ static void pause_waits_for_the_saved_checkpoint(void **state)
     driver_end(d);
 }
 
-static void a_release_without_the_checkpoint_is_a_lost_attempt(void **state)
+static void a_release_without_a_checkpoint_loses_the_attempt(void **state)
 {
     (void)state;
     struct driver *d = set_up(1, 1);
@@ -170,13 +170,13 @@ static void a_release_without_the_checkpoint_is_a_lost_attempt(void **state)
     driver_released(d, 0);
     driver_expect(d, 0, ESP_TRIAL_PAUSED);
     assert_int_equal(driver_trial(d, 0).checkpoint_tokens, -1);
-    /* It went through QUEUED, where the user's pause caught it: it starts anew. */
+    /* It was queued, and paused there by the user's hold: it starts from the beginning. */
     assert_true(driver_trial(d, 0).held);
     assert_int_equal(driver_recorded(d, ESP_EVENT_MOVED), 3);
     driver_end(d);
 }
 
-static void a_checkpoint_from_before_the_last_report_is_not_the_pauses(void **state)
+static void a_checkpoint_before_the_last_report_does_not_complete_a_pause(void **state)
 {
     (void)state;
     struct driver *d = set_up(1, 1);
@@ -190,7 +190,7 @@ static void a_checkpoint_from_before_the_last_report_is_not_the_pauses(void **st
     driver_end(d);
 }
 
-static void a_checkpoint_at_the_last_report_is_enough_to_pause(void **state)
+static void a_checkpoint_at_the_last_report_completes_a_pause(void **state)
 {
     (void)state;
     struct driver *d = set_up(1, 1);
@@ -203,7 +203,7 @@ static void a_checkpoint_at_the_last_report_is_enough_to_pause(void **state)
     driver_end(d);
 }
 
-static void a_full_disk_costs_neither_the_trial_nor_its_chances(void **state)
+static void a_save_without_room_does_not_count_against_the_trial(void **state)
 {
     (void)state;
     struct driver *d = set_up(1, 1);
@@ -225,7 +225,7 @@ static void a_full_disk_costs_neither_the_trial_nor_its_chances(void **state)
     driver_end(d);
 }
 
-static void nothing_is_granted_for_a_while_when_checkpoints_found_no_room(void **state)
+static void grants_wait_after_a_save_without_room(void **state)
 {
     (void)state;
     struct driver *d = set_up(2, 2);
@@ -243,7 +243,7 @@ static void nothing_is_granted_for_a_while_when_checkpoints_found_no_room(void *
     driver_end(d);
 }
 
-static void a_crash_without_a_report_three_times_fails_the_trial(void **state)
+static void three_crashes_without_a_report_fail_the_trial(void **state)
 {
     (void)state;
     struct driver *d = set_up(2, 1);
@@ -259,7 +259,7 @@ static void a_crash_without_a_report_three_times_fails_the_trial(void **state)
     driver_end(d);
 }
 
-static void a_report_in_between_starts_the_count_anew(void **state)
+static void a_report_resets_the_count_of_fruitless_attempts(void **state)
 {
     (void)state;
     struct driver *d = set_up(1, 1);
@@ -281,7 +281,7 @@ static void a_lost_host_does_not_count_against_the_trial(void **state)
     struct driver *d = set_up(1, 1);
     for (int i = 0; i < 5; i++) {
         driver_started(d, 0, 0);
-        driver_wait(d, ESP_LEASE_MS + ESP_LEASE_MARGIN_MS + 1); /* nobody says anything */
+        driver_wait(d, ESP_LEASE_MS + ESP_LEASE_MARGIN_MS + 1); /* no peer sends anything */
         driver_expect(d, 0, ESP_TRIAL_QUEUED);
         assert_int_equal(driver_trial(d, 0).fruitless, 0);
         driver_agent(d, 1, NULL, 0);
@@ -303,17 +303,16 @@ static void a_silent_process_keeps_its_trial_for_lease_and_margin(void **state)
     driver_end(d);
 }
 
-static void what_we_send_prolongs_the_lease_that_is_waited_for(void **state)
+static void a_message_to_a_process_prolongs_its_lease(void **state)
 {
     (void)state;
     struct driver *d = set_up(1, 1);
     driver_started(d, 0, 0);
     driver_wait(d, 20000);
-    driver_command(
-        d, 1, ESP_VERB_PAUSE, 0); /* a Direct goes out: it may renew the lease there */
+    driver_command(d, 1, ESP_VERB_PAUSE, 0); /* the Direct may renew the lease of the process */
     driver_wait(d, ESP_LEASE_MS + ESP_LEASE_MARGIN_MS - 1);
     assert_int_not_equal(driver_trial(d, 0).process, 0);
-    /* The grace of the pause had ended meanwhile, and Fenced went out: once more. */
+    /* The grace period of the pause has ended meanwhile, and Fenced was sent: another lease. */
     driver_wait(d, ESP_LEASE_MS + ESP_LEASE_MARGIN_MS);
     assert_int_equal(driver_trial(d, 0).process, 0);
     driver_end(d);
@@ -344,7 +343,7 @@ static void a_stale_attempt_is_fenced_and_changes_nothing(void **state)
     driver_end(d);
 }
 
-static void an_unanswered_assignment_is_lost_and_its_slot_waits_for_the_answer(void **state)
+static void an_unanswered_assignment_is_lost_and_keeps_its_slot_until_released(void **state)
 {
     (void)state;
     struct driver *d = set_up(2, 1);
@@ -362,7 +361,7 @@ static void an_unanswered_assignment_is_lost_and_its_slot_waits_for_the_answer(v
     driver_end(d);
 }
 
-static void a_process_that_does_not_stop_is_ended(void **state)
+static void a_process_that_does_not_stop_is_killed(void **state)
 {
     (void)state;
     struct driver *d = set_up(1, 1);
@@ -384,7 +383,7 @@ static void a_process_that_does_not_stop_is_ended(void **state)
     driver_end(d);
 }
 
-static void an_adopted_process_goes_on_in_its_attempt(void **state)
+static void an_adopted_process_continues_its_attempt(void **state)
 {
     (void)state;
     struct driver *d = set_up(1, 1);
@@ -395,7 +394,7 @@ static void an_adopted_process_goes_on_in_its_attempt(void **state)
     driver_input(d, ESP_INPUT_START);
     driver_agent(d, 1, &key, 1);
     assert_int_equal(driver_sent(d, ESP_MESSAGE_SPAWN), 0);
-    /* It has dropped what was acknowledged, among it reports that left no event. */
+    /* It has forgotten what was acknowledged, also reports that left no event. */
     struct esp_held held = {0, 1, 6, 7};
     driver_hello(d, key, &held, 1);
     assert_int_equal(driver_sent(d, ESP_MESSAGE_FENCED), 0);
@@ -425,8 +424,7 @@ static void a_resumed_controller_repeats_the_latest_directive(void **state)
     driver_end(d);
 }
 
-static void
-a_process_that_the_agent_does_not_know_any_more_frees_its_trial_at_once(void **state)
+static void a_process_missing_from_two_lists_of_its_agent_frees_its_trial(void **state)
 {
     (void)state;
     struct driver *d = set_up(1, 1);
@@ -443,8 +441,9 @@ a_process_that_the_agent_does_not_know_any_more_frees_its_trial_at_once(void **s
     driver_end(d);
 }
 
-/* The agent's Hello from before the process was started comes late, to the next incarnation. */
-static void a_stale_list_of_processes_ends_none(void **state)
+/* An agent's Hello from before the process was started arrives late, at the next incarnation.
+ */
+static void an_outdated_list_of_processes_ends_none(void **state)
 {
     (void)state;
     struct driver *d = set_up(1, 1);
@@ -456,14 +455,14 @@ static void a_stale_list_of_processes_ends_none(void **state)
     driver_agent(d, 1, &key, 1);
     assert_int_equal(driver_sent(d, ESP_MESSAGE_INTRODUCE), 0);
     assert_int_equal(driver_sent(d, ESP_MESSAGE_SPAWN), 0);
-    driver_agent(d, 1, NULL, 0); /* another one: the answer before it does not count for it */
+    driver_agent(d, 1, NULL, 0); /* a new one: it needs an answer of its own */
     driver_expect(d, 0, ESP_TRIAL_RUNNING);
     assert_int_equal(driver_sent(d, ESP_MESSAGE_INTRODUCE), 1);
     assert_int_equal(driver_logged(d, ESP_EVENT_EXITED), 0);
     driver_end(d);
 }
 
-static void members_fill_a_process_and_a_crash_separates_them(void **state)
+static void a_process_hosts_several_trials_and_a_crash_separates_them(void **state)
 {
     (void)state;
     struct driver *d = set_up(3, 1);
@@ -476,7 +475,7 @@ static void members_fill_a_process_and_a_crash_separates_them(void **state)
     driver_started(d, 0, 0);
     driver_started(d, 1, 0);
     driver_exited(d, key, -1, 11);
-    /* A neighbour's crash tells nothing about one of them. */
+    /* The crash of a shared process says nothing about one of its trials. */
     assert_int_equal(driver_trial(d, 0).fruitless, 0);
     assert_int_equal(driver_trial(d, 1).fruitless, 0);
     driver_greet(d);
@@ -486,12 +485,12 @@ static void members_fill_a_process_and_a_crash_separates_them(void **state)
     driver_expect(d, 1, ESP_TRIAL_QUEUED);
     driver_started(d, 0, 0);
     driver_expect(d, 1, ESP_TRIAL_QUEUED);
-    driver_report(d, 0, 1, 4, false); /* it lives: it may have company, trial 1 not yet */
+    driver_report(d, 0, 1, 4, false); /* trial 0 may share a process again, trial 1 not yet */
     driver_expect(d, 1, ESP_TRIAL_QUEUED);
     driver_end(d);
 }
 
-static void a_nan_ends_the_trial_as_diverged(void **state)
+static void a_nan_stops_the_trial_as_diverged(void **state)
 {
     (void)state;
     struct driver *d = set_up(1, 1);
@@ -506,7 +505,7 @@ static void a_nan_ends_the_trial_as_diverged(void **state)
     driver_end(d);
 }
 
-static void a_loss_ten_times_the_first_is_diverged(void **state)
+static void a_loss_above_ten_times_the_first_is_diverged(void **state)
 {
     (void)state;
     struct driver *d = set_up(1, 1);
@@ -519,7 +518,7 @@ static void a_loss_ten_times_the_first_is_diverged(void **state)
     driver_end(d);
 }
 
-static void two_checkpoints_stay_and_the_rest_is_dropped(void **state)
+static void two_checkpoints_are_kept_and_older_ones_dropped(void **state)
 {
     (void)state;
     struct driver *d = set_up(1, 1);
@@ -561,7 +560,7 @@ static void a_damaged_checkpoint_is_not_resumed_from_again(void **state)
     d->sequence[0] = 1;
     driver_report(d, 0, 30, 3, false);
     driver_saved(d, 0, 30);
-    /* Of the damaged one and the good one, the damaged one goes. */
+    /* The damaged checkpoint is dropped, not the good one. */
     assert_string_equal(driver_effect(d, ESP_EFFECT_DROP)->path, "checkpoints/0/1-800");
     driver_end(d);
 }
@@ -581,36 +580,35 @@ static void an_error_of_the_trainer_fails_the_trial(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_free_slot_gets_a_new_trial_with_everything_it_needs),
+        cmocka_unit_test(a_free_slot_gets_a_complete_assignment),
         cmocka_unit_test(a_study_ends_when_every_trial_has_reached_its_horizon),
-        cmocka_unit_test(the_user_cannot_continue_what_is_at_its_horizon),
-        cmocka_unit_test(the_final_checkpoint_is_asked_for_at_the_horizon),
+        cmocka_unit_test(a_trial_at_its_horizon_cannot_be_continued),
+        cmocka_unit_test(a_trial_at_its_horizon_is_directed_to_save_and_stop),
         cmocka_unit_test(a_repeated_report_is_acknowledged_and_not_recorded),
         cmocka_unit_test(a_gap_in_the_sequence_is_neither_recorded_nor_acknowledged),
-        cmocka_unit_test(steps_trained_again_are_acknowledged_and_keep_their_first_value),
+        cmocka_unit_test(retrained_steps_are_acknowledged_and_keep_their_first_value),
         cmocka_unit_test(pause_waits_for_the_saved_checkpoint),
-        cmocka_unit_test(a_release_without_the_checkpoint_is_a_lost_attempt),
-        cmocka_unit_test(a_checkpoint_from_before_the_last_report_is_not_the_pauses),
-        cmocka_unit_test(a_checkpoint_at_the_last_report_is_enough_to_pause),
-        cmocka_unit_test(a_full_disk_costs_neither_the_trial_nor_its_chances),
-        cmocka_unit_test(nothing_is_granted_for_a_while_when_checkpoints_found_no_room),
-        cmocka_unit_test(a_crash_without_a_report_three_times_fails_the_trial),
-        cmocka_unit_test(a_report_in_between_starts_the_count_anew),
+        cmocka_unit_test(a_release_without_a_checkpoint_loses_the_attempt),
+        cmocka_unit_test(a_checkpoint_before_the_last_report_does_not_complete_a_pause),
+        cmocka_unit_test(a_checkpoint_at_the_last_report_completes_a_pause),
+        cmocka_unit_test(a_save_without_room_does_not_count_against_the_trial),
+        cmocka_unit_test(grants_wait_after_a_save_without_room),
+        cmocka_unit_test(three_crashes_without_a_report_fail_the_trial),
+        cmocka_unit_test(a_report_resets_the_count_of_fruitless_attempts),
         cmocka_unit_test(a_lost_host_does_not_count_against_the_trial),
         cmocka_unit_test(a_silent_process_keeps_its_trial_for_lease_and_margin),
-        cmocka_unit_test(what_we_send_prolongs_the_lease_that_is_waited_for),
+        cmocka_unit_test(a_message_to_a_process_prolongs_its_lease),
         cmocka_unit_test(a_stale_attempt_is_fenced_and_changes_nothing),
-        cmocka_unit_test(an_unanswered_assignment_is_lost_and_its_slot_waits_for_the_answer),
-        cmocka_unit_test(a_process_that_does_not_stop_is_ended),
-        cmocka_unit_test(an_adopted_process_goes_on_in_its_attempt),
+        cmocka_unit_test(an_unanswered_assignment_is_lost_and_keeps_its_slot_until_released),
+        cmocka_unit_test(a_process_that_does_not_stop_is_killed),
+        cmocka_unit_test(an_adopted_process_continues_its_attempt),
         cmocka_unit_test(a_resumed_controller_repeats_the_latest_directive),
-        cmocka_unit_test(
-            a_process_that_the_agent_does_not_know_any_more_frees_its_trial_at_once),
-        cmocka_unit_test(a_stale_list_of_processes_ends_none),
-        cmocka_unit_test(members_fill_a_process_and_a_crash_separates_them),
-        cmocka_unit_test(a_nan_ends_the_trial_as_diverged),
-        cmocka_unit_test(a_loss_ten_times_the_first_is_diverged),
-        cmocka_unit_test(two_checkpoints_stay_and_the_rest_is_dropped),
+        cmocka_unit_test(a_process_missing_from_two_lists_of_its_agent_frees_its_trial),
+        cmocka_unit_test(an_outdated_list_of_processes_ends_none),
+        cmocka_unit_test(a_process_hosts_several_trials_and_a_crash_separates_them),
+        cmocka_unit_test(a_nan_stops_the_trial_as_diverged),
+        cmocka_unit_test(a_loss_above_ten_times_the_first_is_diverged),
+        cmocka_unit_test(two_checkpoints_are_kept_and_older_ones_dropped),
         cmocka_unit_test(a_damaged_checkpoint_is_not_resumed_from_again),
         cmocka_unit_test(an_error_of_the_trainer_fails_the_trial),
     };

@@ -1,5 +1,5 @@
-/* Devices and what training on them costs: classes in order of appearance, attempts that are
- * told which they run on, and budgets that promise what trials will really take. */
+/* Devices and the cost of training on them: their classes, the rate of each class, and budgets
+ * that are committed at the rate of each trial. */
 #include "driver.h"
 
 #include "core/process_table.h"
@@ -41,7 +41,7 @@ static void open_study(int64_t run_cap)
     driver_input(&d, ESP_INPUT_START);
 }
 
-/* `count` reports on from `step`, each `each` steps of 40 tokens later. */
+/* `count` reports after `step`, `each` steps of 40 tokens apart. */
 static void
 report(uint32_t trial, int64_t step, int count, int64_t each, double start, double rate)
 {
@@ -74,7 +74,7 @@ static void expect_classes(const char *names)
     assert_string_equal(found, names);
 }
 
-static void devices_are_classed_in_order_of_appearance(void **state)
+static void device_classes_are_in_order_of_appearance(void **state)
 {
     (void)state;
     open_study(8);
@@ -111,9 +111,9 @@ static void too_many_devices_share_the_last_class(void **state)
     driver_end(&d);
 }
 
-/* A fast device, then the cpu: each trial's reports are told of the one it runs on, and a
- * controller that is started again knows the same. */
-static void what_a_device_takes_survives_a_reload(void **state)
+/* One trial on a fast device and one on the cpu: reports count for the device that the trial
+ * runs on, also in a controller that is started again. */
+static void the_cost_of_a_device_survives_a_reload(void **state)
 {
     (void)state;
     int fast_ones = 0;
@@ -136,9 +136,9 @@ static void what_a_device_takes_survives_a_reload(void **state)
     driver_end(&d);
 }
 
-/* Trial 0 goes from its checkpoint to another device when its first has gone; what it trains
- * again there, and the jump of its clock, are told to neither. */
-static void a_trial_that_moves_poisons_no_device(void **state)
+/* Trial 0 continues from its checkpoint on another device after its process was killed. Neither
+ * device counts the retrained tokens or the jump of the trial's device seconds. */
+static void a_trial_that_changes_its_device_distorts_no_rate(void **state)
 {
     (void)state;
     double value = 1e-3;
@@ -146,33 +146,33 @@ static void a_trial_that_moves_poisons_no_device(void **state)
     agent(7, "cpu", 1);
     driver_started(&d, 0, 0);
     report(0, 0, 2, 10, 0, 0.5);
-    driver_saved(&d, 0, 20); /* on the driver's clock: 20 s, when 400 s had been told */
+    driver_saved(&d, 0, 20); /* device seconds 20 in the checkpoint, 400 in the reports */
     report(0, 20, 2, 10, 400, 0.5);
     agent(7, "cpu", 0);
     driver_exited(&d, driver_trial(&d, 0).process, -1, 9);
     agent(8, "cuda:fast", 1);
     assert_int_equal(esp_device_of(d.core, driver_trial(&d, 0).process), 1);
     driver_started(&d, 0, 800);
-    report(0, 20, 4, 10, 400, 0.01); /* two that are known, two new */
+    report(0, 20, 4, 10, 400, 0.01); /* two retrained reports, two new ones */
     assert_true(fabs(esp_cost_of_values(costs(), &value, 0) - 0.5) < 1e-9);
     assert_true(fabs(esp_cost_of_values(costs(), &value, 1) - 0.01) < 1e-9);
     driver_reload(&d);
     driver_end(&d);
 }
 
-static void the_slot_s_device_is_that_of_the_free_process(void **state)
+static void the_next_device_is_that_of_the_available_process(void **state)
 {
     (void)state;
     open_study(1);
     agent(7, "cpu", 1); /* takes the only trial */
     agent(8, "cuda:fast", 1);
     assert_int_equal(esp_device_next(d.core), 1);
-    assert_int_equal(esp_device_of(d.core, 12345), 0); /* nobody's */
+    assert_int_equal(esp_device_of(d.core, 12345), 0); /* an unknown process */
     driver_end(&d);
 }
 
-/* Trial 0 takes ten times as long for a token as trial 1 does. 236 s are spent; about 140 are
- * promised. A rate over all tokens would promise 101. */
+/* A token of trial 0 takes ten times as long as one of trial 1. 236 s are spent and about 140 s
+ * are committed. At the mean rate of all tokens 101 s would be committed. */
 static uint32_t trials_under_a_budget_of(double seconds)
 {
     struct esp_study study;
@@ -193,7 +193,7 @@ static uint32_t trials_under_a_budget_of(double seconds)
     return count;
 }
 
-static void a_budget_of_hours_promises_what_each_trial_takes(void **state)
+static void a_budget_of_hours_commits_each_trial_at_its_own_rate(void **state)
 {
     (void)state;
     assert_int_equal(trials_under_a_budget_of(360), 2);
@@ -203,12 +203,12 @@ static void a_budget_of_hours_promises_what_each_trial_takes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(devices_are_classed_in_order_of_appearance),
+        cmocka_unit_test(device_classes_are_in_order_of_appearance),
         cmocka_unit_test(too_many_devices_share_the_last_class),
-        cmocka_unit_test(what_a_device_takes_survives_a_reload),
-        cmocka_unit_test(a_trial_that_moves_poisons_no_device),
-        cmocka_unit_test(the_slot_s_device_is_that_of_the_free_process),
-        cmocka_unit_test(a_budget_of_hours_promises_what_each_trial_takes),
+        cmocka_unit_test(the_cost_of_a_device_survives_a_reload),
+        cmocka_unit_test(a_trial_that_changes_its_device_distorts_no_rate),
+        cmocka_unit_test(the_next_device_is_that_of_the_available_process),
+        cmocka_unit_test(a_budget_of_hours_commits_each_trial_at_its_own_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

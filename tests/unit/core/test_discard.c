@@ -1,5 +1,5 @@
-/* Giving up at the stated risk, as the core does it: recorded, the checkpoints dropped, and
- * begun anew when the scheduler wants the trial after all. */
+/* Discarding at the stated risk: the core records it, drops the checkpoints, and starts the
+ * trial afresh when the scheduler chooses it again. */
 #include "driver.h"
 
 #include <errno.h>
@@ -8,25 +8,25 @@
 
 static struct driver d;
 
-/* asha over 1000, 2000 and 4000 tokens (25, 50 and 100 steps). With a score of 0 whoever is
- * beaten by anyone is given up once a trial is complete. */
+/* asha over 1000, 2000 and 4000 tokens (25, 50 and 100 steps). With a score of 0 a trial is
+ * discarded once any other one is better and a trial is complete. */
 static void set_up(int64_t run_cap, uint32_t count)
 {
-    static const double nought[1] = {0};
+    static const double zero[1] = {0};
     struct esp_study study;
     driver_study(&study, run_cap);
     study.stopping.type = ESP_SCHEDULER_ASHA;
     study.stopping.eta = 2;
     study.stopping.min = 1000;
     study.stopping.risk = 0.5;
-    study.seed = 6; /* of the first six trials none is an audit */
+    study.seed = 6; /* none of the first six trials is an audit */
     driver_begin(&d, &study);
-    driver_calibrate(&d, nought, count);
+    driver_calibrate(&d, zero, count);
     driver_open(&d, 1);
 }
 
-/* The trial reaches a rung with a value that is not good enough, and waits there. */
-static void waits(uint32_t trial, int64_t step, double value)
+/* The trial reaches a rung with a value that is not good enough, and is paused there. */
+static void pause_at_rung(uint32_t trial, int64_t step, double value)
 {
     driver_report(&d, trial, step, value, true);
     driver_expect(&d, trial, ESP_TRIAL_PAUSING);
@@ -38,17 +38,18 @@ static void waits(uint32_t trial, int64_t step, double value)
 static void four_trials(void)
 {
     driver_started(&d, 0, 0);
-    waits(0, 25, 4);
+    pause_at_rung(0, 25, 4);
     driver_started(&d, 1, 0);
     driver_report(&d, 1, 25, 3, true);
-    waits(1, 50, 2.5);
+    pause_at_rung(1, 50, 2.5);
     driver_started(&d, 2, 0);
-    waits(2, 25, 5);
+    pause_at_rung(2, 25, 5);
     driver_started(&d, 3, 0);
     driver_report(&d, 3, 25, 2.9, true);
     driver_report(&d, 3, 50, 2, true);
     for (uint32_t i = 0; i < 3; i++) {
-        driver_expect(&d, i, ESP_TRIAL_PAUSED); /* before one is complete nothing is given up */
+        driver_expect(
+            &d, i, ESP_TRIAL_PAUSED); /* nothing is discarded before one is complete */
     }
     driver_report(&d, 3, 100, 1.5, true);
     driver_saved(&d, 3, 100);
@@ -65,7 +66,7 @@ static size_t dropped(void)
     return count;
 }
 
-static void what_is_given_up_leaves_no_checkpoint_and_the_best_keeps_its_own(void **state)
+static void a_discarded_trial_keeps_no_checkpoint_and_the_best_keeps_its_own(void **state)
 {
     (void)state;
     set_up(6, 1);
@@ -80,7 +81,7 @@ static void what_is_given_up_leaves_no_checkpoint_and_the_best_keeps_its_own(voi
     driver_end(&d);
 }
 
-static void too_few_scores_only_pause(void **state)
+static void with_too_few_scores_trials_are_only_paused(void **state)
 {
     (void)state;
     set_up(6, 0);
@@ -92,17 +93,17 @@ static void too_few_scores_only_pause(void **state)
     driver_end(&d);
 }
 
-static void what_is_wanted_again_begins_anew(void **state)
+static void a_discarded_trial_that_is_chosen_again_starts_afresh(void **state)
 {
     (void)state;
     set_up(6, 1);
     four_trials();
     driver_started(&d, 4, 0);
-    waits(4, 25, 6);
+    pause_at_rung(4, 25, 6);
     driver_expect(&d, 4, ESP_TRIAL_PRUNED);
     driver_started(&d, 5, 0);
-    waits(5, 25, 7);
-    /* The third of six at the lowest rung: half of them go on. */
+    pause_at_rung(5, 25, 7);
+    /* Half of the six trials at the lowest rung are promoted; trial 0 is the third. */
     driver_expect(&d, 0, ESP_TRIAL_ASSIGNED);
     const struct esp_assign *a = &driver_find(&d, ESP_MESSAGE_ASSIGN)->assign;
     assert_int_equal(a->trial, 0);
@@ -111,7 +112,7 @@ static void what_is_wanted_again_begins_anew(void **state)
     assert_int_equal(a->directive.until, 2000);
     d.sequence[0] = 0;
     driver_started(&d, 0, 0);
-    driver_report(&d, 0, 25, 4.5, false); /* trained again: the first value stays */
+    driver_report(&d, 0, 25, 4.5, false); /* retrained: the first value stays */
     assert_true(driver_trial(&d, 0).value == 4);
     driver_report(&d, 0, 50, 3, true);
     assert_int_equal(driver_trial(&d, 0).tokens, 2000);
@@ -120,7 +121,7 @@ static void what_is_wanted_again_begins_anew(void **state)
     driver_end(&d);
 }
 
-static void the_user_cannot_continue_what_left_no_checkpoint(void **state)
+static void a_discarded_trial_cannot_be_continued_by_the_user(void **state)
 {
     (void)state;
     set_up(6, 1);
@@ -133,14 +134,14 @@ static void the_user_cannot_continue_what_left_no_checkpoint(void **state)
     driver_end(&d);
 }
 
-static void what_is_recorded_outlives_the_controller(void **state)
+static void a_recorded_calibration_is_final(void **state)
 {
     (void)state;
     static const double other[2] = {30, 40};
     set_up(6, 1);
     four_trials();
     driver_reload(&d);
-    driver_calibrate(&d, other, 2); /* once it has been opened it is too late */
+    driver_calibrate(&d, other, 2); /* ignored: the study has been opened */
     assert_int_equal(d.outcome.event_count, 0);
     assert_int_equal(esp_core_totals(d.core).calibration, 1);
     assert_true(esp_core_totals(d.core).discard_limit == 0);
@@ -150,11 +151,11 @@ static void what_is_recorded_outlives_the_controller(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_given_up_leaves_no_checkpoint_and_the_best_keeps_its_own),
-        cmocka_unit_test(too_few_scores_only_pause),
-        cmocka_unit_test(what_is_wanted_again_begins_anew),
-        cmocka_unit_test(the_user_cannot_continue_what_left_no_checkpoint),
-        cmocka_unit_test(what_is_recorded_outlives_the_controller),
+        cmocka_unit_test(a_discarded_trial_keeps_no_checkpoint_and_the_best_keeps_its_own),
+        cmocka_unit_test(with_too_few_scores_trials_are_only_paused),
+        cmocka_unit_test(a_discarded_trial_that_is_chosen_again_starts_afresh),
+        cmocka_unit_test(a_discarded_trial_cannot_be_continued_by_the_user),
+        cmocka_unit_test(a_recorded_calibration_is_final),
     };
-    return cmocka_run_group_tests_name("core/give_up", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("core/discard", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Peers that ask, repeat themselves, or talk rubbish. */
+/* Commands of clients, and peers that repeat messages or send invalid ones. */
 #include "driver.h"
 
 #include <errno.h>
@@ -40,7 +40,7 @@ static void a_repeated_command_gets_the_recorded_answer(void **state)
     driver_end(&d);
 }
 
-static void several_trials_are_all_seen_to_and_the_first_refusal_is_told(void **state)
+static void a_command_on_several_trials_reports_the_first_refusal(void **state)
 {
     (void)state;
     set_up(2);
@@ -55,7 +55,7 @@ static void several_trials_are_all_seen_to_and_the_first_refusal_is_told(void **
     driver_end(&d);
 }
 
-static void a_trial_paused_before_it_starts_is_held_when_it_does(void **state)
+static void a_trial_paused_before_it_starts_is_held_once_it_has(void **state)
 {
     (void)state;
     set_up(1);
@@ -135,7 +135,7 @@ static void settings_out_of_range_change_nothing(void **state)
     driver_end(&d);
 }
 
-static void extend_says_why_not(void **state)
+static void extend_is_refused_with_a_reason(void **state)
 {
     (void)state;
     set_up(1);
@@ -182,7 +182,7 @@ static void an_unknown_peer_is_asked_to_introduce_itself(void **state)
     driver_end(&d);
 }
 
-static void absurd_reports_are_recorded_as_faults_and_believed_never(void **state)
+static void invalid_reports_are_recorded_as_faults_only(void **state)
 {
     (void)state;
     set_up(1);
@@ -208,7 +208,7 @@ static void absurd_reports_are_recorded_as_faults_and_believed_never(void **stat
         driver_message(&d, (struct esp_peer){ESP_ROLE_TRIAL, process}, &m);
         assert_int_equal(driver_recorded(&d, ESP_EVENT_PROTOCOL), 1);
         assert_int_equal(driver_recorded(&d, ESP_EVENT_REPORT), 0);
-        /* It would only come again. */
+        /* Without an Ack it would be sent again. */
         assert_int_equal(driver_find(&d, ESP_MESSAGE_ACK)->ack.sequence, d.sequence[0]);
     }
     driver_report(&d, 0, 20, 3, false);
@@ -234,7 +234,7 @@ static void a_checkpoint_outside_the_study_is_refused(void **state)
     driver_end(&d);
 }
 
-static void rubbish_cannot_fill_the_ledger(void **state)
+static void invalid_messages_cannot_fill_the_ledger(void **state)
 {
     (void)state;
     set_up(1);
@@ -256,7 +256,7 @@ static void rubbish_cannot_fill_the_ledger(void **state)
     driver_end(&d);
 }
 
-static void an_exit_told_twice_is_recorded_once_and_acknowledged_twice(void **state)
+static void a_repeated_exit_is_recorded_once_and_acknowledged_twice(void **state)
 {
     (void)state;
     set_up(1);
@@ -289,7 +289,7 @@ static void spawns_and_kills_are_sent_again_when_the_agent_returns(void **state)
     driver_end(&d);
 }
 
-static void a_process_that_nobody_knows_is_ended(void **state)
+static void an_unknown_process_is_killed(void **state)
 {
     (void)state;
     set_up(1);
@@ -326,20 +326,20 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_repeated_command_gets_the_recorded_answer),
-        cmocka_unit_test(several_trials_are_all_seen_to_and_the_first_refusal_is_told),
-        cmocka_unit_test(a_trial_paused_before_it_starts_is_held_when_it_does),
+        cmocka_unit_test(a_command_on_several_trials_reports_the_first_refusal),
+        cmocka_unit_test(a_trial_paused_before_it_starts_is_held_once_it_has),
         cmocka_unit_test(a_stopped_trial_with_a_checkpoint_can_be_continued),
         cmocka_unit_test(an_added_trial_has_the_values_it_was_given),
         cmocka_unit_test(settings_out_of_range_change_nothing),
-        cmocka_unit_test(extend_says_why_not),
+        cmocka_unit_test(extend_is_refused_with_a_reason),
         cmocka_unit_test(a_peer_of_another_study_or_version_is_refused),
         cmocka_unit_test(an_unknown_peer_is_asked_to_introduce_itself),
-        cmocka_unit_test(absurd_reports_are_recorded_as_faults_and_believed_never),
+        cmocka_unit_test(invalid_reports_are_recorded_as_faults_only),
         cmocka_unit_test(a_checkpoint_outside_the_study_is_refused),
-        cmocka_unit_test(rubbish_cannot_fill_the_ledger),
-        cmocka_unit_test(an_exit_told_twice_is_recorded_once_and_acknowledged_twice),
+        cmocka_unit_test(invalid_messages_cannot_fill_the_ledger),
+        cmocka_unit_test(a_repeated_exit_is_recorded_once_and_acknowledged_twice),
         cmocka_unit_test(spawns_and_kills_are_sent_again_when_the_agent_returns),
-        cmocka_unit_test(a_process_that_nobody_knows_is_ended),
+        cmocka_unit_test(an_unknown_process_is_killed),
         cmocka_unit_test(a_ledger_that_contradicts_itself_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,5 @@
-/* A random walk over everything that can be said to a core, sensible or not: after each step
- * the fold of what was recorded equals the live state, and what the controller promises holds.
- */
+/* A random walk over inputs of a core, valid or not. After each step the fold of the recorded
+ * events equals the live state, and the invariants of trials hold. */
 #include "driver.h"
 
 #include <errno.h>
@@ -16,8 +15,8 @@ struct walk {
     uint64_t seed, drawn;
     uint64_t keys[512]; /* processes that exist */
     uint32_t key_count;
-    uint32_t attempts[64]; /* the highest seen */
-    uint32_t said[64];     /* the attempt that d.sequence counts for */
+    uint32_t attempts[64];        /* highest seen of each trial */
+    uint32_t counted_attempt[64]; /* attempt that d.sequence counts for */
     bool finished;
 };
 
@@ -27,7 +26,7 @@ static uint32_t draw(struct walk *w, uint32_t below)
     return b.word[0] % below;
 }
 
-static void look(struct walk *w)
+static void check(struct walk *w)
 {
     struct driver *d = &w->d;
     for (size_t i = 0; i < d->outcome.effect_count; i++) {
@@ -70,8 +69,8 @@ static struct esp_attempt_key some_attempt(struct walk *w, uint64_t *process)
     *process = w->key_count ? w->keys[draw(w, w->key_count)] : 1;
     if (count && trial < 64) {
         struct esp_trial_view t = driver_trial(d, trial);
-        if (t.attempt != w->said[trial]) {
-            w->said[trial] = t.attempt;
+        if (t.attempt != w->counted_attempt[trial]) {
+            w->counted_attempt[trial] = t.attempt;
             d->sequence[trial] = 0;
         }
         at.attempt = t.attempt;
@@ -94,7 +93,7 @@ static struct esp_attempt_key some_attempt(struct walk *w, uint64_t *process)
     return at;
 }
 
-/* Fenced is answered, mostly. */
+/* Answers most of the Fenced messages. */
 static void answer_fences(struct walk *w)
 {
     struct {
@@ -115,11 +114,11 @@ static void answer_fences(struct walk *w)
         m.released.at.trial = due[i].fenced.trial;
         m.released.at.attempt = due[i].fenced.attempt;
         driver_message(&w->d, (struct esp_peer){ESP_ROLE_TRIAL, due[i].process}, &m);
-        look(w);
+        check(w);
     }
 }
 
-static void say_something(struct walk *w)
+static void send_something(struct walk *w)
 {
     struct driver *d = &w->d;
     uint64_t process;
@@ -179,7 +178,7 @@ static void say_something(struct walk *w)
     driver_message(d, (struct esp_peer){ESP_ROLE_TRIAL, process}, &m);
 }
 
-static void say_hello(struct walk *w)
+static void send_hello(struct walk *w)
 {
     struct driver *d = &w->d;
     if (draw(w, 3) == 0) {
@@ -209,7 +208,7 @@ static void say_hello(struct walk *w)
     driver_hello(d, key, held, count);
 }
 
-static void end_something(struct walk *w)
+static void exit_something(struct walk *w)
 {
     if (w->key_count > 0) {
         uint32_t k = draw(w, w->key_count);
@@ -229,11 +228,11 @@ static void one_step(struct walk *w)
     struct driver *d = &w->d;
     uint32_t what = draw(w, 100);
     if (what < 60) {
-        say_something(w);
+        send_something(w);
     } else if (what < 75) {
-        say_hello(w);
+        send_hello(w);
     } else if (what < 79) {
-        end_something(w);
+        exit_something(w);
     } else if (what < 88) {
         d->now += draw(w, 2) ? draw(w, 2000) : draw(w, 40000);
         driver_input(d, ESP_INPUT_TICK);
@@ -252,15 +251,15 @@ static void one_step(struct walk *w)
         assert_int_equal(esp_core_step(d->core, &gone, d->now, &d->outcome), 0);
         assert_int_equal(d->outcome.event_count, 0);
     }
-    look(w);
+    check(w);
     answer_fences(w);
     if (w->finished || draw(w, 400) == 0) {
         restart(w);
-        look(w);
+        check(w);
     }
 }
 
-static void whatever_is_said_live_state_equals_replayed_state(void **state)
+static void after_any_input_live_state_equals_replayed_state(void **state)
 {
     (void)state;
     static struct walk w;
@@ -277,7 +276,7 @@ static void whatever_is_said_live_state_equals_replayed_state(void **state)
         study.budget.tokens = seed % 7 == 0 ? 9000 : 0;
         driver_begin(&w.d, &study);
         driver_open(&w.d, 2);
-        look(&w);
+        check(&w);
         for (int i = 0; i < STEPS && esp_core_trial_count(w.d.core) < 64; i++) {
             one_step(&w);
         }
@@ -286,14 +285,14 @@ static void whatever_is_said_live_state_equals_replayed_state(void **state)
         ended += driver_logged(&w.d, ESP_EVENT_ENDED);
         driver_end(&w.d);
     }
-    /* The walks went somewhere. */
+    /* The walks covered enough. */
     assert_true(moves > 100 * WALKS && reports > 20 * WALKS && ended > 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whatever_is_said_live_state_equals_replayed_state),
+        cmocka_unit_test(after_any_input_live_state_equals_replayed_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Ties under seed noise: the core creates the repeats, and a loaded core knows them. */
+/* Settings within seed noise of the best: the core creates repeats, and a loaded core has them.
+ */
 #include "driver.h"
 
 #include <errno.h>
@@ -39,7 +40,7 @@ static const struct esp_event *created(uint32_t trial)
     return NULL;
 }
 
-static void a_tie_is_trained_again_with_the_next_seed(void **state)
+static void a_setting_within_seed_noise_is_repeated_with_the_next_seed(void **state)
 {
     (void)state;
     set_up(5, 1); /* two of five are kept */
@@ -61,8 +62,8 @@ static void a_tie_is_trained_again_with_the_next_seed(void **state)
     driver_end(&d);
 }
 
-/* Schedulers see losses; what is recorded, people read. */
-static void a_verdict_is_recorded_as_a_maximised_metric_reads(void **state)
+/* Schedulers compare losses; the recorded verdict shows the metric. */
+static void a_recorded_verdict_shows_the_maximised_metric(void **state)
 {
     (void)state;
     struct esp_study study;
@@ -89,7 +90,7 @@ static void a_verdict_is_recorded_as_a_maximised_metric_reads(void **state)
     driver_end(&d);
 }
 
-static void run_cap_holds_and_the_mean_over_seeds_ranks(void **state)
+static void repeats_count_for_run_cap_and_settings_rank_by_their_mean(void **state)
 {
     (void)state;
     set_up(5, 1);
@@ -137,8 +138,8 @@ static void a_budget_without_room_for_a_repeat_ends_as_planned(void **state)
     driver_end(&d);
 }
 
-/* Ten trainings and a part of one pay for eight settings; the two that lead by nothing are
- * trained again. */
+/* A budget of ten trainings and a part of one pays for eight settings and for repeats of the
+ * best two, which are within seed noise of each other. */
 static void set_up_budget(double trainings)
 {
     struct esp_study study;
@@ -150,7 +151,7 @@ static void set_up_budget(double trainings)
     driver_open(&d, 1);
 }
 
-static void a_fifth_of_a_budget_is_kept_for_repeats(void **state)
+static void a_fifth_of_a_budget_is_reserved_for_repeats(void **state)
 {
     (void)state;
     set_up_budget(10.5);
@@ -167,7 +168,7 @@ static void a_fifth_of_a_budget_is_kept_for_repeats(void **state)
     driver_end(&d);
 }
 
-static void what_no_tie_needs_of_a_budget_becomes_new_settings(void **state)
+static void a_reserve_that_no_repeat_needs_pays_for_new_settings(void **state)
 {
     (void)state;
     set_up_budget(10);
@@ -178,7 +179,7 @@ static void what_no_tie_needs_of_a_budget_becomes_new_settings(void **state)
     driver_wait(&d, 1000000);
     assert_int_equal(esp_core_totals(d.core).state, ESP_STUDY_BUDGET);
     driver_end(&d);
-    set_up_budget(9.9); /* too few for a fifth to be two */
+    set_up_budget(9.9); /* a fifth is less than two trainings */
     for (uint32_t i = 0; i < 9; i++) {
         assert_int_equal(driver_trial(&d, i).repeats, -1);
         train(i, 2 + 0.0001 * i);
@@ -186,8 +187,8 @@ static void what_no_tie_needs_of_a_budget_becomes_new_settings(void **state)
     driver_end(&d);
 }
 
-/* Three settings of one batch size, then three of another, of which two lead by nothing: a step
- * of batch size 1 takes four seconds, of batch size 4 one. */
+/* Three settings of one batch size, then three of another, of which two are within seed noise:
+ * a step of batch size 1 takes four seconds, of batch size 4 one. */
 static void train_mixed(int64_t first, int64_t second, double seconds)
 {
     static struct esp_value sizes[2], rates[3];
@@ -252,7 +253,7 @@ static void cheap_leaders_are_repeated_where_the_mean_would_not_fit(void **state
     driver_end(&d);
 }
 
-static void a_repeat_of_what_does_not_exist_is_no_event_of_ours(void **state)
+static void a_recorded_repeat_of_an_unknown_trial_is_refused(void **state)
 {
     (void)state;
     set_up(5, 1);
@@ -269,15 +270,15 @@ static void a_repeat_of_what_does_not_exist_is_no_event_of_ours(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_tie_is_trained_again_with_the_next_seed),
-        cmocka_unit_test(a_verdict_is_recorded_as_a_maximised_metric_reads),
-        cmocka_unit_test(run_cap_holds_and_the_mean_over_seeds_ranks),
+        cmocka_unit_test(a_setting_within_seed_noise_is_repeated_with_the_next_seed),
+        cmocka_unit_test(a_recorded_verdict_shows_the_maximised_metric),
+        cmocka_unit_test(repeats_count_for_run_cap_and_settings_rank_by_their_mean),
         cmocka_unit_test(a_budget_without_room_for_a_repeat_ends_as_planned),
-        cmocka_unit_test(a_fifth_of_a_budget_is_kept_for_repeats),
-        cmocka_unit_test(what_no_tie_needs_of_a_budget_becomes_new_settings),
+        cmocka_unit_test(a_fifth_of_a_budget_is_reserved_for_repeats),
+        cmocka_unit_test(a_reserve_that_no_repeat_needs_pays_for_new_settings),
         cmocka_unit_test(a_budget_of_seconds_pays_a_repeat_at_its_settings_own_rate),
         cmocka_unit_test(cheap_leaders_are_repeated_where_the_mean_would_not_fit),
-        cmocka_unit_test(a_repeat_of_what_does_not_exist_is_no_event_of_ours),
+        cmocka_unit_test(a_recorded_repeat_of_an_unknown_trial_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Beginning, interrupting, ending and going on again. */
+/* Interrupting, ending and resuming a study. */
 #include "driver.h"
 
 #include <errno.h>
@@ -21,8 +21,8 @@ static void save_and_release(uint32_t trial, int64_t step)
     driver_released(&d, trial);
 }
 
-/* The one process is asked to end and does. */
-static int leave_with(void)
+/* The one process ends as asked; the exit code of the controller. */
+static int exit_code_after_the_exit(void)
 {
     uint64_t key = driver_find(&d, ESP_MESSAGE_KILL)->kill.key;
     driver_exited(&d, key, 0, 0);
@@ -43,13 +43,13 @@ static void an_interrupt_saves_ends_and_returns_5(void **state)
     save_and_release(0, 12);
     driver_expect(&d, 0, ESP_TRIAL_PAUSED);
     assert_int_equal(esp_core_trial_count(d.core), 1);
-    assert_int_equal(leave_with(), 5);
+    assert_int_equal(exit_code_after_the_exit(), 5);
     assert_int_equal(driver_sent(&d, ESP_MESSAGE_RETIRE), 1);
     assert_int_equal(esp_core_totals(d.core).state, ESP_STUDY_RUNNING);
     driver_end(&d);
 }
 
-static void a_resumed_study_goes_on_from_the_checkpoint(void **state)
+static void a_resumed_study_continues_from_the_checkpoint(void **state)
 {
     (void)state;
     set_up(1, 1);
@@ -57,7 +57,7 @@ static void a_resumed_study_goes_on_from_the_checkpoint(void **state)
     driver_report(&d, 0, 10, 4, false);
     driver_input(&d, ESP_INPUT_INTERRUPT);
     save_and_release(0, 12);
-    leave_with();
+    exit_code_after_the_exit();
     driver_reload(&d);
     driver_input(&d, ESP_INPUT_START);
     driver_expect(&d, 0, ESP_TRIAL_QUEUED);
@@ -81,7 +81,7 @@ static void an_interrupt_waits_for_an_assigned_trial_to_start(void **state)
     driver_started(&d, 0, 0);
     driver_expect(&d, 0, ESP_TRIAL_PAUSING);
     save_and_release(0, 0);
-    assert_int_equal(leave_with(), 5);
+    assert_int_equal(exit_code_after_the_exit(), 5);
     driver_end(&d);
 }
 
@@ -93,13 +93,13 @@ static void the_second_signal_does_not_wait_for_saves(void **state)
     driver_input(&d, ESP_INPUT_INTERRUPT);
     driver_input(&d, ESP_INPUT_TERMINATE);
     assert_true(driver_find(&d, ESP_MESSAGE_KILL)->kill.now);
-    assert_int_equal(leave_with(), 130);
+    assert_int_equal(exit_code_after_the_exit(), 130);
     driver_expect(&d, 0, ESP_TRIAL_QUEUED);
     assert_int_equal(driver_trial(&d, 0).fruitless, 0);
     driver_end(&d);
 }
 
-static void the_second_signal_leaves_in_ten_seconds_whatever_happens(void **state)
+static void the_second_signal_finishes_within_ten_seconds(void **state)
 {
     (void)state;
     set_up(1, 1);
@@ -124,7 +124,7 @@ static void a_complete_study_finishes_at_once_when_started_again(void **state)
     (void)state;
     set_up(1, 1);
     finish_trial(0);
-    assert_int_equal(leave_with(), 0);
+    assert_int_equal(exit_code_after_the_exit(), 0);
     driver_reload(&d);
     driver_input(&d, ESP_INPUT_START);
     assert_int_equal(driver_effect(&d, ESP_EFFECT_FINISH)->exit_code, 0);
@@ -147,7 +147,7 @@ static void a_raised_run_cap_reopens_a_complete_study(void **state)
     (void)state;
     set_up(1, 1);
     finish_trial(0);
-    leave_with();
+    exit_code_after_the_exit();
     driver_reload(&d);
     set(9, "run_cap", 2);
     assert_int_equal(driver_find(&d, ESP_MESSAGE_REPLY)->reply.code, 0);
@@ -155,7 +155,7 @@ static void a_raised_run_cap_reopens_a_complete_study(void **state)
     assert_int_equal(esp_core_totals(d.core).state, ESP_STUDY_RUNNING);
     driver_expect(&d, 1, ESP_TRIAL_ASSIGNED);
     finish_trial(1);
-    assert_int_equal(leave_with(), 0);
+    assert_int_equal(exit_code_after_the_exit(), 0);
     assert_int_equal(esp_core_trial_count(d.core), 2);
     driver_end(&d);
 }
@@ -167,7 +167,7 @@ static void a_study_without_one_finite_value_returns_3(void **state)
     driver_started(&d, 0, 0);
     driver_report(&d, 0, 0, NAN, false);
     driver_released(&d, 0);
-    assert_int_equal(leave_with(), 3);
+    assert_int_equal(exit_code_after_the_exit(), 3);
     driver_end(&d);
 }
 
@@ -180,7 +180,7 @@ static void a_trial_held_by_the_user_does_not_block_the_end(void **state)
     driver_command(&d, 1, ESP_VERB_PAUSE, 0);
     save_and_release(0, 10);
     finish_trial(1);
-    assert_int_equal(leave_with(), 0);
+    assert_int_equal(exit_code_after_the_exit(), 0);
     driver_expect(&d, 0, ESP_TRIAL_PAUSED);
     /* Continued before the next start, it reopens the study. */
     driver_reload(&d);
@@ -191,7 +191,7 @@ static void a_trial_held_by_the_user_does_not_block_the_end(void **state)
     driver_end(&d);
 }
 
-static void the_target_ends_the_search_and_keeps_the_winners_model(void **state)
+static void the_target_ends_the_search_and_keeps_the_best_model(void **state)
 {
     (void)state;
     struct esp_study study;
@@ -217,7 +217,7 @@ static void the_target_ends_the_search_and_keeps_the_winners_model(void **state)
     driver_end(&d);
 }
 
-static void a_spent_budget_pauses_what_runs_and_returns_4(void **state)
+static void a_spent_budget_pauses_running_trials_and_returns_4(void **state)
 {
     (void)state;
     struct esp_study study;
@@ -225,7 +225,7 @@ static void a_spent_budget_pauses_what_runs_and_returns_4(void **state)
     study.budget.tokens = 5000;
     driver_begin(&d, &study);
     driver_open(&d, 3);
-    /* Two trials are committed to 8000 tokens: no third. */
+    /* Two trials are committed to 8000 tokens: there is no third. */
     assert_int_equal(esp_core_trial_count(d.core), 2);
     driver_started(&d, 0, 0);
     driver_started(&d, 1, 0);
@@ -248,7 +248,7 @@ static void a_spent_budget_pauses_what_runs_and_returns_4(void **state)
     driver_end(&d);
 }
 
-static void three_stillborn_processes_end_the_run_with_1(void **state)
+static void three_processes_that_exit_before_their_hello_end_the_run_with_1(void **state)
 {
     (void)state;
     struct esp_study study;
@@ -281,7 +281,7 @@ static void a_full_ledger_grants_nothing_until_there_is_room(void **state)
     driver_end(&d);
 }
 
-static void processes_are_as_many_as_there_is_work_for(void **state)
+static void no_more_processes_are_spawned_than_there_is_work_for(void **state)
 {
     (void)state;
     struct esp_study study;
@@ -300,7 +300,7 @@ static void processes_are_as_many_as_there_is_work_for(void **state)
     driver_end(&d);
 }
 
-static void a_draining_host_saves_its_trials_and_they_go_elsewhere(void **state)
+static void trials_of_a_draining_host_are_saved_and_queued(void **state)
 {
     (void)state;
     set_up(1, 1);
@@ -319,20 +319,20 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_interrupt_saves_ends_and_returns_5),
-        cmocka_unit_test(a_resumed_study_goes_on_from_the_checkpoint),
+        cmocka_unit_test(a_resumed_study_continues_from_the_checkpoint),
         cmocka_unit_test(an_interrupt_waits_for_an_assigned_trial_to_start),
         cmocka_unit_test(the_second_signal_does_not_wait_for_saves),
-        cmocka_unit_test(the_second_signal_leaves_in_ten_seconds_whatever_happens),
+        cmocka_unit_test(the_second_signal_finishes_within_ten_seconds),
         cmocka_unit_test(a_complete_study_finishes_at_once_when_started_again),
         cmocka_unit_test(a_raised_run_cap_reopens_a_complete_study),
         cmocka_unit_test(a_study_without_one_finite_value_returns_3),
         cmocka_unit_test(a_trial_held_by_the_user_does_not_block_the_end),
-        cmocka_unit_test(the_target_ends_the_search_and_keeps_the_winners_model),
-        cmocka_unit_test(a_spent_budget_pauses_what_runs_and_returns_4),
-        cmocka_unit_test(three_stillborn_processes_end_the_run_with_1),
+        cmocka_unit_test(the_target_ends_the_search_and_keeps_the_best_model),
+        cmocka_unit_test(a_spent_budget_pauses_running_trials_and_returns_4),
+        cmocka_unit_test(three_processes_that_exit_before_their_hello_end_the_run_with_1),
         cmocka_unit_test(a_full_ledger_grants_nothing_until_there_is_room),
-        cmocka_unit_test(processes_are_as_many_as_there_is_work_for),
-        cmocka_unit_test(a_draining_host_saves_its_trials_and_they_go_elsewhere),
+        cmocka_unit_test(no_more_processes_are_spawned_than_there_is_work_for),
+        cmocka_unit_test(trials_of_a_draining_host_are_saved_and_queued),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* What a trial has spent, where checkpoints lie beyond the last report: the core's count, and
- * the ledger's of the same events. */
+/* Spent tokens and device seconds when checkpoints follow the last report, as the core and the
+ * ledger count them from the same events. */
 #include "driver.h"
 
 #include "../../../controller/store/reader.h"
@@ -12,7 +12,7 @@
 
 static struct driver d;
 
-/* Another trial keeps the study going while the first is held. */
+/* Another trial keeps the study running while the first is held. */
 static void set_up(void)
 {
     struct esp_study study;
@@ -21,8 +21,8 @@ static void set_up(void)
     driver_open(&d, 2);
 }
 
-/* Folds the log into a ledger of its own. */
-static struct esp_reader_totals in_the_ledger(void)
+/* Writes the log to a new ledger. */
+static struct esp_reader_totals totals_of_the_ledger(void)
 {
     char dir[] = "/tmp/espalier-spent-XXXXXX", command[64];
     const struct esp_store_origin origin = {.file = "", .base = "", .nonce = NONCE};
@@ -53,7 +53,7 @@ static struct esp_reader_totals in_the_ledger(void)
 static void expect_spent(int64_t steps)
 {
     struct esp_core_totals ours = esp_core_totals(d.core);
-    struct esp_reader_totals theirs = in_the_ledger();
+    struct esp_reader_totals theirs = totals_of_the_ledger();
     assert_int_equal(ours.spent_tokens, steps * 40);
     assert_true(fabs(ours.device_seconds - (double)steps) < 1e-9);
     assert_int_equal(driver_trial(&d, 0).spent_tokens, steps * 40);
@@ -70,7 +70,7 @@ static void pause_at(int64_t step)
     driver_expect(&d, 0, ESP_TRIAL_PAUSED);
 }
 
-static void steps_saved_beyond_the_last_report_are_spent(void **state)
+static void steps_saved_after_the_last_report_are_spent(void **state)
 {
     (void)state;
     set_up();
@@ -85,7 +85,7 @@ static void steps_saved_beyond_the_last_report_are_spent(void **state)
     driver_end(&d);
 }
 
-static void a_trial_that_never_reports_before_it_is_paused_spends_all_the_same(void **state)
+static void a_trial_paused_before_its_first_report_has_spent_tokens(void **state)
 {
     (void)state;
     set_up();
@@ -98,7 +98,7 @@ static void a_trial_that_never_reports_before_it_is_paused_spends_all_the_same(v
     driver_end(&d);
 }
 
-static void what_is_trained_again_after_a_crash_is_spent_again(void **state)
+static void steps_retrained_after_a_crash_are_spent_again(void **state)
 {
     (void)state;
     set_up();
@@ -118,7 +118,7 @@ static void what_is_trained_again_after_a_crash_is_spent_again(void **state)
     driver_end(&d);
 }
 
-static void a_checkpoint_beyond_the_last_report_lets_a_pause_go_at_once(void **state)
+static void a_checkpoint_after_the_last_report_completes_a_pause(void **state)
 {
     (void)state;
     set_up();
@@ -132,7 +132,7 @@ static void a_checkpoint_beyond_the_last_report_lets_a_pause_go_at_once(void **s
     driver_end(&d);
 }
 
-static void a_report_beyond_the_checkpoint_asks_for_another(void **state)
+static void a_report_after_the_checkpoint_requires_another_one(void **state)
 {
     (void)state;
     set_up();
@@ -142,7 +142,7 @@ static void a_report_beyond_the_checkpoint_asks_for_another(void **state)
     driver_report(&d, 0, 20, 4, false);
     driver_command(&d, 1, ESP_VERB_PAUSE, 0);
     driver_released(&d, 0);
-    /* A lost attempt, by way of QUEUED. */
+    /* The attempt is lost: STOPPING, QUEUED, PAUSED. */
     assert_int_equal(driver_recorded(&d, ESP_EVENT_MOVED), 3);
     driver_end(&d);
 }
@@ -150,11 +150,11 @@ static void a_report_beyond_the_checkpoint_asks_for_another(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(steps_saved_beyond_the_last_report_are_spent),
-        cmocka_unit_test(a_trial_that_never_reports_before_it_is_paused_spends_all_the_same),
-        cmocka_unit_test(what_is_trained_again_after_a_crash_is_spent_again),
-        cmocka_unit_test(a_checkpoint_beyond_the_last_report_lets_a_pause_go_at_once),
-        cmocka_unit_test(a_report_beyond_the_checkpoint_asks_for_another),
+        cmocka_unit_test(steps_saved_after_the_last_report_are_spent),
+        cmocka_unit_test(a_trial_paused_before_its_first_report_has_spent_tokens),
+        cmocka_unit_test(steps_retrained_after_a_crash_are_spent_again),
+        cmocka_unit_test(a_checkpoint_after_the_last_report_completes_a_pause),
+        cmocka_unit_test(a_report_after_the_checkpoint_requires_another_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The state table: against ARCHITECTURE.md row by row, and every pair of state and trigger on a
- * live core. */
+/* The transition table: compared with ARCHITECTURE.md row by row, and every state and trigger
+ * tried on a live core. */
 #include "driver.h"
 
 #include "core/state.h"
@@ -11,7 +11,7 @@
 
 #define HEADING "## A trial's states"
 
-static void words_of(const struct esp_trial_row *row, char out[256])
+static void text_of(const struct esp_trial_row *row, char out[256])
 {
     char from[64], to[64];
     const char *of = row->while_stopping ? esp_cause_name(row->while_stopping) : "any";
@@ -57,7 +57,7 @@ static void architecture_shows_the_table_row_by_row(void **state)
         }
         char expected[256];
         assert_true(rows < esp_trial_row_count);
-        words_of(&esp_trial_rows[rows++], expected);
+        text_of(&esp_trial_rows[rows++], expected);
         assert_string_equal(line, expected);
     }
     fclose(file);
@@ -82,10 +82,10 @@ static const enum esp_trigger all[] = {ESP_TRIGGER_GRANT,
                                        ESP_TRIGGER_GRACE_OVER,
                                        ESP_TRIGGER_RELEASED};
 
-/* A trial brought into a state by the triggers that lead there; `saved` gives it a checkpoint.
+/* Brings a trial into a state by the triggers that lead there; `saved` gives it a checkpoint.
  */
-static void
-bring(struct driver *d, enum esp_trial_state state, enum esp_cause cause, bool saved, bool held)
+static void bring_to(
+    struct driver *d, enum esp_trial_state state, enum esp_cause cause, bool saved, bool held)
 {
     struct esp_study study;
     driver_study(&study, 1);
@@ -102,7 +102,7 @@ bring(struct driver *d, enum esp_trial_state state, enum esp_cause cause, bool s
     }
     struct esp_core *core = d->core;
     struct esp_trial *t = &core->trials[0];
-    /* From here the table itself is driven, without peers. */
+    /* From here triggers are given directly, without peers. */
     esp_outcome_reset(&d->outcome);
     core->outcome = &d->outcome;
     static const enum esp_trigger stops[] = {[ESP_CAUSE_COMPLETE] = ESP_TRIGGER_HORIZON,
@@ -142,7 +142,7 @@ bring(struct driver *d, enum esp_trial_state state, enum esp_cause cause, bool s
     assert_int_equal(t->state, state);
 }
 
-/* What the table must say, told anew and not by its own lookup: "FROM trigger guards TO". */
+/* The table's new state, found without its own look-up function. */
 static enum esp_trial_state expected_state(enum esp_trial_state from,
                                            enum esp_cause cause,
                                            enum esp_trigger trigger,
@@ -174,7 +174,7 @@ static void check_pair(enum esp_trial_state state,
                        bool held)
 {
     struct driver d;
-    bring(&d, state, cause, saved, held);
+    bring_to(&d, state, cause, saved, held);
     struct esp_core *core = d.core;
     struct esp_trial *t = &core->trials[0];
     esp_outcome_reset(&d.outcome);
@@ -204,7 +204,7 @@ static void check_pair(enum esp_trial_state state,
     driver_end(&d);
 }
 
-static void every_pair_moves_as_the_table_says_and_no_other(void **state)
+static void every_state_and_trigger_does_what_the_table_says(void **state)
 {
     (void)state;
     size_t pairs = 0;
@@ -228,7 +228,7 @@ static void every_pair_moves_as_the_table_says_and_no_other(void **state)
     assert_int_equal(pairs, 2 * ESP_TRIGGER_COUNT * (9 + 6));
 }
 
-static void a_held_trial_is_not_the_schedulers(void **state)
+static void the_scheduler_cannot_continue_or_discard_a_held_trial(void **state)
 {
     (void)state;
     check_pair(ESP_TRIAL_PAUSED, ESP_CAUSE_NONE, ESP_TRIGGER_CONTINUE, true, true);
@@ -240,7 +240,7 @@ static void the_first_cause_wins(void **state)
 {
     (void)state;
     struct driver d;
-    bring(&d, ESP_TRIAL_STOPPING, ESP_CAUSE_DIVERGED, false, false);
+    bring_to(&d, ESP_TRIAL_STOPPING, ESP_CAUSE_DIVERGED, false, false);
     struct esp_trial *t = &d.core->trials[0];
     assert_false(esp_trial_trigger(d.core, t, ESP_TRIGGER_STOP));
     assert_false(esp_trial_trigger(d.core, t, ESP_TRIGGER_LOST));
@@ -255,8 +255,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(architecture_shows_the_table_row_by_row),
-        cmocka_unit_test(every_pair_moves_as_the_table_says_and_no_other),
-        cmocka_unit_test(a_held_trial_is_not_the_schedulers),
+        cmocka_unit_test(every_state_and_trigger_does_what_the_table_says),
+        cmocka_unit_test(the_scheduler_cannot_continue_or_discard_a_held_trial),
         cmocka_unit_test(the_first_cause_wins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

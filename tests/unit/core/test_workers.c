@@ -1,4 +1,4 @@
-/* How many trial processes there are, when the number that is wanted changes. */
+/* The number of trial processes when the setting workers changes. */
 #include "driver.h"
 
 static struct driver d;
@@ -32,7 +32,7 @@ static void finish_trial(uint32_t trial)
     driver_expect(&d, trial, ESP_TRIAL_COMPLETE);
 }
 
-static void surplus_processes_end_when_their_trial_does(void **state)
+static void surplus_processes_end_with_their_trial(void **state)
 {
     (void)state;
     set_up();
@@ -47,7 +47,7 @@ static void surplus_processes_end_when_their_trial_does(void **state)
         assert_int_equal(driver_find(&d, ESP_MESSAGE_KILL)->kill.key, keys[i]);
         assert_int_equal(esp_core_trial_count(d.core), 3);
     }
-    /* The last one goes on with the search, while the others are still ending. */
+    /* The last process continues the search while the others are still ending. */
     finish_trial(2);
     assert_int_equal(driver_sent(&d, ESP_MESSAGE_KILL), 0);
     assert_int_equal(driver_trial(&d, 3).process, keys[2]);
@@ -58,7 +58,7 @@ static void surplus_processes_end_when_their_trial_does(void **state)
     driver_end(&d);
 }
 
-static void more_workers_are_started_at_once(void **state)
+static void more_workers_are_spawned_at_once(void **state)
 {
     (void)state;
     set_up();
@@ -74,13 +74,13 @@ static void more_workers_are_started_at_once(void **state)
     driver_end(&d);
 }
 
-static void one_process_too_many_costs_one_process(void **state)
+static void one_surplus_process_ends_one_process(void **state)
 {
     (void)state;
     set_up();
     set_workers(1, 2);
     finish_trial(0);
-    /* The first is still ending when the second has a free place. */
+    /* The first process is still ending when the second gets a free place. */
     uint64_t second = driver_trial(&d, 1).process;
     finish_trial(1);
     assert_int_equal(driver_sent(&d, ESP_MESSAGE_KILL), 0);
@@ -91,9 +91,9 @@ static void one_process_too_many_costs_one_process(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(surplus_processes_end_when_their_trial_does),
-        cmocka_unit_test(more_workers_are_started_at_once),
-        cmocka_unit_test(one_process_too_many_costs_one_process),
+        cmocka_unit_test(surplus_processes_end_with_their_trial),
+        cmocka_unit_test(more_workers_are_spawned_at_once),
+        cmocka_unit_test(one_surplus_process_ends_one_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
