@@ -62,7 +62,7 @@ static int print_best(const struct esp_arguments *arguments, struct esp_error *e
     } else if (best.rows.count > 0) {
         int width = esp_terminal_width(stdout);
         esp_results_table(&ledger, &best.rows, &best, width, esp_terminal_color(stdout), &out);
-        esp_tie_words(&tie, arguments->operands[0], &ledger, &totals, &out);
+        esp_tie_words(&tie, arguments->operands[0], &ledger, &out);
     }
     code = esp_print(&out, error);
     if (code == 0 && best.rows.count == 0) {
@@ -71,7 +71,6 @@ static int print_best(const struct esp_arguments *arguments, struct esp_error *e
     }
 out:
     esp_buffer_release(&out);
-    esp_tie_release(&tie);
     esp_best_release(&best);
     esp_ledger_close(&ledger);
     return code;

@@ -125,7 +125,7 @@ static void add_words(const char *dir,
         }
         esp_buffer_add(out, "\n");
     }
-    esp_tie_words(&standing->tie, dir, ledger, totals, out);
+    esp_tie_words(&standing->tie, dir, ledger, out);
     esp_results_cost(ledger, totals, out);
     esp_discards_words(&standing->discards, totals->trials, out);
 }
@@ -159,7 +159,6 @@ static int print_status(const struct esp_arguments *arguments, struct esp_error 
     code = esp_print(&out, error);
 out:
     esp_buffer_release(&out);
-    esp_tie_release(&standing.tie);
     esp_best_release(&standing.best);
     esp_ledger_close(&ledger);
     return code;

@@ -55,26 +55,33 @@ bool esp_budget_committed(const struct esp_core *core)
            esp_price_reached(&core->budget, committed(core));
 }
 
-struct esp_trainings esp_budget_trainings(const struct esp_core *core)
+struct esp_trainings esp_trainings_of(const struct esp_study *study,
+                                      const struct esp_budget *budget,
+                                      struct esp_spending used,
+                                      double rate)
 {
     struct esp_trainings out = {.whole = INFINITY,
                                 .left = INFINITY,
                                 .tokens = INFINITY,
                                 .seconds = INFINITY,
-                                .rate = esp_price_seconds_per_token(spent(core))};
-    if (!esp_price_limited(&core->budget)) {
+                                .rate = rate};
+    if (!esp_price_limited(budget)) {
         return out;
     }
     /* The horizon of a program is unknown. */
-    double tokens =
-        core->study->abilities.horizon_known ? (double)esp_study_horizon(core->study) : 0;
-    struct esp_spending training = {tokens, tokens * out.rate};
-    struct esp_spending sum = committed(core);
-    struct esp_affordable fits = esp_price_affordable(&core->budget, sum, training);
-    struct esp_spending left = esp_price_left(&core->budget, sum);
+    double tokens = study->abilities.horizon_known ? (double)esp_study_horizon(study) : 0;
+    struct esp_spending training = {tokens, tokens * rate};
+    struct esp_affordable fits = esp_price_affordable(budget, used, training);
+    struct esp_spending left = esp_price_left(budget, used);
     out.whole = fits.whole;
     out.left = fits.left;
     out.tokens = left.tokens;
     out.seconds = left.seconds;
     return out;
+}
+
+struct esp_trainings esp_budget_trainings(const struct esp_core *core)
+{
+    return esp_trainings_of(
+        core->study, &core->budget, committed(core), esp_price_seconds_per_token(spent(core)));
 }

@@ -2,6 +2,7 @@
 #ifndef ESPALIER_CORE_BUDGET_H
 #define ESPALIER_CORE_BUDGET_H
 
+#include "money/price.h"
 #include "state.h"
 
 /* A limit is reached by what was trained. */
@@ -12,5 +13,11 @@ bool esp_budget_committed(const struct esp_core *core);
 
 /* What is left of the budget after what is committed, in full trainings. */
 struct esp_trainings esp_budget_trainings(const struct esp_core *core);
+
+/* A budget in full trainings after `used`, with `rate` device seconds per token. */
+struct esp_trainings esp_trainings_of(const struct esp_study *study,
+                                      const struct esp_budget *budget,
+                                      struct esp_spending used,
+                                      double rate);
 
 #endif

@@ -36,38 +36,24 @@ struct esp_trial_view esp_core_trial(const struct esp_core *core, uint32_t trial
     };
 }
 
-/* The value that a setting ranks by at its horizon: the score of its seeds, or without one its
- * loss plus the seed noise. */
-static double score_of(const struct esp_core *core, uint32_t trial, double loss, double noise)
-{
-    const struct esp_seeds *seeds = esp_scheduler_seeds(core->scheduler, trial);
-    return seeds->count > 0 ? esp_seeds_score(seeds, noise) : loss + noise;
-}
-
-/* The setting with the lowest loss over all its seeds at the horizon; before any has reached
- * it, the one with the lowest last value. -1: none. */
 static int64_t best_trial(const struct esp_core *core)
 {
     double noise = esp_scheduler_noise(core->scheduler);
-    int64_t best = -1;
-    bool best_at_horizon = false;
-    double best_loss = INFINITY;
+    struct esp_setting_rank best = {.trial = -1};
     for (uint32_t i = 0; i < core->trial_count; i++) {
         const struct esp_trial *t = &core->trials[i];
         double loss = esp_loss(core, t->value);
-        bool at_horizon = t->state == ESP_TRIAL_COMPLETE || t->tokens >= t->horizon;
         if (t->repeats != ESP_NOWHERE || !isfinite(loss)) {
             continue;
         }
-        loss = at_horizon ? score_of(core, i, loss, noise) : loss;
-        if (best < 0 || at_horizon > best_at_horizon ||
-            (at_horizon == best_at_horizon && loss < best_loss)) {
-            best = i;
-            best_at_horizon = at_horizon;
-            best_loss = loss;
+        bool at_horizon = t->state == ESP_TRIAL_COMPLETE || t->tokens >= t->horizon;
+        const struct esp_seeds *seeds = esp_scheduler_seeds(core->scheduler, i);
+        struct esp_setting_rank rank = esp_setting_rank_of(i, at_horizon, loss, seeds, noise);
+        if (best.trial < 0 || esp_setting_ranks_before(&rank, &best)) {
+            best = rank;
         }
     }
-    return best;
+    return best.trial;
 }
 
 struct esp_core_totals esp_core_totals(const struct esp_core *core)

@@ -12,6 +12,7 @@
 #include "process.h"
 #include "process_table.h"
 #include "record.h"
+#include "remedy.h"
 #include "transition.h"
 #include "trial.h"
 
@@ -31,6 +32,9 @@ void esp_record_ended(struct esp_core *core, enum esp_study_state state, int exi
         event.ended.scored = true;
         event.ended.scored_by = ESP_SCORED_SEEDS;
         event.ended.score = score;
+    }
+    if (state == ESP_STUDY_BUDGET) {
+        event.ended.remedy = esp_find_tie_remedy(core);
     }
     esp_record(core, &event);
 }

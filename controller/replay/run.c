@@ -315,8 +315,7 @@ int esp_replay_run(const struct esp_table *table,
         .result = result,
         .workers = options->workers,
         .budget = (int64_t)floor(options->budget * (double)table->full + 1e-6),
-        .best_complete = -1,
-        .best_partial = -1,
+        .best = {.trial = -1},
     };
     *result = (struct esp_replay_result){.unknown_at = -1, .score = NAN};
     esp_discard_init(&run.hindsight, study);

@@ -33,7 +33,7 @@ static bool may_beat(const struct esp_table *table, uint32_t row, double best)
 static int64_t least_rest(const struct run *run)
 {
     const struct esp_table *table = run->table;
-    double best = run->best_complete >= 0 ? run->trials[run->best_complete].last : INFINITY;
+    double best = run->best.at_horizon ? run->trials[run->best.trial].last : INFINITY;
     int64_t least = INT64_MAX;
     for (uint32_t i = 0; i < run->count; i++) {
         const struct run_trial *t = &run->trials[i];

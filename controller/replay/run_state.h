@@ -39,12 +39,12 @@ struct run {
     uint32_t count, workers;
     uint32_t *training; /* numbers of the trials in training, [training_count] */
     uint32_t training_count;
-    bool *taken;                         /* rows that stand for a trial */
-    bool exhausted;                      /* the sampler has nothing left to propose */
-    bool ended;                          /* the search is over */
-    int64_t spent, budget;               /* cost of all trials */
-    int64_t now;                         /* workers pay at the same pace: cost of each so far */
-    int64_t best_complete, best_partial; /* trial numbers; -1: none */
+    bool *taken;                  /* rows that stand for a trial */
+    bool exhausted;               /* the sampler has nothing left to propose */
+    bool ended;                   /* the search is over */
+    int64_t spent, budget;        /* cost of all trials */
+    int64_t now;                  /* workers pay at the same pace: cost of each so far */
+    struct esp_setting_rank best; /* trial -1: none */
 };
 
 /* run_record.c: what is recorded of a trial, and what training costs. */

@@ -4,33 +4,39 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* The trial with the lowest last loss, before any is complete. */
-static int64_t find_best_partial(const struct run *run)
+/* Ranks one seed of each setting as `best` does. */
+static struct esp_setting_rank rank_of(const struct run *run, uint32_t trial, bool at_horizon)
 {
-    int64_t best = -1;
+    return esp_setting_rank_of(trial, at_horizon, run->trials[trial].last, NULL, 0);
+}
+
+static struct esp_setting_rank find_best_partial(const struct run *run)
+{
+    struct esp_setting_rank best = {.trial = -1};
     for (uint32_t i = 0; i < run->count; i++) {
         const struct run_trial *t = &run->trials[i];
+        struct esp_setting_rank rank = rank_of(run, i, false);
         if (t->tokens > 0 && isfinite(t->last) &&
-            (best < 0 || t->last < run->trials[best].last)) {
-            best = i;
+            (best.trial < 0 || esp_setting_ranks_before(&rank, &best))) {
+            best = rank;
         }
     }
     return best;
 }
 
-/* `best` ranks trials at their horizon by the loss there; before there are any, all trials by
- * their last loss. A trial that was paid for to its horizon counts with its last recorded
- * loss. */
+/* Call when a trial has a new loss or has ended. A trial that was paid for to its horizon
+ * counts with its last recorded loss. */
 static void update_best(struct run *run, uint32_t trial)
 {
     const struct run_trial *t = &run->trials[trial];
     bool paid = t->state == RUN_COMPLETE || (t->state == RUN_ENDED && t->beyond);
+    struct esp_setting_rank rank = rank_of(run, trial, true);
     if (paid && isfinite(t->last) &&
-        (run->best_complete < 0 || t->last < run->trials[run->best_complete].last)) {
-        run->best_complete = trial;
+        (run->best.trial < 0 || esp_setting_ranks_before(&rank, &run->best))) {
+        run->best = rank;
     }
-    if (run->best_complete < 0) {
-        run->best_partial = find_best_partial(run);
+    if (!run->best.at_horizon) {
+        run->best = find_best_partial(run);
     }
 }
 
@@ -38,7 +44,7 @@ void esp_replay_trace_add(struct run *run, uint32_t trial)
 {
     struct esp_replay_result *r = run->result;
     update_best(run, trial);
-    int64_t best = run->best_complete >= 0 ? run->best_complete : run->best_partial;
+    int64_t best = run->best.trial;
     uint32_t row = run->trials[best >= 0 ? best : trial].row;
     if (r->trace_count == r->trace_capacity) {
         r->trace_capacity = r->trace_capacity ? r->trace_capacity * 2 : 256;
@@ -49,7 +55,7 @@ void esp_replay_trace_add(struct run *run, uint32_t trial)
         (struct esp_replay_step){.spent = run->spent,
                                  .row = row,
                                  .returned = esp_table_promised(run->table, row),
-                                 .complete = run->best_complete >= 0};
+                                 .complete = run->best.at_horizon};
 }
 
 double esp_replay_hindsight_score(struct run *run)

@@ -25,7 +25,7 @@
 #define ESPALIER_STOP_REPEAT_H
 
 #include "search/loss_ranking.h"
-#include "seeds.h"
+#include "setting_rank.h"
 
 #include <espalier/event.h>
 
@@ -80,10 +80,32 @@ struct esp_verdict esp_repeat_next(const struct esp_repeat *repeat, bool may_rep
 struct esp_verdict
 esp_repeat_report(const struct esp_repeat *repeat, uint32_t trial, bool waiting);
 
-/* Whether two losses at the horizon are of one training: trials of the same values and seed,
- * which a sampler may draw twice, are equal to the last bit. Among the settings that lead, one
- * with a single seed is passed over when it is the same training as another. */
-bool esp_repeat_same(double loss, double other);
+/* Settings that cannot be told apart. */
+struct esp_tied {
+    /* The best setting and those that tie with it, best first, by their first trials. A setting
+     * with one seed is left out when it is the same training as a better one, or as one with
+     * several seeds. */
+    uint32_t trials[ESP_REPEAT_LOOKED_AT];
+    uint32_t count;   /* 0: no tie */
+    uint32_t leaders; /* the first of them, which are trained again: those among the first
+                         ESP_REPEAT_LEADERS settings */
+    double noise;
+};
+void esp_repeat_tied(const struct esp_repeat *repeat, struct esp_tied *out);
+
+/* The trainings that give each leader of a tie one more seed, or bring the seed that it is
+ * getting to its horizon; `repeats: 1` is assumed for a study that allows none. */
+struct esp_further_seeds {
+    uint32_t trainings;                /* 0: the leaders have had all their seeds */
+    uint32_t begun;                    /* of these, repeats that exist and go on */
+    double tokens[ESP_REPEAT_LEADERS]; /* that remain, by leader */
+    double tokens_total;
+};
+/* A new repeat trains for `horizon` tokens. */
+void esp_repeat_further(const struct esp_repeat *repeat,
+                        const struct esp_tied *tied,
+                        double horizon,
+                        struct esp_further_seeds *out);
 
 /* Repeats that are queued or somewhere on a process. */
 uint32_t esp_repeat_live(const struct esp_repeat *repeat);

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 /* Schedulers that divide run_cap among brackets must not count trials kept for repeats. */
@@ -246,6 +247,33 @@ const struct esp_seeds *esp_scheduler_seeds(const struct esp_scheduler *s, uint3
 double esp_scheduler_noise(const struct esp_scheduler *s)
 {
     return esp_repeat_noise(&s->repeat);
+}
+
+void esp_scheduler_tied(const struct esp_scheduler *s, struct esp_tied *out)
+{
+    esp_repeat_tied(&s->repeat, out);
+}
+
+void esp_scheduler_further(const struct esp_scheduler *s,
+                           const struct esp_tied *tied,
+                           double horizon,
+                           struct esp_further_seeds *out)
+{
+    esp_repeat_further(&s->repeat, tied, horizon, out);
+}
+
+double esp_scheduler_further_seconds(const struct esp_scheduler *s,
+                                     const struct esp_tied *tied,
+                                     const struct esp_further_seeds *further,
+                                     int device,
+                                     double rate)
+{
+    double seconds = 0;
+    for (uint32_t i = 0; i < tied->leaders; i++) {
+        double predicted = esp_scheduler_rate(s, tied->trials[i], device);
+        seconds += further->tokens[i] * (isnan(predicted) ? rate : predicted);
+    }
+    return seconds;
 }
 
 double esp_scheduler_limit(const struct esp_scheduler *s)

@@ -11,7 +11,7 @@
 #define ESPALIER_STOP_SCHEDULER_H
 
 #include "cost.h"
-#include "seeds.h"
+#include "repeat.h"
 
 #include <espalier/event.h>
 #include <espalier/study.h>
@@ -134,9 +134,26 @@ struct esp_verdict esp_scheduler_report(const struct esp_scheduler *s,
                                         const struct esp_slot_view *view);
 /* DISCARD or SPARE of a paused trial, or NONE. */
 struct esp_verdict esp_scheduler_discard(const struct esp_scheduler *s);
-/* What all seeds of a setting say, by its first trial, and the noise of a seed. */
+/* Losses of all seeds of a setting, by its first trial, and the seed noise. */
 const struct esp_seeds *esp_scheduler_seeds(const struct esp_scheduler *s, uint32_t trial);
 double esp_scheduler_noise(const struct esp_scheduler *s);
+/* Settings that tie now, the trainings that would tell them apart, and the device seconds that
+ * these take at the rates predicted on this device, or at `rate` seconds per token where none
+ * is known. */
+void esp_scheduler_tied(const struct esp_scheduler *s, struct esp_tied *out);
+void esp_scheduler_further(const struct esp_scheduler *s,
+                           const struct esp_tied *tied,
+                           double horizon,
+                           struct esp_further_seeds *out);
+double esp_scheduler_further_seconds(const struct esp_scheduler *s,
+                                     const struct esp_tied *tied,
+                                     const struct esp_further_seeds *further,
+                                     int device,
+                                     double rate);
+/* Whether a slot that sees this view goes to a leader of a tie before anything else, because no
+ * more of the budget is left than what is kept for that. */
+bool esp_scheduler_repeats_first(const struct esp_scheduler *s,
+                                 const struct esp_slot_view *view);
 /* What later studies calibrate their discards on (discard.h); NaN while no trial is complete.
  */
 double esp_scheduler_score(const struct esp_scheduler *s);

@@ -64,6 +64,12 @@ static struct esp_verdict next_repeat(const struct esp_scheduler *s,
     return over ? esp_verdict_none(ESP_RULE_NONE) : verdict;
 }
 
+bool esp_scheduler_repeats_first(const struct esp_scheduler *s,
+                                 const struct esp_slot_view *view)
+{
+    return budget_is_kept(s, view) && next_repeat(s, view).action != ESP_VERDICT_NONE;
+}
+
 /* The slot as the inner scheduler sees it: without repeats. */
 static struct esp_slot_view
 inner_view(const struct esp_scheduler *s, const struct esp_slot_view *view, bool may_create)

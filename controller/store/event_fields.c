@@ -65,6 +65,10 @@ static const struct esp_json_field ended[] = {
     SPARSE("code", ENUM, ended.scored_by, NULL),
     SPARSE("scored", BOOL, ended.scored, NULL),
     SPARSE("score", REAL, ended.score, NULL),
+    SPARSE("tie_run_cap", REAL, ended.remedy.run_cap, NULL),
+    SPARSE("tie_tokens", REAL, ended.remedy.tokens, NULL),
+    SPARSE("tie_seconds", REAL, ended.remedy.seconds, NULL),
+    SPARSE("tie_usd", REAL, ended.remedy.usd, NULL),
 };
 
 static const struct esp_json_field changed[] = {

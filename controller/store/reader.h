@@ -41,8 +41,9 @@ struct esp_reader_study {
     int exit_code;     /* ENDED's; -1: none */
     double score;      /* recorded at a planned end for later studies; NaN: none */
     enum esp_scored scored;
-    bool alive; /* a controller holds DIR/lock now */
-    pid_t pid;  /* pid of that controller, or 0 */
+    struct esp_tie_remedy remedy; /* recorded at a planned end; all 0: none */
+    bool alive;                   /* a controller holds DIR/lock now */
+    pid_t pid;                    /* pid of that controller, or 0 */
     /* RUNNING: alive and not ended; COMPLETE or BUDGET: that end is recorded; otherwise
      * INTERRUPTED. */
     enum esp_study_state state;

@@ -59,6 +59,7 @@ static int lifecycle_row(void *context, sqlite3_stmt *row)
     if (event.kind == ESP_EVENT_OPENED ? !planned : event.ended.state == ESP_STUDY_RUNNING) {
         study->ended_ms = 0;
         study->score = NAN;
+        study->remedy = (struct esp_tie_remedy){0};
         study->exit_code = -1;
         study->state = ESP_STUDY_INTERRUPTED;
     } else if (event.kind == ESP_EVENT_ENDED) {
@@ -66,6 +67,7 @@ static int lifecycle_row(void *context, sqlite3_stmt *row)
         study->exit_code = event.ended.exit_code;
         study->score = event.ended.scored ? event.ended.score : NAN;
         study->scored = event.ended.scored_by;
+        study->remedy = event.ended.remedy;
         study->state = event.ended.state;
     }
     return 0;

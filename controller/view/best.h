@@ -1,25 +1,25 @@
 /* The settings of a study ranked, the best first: what `best` prints, `status` and `watch`
  * name, and `sample` takes its model from.
  *
- * A setting stands for all of its seeds and is shown as its first trial, which every other
- * setting shares its seed with; controller/stop/seeds.h says how they rank. Without repeats
- * that is the order by value at the horizon; before any trial has reached it, by the last
- * value. */
+ * A setting stands for all of its seeds and is shown as its first trial: with the same seed as
+ * every other setting's. controller/stop/setting_rank.h defines the order, and
+ * controller/stop/repeat.h what several seeds show; both are the controller's. */
 #ifndef ESPALIER_VIEW_BEST_H
 #define ESPALIER_VIEW_BEST_H
 
-#include "../stop/seeds.h"
+#include "../stop/repeat.h"
 #include "ledger.h"
 #include "rows.h"
 
 struct esp_best {
     struct esp_rows rows;
-    struct esp_rows repeats; /* of any setting, and their first trials, by number */
+    struct esp_rows repeats;  /* of any setting, and their first trials, by number */
+    struct esp_repeat record; /* of the seeds of the rows and repeats, as the controller's */
     struct esp_seeds *seeds; /* of each row, as the study's metric; count 0: not at a horizon */
-    double noise;            /* what a seed is taken to do; 0: of a program it is not known */
+    double noise;            /* estimated seed noise; 0: unknown, a program's */
 };
 
-/* limit 0: all. */
+/* Loads the best `limit` settings; 0: all. */
 int esp_best_load(struct esp_ledger *ledger,
                   int64_t limit,
                   struct esp_best *best,

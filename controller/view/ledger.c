@@ -65,6 +65,7 @@ static int look(struct esp_ledger *ledger, struct esp_error *error)
     ledger->opened_ms = row.opened_ms;
     ledger->ended_ms = row.ended_ms;
     ledger->exit_code = row.exit_code;
+    ledger->remedy = row.remedy;
     return read_changes(ledger, error);
 }
 

@@ -16,6 +16,7 @@ struct esp_ledger {
     bool alive;
     bool orphans;  /* interrupted, and this host's processes train on until their lease ends */
     int exit_code; /* of a recorded end; -1: none */
+    struct esp_tie_remedy remedy; /* recorded at that end (ties.h) */
     pid_t pid;
     int64_t opened_ms, ended_ms;
     struct esp_budget budget; /* as changed */

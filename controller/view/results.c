@@ -400,7 +400,7 @@ int esp_results_summary(struct esp_ledger *ledger,
         struct esp_rows shown = all;
         shown.count = all.count < BEST_ROWS ? all.count : BEST_ROWS;
         esp_results_table(ledger, &shown, &best, width, color, out);
-        esp_tie_words(&tie, ledger->dir, ledger, &totals, out);
+        esp_tie_words(&tie, ledger->dir, ledger, out);
         esp_buffer_add(out, "\n");
         esp_results_picture(ledger, &all, width, utf8, color, out);
         esp_buffer_add(out, "\n");
@@ -413,7 +413,6 @@ int esp_results_summary(struct esp_ledger *ledger,
     rc = out->failed ? esp_error_set(error, -ENOMEM, "out of memory.") : 0;
 out:
     esp_rows_release(&all);
-    esp_tie_release(&tie);
     esp_best_release(&best);
     return rc;
 }

@@ -180,6 +180,14 @@ struct esp_event_opened {
     const char *version;  /* of the software */
 };
 
+/* Limits under which a study whose budget is spent would first train the settings that tie with
+ * further seeds. All 0: nothing ties, the settings have had their seeds, or something else would
+ * come first. */
+struct esp_tie_remedy {
+    double run_cap;
+    double tokens, seconds, usd; /* of the budget; usd 0: no price is known */
+};
+
 /* The study's state changed: it ended, or (RUNNING) an ended study goes on because a limit was
  * raised or a trial continued. */
 struct esp_event_ended {
@@ -188,6 +196,7 @@ struct esp_event_ended {
     bool scored; /* `score` is valid, for later studies (controller/stop/discard.h) */
     enum esp_scored scored_by;
     double score;
+    struct esp_tie_remedy remedy;
 };
 
 /* A setting of the study was changed. */

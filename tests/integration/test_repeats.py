@@ -125,7 +125,7 @@ def test_a_budget_keeps_a_part_for_repeats(t):
                             "AND data ->> 'rule' = 'seed-noise' ORDER BY seq LIMIT 1")[0]
     loss, noise = noise_of(run, (0, 1))
     assert abs(threshold - loss - noise * 2 ** 0.5) < 1e-9, (threshold, loss, noise)
-    assert "another seed" not in t.run("best", run)[0]
+    assert "one more seed" not in t.run("best", run)[0]
 
 
 def test_a_tie_left_by_a_budget_is_reported_with_its_remedy(t):
@@ -136,7 +136,7 @@ def test_a_tie_left_by_a_budget_is_reported_with_its_remedy(t):
     assert len(told["trials"]) == 3 and told["repeats"] == 3 and told["tokens"] == 60000, told
     assert abs(told["noise"] - noise_of(run, (0, 1, 2))[1]) < 1e-9, told
     for words in (out, t.run("best", run)[0], t.run("best", run, "-n", "1")[0], t.run("status", run)[0]):
-        assert "a tie, as far as the seed tells" in words, words
+        assert "within seed noise of the best" in words, words
         command = re.search(r"3 trainings, [\d.]+k tokens; espalier (set \S+ budget.tokens=\d+), then", words)
         assert command, words
     t.run(*command[1].split())
@@ -155,7 +155,7 @@ def test_a_tie_is_found_behind_duplicate_settings(t):
     told = t.json("status", run)["tie"]
     assert told and len(told["trials"]) == 3 and told["repeats"] == 3, (told, values)
     assert len({values[trial] for trial in told["trials"]}) == 3, (told, values)
-    sentence = re.search(r"a tie, as far as the seed tells: .*", t.run("status", run)[0])[0]
+    sentence = re.search(r"within seed noise of the best \(#\d+\): .*", t.run("status", run)[0])[0]
     for rows in (1, 2, 5):
         assert sentence in t.run("best", run, "-n", str(rows))[0], (rows, sentence)
 

@@ -285,7 +285,8 @@ static void fill_of_study(struct esp_event *event, uint64_t *random)
             .exit_code = -(int32_t)(any_integer(random) & INT32_MAX),
             .scored = fixture_random(random) & 1,
             .scored_by = (enum esp_scored)(fixture_random(random) % 2),
-            .score = odd_real(random)};
+            .score = odd_real(random),
+            .remedy = {odd_real(random), odd_real(random), odd_real(random), odd_real(random)}};
         break;
     case ESP_EVENT_CHANGED:
         event->changed = (struct esp_event_changed){odd_text(random), odd_real(random)};
@@ -514,6 +515,10 @@ static void same_of_study(const struct esp_event *a, const struct esp_event *b)
         assert_int_equal(a->ended.scored, b->ended.scored);
         assert_int_equal(a->ended.scored_by, b->ended.scored_by);
         same_real(a->ended.score, b->ended.score);
+        same_real(a->ended.remedy.run_cap, b->ended.remedy.run_cap);
+        same_real(a->ended.remedy.tokens, b->ended.remedy.tokens);
+        same_real(a->ended.remedy.seconds, b->ended.remedy.seconds);
+        same_real(a->ended.remedy.usd, b->ended.remedy.usd);
         break;
     case ESP_EVENT_CHANGED:
         same_text(a->changed.setting, b->changed.setting);

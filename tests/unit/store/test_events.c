@@ -293,8 +293,12 @@ static void each_kind_is_written_as_it_always_was(void **state)
         {{.kind = ESP_EVENT_ENDED, .ended = {.state = ESP_STUDY_RUNNING}},
          "{\"state\":\"running\",\"exit_code\":0}"},
         {{.kind = ESP_EVENT_ENDED,
-          .ended = {ESP_STUDY_COMPLETE, 3, true, ESP_SCORED_SEEDS, 2.5}},
+          .ended = {ESP_STUDY_COMPLETE, 3, true, ESP_SCORED_SEEDS, 2.5, {0}}},
          "{\"state\":\"complete\",\"exit_code\":3,\"code\":1,\"scored\":true,\"score\":2.5}"},
+        {{.kind = ESP_EVENT_ENDED,
+          .ended = {.state = ESP_STUDY_BUDGET, .exit_code = 4, .remedy = {17, 1e6, 0.5, 2}}},
+         "{\"state\":\"budget\",\"exit_code\":4,\"tie_run_cap\":17,\"tie_tokens\":1000000,"
+         "\"tie_seconds\":0.5,\"tie_usd\":2}"},
         {{.kind = ESP_EVENT_CHANGED, .changed = {"run_cap", 0}},
          "{\"setting_value\":0,\"setting\":\"run_cap\"}"},
         {{.kind = ESP_EVENT_CREATED, .created = {4096, 5, -1, {values, 2}, NO_REASON}},
