@@ -1,80 +1,39 @@
-/* espalier export: trials or curves for other programs, written as they are read. */
+/* espalier export: trials or curves for other programs. */
 #include "../view/export.h"
-#include "../view/ledger.h"
 #include "output.h"
 #include "verb.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <string.h>
 
-/* Rows gather to this size before they are written. */
-#define FLUSH_BYTES 65536
-
-struct writer {
-    struct esp_buffer text;
+/* Where the rows go. A failed write ends the export, and its exit code is kept. */
+struct output {
     struct esp_error *error;
-    bool jsonl;
     int code;
 };
 
-static int flush_rows(struct writer *writer, size_t at_least)
+static int write_rows(void *context, const char *bytes, size_t size)
 {
-    if (writer->text.size < at_least && !writer->text.failed) {
-        return 0;
-    }
-    writer->code = esp_print(&writer->text, writer->error);
-    esp_buffer_clear(&writer->text);
-    return writer->code == 0 ? 0 : -EPIPE;
-}
-
-static int write_trial(void *context, const struct esp_reader_trial *trial)
-{
-    struct writer *writer = context;
-    if (writer->jsonl) {
-        esp_export_trial_json(trial, &writer->text);
-        esp_buffer_add(&writer->text, "\n");
-    } else {
-        esp_export_trial_csv(trial, &writer->text);
-    }
-    return flush_rows(writer, FLUSH_BYTES);
-}
-
-static int write_point(void *context, const struct esp_event *report)
-{
-    struct writer *writer = context;
-    if (writer->jsonl) {
-        esp_export_point_json(report, &writer->text);
-    } else {
-        esp_export_point_csv(report, &writer->text);
-    }
-    return flush_rows(writer, FLUSH_BYTES);
+    struct output *output = context;
+    output->code = esp_print_bytes(bytes, size, output->error);
+    return output->code == ESP_EXIT_DONE ? 0 : -EPIPE;
 }
 
 static int export_rows(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
-    struct writer writer = {.error = error, .jsonl = strcmp(arguments->format, "jsonl") == 0};
+    struct output output = {.error = error};
+    const struct esp_export_format *format = esp_export_format_find(arguments->format);
+    assert(format); /* one of the option's choices */
     int rc = esp_ledger_open(arguments->operands[0], &ledger, error);
-    if (rc < 0) {
-        return esp_exit_of(rc);
-    }
-    if (arguments->curves) {
-        if (!writer.jsonl) {
-            esp_export_point_heading(&writer.text);
-        }
-        rc = esp_reader_curves(ledger.reader, -1, write_point, &writer, error);
-    } else {
-        if (!writer.jsonl) {
-            esp_export_trial_heading(ledger.study, &writer.text);
-        }
-        rc = esp_reader_trials(ledger.reader, write_trial, &writer, error);
-    }
     if (rc == 0) {
-        flush_rows(&writer, 0);
+        rc = arguments->curves ? esp_export_points(&ledger, format, write_rows, &output, error)
+                               : esp_export_trials(&ledger, format, write_rows, &output, error);
     }
-    esp_buffer_release(&writer.text);
     esp_ledger_close(&ledger);
-    return writer.code != 0 ? writer.code : rc < 0 ? esp_exit_of(rc) : ESP_EXIT_DONE;
+    return output.code != ESP_EXIT_DONE ? output.code
+           : rc < 0                     ? esp_exit_of(rc)
+                                        : ESP_EXIT_DONE;
 }
 
 const struct esp_cli_verb esp_cli_row_export = {

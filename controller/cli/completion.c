@@ -24,17 +24,13 @@ static void print_options(FILE *out, const struct esp_cli_verb *verb)
 /* The values that an option can take, if they can be listed. */
 static void print_values(FILE *out, const struct esp_option *option)
 {
-    const char *names[ESP_OPTION_NAMES_MAX] = {0};
-    const char *const *value = option->words;
-    if (option->names) {
-        option->names(names);
-        value = names;
-    }
-    if (!value) {
+    const char *values[ESP_OPTION_NAMES_MAX];
+    esp_option_values(option, values);
+    if (!values[0]) {
         return;
     }
     fprintf(out, "    --%s) COMPREPLY=($(compgen -W \"", option->name);
-    for (; *value; value++) {
+    for (const char **value = values; *value; value++) {
         fprintf(out, "%s ", *value);
     }
     fputs("\" -- \"$word\")); return ;;\n", out);

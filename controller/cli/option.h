@@ -48,7 +48,7 @@ enum esp_option_id {
 enum esp_option_type {
     ESP_OPTION_TYPE_FLAG,    /* bool */
     ESP_OPTION_TYPE_TEXT,    /* const char * */
-    ESP_OPTION_TYPE_CHOICE,  /* const char *, one of `choices` */
+    ESP_OPTION_TYPE_CHOICE,  /* const char *, one of `words` or `names` */
     ESP_OPTION_TYPE_INTEGER, /* int64_t in [min, max], also written 2e7 or 2M; max 0: any 64
                                 bits */
     ESP_OPTION_TYPE_REAL,    /* double in [min, max] */
@@ -65,14 +65,19 @@ struct esp_option {
     const char *argument;     /* as --help shows it; NULL for a flag */
     const char *help;         /* sentence without a full stop */
     const char *fallback;     /* default value, as one would type it; NULL: none */
-    const char *const *words; /* choices, NULL-terminated */
+    const char *const *words; /* choices, NULL-terminated, that `argument` shows; or NULL */
     double min, max;
-    /* Known values of a text option, NULL-terminated, for --help and completion; or NULL. */
+    /* Gives the choices, or the known values of a text, NULL-terminated; or NULL. --help lists
+     * them. */
     void (*names)(const char *names[ESP_OPTION_NAMES_MAX]);
 };
 
 /* In the order of enum esp_option_id. */
 extern const struct esp_option esp_options[ESP_OPTION_COUNT];
+
+/* The values that an option can take, as far as they can be listed, NULL-terminated. */
+void esp_option_values(const struct esp_option *option,
+                       const char *values[ESP_OPTION_NAMES_MAX]);
 
 /* Stores an option's value in its member of `out`. `text` is NULL for a flag. -EINVAL. */
 int esp_option_set(const struct esp_option *option,

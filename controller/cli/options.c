@@ -3,6 +3,7 @@
 
 #include "../search/registry.h"
 #include "../stop/registry.h"
+#include "../view/export.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -10,8 +11,9 @@
 #include <string.h>
 
 _Static_assert(ESP_SAMPLER_NAMES_MAX <= ESP_OPTION_NAMES_MAX &&
-                   ESP_SCHEDULER_NAMES_MAX <= ESP_OPTION_NAMES_MAX,
-               "an option can list every sampler and scheduler");
+                   ESP_SCHEDULER_NAMES_MAX <= ESP_OPTION_NAMES_MAX &&
+                   ESP_EXPORT_FORMATS_MAX <= ESP_OPTION_NAMES_MAX,
+               "an option can list every sampler, scheduler and export format");
 
 /* A count beyond 2^53 would not survive its way through JSON. */
 #define COUNT_MAX 9007199254740992.0
@@ -20,7 +22,6 @@ _Static_assert(ESP_SAMPLER_NAMES_MAX <= ESP_OPTION_NAMES_MAX &&
 #define REPLAY_WORKERS_MAX 1024
 
 static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
-static const char *const formats[] = {"csv", "jsonl", NULL};
 static const char *const costs[] = {"tokens", "seconds", NULL};
 
 #define FLAG(member)                                                                           \
@@ -68,9 +69,10 @@ const struct esp_option esp_options[ESP_OPTION_COUNT] = {
                            .fallback = "5"},
     [ESP_OPTION_FORMAT] = {"format",
                            0,
-                           CHOICE(format, "csv|jsonl", formats),
-                           .help = "CSV with a heading, or one JSON object per line",
-                           .fallback = "csv"},
+                           CHOICE(format, "FORMAT", NULL),
+                           .help = "Format of the rows",
+                           .fallback = "csv",
+                           .names = esp_export_format_names},
     [ESP_OPTION_CURVES] = {"curves",
                            0,
                            FLAG(curves),
@@ -219,19 +221,42 @@ static int read_count(const char *text, int64_t *out)
     return 0;
 }
 
+void esp_option_values(const struct esp_option *option,
+                       const char *values[ESP_OPTION_NAMES_MAX])
+{
+    size_t count = 0;
+    values[0] = NULL;
+    if (option->names) {
+        option->names(values);
+        return;
+    }
+    for (const char *const *word = option->words; word && *word; word++) {
+        values[count++] = *word;
+    }
+    values[count] = NULL;
+}
+
 static int set_choice(const struct esp_option *option,
                       const char *text,
                       const char **place,
                       struct esp_error *error)
 {
-    for (const char *const *word = option->words; *word; word++) {
-        if (strcmp(*word, text) == 0) {
-            *place = *word;
+    const char *values[ESP_OPTION_NAMES_MAX];
+    char list[256] = "";
+    size_t length = 0;
+    esp_option_values(option, values);
+    for (const char **value = values; *value; value++) {
+        if (strcmp(*value, text) == 0) {
+            *place = *value;
             return 0;
         }
+        int more =
+            snprintf(list + length, sizeof list - length, "%s%s", length ? ", " : "", *value);
+        length =
+            more > 0 && (size_t)more < sizeof list - length ? length + (size_t)more : length;
     }
     return esp_error_set(
-        error, -EINVAL, "--%s %s: must be one of %s.", option->name, text, option->argument);
+        error, -EINVAL, "--%s %s: must be one of %s.", option->name, text, list);
 }
 
 static int set_integer(const struct esp_option *option,

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-int esp_exit_of(int code)
+int esp_exit_of(int rc)
 {
-    switch (-code) {
+    switch (-rc) {
     case ENOENT:
     case EINVAL:
     case EACCES:
@@ -22,21 +22,22 @@ int esp_exit_of(int code)
     }
 }
 
+int esp_print_bytes(const char *bytes, size_t size, struct esp_error *error)
+{
+    if ((size > 0 && fwrite(bytes, size, 1, stdout) != 1) || fflush(stdout) != 0) {
+        if (errno != EPIPE) {
+            esp_error_set(error, -errno, "stdout: %s.", strerror(errno));
+        }
+        return ESP_EXIT_FAILURE;
+    }
+    return ESP_EXIT_DONE;
+}
+
 int esp_print(const struct esp_buffer *text, struct esp_error *error)
 {
     if (text->failed) {
         esp_error_set(error, -ENOMEM, "out of memory.");
         return ESP_EXIT_FAILURE;
     }
-    if (text->size > 0 && fwrite(text->data, text->size, 1, stdout) != 1) {
-        goto failed;
-    }
-    if (fflush(stdout) == 0) {
-        return ESP_EXIT_DONE;
-    }
-failed:
-    if (errno != EPIPE) {
-        esp_error_set(error, -errno, "stdout: %s.", strerror(errno));
-    }
-    return ESP_EXIT_FAILURE;
+    return esp_print_bytes(esp_buffer_get(text), text->size, error);
 }

@@ -6,12 +6,13 @@
 
 #include <espalier/error.h>
 
-/* The exit code for a failed call on a DIR or a file: 2 for what is not there, not readable or
- * not ours, 1 for what broke. */
-int esp_exit_of(int code);
+/* Exit code of a failed call that opened DIR or a file: ESP_EXIT_USAGE when it is missing,
+ * unreadable or not ours, ESP_EXIT_FAILURE for everything else. */
+int esp_exit_of(int rc);
 
-/* Writes all of a text to stdout. 0, or 1 with words when it cannot (a closed pipe is silent).
- */
+/* Writes a text to stdout. Returns ESP_EXIT_DONE, or ESP_EXIT_FAILURE with `error` set; a
+ * closed pipe sets no error. */
 int esp_print(const struct esp_buffer *text, struct esp_error *error);
+int esp_print_bytes(const char *bytes, size_t size, struct esp_error *error);
 
 #endif

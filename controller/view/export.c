@@ -1,109 +1,101 @@
 #include "export.h"
 
-static long long tokens_of(const struct esp_reader_trial *trial)
-{
-    return trial->tokens > 0 ? trial->tokens : 0;
-}
+#include <errno.h>
+#include <string.h>
 
-void esp_export_trial_json(const struct esp_reader_trial *trial, struct esp_buffer *out)
+static const struct esp_export_format *const formats[] = {&esp_export_csv, &esp_export_jsonl};
+#define FORMAT_COUNT (sizeof formats / sizeof formats[0])
+_Static_assert(FORMAT_COUNT < ESP_EXPORT_FORMATS_MAX, "raise ESP_EXPORT_FORMATS_MAX");
+
+/* Rows are collected to this size before the sink gets them. */
+#define FLUSH_BYTES 65536
+
+const struct esp_export_format *esp_export_format_find(const char *name)
 {
-    esp_buffer_addf(
-        out,
-        "{\"trial\":%lld,\"state\":\"%s\",\"attempts\":%u,\"tokens\":%lld,\"value\":",
-        (long long)trial->trial,
-        esp_rows_state(trial->state),
-        trial->attempts,
-        tokens_of(trial));
-    esp_buffer_json_real(out, trial->value);
-    struct esp_buffer name = {0};
-    for (uint32_t i = 0; i < trial->param_count; i++) {
-        esp_buffer_clear(&name);
-        esp_buffer_addf(&name, "param.%s", trial->params[i].name);
-        esp_buffer_add(out, ",");
-        esp_buffer_json_string(out, esp_buffer_get(&name));
-        esp_buffer_add(out, ":");
-        esp_buffer_json_value(out, &trial->params[i].value);
+    for (size_t i = 0; i < FORMAT_COUNT; i++) {
+        if (strcmp(formats[i]->name, name) == 0) {
+            return formats[i];
+        }
     }
-    out->failed |= name.failed;
-    esp_buffer_release(&name);
-    if (trial->repeats >= 0) {
-        esp_buffer_addf(out,
-                        ",\"repeats\":%lld,\"seed\":%lld",
-                        (long long)trial->repeats,
-                        (long long)trial->seed);
+    return NULL;
+}
+
+void esp_export_format_names(const char *names[ESP_EXPORT_FORMATS_MAX])
+{
+    for (size_t i = 0; i < FORMAT_COUNT; i++) {
+        names[i] = formats[i]->name;
     }
-    esp_buffer_add(out, "}");
+    names[FORMAT_COUNT] = NULL;
 }
 
-/* Quoted as RFC 4180 says; lines end as those of every other text here, without its CR. */
-void esp_export_trial_csv(const struct esp_reader_trial *trial, struct esp_buffer *out)
+struct exporter {
+    const struct esp_export_format *format;
+    esp_export_sink *sink;
+    void *context;
+    struct esp_buffer text;
+};
+
+static int flush(struct exporter *exporter, size_t at_least)
 {
-    esp_buffer_addf(out,
-                    "%lld,%s,%u,%lld,",
-                    (long long)trial->trial,
-                    esp_rows_state(trial->state),
-                    trial->attempts,
-                    tokens_of(trial));
-    esp_buffer_csv_real(out, trial->value);
-    for (uint32_t i = 0; i < trial->param_count; i++) {
-        esp_buffer_add(out, ",");
-        esp_buffer_csv_value(out, &trial->params[i].value);
+    if (exporter->text.failed) {
+        return -ENOMEM;
     }
-    esp_buffer_add(out, ",");
-    if (trial->repeats >= 0) {
-        esp_buffer_addf(out, "%lld", (long long)trial->repeats);
+    if (exporter->text.size < at_least || exporter->text.size == 0) {
+        return 0;
     }
-    esp_buffer_addf(out, ",%lld\n", (long long)trial->seed);
+    int rc = exporter->sink(exporter->context, exporter->text.data, exporter->text.size);
+    esp_buffer_clear(&exporter->text);
+    return rc;
 }
 
-void esp_export_trial_heading(const struct esp_study *study, struct esp_buffer *out)
+static int add_trial(void *context, const struct esp_reader_trial *trial)
 {
-    struct esp_buffer name = {0};
-    esp_buffer_add(out, "trial,state,attempts,tokens,value");
-    for (int i = 0; i < study->param_count; i++) {
-        esp_buffer_clear(&name);
-        esp_buffer_addf(&name, "param.%s", study->params[i].name);
-        esp_buffer_add(out, ",");
-        esp_buffer_csv_string(out, esp_buffer_get(&name));
+    struct exporter *exporter = context;
+    exporter->format->trial(trial, &exporter->text);
+    return flush(exporter, FLUSH_BYTES);
+}
+
+static int add_point(void *context, const struct esp_event *report)
+{
+    struct exporter *exporter = context;
+    exporter->format->point(report, &exporter->text);
+    return flush(exporter, FLUSH_BYTES);
+}
+
+static int finish(struct exporter *exporter, int rc, struct esp_error *error)
+{
+    rc = rc < 0 ? rc : flush(exporter, 0);
+    if (rc == -ENOMEM) {
+        esp_error_set(error, rc, "out of memory.");
     }
-    out->failed |= name.failed;
-    esp_buffer_release(&name);
-    esp_buffer_add(out, ",repeats,seed\n");
+    esp_buffer_release(&exporter->text);
+    return rc;
 }
 
-void esp_export_point_json(const struct esp_event *report, struct esp_buffer *out)
+int esp_export_trials(struct esp_ledger *ledger,
+                      const struct esp_export_format *format,
+                      esp_export_sink *sink,
+                      void *context,
+                      struct esp_error *error)
 {
-    const struct esp_point *point = &report->report.point;
-    esp_buffer_addf(out,
-                    "{\"trial\":%lld,\"step\":%lld,\"tokens\":%lld,\"train_loss\":",
-                    (long long)report->trial,
-                    (long long)point->step,
-                    (long long)point->tokens);
-    esp_buffer_json_real(out, point->train_loss);
-    esp_buffer_add(out, ",\"val_loss\":");
-    esp_buffer_json_real(out, point->value);
-    esp_buffer_add(out, ",\"device_seconds\":");
-    esp_buffer_json_real(out, point->device_seconds);
-    esp_buffer_add(out, "}\n");
+    struct exporter exporter = {.format = format, .sink = sink, .context = context};
+    if (format->begin_trials) {
+        format->begin_trials(ledger->study, &exporter.text);
+    }
+    int rc = esp_reader_trials(ledger->reader, add_trial, &exporter, error);
+    return finish(&exporter, rc, error);
 }
 
-void esp_export_point_csv(const struct esp_event *report, struct esp_buffer *out)
+int esp_export_points(struct esp_ledger *ledger,
+                      const struct esp_export_format *format,
+                      esp_export_sink *sink,
+                      void *context,
+                      struct esp_error *error)
 {
-    const struct esp_point *point = &report->report.point;
-    esp_buffer_addf(out,
-                    "%lld,%lld,%lld,",
-                    (long long)report->trial,
-                    (long long)point->step,
-                    (long long)point->tokens);
-    esp_buffer_csv_real(out, point->train_loss);
-    esp_buffer_add(out, ",");
-    esp_buffer_csv_real(out, point->value);
-    esp_buffer_add(out, ",");
-    esp_buffer_csv_real(out, point->device_seconds);
-    esp_buffer_add(out, "\n");
-}
-
-void esp_export_point_heading(struct esp_buffer *out)
-{
-    esp_buffer_add(out, "trial,step,tokens,train_loss,val_loss,device_seconds\n");
+    struct exporter exporter = {.format = format, .sink = sink, .context = context};
+    if (format->begin_points) {
+        format->begin_points(&exporter.text);
+    }
+    int rc = esp_reader_curves(ledger->reader, -1, add_point, &exporter, error);
+    return finish(&exporter, rc, error);
 }

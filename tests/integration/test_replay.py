@@ -200,7 +200,7 @@ def test_an_input_that_cannot_be_replayed_is_an_error_with_a_remedy(t):
 
 def test_invalid_options_are_refused(t):
     for arguments, phrases in (
-            ((TABLE, "--cost", "euros"), ("euros", "tokens|seconds")),
+            ((TABLE, "--cost", "euros"), ("euros", "tokens, seconds")),
             ((TABLE, "--calibrate"), ("--risk",)),
             ((TABLE, "--scheduler", "none", "--eta", "3"), ("--eta", "none does not use it")),
             ((TABLE, "--calibration", "x"), ("--risk",)),
