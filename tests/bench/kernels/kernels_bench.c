@@ -1,6 +1,6 @@
-/* Tokens per second of a training step on the CPU, and the share of the measured peak of matrix
- * products. One JSON object for each shape, on one line. Processor time is measured, not wall
- * time, so that neighbours on the machine count less.
+/* Tokens per second of a training step on the CPU, and the fraction of the measured peak of
+ * matrix products. One JSON object per shape, on one line. Measures processor time instead of
+ * wall time, so that other processes on the machine matter less.
  *
  * usage: kernels_bench [seconds-per-shape [index-of-the-only-shape
  *                       [sequences-per-micro-batch]]] */
@@ -16,7 +16,7 @@ struct bench {
     const char *name;
     struct esp_model_shape shape;
     int batch;       /* sequences per update */
-    int micro_batch; /* of them per pass */
+    int micro_batch; /* sequences per pass */
 };
 
 static double seconds_now(void)

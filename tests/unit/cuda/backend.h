@@ -1,5 +1,5 @@
-/* The backend under test: the emulated one that is linked in, or, with ESPALIER_CUDA_OBJECT
- * naming a shared object, the one on this machine's GPU. */
+/* The backend under test: the emulated one that is linked in, or the one on this machine's GPU
+ * when ESPALIER_CUDA_OBJECT names a shared object. */
 #ifndef ESP_TEST_CUDA_BACKEND_H
 #define ESP_TEST_CUDA_BACKEND_H
 
@@ -69,7 +69,7 @@ static inline void settle(const struct esp_kernels *k)
     }
 }
 
-/* The nearest value of a precision's activation type. */
+/* The nearest value in a precision's activation type. */
 static inline double rounded(double x, enum esp_precision precision)
 {
     const double size = fabs(x);
@@ -86,7 +86,7 @@ static inline double rounded(double x, enum esp_precision precision)
     return ldexp(nearbyint(ldexp(x, -unit)), unit);
 }
 
-/* Host doubles to and from a backend's activation type (A) or real type (R). */
+/* Converts host doubles to and from a backend's activation type (A) or real type (R). */
 static inline void
 pack(void *to, size_t size, enum esp_precision precision, int64_t at, double x)
 {

@@ -1,5 +1,5 @@
-/* The extents that every operation is tried at. Odd ones on purpose: one token, widths that
- * fill no access, several tiles, a vocabulary for one warp and one for a block. */
+/* The extents with which every operation is tested. Odd on purpose: one token, widths that are
+ * no multiple of an access, several tiles, a vocabulary for one warp and one for a block. */
 #ifndef ESP_TEST_CUDA_CASES_H
 #define ESP_TEST_CUDA_CASES_H
 

@@ -11,8 +11,8 @@
 
 struct extents {
     int members, sequences, context, width, heads, vocabulary;
-    int width_out; /* of products */
-    int short_by;  /* member 1 uses so many sequences less */
+    int width_out; /* output width of products */
+    int short_by;  /* number of sequences that member 1 does not use */
     bool causal, transposed, branch, narrow_bias, repeated;
     enum esp_kernel_activation activation;
     double dropout;
@@ -21,7 +21,7 @@ struct extents {
 enum kind { ACTIVATION, REAL, INTEGER };
 enum role {
     INPUT,
-    OUTPUT, /* poisoned before, overwritten whole */
+    OUTPUT, /* poisoned before, and overwritten completely */
     SUM,    /* added to */
 };
 
@@ -34,15 +34,15 @@ struct slot {
 
 struct run {
     const struct esp_kernels *k;
-    enum esp_precision precision; /* that inputs are rounded to, on every backend */
+    enum esp_precision precision; /* inputs are rounded to it on every backend */
     struct extents e;
     struct esp_batch batch;
     struct esp_control control[MEMBERS_MAX];
-    int place[MEMBERS_MAX]; /* whose inputs and randomness a member has */
+    int place[MEMBERS_MAX]; /* index that selects a member's inputs and randomness */
     void *device_control;
     struct slot slots[SLOTS_MAX];
     int count;
-    bool recording; /* operations go into `graph` instead */
+    bool recording; /* operations are recorded in `graph` instead of run */
     struct esp_graph *graph;
 };
 
@@ -111,7 +111,7 @@ static inline struct esp_view sum(struct run *r, int64_t count)
     return add_slot(r, REAL, SUM, count, 1, 0);
 }
 
-/* Tokens of [0, vocabulary); with `gaps` a quarter are −1. A member's own, by its place. */
+/* Tokens of [0, vocabulary); with `gaps` a quarter are −1. Selected by the member's place. */
 static inline struct esp_view
 add_tokens(struct run *r, int64_t count, int vocabulary, bool gaps)
 {
@@ -161,7 +161,7 @@ start_run(const struct esp_kernels *k, enum esp_precision precision, struct exte
     return r;
 }
 
-/* To the device, when the members' controls are as they shall be. */
+/* Uploads the members' controls once they are set. */
 static inline void send_control(struct run *r)
 {
     const size_t bytes = sizeof r->control;
@@ -182,7 +182,7 @@ static inline void end_run(struct run *r)
     r->count = 0;
 }
 
-/* One member's elements of a slot. Free them. */
+/* One member's elements of a slot. The caller frees them. */
 static inline double *values_of(const struct run *r, int index, int member)
 {
     const struct slot *s = &r->slots[index];
@@ -203,7 +203,7 @@ static inline int64_t rows_in(const struct run *r)
     return (int64_t)r->e.sequences * r->e.context;
 }
 
-/* Around an operation's calls. */
+/* Called before and after an operation's calls. */
 static inline void begin(struct run *r)
 {
     struct esp_error error;

@@ -1,5 +1,5 @@
-/* The operations under test, forward and backward: results of the forward pass are what the
- * backward pass reads, as in the model. */
+/* The operations under test, forward and backward. As in the model, the backward pass reads the
+ * results of the forward pass. */
 #ifndef ESP_TEST_CUDA_OPS_H
 #define ESP_TEST_CUDA_OPS_H
 
@@ -64,14 +64,14 @@ static inline void run_norm(struct run *r)
     begin(r);
     r->k->norm_forward(r->k, &r->batch, &forward);
     r->k->norm_backward(r->k, &r->batch, &backward);
-    /* once more, onto what is there */
+    /* once more, to test adding to the present value */
     backward.first = false;
     r->k->norm_backward(r->k, &r->batch, &backward);
     end(r);
 }
 
-/* Three products in a row as the model makes them; the second half of the rows goes through
- * packed buffers, as the head's do. */
+/* Three products in sequence as in the model; the second half of the rows uses packed buffers,
+ * as the head does. */
 static inline void run_linear(struct run *r)
 {
     const int in_width = r->e.width, out_width = r->e.width_out;
@@ -104,7 +104,7 @@ static inline void run_linear(struct run *r)
                          out_width);
         }
     } else {
-        input(r, ACTIVATION, out_width); /* so that slots are the same on both sides */
+        input(r, ACTIVATION, out_width); /* so that both sides have the same slots */
     }
     const struct esp_linear_backward_input through = {
         .grad_out = input(r, ACTIVATION, n * in_width),
@@ -190,7 +190,8 @@ static inline void run_activation(struct run *r)
     end(r);
 }
 
-/* A chunk in the middle of the rows; the loss is a slot of doubles that is downloaded apart. */
+/* A chunk in the middle of the rows; the loss is a slot of doubles that is downloaded
+ * separately. */
 static inline void run_loss(struct run *r)
 {
     const int v = r->e.vocabulary, padded = (v + 7) / 8 * 8;
@@ -210,7 +211,7 @@ static inline void run_loss(struct run *r)
     output(r, REAL, 2);
     r->k->cross_entropy(r->k, &r->batch, &op);
     assert_int_equal(r->k->download(r->k, sums, loss, sizeof *loss * (size_t)r->e.members), 0);
-    /* as a result like the others */
+    /* registered as a result like the others */
     for (int m = 0; m < r->e.members; m++) {
         const struct slot *s = &r->slots[sum_slot];
         double pair[2];

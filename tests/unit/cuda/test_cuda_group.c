@@ -1,4 +1,4 @@
-/* Groups of members on a device, where results come long after the work was enqueued. */
+/* Groups of members on a device, where results arrive long after the work was enqueued. */
 #include "../trial/training.h"
 #include "backend.h"
 
@@ -10,7 +10,7 @@ static int set_up(void **state)
 {
     (void)state;
     scratch = scratch_make();
-    write_text("text.txt", 400); /* a validation of 32 windows or so: the emulator is slow */
+    write_text("text.txt", 400); /* a validation of about 32 windows: the emulator is slow */
     kernels = open_backend(ESP_PRECISION_FP32);
     return 0;
 }
@@ -20,7 +20,7 @@ static int tear_down(void **state)
     return training_tear_down(state);
 }
 
-/* Small enough for the emulator; members differ in what members may differ in. */
+/* Small enough for the emulator; members differ in all settings in which they may differ. */
 static struct esp_trainer device_trainer(int member)
 {
     struct esp_trainer t = small_trainer();
@@ -37,7 +37,7 @@ static struct esp_trainer device_trainer(int member)
     return t;
 }
 
-/* Waits for every piece before the next: what a device without a queue would do. */
+/* Waits for every piece before the next, like a device without a queue. */
 static void run_waiting(struct esp_group *group, struct record *records)
 {
     struct esp_group_event events[ESP_MEMBERS_MAX];
@@ -102,7 +102,7 @@ static void no_update_waits_for_the_device(void **state)
     if (!on_a_gpu()) {
         assert_int_equal(esp_emu_synchronisations(), before);
     }
-    /* and the steps are not known yet: the host is ahead */
+    /* the steps are not done yet: the host is ahead */
     assert_int_equal(r[0].count, 1);
     run_to_rest(group, r);
     assert_int_equal(r[0].count, 3);
@@ -110,9 +110,9 @@ static void no_update_waits_for_the_device(void **state)
     esp_group_destroy(group);
 }
 
-/* A member with a wild rate diverges within a few steps; the host has given the device more of
- * them by the time it learns so. */
-static void a_nan_found_late_belongs_to_its_step_and_member(void **state)
+/* A member with a very large rate diverges within a few steps. By the time the host learns of
+ * it, it has enqueued more of them. */
+static void a_nan_found_late_ends_its_member_at_its_step(void **state)
 {
     (void)state;
     struct esp_trainer t = device_trainer(0), wild = device_trainer(1);
@@ -135,12 +135,12 @@ static void a_nan_found_late_belongs_to_its_step_and_member(void **state)
     assert_true(isnan(last->val_loss) && last->step > 0 && last->step < 12);
     assert_int_equal(esp_group_point(b, 0).step, last->step);
     assert_same_points(&waiting[0], 0, &ahead[0]);
-    assert_same_member(a, 0, b, 0); /* the device left it as the first NaN found it */
+    assert_same_member(a, 0, b, 0); /* the device left it as it was at the first NaN */
     assert_same_points(&alone[0], 0, &ahead[1]);
     assert_same_member(c, 0, b, 1);
     assert_same_points(&waiting[1], 0, &ahead[1]);
 
-    /* and the place it leaves is as good as new */
+    /* the slot can be used again */
     struct record again[2] = {0};
     esp_group_leave(b, 0);
     join(b, 0, &t, NULL);
@@ -151,8 +151,8 @@ static void a_nan_found_late_belongs_to_its_step_and_member(void **state)
     esp_group_destroy(c);
 }
 
-/* A diverged member of which nobody knows yet is told of by whoever asks. */
-static void collecting_tells_of_what_is_under_way(void **state)
+/* A diverged member is reported by esp_group_collect before the next report point. */
+static void collecting_reports_pending_work(void **state)
 {
     (void)state;
     struct esp_trainer wild = device_trainer(1);
@@ -164,13 +164,13 @@ static void collecting_tells_of_what_is_under_way(void **state)
     wild.warmup = 0;
     struct esp_group *group = make_group(&wild, 1);
     join(group, 0, &wild, NULL);
-    /* the first update moves the weights out of all bounds, the second finds that */
+    /* the first update makes the weights very large, the second detects it */
     while (esp_group_point(group, 0).step < 2) {
         step(group, &r);
     }
     if (on_a_gpu() && esp_group_state(group, 0) == ESP_GROUP_ENDED) {
         esp_group_destroy(group);
-        skip(); /* it was faster than its host, who knows of it already */
+        skip(); /* the device was faster, and the host knows already */
     }
     assert_int_equal(esp_group_state(group, 0), ESP_GROUP_ACTIVE);
     assert_int_equal(esp_group_collect(group, events, &count, &error), 0);
@@ -183,10 +183,10 @@ static void collecting_tells_of_what_is_under_way(void **state)
     esp_group_destroy(group);
 }
 
-static void a_member_saved_while_work_is_under_way_resumes_bit_for_bit(void **state)
+static void a_member_saved_with_pending_work_resumes_bit_for_bit(void **state)
 {
     (void)state;
-    struct esp_trainer t = device_trainer(2); /* two micro-steps to an update */
+    struct esp_trainer t = device_trainer(2); /* two micro-steps for each update */
     static const int calls[] = {3, 11, 22};
     struct record whole = {0};
     struct esp_group *x = make_group(&t, 1);
@@ -214,7 +214,7 @@ static void a_member_saved_while_work_is_under_way_resumes_bit_for_bit(void **st
     esp_group_destroy(x);
 }
 
-static void joining_and_leaving_disturbs_nobody(void **state)
+static void joining_and_leaving_does_not_affect_other_members(void **state)
 {
     (void)state;
     struct esp_trainer t = device_trainer(0), other = device_trainer(1);
@@ -238,16 +238,16 @@ static void joining_and_leaving_disturbs_nobody(void **state)
     esp_group_destroy(x);
 }
 
-/* Batches of several sizes, in frames of 6, 2 and twice 5 of 8: nobody's rows are computed for
- * another's sake, and everybody trains to the same bits as alone. */
-static void mixed_batch_sizes_train_as_alone(void **state)
+/* Batches of several sizes, in frames of 6, 2 and twice 5 of 8: no member computes rows because
+ * of another, and each trains to the same bits as alone. */
+static void members_with_different_batch_sizes_train_as_alone(void **state)
 {
     (void)state;
     struct record records[MEMBERS + 1] = {0};
     struct esp_trainer t = device_trainer(2);
     struct esp_group *group = make_group(&t, MEMBERS + 1);
     for (int m = 0; m <= MEMBERS; m++) {
-        t = device_trainer(m % MEMBERS); /* the first once more: two of one frame */
+        t = device_trainer(m % MEMBERS); /* the first again, so that two have the same frame */
         join(group, m, &t, NULL);
     }
     run_to_rest(group, records);
@@ -265,8 +265,8 @@ static void mixed_batch_sizes_train_as_alone(void **state)
     esp_group_destroy(group);
 }
 
-/* The plan of a device with little memory: a smaller micro-batch, then fewer members, then
- * words. */
+/* On a device with little memory the plan gets a smaller micro-batch, then fewer members, then
+ * an error. */
 static void too_little_memory_halves_the_micro_batch_then_the_members(void **state)
 {
     (void)state;
@@ -286,7 +286,7 @@ static void too_little_memory_halves_the_micro_batch_then_the_members(void **sta
     assert_int_equal(kernels->memory(kernels, &available, &all), 0);
     const size_t used = all - available;
 
-    esp_emu_set_memory(used + sixteen); /* nothing left for workspaces */
+    esp_emu_set_memory(used + sixteen); /* no memory is left for workspaces */
     group = make_group(&t, 4);
     assert_int_equal(esp_group_slots(group), 4);
     assert_true(esp_model_micro_batch(esp_group_model(group)) < 16);
@@ -295,7 +295,7 @@ static void too_little_memory_halves_the_micro_batch_then_the_members(void **sta
     assert_int_equal(r[3].last, ESP_GROUP_REPORT | ESP_GROUP_HORIZON);
     esp_group_destroy(group);
 
-    /* workspaces are kept: only what a group takes counts from here on */
+    /* workspaces are kept, so only the group's memory counts from here on */
     assert_int_equal(kernels->memory(kernels, &available, &all), 0);
     esp_emu_set_memory(all - available + one / 2);
     group = make_group(&t, 4);
@@ -312,9 +312,10 @@ static void too_little_memory_halves_the_micro_batch_then_the_members(void **sta
     esp_emu_set_memory((size_t)4 << 30);
 }
 
-/* What a process tells of: as many members as a dry run of the plan finds room for, which a
- * group of that many then has; fewer on a smaller device, one where there is hardly any. */
-static void capacity_is_what_the_plan_finds_room_for(void **state)
+/* The capacity that a process reports is the number of members for which a dry run of the plan
+ * finds memory. A group of that many can be created; smaller devices have fewer, at least one.
+ */
+static void capacity_follows_from_the_memory_plan(void **state)
 {
     (void)state;
     if (on_a_gpu()) {
@@ -322,7 +323,7 @@ static void capacity_is_what_the_plan_finds_room_for(void **state)
     }
     const struct esp_trainer t = device_trainer(0);
     const struct esp_model_shape shape =
-        esp_model_shape_of(&t, 50257); /* a vocabulary unknown */
+        esp_model_shape_of(&t, 50257); /* the vocabulary is unknown */
     size_t available, all;
     assert_int_equal(kernels->memory(kernels, &available, &all), 0);
     for (int members = 1; members <= ESP_MEMBERS_MAX; members *= 2) {
@@ -340,12 +341,14 @@ static void capacity_is_what_the_plan_finds_room_for(void **state)
     esp_emu_set_memory((size_t)4 << 30);
     struct esp_kernels *cpu;
     assert_int_equal(esp_kernels_open_cpu(&cpu, NULL), 0);
-    assert_int_equal(esp_group_capacity(cpu, &t), 1); /* one after another anyway */
+    assert_int_equal(esp_group_capacity(cpu, &t),
+                     1); /* members run one after another on a CPU */
     esp_kernels_close(cpu);
 }
 
-/* The device's seconds are shared by those who work, each piece's as it was measured. */
-static void device_seconds_are_the_devices(void **state)
+/* The seconds of each piece, measured on the device, are shared among the members that worked.
+ */
+static void device_seconds_are_measured_on_the_device(void **state)
 {
     (void)state;
     struct esp_trainer t = device_trainer(0);
@@ -365,7 +368,7 @@ static void device_seconds_are_the_devices(void **state)
     assert_true(a > 0 && fabs(a - b) < 1e-9 * (1 + a));
     esp_group_leave(group, 1);
     assert_int_equal(esp_group_collect(group, events, &count, &error), 0);
-    assert_true(esp_group_point(group, 0).device_seconds == a); /* nothing was done */
+    assert_true(esp_group_point(group, 0).device_seconds == a); /* no work was done */
     esp_group_destroy(group);
 }
 
@@ -375,14 +378,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_DEVICE(a_device_trains_as_a_cpu_does),
         ON_DEVICE(no_update_waits_for_the_device),
-        ON_DEVICE(a_nan_found_late_belongs_to_its_step_and_member),
-        ON_DEVICE(collecting_tells_of_what_is_under_way),
-        ON_DEVICE(a_member_saved_while_work_is_under_way_resumes_bit_for_bit),
-        ON_DEVICE(joining_and_leaving_disturbs_nobody),
-        ON_DEVICE(mixed_batch_sizes_train_as_alone),
+        ON_DEVICE(a_nan_found_late_ends_its_member_at_its_step),
+        ON_DEVICE(collecting_reports_pending_work),
+        ON_DEVICE(a_member_saved_with_pending_work_resumes_bit_for_bit),
+        ON_DEVICE(joining_and_leaving_does_not_affect_other_members),
+        ON_DEVICE(members_with_different_batch_sizes_train_as_alone),
         ON_DEVICE(too_little_memory_halves_the_micro_batch_then_the_members),
-        ON_DEVICE(capacity_is_what_the_plan_finds_room_for),
-        ON_DEVICE(device_seconds_are_the_devices),
+        ON_DEVICE(capacity_follows_from_the_memory_plan),
+        ON_DEVICE(device_seconds_are_measured_on_the_device),
     };
     cmocka_set_test_filter(getenv("ESPALIER_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* The whole transformer on the backend against the CPU's double build: losses, gradients and
- * weights after updates, members side by side. */
+/* The whole transformer on the backend compared with the CPU's double build: losses, gradients
+ * and weights after updates, with members side by side. */
 #include "backend.h"
 
 #include "../../../trial/model/model.h"
@@ -95,7 +95,7 @@ input_of(const struct esp_model_shape *shape, struct tokens *t, int member, int 
                                     .step = (uint64_t)step};
 }
 
-/* Trains members `first` … and returns their gradients before the last update in `gradients`,
+/* Trains members `first` … and stores their gradients before the last update in `gradients` and
  * their weights after it in `weights`, [members, count]. */
 static void train(struct models *m,
                   const struct esp_model_shape *shape,
@@ -153,7 +153,7 @@ static double distance(const double *a, const double *b, int64_t count)
     return sqrt(difference / norm);
 }
 
-/* Gradients are kept times the loss scale, a power of two. */
+/* Gradients are stored times the loss scale, a power of two. */
 static void unscale(double *a, const double *b, int64_t count)
 {
     double of_a = 0, of_b = 0;
@@ -167,7 +167,7 @@ static void unscale(double *a, const double *b, int64_t count)
     }
 }
 
-/* Which tensors a model that is off is off in, for whoever has nothing but the log. */
+/* Prints the tensors that differ, for a reader who has only the log. */
 static void tell_tensors(const struct esp_model *model,
                          const char *what,
                          const double *a,
@@ -218,7 +218,7 @@ static void hold(enum esp_precision precision,
         const double gradient = distance(g[0] + m * a.count, g[1] + m * a.count, a.count);
         const double weight = distance(w[0] + m * a.count, w[1] + m * a.count, a.count);
         /* AdamW divides by the gradient's own size, so a gradient near zero moves its weight by
-         * a rate whose sign is rounding */
+         * one rate, with a sign that depends on rounding */
         if (!(gradient <= tolerance && weight <= 10 * tolerance &&
               fabs(loss[0][m] - loss[1][m]) <= tolerance * loss[1][m])) {
             tell_tensors(
@@ -270,10 +270,10 @@ static void fp16_trains_as_double_does(void **state)
     hold(ESP_PRECISION_FP16, ESP_OBJECTIVE_CAUSAL, ESP_RECOMPUTE_NONE, 4e-3);
 }
 
-/* A vocabulary as large as GPT-2's in miniature, fresh weights, many tokens to a batch: a
- * logit's gradient is nearly −1, so that 2^16 times it is beyond fp16, unless the share of one
- * token in the mean is in it too. */
-static void the_first_updates_of_fp16_are_not_left_out(void **state)
+/* A vocabulary as large as GPT-2's, but a small model, fresh weights and many tokens per batch:
+ * a logit's gradient is nearly −1, so 2^16 times it exceeds fp16, unless it is also multiplied
+ * by one token's share in the mean. */
+static void the_first_updates_of_fp16_are_not_skipped(void **state)
 {
     (void)state;
     struct esp_model_shape shape = shape_of(ESP_OBJECTIVE_CAUSAL, ESP_RECOMPUTE_NONE);
@@ -319,7 +319,7 @@ static void the_first_updates_of_fp16_are_not_left_out(void **state)
     esp_kernels_close(k);
 }
 
-/* The logits that sampling reads, in a type of which the weights have a rounded copy. */
+/* The logits that sampling reads, in a precision with a rounded copy of the weights. */
 static void logits_in_bf16_are_near_those_in_double(void **state)
 {
     (void)state;
@@ -341,7 +341,7 @@ static void logits_in_bf16_are_near_those_in_double(void **state)
     unmake(&b);
 }
 
-/* The same bits with two others as without. */
+/* The same bits with two other members as without. */
 static void a_member_in_a_group_equals_it_alone(void **state)
 {
     (void)state;
@@ -375,9 +375,9 @@ static int count_capture(const struct esp_kernels *k, struct esp_graph **g, stru
     return capture_end(k, g, e);
 }
 
-/* Eight members validate together, again and again, and between that every other set of them
- * does, twice: more than graphs are kept for. */
-static void the_step_that_is_repeated_keeps_its_graph_when_others_make_room(void **state)
+/* Eight members validate together many times, and in between every other subset of them does,
+ * twice: more graphs than are kept. */
+static void a_step_in_use_keeps_its_graph_when_others_are_evicted(void **state)
 {
     (void)state;
     struct esp_model_shape shape = shape_of(ESP_OBJECTIVE_CAUSAL, ESP_RECOMPUTE_NONE);
@@ -422,10 +422,10 @@ int main(void)
         cmocka_unit_test(tf32_trains_as_double_does),
         cmocka_unit_test(bf16_trains_as_double_does),
         cmocka_unit_test(fp16_trains_as_double_does),
-        cmocka_unit_test(the_first_updates_of_fp16_are_not_left_out),
+        cmocka_unit_test(the_first_updates_of_fp16_are_not_skipped),
         cmocka_unit_test(logits_in_bf16_are_near_those_in_double),
         cmocka_unit_test(a_member_in_a_group_equals_it_alone),
-        cmocka_unit_test(the_step_that_is_repeated_keeps_its_graph_when_others_make_room),
+        cmocka_unit_test(a_step_in_use_keeps_its_graph_when_others_are_evicted),
     };
     cmocka_set_test_filter(getenv("ESPALIER_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Every operation in every precision against the CPU's double build; the same bits whatever the
- * order of threads, the number of members and their place; nothing of an inactive member. */
+/* Every operation in every precision compared with the CPU's double build; the same bits for
+ * any order of threads, number of members and place; inactive members stay unchanged. */
 #include "cases.h"
 
 static double tolerance_of(enum esp_precision precision)
@@ -35,8 +35,8 @@ finished(const struct esp_kernels *k, enum esp_precision precision, const struct
     return r;
 }
 
-/* Every case that fails is told of with what is needed to look for the reason, because a
- * machine with a GPU may be there for minutes only; the claim fails at its end. */
+/* Prints every failing case with the data needed to find the reason, because a machine with a
+ * GPU may be available for minutes only; the test fails at its end. */
 static int failures;
 
 static void claim_begins(void)
@@ -68,14 +68,14 @@ static void tell_extents(const struct extents *e)
                 e->dropout);
 }
 
-/* Elements of a row, as far as the tensor has the batch's rows. */
+/* Elements of a row, if the tensor has the batch's rows. */
 static int64_t row_of(const struct run *r, const struct slot *s)
 {
     return s->count % rows_in(r) == 0 ? s->count / rows_in(r) : s->count;
 }
 
-/* The element that is furthest off, and how many are no numbers where they should be. */
-static void tell_worst(const double *x, const double *y, int64_t count, int64_t row)
+/* The element with the largest error, and the number of NaNs where there should be none. */
+static void print_worst(const double *x, const double *y, int64_t count, int64_t row)
 {
     int64_t worst = 0, wrong = 0;
     double most = -1;
@@ -107,11 +107,11 @@ static double distance_of(const double *a, const double *b, int64_t count)
         difference += (a[i] - b[i]) * (a[i] - b[i]);
         norm += b[i] * b[i];
     }
-    /* a layer norm over one element has a gradient of exactly zero */
+    /* the gradient of a layer norm over one element is exactly zero */
     return norm > 0 ? sqrt(difference / norm) : sqrt(difference);
 }
 
-/* Elements that the member uses: rows of sequences it does not have may hold anything. */
+/* Elements that the member uses; rows of unused sequences may hold anything. */
 static int64_t used_of(const struct run *r, const struct slot *s, int member)
 {
     const int64_t used = (int64_t)r->control[member].sequences * r->e.context;
@@ -144,7 +144,7 @@ static void compare_runs(const struct trial_case *c,
                             off,
                             tolerance_of(precision));
                 tell_extents(&c->e);
-                tell_worst(x, y, used, row_of(a, &a->slots[i]));
+                print_worst(x, y, used, row_of(a, &a->slots[i]));
                 failures++;
             }
             free(x);
@@ -200,7 +200,7 @@ static void fp16_agrees_with_double(void **state)
     hold_precision(ESP_PRECISION_FP16);
 }
 
-/* The plain form of attention where the tensor cores would have been taken. */
+/* The plain implementation of attention, in cases that the tensor cores support. */
 static void plain_attention_agrees_with_double(void **state)
 {
     (void)state;
@@ -218,7 +218,7 @@ static void plain_attention_agrees_with_double(void **state)
     esp_kernels_close(wide);
 }
 
-/* Bit for bit, or a failure of the claim. */
+/* Fails the test unless both are equal bit for bit. */
 static void expect_same(const struct trial_case *c,
                         const struct run *a,
                         int member_a,
@@ -241,7 +241,7 @@ static void expect_same(const struct trial_case *c,
                         member_b,
                         (long long)different);
             tell_extents(&a->e);
-            tell_worst(x, y, used, row_of(a, &a->slots[i]));
+            print_worst(x, y, used, row_of(a, &a->slots[i]));
             failures++;
         }
         free(x);
@@ -328,8 +328,8 @@ static void a_member_in_a_group_equals_it_alone(void **state)
     claim_ends();
 }
 
-/* Members 1 and 3 of four are inactive: their outputs keep the poison, their sums stay, and the
- * others are as if they were all there. */
+/* Members 1 and 3 of four are inactive: their outputs keep the poison and their sums stay, and
+ * the others give the same results as when all are active. */
 static void an_inactive_member_is_not_written(void **state)
 {
     (void)state;
@@ -367,9 +367,9 @@ static void an_inactive_member_is_not_written(void **state)
     esp_kernels_close(k);
 }
 
-/* More heads of sequences than a grid's second extent has room for. The members use one and two
- * of 8,192 sequences; the others are zeroed, which every block of them does alone. */
-static void attention_takes_more_heads_than_a_grid_is_high(void **state)
+/* More heads of sequences than a grid's second extent allows. The members use one and two of
+ * 8,192 sequences; each block zeroes its part of the others. */
+static void attention_supports_more_heads_than_a_grids_height(void **state)
 {
     (void)state;
     static const struct trial_case c = {
@@ -414,7 +414,7 @@ int main(void)
         cmocka_unit_test(running_again_gives_the_same_bits),
         cmocka_unit_test(a_member_in_a_group_equals_it_alone),
         cmocka_unit_test(an_inactive_member_is_not_written),
-        cmocka_unit_test(attention_takes_more_heads_than_a_grid_is_high),
+        cmocka_unit_test(attention_supports_more_heads_than_a_grids_height),
     };
     cmocka_set_test_filter(getenv("ESPALIER_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);

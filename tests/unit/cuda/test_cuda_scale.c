@@ -1,5 +1,5 @@
-/* fp16's loss scale is a part of its member: it goes into the checkpoint and comes back, and
- * nobody else's slot keeps it. */
+/* fp16's loss scale is part of its member: it is saved in the checkpoint and restored, and a
+ * slot's next member does not inherit it. */
 #include "../trial/training.h"
 #include "backend.h"
 
@@ -15,7 +15,7 @@ static int set_up(void **state)
     return 0;
 }
 
-/* Two micro-steps to an update. */
+/* Two micro-steps for each update. */
 static struct esp_trainer fp16_trainer(void)
 {
     struct esp_trainer t = small_trainer();
@@ -59,9 +59,9 @@ static void run_to_step(struct esp_group *group, int slot, int64_t end, struct r
     }
 }
 
-/* Twelve steps with all that the device may decide in them: from the largest scale, which
- * overflows at once, down to one that does not, and up again after a clean stretch, of which
- * the run only does the end. It stops one step before the next doubling. */
+/* Twelve steps that contain every decision of the device: from the largest scale, which
+ * overflows at once, down to one that does not, and up again after enough updates without
+ * overflow, of which the run has only the last. It stops one step before the next doubling. */
 #define SCALED_STEPS 12
 static void run_scaled(struct esp_group *group, int slot, struct record *records)
 {
@@ -113,7 +113,7 @@ static void an_fp16_member_resumes_with_its_loss_scale_bit_for_bit(void **state)
     run_to_rest(x, &whole);
     assert_true(whole.count > before);
 
-    /* alone, and in another slot beside another member */
+    /* alone, and in another slot with another member */
     struct record alone = {0}, beside[2] = {0};
     struct esp_group *y = make_group(&t, 1), *z = make_group(&t, 2);
     join(y, 0, &t, path);
@@ -137,7 +137,7 @@ static void an_fp16_member_resumes_with_its_loss_scale_bit_for_bit(void **state)
     esp_group_destroy(z);
 }
 
-/* Saved between overflows, with half of the next batch gathered. */
+/* Saved between overflows, with half of the next batch accumulated. */
 static void an_fp16_member_may_be_saved_between_overflows(void **state)
 {
     (void)state;
@@ -156,7 +156,7 @@ static void an_fp16_member_may_be_saved_between_overflows(void **state)
         join(y, 0, &t, NULL);
         set_scale(y, 0, ESP_LOSS_SCALE_MAX, 0);
         run_to_step(y, 0, steps[i], &parts);
-        step(y, &parts); /* half of the next batch is gathered, and given up */
+        step(y, &parts); /* half of the next batch is accumulated, and dropped */
         snprintf(path, sizeof path, "%s", scratch_path(&scratch, "c"));
         assert_int_equal(esp_group_save(y, 0, path, NULL, NULL, &error), 0);
         assert_true(scale_of(y, 0).scale == ldexp(ESP_LOSS_SCALE_MAX, -(int)steps[i]));
@@ -171,7 +171,7 @@ static void an_fp16_member_may_be_saved_between_overflows(void **state)
     esp_group_destroy(x);
 }
 
-/* The largest move of a weight, in units of `rate`. */
+/* The largest change of a weight, in units of `rate`. */
 static double largest_move(const float *before, const float *after, int64_t count, double rate)
 {
     double most = 0;
@@ -181,10 +181,10 @@ static double largest_move(const float *before, const float *after, int64_t coun
     return most;
 }
 
-/* As torch.optim.AdamW has it behind a GradScaler: the optimizer's count stands still, its
- * first step moves weights by a whole learning rate. The schedule goes by tokens seen, so the
- * rate is that of the step. The member beside it is as it is alone. */
-static void updates_that_overflowed_are_in_the_schedule_but_not_in_adamws_count(void **state)
+/* As with torch.optim.AdamW and a GradScaler, overflows do not advance the optimizer's count,
+ * so its first completed step moves weights by a whole learning rate. The schedule depends on
+ * tokens seen, so the rate is that of the step. The other member trains as if alone. */
+static void overflowed_updates_count_in_the_schedule_but_not_in_adamw(void **state)
 {
     (void)state;
     struct esp_trainer t = fp16_trainer();
@@ -208,7 +208,7 @@ static void updates_that_overflowed_are_in_the_schedule_but_not_in_adamws_count(
         run_to_step(group, 1, ++at, records);
         assert_true(at < 12);
     } while (scale_of(group, 1).overflowed == at);
-    assert_true(at > 1); /* it did overflow */
+    assert_true(at > 1); /* there were overflows */
     assert_int_equal(scale_of(group, 1).overflowed, at - 1);
     assert_int_equal(esp_model_read(model, 1, ESP_MODEL_PARAMETERS, after, NULL), 0);
     const double move = largest_move(before, after, count, esp_schedule_rate(&t, at - 1));
@@ -226,7 +226,7 @@ static void updates_that_overflowed_are_in_the_schedule_but_not_in_adamws_count(
     esp_group_destroy(x);
 }
 
-static void a_slot_that_was_left_starts_with_a_fresh_loss_scale(void **state)
+static void a_reused_slot_starts_with_a_fresh_loss_scale(void **state)
 {
     (void)state;
     struct esp_trainer t = fp16_trainer();
@@ -237,7 +237,7 @@ static void a_slot_that_was_left_starts_with_a_fresh_loss_scale(void **state)
     join(group, 1, &t, NULL);
     set_scale(group, 1, ESP_LOSS_SCALE_MAX, 7);
     run_to_step(group, 1, 2, records);
-    esp_group_leave(group, 1); /* with work for it still under way */
+    esp_group_leave(group, 1); /* with pending work */
     records[1] = (struct record){0};
     join(group, 1, &t, NULL);
     assert_true(scale_of(group, 1).scale == ESP_LOSS_SCALE_START);
@@ -250,7 +250,7 @@ static void a_slot_that_was_left_starts_with_a_fresh_loss_scale(void **state)
     esp_group_destroy(x);
 }
 
-/* A checkpoint's tensors in another file, whose state has no scale. */
+/* Writes a checkpoint's tensors to another file, whose state has no scale. */
 struct copy {
     struct esp_checkpoint *from;
     struct esp_checkpoint_tensor tensors[3 * 64];
@@ -292,7 +292,7 @@ static void copy_without_scale(const struct esp_model *model, const char *from, 
     esp_checkpoint_close(copy.from);
 }
 
-/* As they were written before there was a place for it. */
+/* As written by versions before the loss scale was stored. */
 static void an_fp16_checkpoint_without_a_loss_scale_starts_from_the_first(void **state)
 {
     (void)state;
@@ -327,8 +327,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_FP16(an_fp16_member_resumes_with_its_loss_scale_bit_for_bit),
         ON_FP16(an_fp16_member_may_be_saved_between_overflows),
-        ON_FP16(updates_that_overflowed_are_in_the_schedule_but_not_in_adamws_count),
-        ON_FP16(a_slot_that_was_left_starts_with_a_fresh_loss_scale),
+        ON_FP16(overflowed_updates_count_in_the_schedule_but_not_in_adamw),
+        ON_FP16(a_reused_slot_starts_with_a_fresh_loss_scale),
         ON_FP16(an_fp16_checkpoint_without_a_loss_scale_starts_from_the_first),
     };
     cmocka_set_test_filter(getenv("ESPALIER_TEST_FILTER"));

@@ -1,5 +1,4 @@
-/* What surrounds the operations: transfers that do not wait, graphs, the ring of snapshots, and
- * what is refused. */
+/* Transfers that do not wait, graphs, the ring of snapshots, and errors. */
 #include "cases.h"
 
 #include <errno.h>
@@ -8,20 +7,20 @@ static void transfers_of_every_size_arrive(void **state)
 {
     (void)state;
     struct esp_kernels *k = open_backend(ESP_PRECISION_FP32);
-    /* more than all pinned pieces together: the ring goes round */
+    /* more than all pinned pieces together, so that they are reused */
     const size_t sizes[] = {1, 4096, (1 << 20) + 3, (20 << 20) + 1};
     for (int i = 0; i < 4; i++) {
         unsigned char *from = malloc(sizes[i]), *back = malloc(sizes[i]);
         void *a = k->allocate(k, sizes[i]), *b = k->allocate(k, sizes[i]);
         assert_int_equal(k->download(k, back, a, sizes[i]), 0);
         for (size_t j = 0; j < sizes[i]; j++) {
-            assert_true(back[j] == 0); /* new memory is zero */
+            assert_true(back[j] == 0); /* new memory is zeroed */
             from[j] = (unsigned char)(j * 31 + j / 251);
         }
         assert_int_equal(k->upload(k, a, from, sizes[i]), 0);
         memset(back, 1, sizes[i]);
         k->copy(k, b, a, sizes[i]);
-        memset(from, 0, sizes[i]); /* the caller's memory is the caller's again */
+        memset(from, 0, sizes[i]); /* the caller may reuse its memory at once */
         assert_int_equal(k->download(k, back, b, sizes[i]), 0);
         for (size_t j = 0; j < sizes[i]; j++) {
             assert_true(back[j] == (unsigned char)(j * 31 + j / 251));
@@ -34,16 +33,16 @@ static void transfers_of_every_size_arrive(void **state)
     esp_kernels_close(k);
 }
 
-/* A graph of all operations of a case gives what the operations give, and reads device memory
- * anew at each launch. */
-static void a_graph_does_what_it_recorded(void **state)
+/* A graph of all operations of a case gives the same results as the operations, and reads
+ * device memory at each launch. */
+static void a_graph_runs_the_recorded_operations(void **state)
 {
     (void)state;
     struct esp_kernels *k = open_backend(ESP_PRECISION_BF16);
     struct esp_error error;
     for (int i = 0; i < CASES; i++) {
         if (cases[i].op == run_loss) {
-            continue; /* downloads in the middle */
+            continue; /* it downloads in the middle */
         }
         struct esp_graph *graph = NULL;
         struct run plain = start_run(k, ESP_PRECISION_BF16, cases[i].e);
@@ -51,7 +50,7 @@ static void a_graph_does_what_it_recorded(void **state)
         cases[i].op(&plain);
         settle(k);
         struct run recorded = start_run(k, ESP_PRECISION_BF16, cases[i].e);
-        recorded.control[0].seed = 1; /* wrong, until after the recording */
+        recorded.control[0].seed = 1; /* a wrong value, corrected after the recording */
         send_control(&recorded);
         recorded.recording = true;
         cases[i].op(&recorded);
@@ -96,7 +95,7 @@ static void snapshots_come_in_order(void **state)
     assert_int_equal(k->ring_open(k, &ring, NULL), 0);
     assert_int_equal(k->ring_open(k, &other, NULL), 0);
     assert_int_equal(k->ring_pop(k, ring, &got, sizeof got, true, &seconds), -ENOENT);
-    assert_int_equal(k->ring_push(k, ring, place, sizeof got), -EINVAL); /* no begin */
+    assert_int_equal(k->ring_push(k, ring, place, sizeof got), -EINVAL); /* without a begin */
     assert_int_equal(k->ring_begin(k, ring), 0);
     assert_int_equal(k->ring_push(k, ring, place, ESP_SNAPSHOT_BYTES + 1), -EINVAL);
     for (int round = 0; round < 2; round++) {
@@ -105,7 +104,7 @@ static void snapshots_come_in_order(void **state)
         }
         assert_int_equal(k->ring_begin(k, ring), -EAGAIN);
         assert_int_equal(k->ring_push(k, ring, place, sizeof got), -EAGAIN);
-        push(k, other, place, 1000 + round); /* each model has its own */
+        push(k, other, place, 1000 + round); /* each model has its own ring */
         for (int i = 0; i < ESP_SNAPSHOTS; i++) {
             assert_int_equal(k->ring_pop(k, ring, &got, sizeof got, true, &seconds), 0);
             assert_int_equal(got, 100 * round + i);
@@ -126,8 +125,8 @@ static void snapshots_come_in_order(void **state)
     esp_kernels_close(k);
 }
 
-/* Asking for what is not there yet is no failure of whatever is launched next. */
-static void an_unfinished_snapshot_is_no_failure_of_the_next_launch(void **state)
+/* A snapshot that has not arrived does not make the next launch fail. */
+static void an_unfinished_snapshot_does_not_fail_the_next_launch(void **state)
 {
     (void)state;
     struct esp_kernels *k = open_backend(ESP_PRECISION_BF16);
@@ -157,8 +156,8 @@ static void an_unfinished_snapshot_is_no_failure_of_the_next_launch(void **state
     esp_kernels_close(k);
 }
 
-/* What failed before is told of, and the stream is not left to record for ever. */
-static void a_graph_is_not_begun_behind_a_failure(void **state)
+/* An earlier failure is returned, and the stream does not stay in recording mode. */
+static void a_graph_is_not_begun_after_a_failure(void **state)
 {
     (void)state;
     struct esp_kernels *k = open_backend(ESP_PRECISION_FP32);
@@ -166,7 +165,7 @@ static void a_graph_is_not_begun_behind_a_failure(void **state)
     const struct esp_batch batch = {.members = 1, .sequences = 1, .context = 1};
     const struct esp_attention_forward wide = {.width = 300, .heads = 1};
     int *place = k->allocate(k, sizeof *place), put = 5, got = 0;
-    k->attention_forward(k, &batch, &wide); /* wider heads than there are kernels for */
+    k->attention_forward(k, &batch, &wide); /* heads wider than any kernel supports */
     assert_int_equal(k->capture_begin(k, &error), -EIO);
     assert_non_null(strstr(error.text, "wider than 256"));
     assert_int_equal(k->upload(k, place, &put, sizeof put), 0);
@@ -176,7 +175,7 @@ static void a_graph_is_not_begun_behind_a_failure(void **state)
     esp_kernels_close(k);
 }
 
-static void more_memory_than_there_is_is_refused(void **state)
+static void a_request_beyond_the_memory_is_refused(void **state)
 {
     (void)state;
     struct esp_kernels *k = open_backend(ESP_PRECISION_FP32);
@@ -190,8 +189,8 @@ static void more_memory_than_there_is_is_refused(void **state)
     esp_kernels_close(k);
 }
 
-/* A workspace that cannot be had makes the operation fail, with words, once. */
-static void a_failure_comes_out_of_the_next_wait(void **state)
+/* An operation fails once, with a message, when its workspace cannot be allocated. */
+static void the_next_wait_returns_a_failure(void **state)
 {
     (void)state;
     if (on_a_gpu()) {
@@ -221,7 +220,7 @@ static void a_failure_comes_out_of_the_next_wait(void **state)
     esp_kernels_close(k);
 }
 
-static void a_device_that_is_not_there_is_refused(void **state)
+static void a_missing_device_is_refused(void **state)
 {
     (void)state;
     struct esp_kernels *k = open_backend(ESP_PRECISION_FP32), *other = NULL;
@@ -235,7 +234,7 @@ static void a_device_that_is_not_there_is_refused(void **state)
     esp_kernels_close(k);
 }
 
-/* A product of `rows` × 1 and 1 × 1. */
+/* A product of `rows` × 1 by 1 × 1. */
 static void multiply(const struct esp_kernels *k, struct run *r, int in, int weight, int rows)
 {
     k->linear_forward(k,
@@ -248,11 +247,12 @@ static void multiply(const struct esp_kernels *k, struct run *r, int in, int wei
                                                    .width_out = 1});
 }
 
-/* More shapes than plans are kept for: the one that is used all the time is planned once. */
-static void the_plan_that_is_used_is_kept_when_others_make_room(void **state)
+/* With more shapes than plans are kept, a shape that is used all the time is planned only once.
+ */
+static void a_plan_in_use_is_kept_when_others_are_evicted(void **state)
 {
     (void)state;
-    const int shapes = 1024 + 200; /* ESP_CUDA_PLANS, and more */
+    const int shapes = 1024 + 200; /* more than ESP_CUDA_PLANS */
     if (on_a_gpu()) {
         skip();
     }
@@ -283,14 +283,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(transfers_of_every_size_arrive),
-        cmocka_unit_test(a_graph_does_what_it_recorded),
+        cmocka_unit_test(a_graph_runs_the_recorded_operations),
         cmocka_unit_test(snapshots_come_in_order),
-        cmocka_unit_test(an_unfinished_snapshot_is_no_failure_of_the_next_launch),
-        cmocka_unit_test(a_graph_is_not_begun_behind_a_failure),
-        cmocka_unit_test(the_plan_that_is_used_is_kept_when_others_make_room),
-        cmocka_unit_test(more_memory_than_there_is_is_refused),
-        cmocka_unit_test(a_failure_comes_out_of_the_next_wait),
-        cmocka_unit_test(a_device_that_is_not_there_is_refused),
+        cmocka_unit_test(an_unfinished_snapshot_does_not_fail_the_next_launch),
+        cmocka_unit_test(a_graph_is_not_begun_after_a_failure),
+        cmocka_unit_test(a_plan_in_use_is_kept_when_others_are_evicted),
+        cmocka_unit_test(a_request_beyond_the_memory_is_refused),
+        cmocka_unit_test(the_next_wait_returns_a_failure),
+        cmocka_unit_test(a_missing_device_is_refused),
     };
     cmocka_set_test_filter(getenv("ESPALIER_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);

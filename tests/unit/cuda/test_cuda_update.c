@@ -1,5 +1,5 @@
-/* The optimizers against the CPU's double build, the rounded copy of the parameters, and fp16's
- * loss scale, which the device decides. */
+/* The optimizers compared with the CPU's double build, the rounded copy of the parameters, and
+ * fp16's loss scale, which the device adjusts. */
 #include "harness.h"
 
 #define COUNT 5003
@@ -147,7 +147,7 @@ static void the_rounded_copy_follows_the_parameters(void **state)
             }
             free(p);
             free(n);
-            /* and by the call for uploads, onto poison */
+            /* also by the call for uploads, onto poison */
             const struct slot *from = &s.r.slots[s.param], *to = &s.r.slots[s.narrow];
             char *place = (char *)to->view.data + to->view.stride * 2;
             const size_t bytes = COUNT * k->activation_bytes;
@@ -162,7 +162,7 @@ static void the_rounded_copy_follows_the_parameters(void **state)
     }
 }
 
-/* Puts one value into a member's gradient. */
+/* Sets one element of a member's gradient. */
 static void spoil(struct slabs *s, int member, float value)
 {
     const struct slot *g = &s->r.slots[s->grad];
@@ -191,7 +191,7 @@ static void a_gradient_that_is_not_finite_changes_no_weight(void **state)
         }
         assert_int_equal(x[1].skipped, 1);
         assert_int_equal(x[1].updates, 0);
-        /* and members 0 and 2 are none the wiser */
+        /* members 0 and 2 are not affected */
         for (int m = 0; m < 3; m += 2) {
             double *p = values_of(&a.r, a.param, m), *q = values_of(&b.r, b.param, m);
             assert_memory_equal(p, q, COUNT * sizeof *p);
@@ -208,7 +208,8 @@ static void a_gradient_that_is_not_finite_changes_no_weight(void **state)
     esp_kernels_close(k);
 }
 
-/* Member 0 overflows, member 1 has its 2000th clean update, member 2 is at scale 1. */
+/* Member 0 overflows, member 1 has its 2000th update without overflow, member 2 has a scale of
+ * 1. */
 static void the_device_decides_the_loss_scale(void **state)
 {
     (void)state;
@@ -265,9 +266,9 @@ static void refill(struct slabs *s, const struct slabs *from)
     assert_int_equal(k->upload(k, s->loss, loss, sizeof loss), 0);
 }
 
-/* Member 0 overflows at its first update, the others do not. Its second is the first that it
- * makes: it is corrected for a first one, as theirs are for a second. */
-static void an_update_that_overflowed_is_not_in_the_bias_correction(void **state)
+/* Member 0 overflows at its first update, the others do not. Its second update is its first
+ * completed one, and is corrected as such; that of the others is corrected as a second one. */
+static void an_overflowed_update_is_not_in_the_bias_correction(void **state)
 {
     (void)state;
     struct esp_kernels *k = open_backend(ESP_PRECISION_FP16), *wide = open_reference();
@@ -310,8 +311,8 @@ static void an_update_that_overflowed_is_not_in_the_bias_correction(void **state
     esp_kernels_close(wide);
 }
 
-/* The scale that multiplies the logits' gradient is divided out again by the optimizer. */
-static void the_loss_scale_reaches_the_logits(void **state)
+/* The optimizer divides by the scale that multiplied the logits' gradient. */
+static void the_loss_scale_multiplies_the_logits_gradient(void **state)
 {
     (void)state;
     struct esp_kernels *k = open_backend(ESP_PRECISION_FP16);
@@ -350,8 +351,8 @@ int main(void)
         cmocka_unit_test(the_rounded_copy_follows_the_parameters),
         cmocka_unit_test(a_gradient_that_is_not_finite_changes_no_weight),
         cmocka_unit_test(the_device_decides_the_loss_scale),
-        cmocka_unit_test(an_update_that_overflowed_is_not_in_the_bias_correction),
-        cmocka_unit_test(the_loss_scale_reaches_the_logits),
+        cmocka_unit_test(an_overflowed_update_is_not_in_the_bias_correction),
+        cmocka_unit_test(the_loss_scale_multiplies_the_logits_gradient),
     };
     cmocka_set_test_filter(getenv("ESPALIER_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* Runs one operation's forward and backward pass on any backend with the same random inputs and
- * poisoned outputs, so that results can be compared between backends and with differences. */
+ * poisoned outputs, so that results can be compared between backends and with central
+ * differences. */
 #ifndef ESP_TEST_KERNELS_HARNESS_H
 #define ESP_TEST_KERNELS_HARNESS_H
 
@@ -20,19 +21,19 @@
 
 struct extents {
     int members, sequences, context, width, heads, vocabulary;
-    int width_out; /* of products */
+    int width_out; /* output width of products */
     bool causal, transposed, branch;
     enum esp_kernel_activation activation;
     double dropout;
 };
 
-/* One tensor of all members. `base` is what it held before, rounded to float. */
+/* One tensor of all members. `base` holds its initial values, rounded to float. */
 struct slot {
     struct esp_view view;
     int64_t count; /* of one member */
     double *base;
     bool result;     /* compared between backends */
-    int gradient_of; /* input slot that this is the gradient of, or −1 */
+    int gradient_of; /* input slot whose gradient this is, or −1 */
 };
 
 struct run {
@@ -42,11 +43,11 @@ struct run {
     struct esp_control control[8];
     struct slot slots[SLOTS_MAX];
     int count;
-    /* one element of an input is moved, for central differences */
+    /* one element of an input is varied, for central differences */
     int nudge_slot;
     int64_t nudge_element;
     double nudge_by;
-    /* Σ weighted · out is the objective whose gradient the backward pass gives */
+    /* the backward pass computes the gradient of Σ weighted · out */
     int objective_out, objective_weight;
 };
 
@@ -102,7 +103,7 @@ static inline int add_input(struct run *r, int64_t count, double scale, double s
     return index;
 }
 
-/* Poisoned: an operation must overwrite all of it. */
+/* Poisoned: the operation must overwrite all of it. */
 static inline int add_output(struct run *r, int64_t count, int gradient_of)
 {
     const int index = r->count;
@@ -115,7 +116,7 @@ static inline int add_output(struct run *r, int64_t count, int gradient_of)
     return index;
 }
 
-/* A gradient that is added to what is there. */
+/* A gradient that the operation adds to. */
 static inline int add_sum(struct run *r, int64_t count, int gradient_of)
 {
     const int index = add_input(r, count, 1, 0);
@@ -129,7 +130,7 @@ static inline struct esp_view view(const struct run *r, int index)
     return r->slots[index].view;
 }
 
-/* Integers live in a slot of their own kind. */
+/* Integers have their own kind of slot. */
 static inline struct esp_view
 add_tokens(struct run *r, int64_t count, int vocabulary, bool gaps)
 {
@@ -190,7 +191,8 @@ static inline int64_t rows_in(const struct run *r)
     return (int64_t)r->e.sequences * r->e.context;
 }
 
-/* ops.h: each runs an operation and its gradient and registers what to compare. */
+/* ops.h: each function runs an operation and its gradient, and registers the results to
+ * compare. */
 typedef void (*operation)(struct run *);
 
 #endif

@@ -1,5 +1,5 @@
-/* The operations under test, forward and backward, as functions over a run. Results of the
- * forward pass are what the backward pass reads, as in the model. */
+/* The operations under test, forward and backward, as functions of a run. As in the model, the
+ * backward pass reads the results of the forward pass. */
 #ifndef ESP_TEST_KERNELS_OPS_H
 #define ESP_TEST_KERNELS_OPS_H
 
@@ -55,7 +55,7 @@ static inline void run_norm(struct run *r)
     const int weight = add_input(r, c, 0.5, 1);
     const int bias = add_input(r, c, 1, 0);
     const int grad = add_input(r, n * c, 1, 0);
-    /* without a branch nothing is written to the sum, which is the stream */
+    /* without a branch the stream is the sum, and nothing is written to it */
     const int sum = r->e.branch ? add_output(r, n * c, -1) : stream;
     const int out = add_output(r, n * c, -1);
     const int mean = add_output(r, n, -1), rstd = add_output(r, n, -1);
@@ -93,9 +93,9 @@ static inline void run_norm(struct run *r)
                                     .first = true});
 }
 
-/* A product whose result goes through an activation. Its gradient is taken as the model takes
- * it: the next product's backward pass multiplies by the slope, here with the unit matrix as
- * weight. */
+/* A product followed by an activation. Its gradient is computed as in the model: the next
+ * product's backward pass, here with the unit matrix as weight, multiplies by the activation's
+ * derivative. */
 static inline void run_linear(struct run *r)
 {
     const int in_width = r->e.width, out_width = r->e.width_out;

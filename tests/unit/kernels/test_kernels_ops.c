@@ -1,7 +1,7 @@
-/* Every operation at every level of the processor against the double build, and the double
- * build's gradients against central differences. Extents are odd on purpose: one token, one
- * sequence, widths that fill no vector, a vocabulary of 257, several blocks of queries and
- * keys. */
+/* Every operation at every level of the processor compared with the double build, and the
+ * double build's gradients compared with central differences. Extents are odd on purpose: one
+ * token, one sequence, widths that are no multiple of a vector, a vocabulary of 257, several
+ * blocks of queries and keys. */
 #include "ops.h"
 
 #include "kernels/cpu/levels.h"
@@ -72,7 +72,7 @@ static const struct trial_case cases[] = {
     {"linear large transposed",
      run_linear,
      EXTENTS(.sequences = 9, .context = 37, .width = 64, .width_out = 96, .transposed = true)},
-    {"linear deep", /* sums that products form in several parts, as do those over rows */
+    {"linear deep", /* sums that products, and sums over rows, compute in several parts */
      run_linear,
      EXTENTS(.sequences = 3,
              .context = 134,
@@ -137,7 +137,7 @@ static double distance_of(const double *a, const double *b, int64_t count)
         difference += (a[i] - b[i]) * (a[i] - b[i]);
         norm += b[i] * b[i];
     }
-    /* a layer norm over one element has a gradient of exactly zero */
+    /* the gradient of a layer norm over one element is exactly zero */
     return norm > 0 ? sqrt(difference / norm) : sqrt(difference);
 }
 
@@ -202,7 +202,7 @@ static void bfloat16_agrees_with_double(void **state)
     hold_level(ESP_CPU_BF16, TOLERANCE_BF16);
 }
 
-/* Σ weight · out with one element of an input moved. */
+/* Σ weight · out with one element of an input varied. */
 static double moved(const struct esp_kernels *k,
                     const struct trial_case *c,
                     int slot,
@@ -251,7 +251,7 @@ static void check_slot(const struct esp_kernels *k,
     }
 }
 
-static void gradients_agree_with_differences(void **state)
+static void gradients_agree_with_central_differences(void **state)
 {
     (void)state;
     struct esp_kernels *k = open_level(ESP_CPU_F64);
@@ -271,7 +271,7 @@ static void gradients_agree_with_differences(void **state)
     esp_kernels_close(k);
 }
 
-/* Inactive members keep the poison; active ones are as if they were alone. */
+/* Inactive members keep the poison; active ones give the same bits as alone. */
 static void an_inactive_member_is_not_written(void **state)
 {
     (void)state;
@@ -298,12 +298,12 @@ static void an_inactive_member_is_not_written(void **state)
     esp_kernels_close(k);
 }
 
-/* Without an argument, everything but the gradients; with `gradients`, these alone. They take
- * most of the time, and run as a test of their own. */
+/* Without an argument all tests except the gradients; with `gradients` only those. They take
+ * most of the time, so they are a separate test. */
 int main(int argc, char **argv)
 {
     const struct CMUnitTest gradients[] = {
-        cmocka_unit_test(gradients_agree_with_differences),
+        cmocka_unit_test(gradients_agree_with_central_differences),
     };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sse2_agrees_with_double),

@@ -1,5 +1,4 @@
-/* The loss, the optimizers, dropout's bits and the functions of vmath.h against closed forms.
- */
+/* The loss, the optimizers, dropout and the functions of vmath.h compared with closed forms. */
 #include "harness.h"
 
 #include "../near.h"
@@ -21,8 +20,7 @@ static void near(double got, double wanted, double tolerance)
     }
 }
 
-/* Rows, vocabulary 257 padded to 264 with poison; the loss and gradient by their definitions.
- */
+/* Vocabulary 257, padded to 264 with poison; loss and gradient follow their definitions. */
 static void check_loss(const struct esp_kernels *k, double tolerance)
 {
     const int rows = 6, vocabulary = 257, padded = 264;
@@ -88,8 +86,8 @@ static void loss_and_its_gradient_follow_the_definition(void **state)
     }
 }
 
-/* Three numbers, two of them with decay, worked out by hand:
- * gradient sums 6, −8, 0 over 2 tokens: mean 3, −4, 0; norm 5; clip 2.5: factor 0.5 − 1e-7. */
+/* Three values, two of them with decay, computed by hand: gradient sums 6, −8, 0 over 2 tokens:
+ * mean 3, −4, 0; norm 5; clip 2.5: factor 0.5 − 1e-7. */
 static void adamw_follows_a_worked_example(void **state)
 {
     (void)state;
@@ -196,7 +194,8 @@ static void a_gradient_that_is_not_finite_changes_no_weight(void **state)
         (adamw ? k->adamw : k->sgd)(k, &batch, &op);
         assert_int_equal(halted, 1);
         assert_int_equal(result.skipped, 1);
-        /* nor does a later one, however finite, until the member is begun anew */
+        /* later gradients change nothing either, though finite, until the member is initialised
+         * again */
         g[0] = g[1] = 1;
         loss = (struct esp_loss_sum){4, 2};
         (adamw ? k->adamw : k->sgd)(k, &batch, &op);
@@ -211,7 +210,7 @@ static void a_gradient_that_is_not_finite_changes_no_weight(void **state)
 }
 
 /* Element e is kept iff word e % 4 of block e / 4 is at or above the threshold. */
-static void dropout_keeps_what_its_key_says(void **state)
+static void dropout_keeps_the_elements_that_its_key_selects(void **state)
 {
     (void)state;
     for (int level = 0; level < ESP_CPU_LEVEL_COUNT; level++) {
@@ -257,8 +256,8 @@ static void dropout_keeps_what_its_key_says(void **state)
     }
 }
 
-/* GELU at points where it leans on erf, tanh and exp alone: absolute error in units of the
- * largest of |x| and 1. */
+/* GELU at points where its value depends on erf, tanh and exp: absolute error in units of the
+ * larger of |x| and 1. */
 static void activations_are_exact_to_float(void **state)
 {
     (void)state;
@@ -306,8 +305,8 @@ static double slope_of(double x, bool tanh_form)
     return (1 + erf(x * M_SQRT1_2)) / 2 + x * exp(-x * x / 2) / sqrt(2 * M_PI);
 }
 
-/* A product of ones leaves the slope alone in the gradient. */
-static void the_slope_of_each_gelu_is_exact_to_float(void **state)
+/* The gradient of a product of ones is the derivative only. */
+static void the_derivative_of_each_gelu_is_exact_to_float(void **state)
 {
     (void)state;
     const int points = 20001;
@@ -346,7 +345,7 @@ static void the_slope_of_each_gelu_is_exact_to_float(void **state)
     }
 }
 
-static void nan_comes_through_every_activation(void **state)
+static void nan_passes_through_every_activation(void **state)
 {
     (void)state;
     struct esp_kernels *k;
@@ -365,7 +364,7 @@ static void nan_comes_through_every_activation(void **state)
     esp_kernels_close(k);
 }
 
-static void more_memory_than_there_is_is_refused(void **state)
+static void a_request_beyond_the_memory_is_refused(void **state)
 {
     (void)state;
     struct esp_kernels *k;
@@ -386,11 +385,11 @@ int main(void)
         cmocka_unit_test(adamw_follows_a_worked_example),
         cmocka_unit_test(sgd_follows_a_worked_example),
         cmocka_unit_test(a_gradient_that_is_not_finite_changes_no_weight),
-        cmocka_unit_test(dropout_keeps_what_its_key_says),
+        cmocka_unit_test(dropout_keeps_the_elements_that_its_key_selects),
         cmocka_unit_test(activations_are_exact_to_float),
-        cmocka_unit_test(the_slope_of_each_gelu_is_exact_to_float),
-        cmocka_unit_test(nan_comes_through_every_activation),
-        cmocka_unit_test(more_memory_than_there_is_is_refused),
+        cmocka_unit_test(the_derivative_of_each_gelu_is_exact_to_float),
+        cmocka_unit_test(nan_passes_through_every_activation),
+        cmocka_unit_test(a_request_beyond_the_memory_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* A small model with a batch of random tokens, for every test of the model. */
+/* A small model with a batch of random tokens, shared by all tests of the model. */
 #ifndef ESP_TEST_MODEL_SETTING_H
 #define ESP_TEST_MODEL_SETTING_H
 
@@ -53,8 +53,8 @@ static inline struct esp_model_shape small_shape(void)
     };
 }
 
-/* Members are initialised with seed + member and then moved a little everywhere, so that biases
- * and norms are not at their special values. */
+/* Members are initialised with seed + member, and then every parameter is changed slightly, so
+ * that biases and norms do not have their initial values. */
 static inline struct setting open_setting(
     bool wide, struct esp_model_shape shape, int members, int micro_batch, uint64_t seed)
 {
@@ -111,7 +111,7 @@ static inline void free_tokens(struct tokens *t)
     free(t->targets);
 }
 
-/* `count` sequences from `first` on. */
+/* The part of `count` sequences from `first` on. */
 static inline struct esp_model_input
 input_of(const struct setting *s, const struct tokens *t, int first, int count)
 {
@@ -140,7 +140,7 @@ static inline struct esp_model_update usual_update(int64_t updates)
     };
 }
 
-/* ‖a − b‖ / ‖b‖; NaN when anything is. */
+/* ‖a − b‖ / ‖b‖; NaN when any element is NaN. */
 static inline double distance(const double *a, const double *b, int64_t count)
 {
     double difference = 0, norm = 0;

@@ -1,5 +1,4 @@
-/* The table of blocks: what is computed from its rows agrees with the model's published
- * numbers. */
+/* The table of blocks: numbers computed from its rows agree with the published ones. */
 #include "setting.h"
 
 #include "../../../trial/model/block.h"

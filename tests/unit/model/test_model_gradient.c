@@ -3,20 +3,20 @@
 
 #include <math.h>
 
-/* Central differences err by h² f'''/6 + ε|f|/h: near 1e-10 for losses of order 100 at h =
- * 1e-5. */
+/* The error of a central difference is h² f'''/6 + ε|f|/h: about 1e-10 for losses of order 100
+ * at h = 1e-5. */
 #define STEP 1e-5
 #define TOLERANCE 1e-6
 
-/* Elements of each tensor that are moved. */
+/* Elements of each tensor that are varied. */
 #define SAMPLES 12
 
-/* The loss of one member's batch with dropout, as the gradient sees it. */
+/* Loss of one member's batch with dropout, for which the gradient is computed. */
 static double loss_with(struct setting *s, const struct esp_model_input *input)
 {
     struct esp_error error;
     struct esp_model_result result;
-    /* An update with a rate of zero: it only takes the sums. */
+    /* An update with a rate of zero, which only collects the sums. */
     struct esp_model_update none = {.active = true, .updates = 1, .beta1 = 0.9, .beta2 = 0.9};
     succeed(esp_model_forward_backward(s->model, input, &error), &error);
     succeed(esp_model_update(s->model, &none, &error), &error);
@@ -113,7 +113,7 @@ static void one_token_in_one_sequence_has_the_gradient_of_its_loss(void **state)
     check_gradient(shape, 1, 0);
 }
 
-/* Two blocks of queries, a vocabulary and a width that fill no vector. */
+/* Two blocks of queries; a vocabulary and a width that are no multiple of a vector. */
 static void odd_extents_have_the_gradient_of_their_loss(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Members share a process, never a number: isolation, accumulation, short micro-batches. */
+/* Members of one model are independent: isolation, accumulation, short micro-batches. */
 #include "setting.h"
 
 #include <math.h>
@@ -6,7 +6,7 @@
 #define UPDATES 3
 #define MICRO_BATCH 3
 
-/* One member's own training: batch, dropout and rate differ between members. */
+/* One member's training: batch, dropout and rate differ between members. */
 struct plan_of_member {
     uint64_t seed;
     int batch; /* sequences per update */
@@ -20,9 +20,7 @@ static const struct plan_of_member plans[] = {
 };
 
 /* Trains members in slots 0 … members − 1 by plans[which[slot]], side by side: in each round
- * every member that has micro-batches left does one, and those that are through with their
- * batch update.
- */
+ * every member with micro-batches left does one, and members whose batch is complete update. */
 static struct setting train_together(bool wide, const int *which, int members, int micro_batch)
 {
     struct esp_error error;
@@ -84,7 +82,7 @@ static void a_member_in_a_group_equals_it_alone(void **state)
     close_setting(&group);
 }
 
-static void a_members_place_does_not_matter(void **state)
+static void a_members_slot_does_not_matter(void **state)
 {
     (void)state;
     const int one[] = {0, 1, 2}, other[] = {2, 0, 1};
@@ -115,7 +113,7 @@ static void training_again_gives_the_same_bits(void **state)
     close_setting(&b);
 }
 
-/* Dropout included: it is keyed by the place in the whole batch. */
+/* Includes dropout, which is keyed by the position in the whole batch. */
 static void the_split_into_micro_batches_does_not_matter(void **state)
 {
     (void)state;
@@ -134,8 +132,8 @@ static void the_split_into_micro_batches_does_not_matter(void **state)
     }
 }
 
-/* A NaN in member 1's weights: it makes no update, and members 0 and 2 train to the same bits.
- */
+/* With a NaN in member 1's weights, it completes no update, and members 0 and 2 train to the
+ * same bits. */
 static void a_nan_stays_in_its_member(void **state)
 {
     (void)state;
@@ -159,7 +157,7 @@ static void a_nan_stays_in_its_member(void **state)
             inputs[m] = input_of(&s, &t, 0, 2);
             updates[m] = usual_update(1);
         }
-        /* a token whose row holds the NaN */
+        /* a token whose row contains the NaN */
         t.tokens[0] = 100 / s.shape.width;
         succeed(esp_model_forward_backward(s.model, inputs, &error), &error);
         succeed(esp_model_update(s.model, updates, &error), &error);
@@ -269,7 +267,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_member_in_a_group_equals_it_alone),
-        cmocka_unit_test(a_members_place_does_not_matter),
+        cmocka_unit_test(a_members_slot_does_not_matter),
         cmocka_unit_test(training_again_gives_the_same_bits),
         cmocka_unit_test(the_split_into_micro_batches_does_not_matter),
         cmocka_unit_test(a_nan_stays_in_its_member),

@@ -1,4 +1,4 @@
-/* Claims of trial/model/normal.h. */
+/* Tests of trial/model/normal.h. */
 #include "../../../trial/model/normal.h"
 #include <math.h>
 #include <setjmp.h>
@@ -18,7 +18,7 @@ static uint32_t bits_of(float x)
     return bits;
 }
 
-/* As fresh weights are defined: one by one, by libm. */
+/* Draws by definition: one by one, by libm. */
 static void by_libm(const struct esp_normal_tensor *t, uint64_t counter, float pair[2])
 {
     const struct esp_random_block b =
@@ -30,8 +30,8 @@ static void by_libm(const struct esp_normal_tensor *t, uint64_t counter, float p
     pair[1] = (float)(radius * sin(angle) * t->deviation);
 }
 
-/* Every level, 3 million draws: all that the lanes are sure of are libm's, and they are sure of
- * nearly all. */
+/* Every level, 3 million draws: all that are marked as certain equal libm's, and nearly all
+ * are. */
 static void draws_of_every_level_are_those_of_libm(void **state)
 {
     (void)state;
@@ -72,7 +72,7 @@ static void draws_of_every_level_are_those_of_libm(void **state)
     assert_true(levels > 0);
 }
 
-/* Whatever the part that is asked for, also where the lanes are not sure. */
+/* Holds for any part of a tensor, also where pairs are drawn again. */
 static void a_part_is_the_same_as_the_whole(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* The table of tensors, fresh weights, reading and writing, logits, and what is refused. */
+/* The table of tensors, fresh weights, reading and writing, logits, and invalid input. */
 #include "setting.h"
 
 #include <errno.h>
@@ -60,7 +60,8 @@ static void fresh_weights_have_gpt2s_deviations(void **state)
     struct setting s = open_setting(false, shape, 1, 1, 1);
     succeed(esp_model_init_member(s.model, 0, 5, &error), &error);
     double *p = slab_of(&s, 0, ESP_MODEL_PARAMETERS);
-    /* n draws have a deviation within 3 / √(2 n) of the true one: 1.6 % at n = 96 · 96 · 2 */
+    /* the deviation of n draws is within 3 / √(2 n) of the true one: 1.6 % at n = 96 · 96 · 2
+     */
     near(deviation_of(p, tensor_called(s.model, "h.0.attn.c_attn.weight")), 0.02, 0.03);
     near(deviation_of(p, tensor_called(s.model, "h.1.mlp.c_proj.weight")), 0.01, 0.03);
     near(deviation_of(p, tensor_called(s.model, "h.0.attn.c_proj.weight")), 0.01, 0.03);
@@ -72,7 +73,7 @@ static void fresh_weights_have_gpt2s_deviations(void **state)
     close_setting(&s);
 }
 
-static void what_is_written_is_read_back_bit_for_bit(void **state)
+static void written_slabs_are_read_back_bit_for_bit(void **state)
 {
     (void)state;
     struct esp_error error;
@@ -97,9 +98,9 @@ static void what_is_written_is_read_back_bit_for_bit(void **state)
     close_setting(&s);
 }
 
-/* Stop after one update, move the slabs into another model, go on: the same bits as going on.
- */
-static void a_member_goes_on_from_its_slabs(void **state)
+/* Stopping after one update and continuing from its slabs in another model gives the same bits
+ * as not stopping. */
+static void a_member_continues_from_its_slabs(void **state)
 {
     (void)state;
     struct esp_error error;
@@ -162,7 +163,7 @@ static void logits_agree_with_the_loss(void **state)
     close_setting(&s);
 }
 
-static void bad_input_is_refused_with_its_value(void **state)
+static void errors_name_the_value_of_bad_input(void **state)
 {
     (void)state;
     struct esp_error error = {{0}};
@@ -206,7 +207,7 @@ static void impossible_shapes_are_refused(void **state)
     shape.layers = 4096;
     assert_int_equal(esp_model_create(kernels, &shape, 64, 64, true, &model, &error), -ENOMEM);
     assert_non_null(strstr(error.text, "lower trainer.micro_batch"));
-    /* where there is nothing left to lower */
+    /* when neither can be lowered */
     assert_int_equal(esp_model_create(kernels, &shape, 1, 1, true, &model, &error), -ENOMEM);
     assert_non_null(strstr(error.text, "make trainer.model smaller"));
     assert_null(model);
@@ -218,10 +219,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_shapes_are_those_of_gpt2),
         cmocka_unit_test(fresh_weights_have_gpt2s_deviations),
-        cmocka_unit_test(what_is_written_is_read_back_bit_for_bit),
-        cmocka_unit_test(a_member_goes_on_from_its_slabs),
+        cmocka_unit_test(written_slabs_are_read_back_bit_for_bit),
+        cmocka_unit_test(a_member_continues_from_its_slabs),
         cmocka_unit_test(logits_agree_with_the_loss),
-        cmocka_unit_test(bad_input_is_refused_with_its_value),
+        cmocka_unit_test(errors_name_the_value_of_bad_input),
         cmocka_unit_test(impossible_shapes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

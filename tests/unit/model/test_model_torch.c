@@ -1,5 +1,5 @@
-/* Loss, gradients and weights after three updates against PyTorch's, recorded in double by
- * tests/golden/make_model_fixture.py (which says the files' format). */
+/* Loss, gradients and weights after three updates compared with PyTorch's, recorded in double
+ * by tests/golden/make_model_fixture.py (which describes the files' format). */
 #include "setting.h"
 
 #include <math.h>
@@ -17,7 +17,7 @@ struct recorded {
     double loss[STEPS_MAX], norm[STEPS_MAX];
 };
 
-/* What a real type may be off by, ‖Δ‖/‖ref‖. */
+/* Tolerance of a real type, ‖Δ‖/‖ref‖. */
 struct tolerance {
     double loss, gradient, weights;
 };
@@ -173,7 +173,7 @@ static void compare(const char *name, bool wide, struct tolerance t)
 
 static const char *const names[] = {"model-causal.bin", "model-masked.bin", "model-sgd.bin"};
 
-static void in_double_it_is_what_pytorch_computes(void **state)
+static void double_agrees_with_pytorch(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -181,9 +181,9 @@ static void in_double_it_is_what_pytorch_computes(void **state)
     }
 }
 
-/* The biases of keys have a gradient of zero but for rounding, which AdamW divides by itself
- * plus ε: single precision may move those few by up to a rate in each step. */
-static void in_float_it_is_what_pytorch_computes_within_its_precision(void **state)
+/* The biases of keys have a gradient of zero except for rounding, which AdamW divides by itself
+ * plus ε. In single precision those few may therefore move by up to one rate in each step. */
+static void float_agrees_with_pytorch_within_its_precision(void **state)
 {
     (void)state;
     compare("model-causal.bin", false, (struct tolerance){1e-4, 1e-5, 2e-3});
@@ -194,8 +194,8 @@ static void in_float_it_is_what_pytorch_computes_within_its_precision(void **sta
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(in_double_it_is_what_pytorch_computes),
-        cmocka_unit_test(in_float_it_is_what_pytorch_computes_within_its_precision),
+        cmocka_unit_test(double_agrees_with_pytorch),
+        cmocka_unit_test(float_agrees_with_pytorch_within_its_precision),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Claims of trial/batch.h. */
+/* Tests of trial/batch.h. */
 #include "../scratch.h"
 
 #include "../../../trial/batch.h"
@@ -106,7 +106,7 @@ static void masks_hide_15_percent_as_bert_does(void **state)
         hidden += inputs[i] == 256;
         kept += inputs[i] == plain[i];
     }
-    /* 64,000 draws: σ of the share of chosen ones is 0.0014, of the others about 0.004 */
+    /* 64,000 draws: the share of chosen tokens has σ = 0.0014, the other shares about 0.004 */
     assert_in_range((int)(1e4 * chosen / (COUNT * CONTEXT)), 1420, 1580);
     assert_in_range((int)(1e4 * hidden / chosen), 7800, 8200);
     assert_in_range((int)(1e4 * kept / chosen), 850, 1150);

@@ -1,4 +1,4 @@
-/* Claims of trial/checkpoint.h. */
+/* Tests of trial/checkpoint.h. */
 #include "../scratch.h"
 
 #include "../../../trial/checkpoint.h"
@@ -32,7 +32,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* 77 floats leave a gap before the next tensor. */
+/* 77 floats, so that there is a gap before the next tensor. */
 static const struct esp_checkpoint_tensor tensors[] = {
     {"wte.weight", 2, {7, 11}},
     {"h.0.ln_1.bias", 1, {13}},
@@ -79,7 +79,7 @@ static struct esp_checkpoint_state example(void)
     esp_trainer_init(&s.trainer);
     snprintf(s.trainer.data, sizeof s.trainer.data, "/some/where/a text.txt");
     s.trainer.tokens = 1000000;
-    s.trainer.learning_rate = 0.1 + 0.2; /* needs all its bits */
+    s.trainer.learning_rate = 0.1 + 0.2; /* a value that uses all bits of its mantissa */
     s.trainer.seed = 77;
     s.trainer.schedule = ESP_SCHEDULE_WSD;
     return s;
@@ -107,7 +107,7 @@ static struct esp_checkpoint_state scaled_example(void)
     return s;
 }
 
-/* Three of the forty steps left the weights as they were. */
+/* Three of the forty updates were skipped. */
 static struct esp_checkpoint_state overflowed_example(void)
 {
     struct esp_checkpoint_state s = scaled_example();
@@ -188,7 +188,7 @@ static void the_loss_scale_and_its_overflows_are_read_back(void **state)
     esp_checkpoint_close(c);
 }
 
-/* tests/golden/checkpoint-N.bin was written before the version after N was thought of. */
+/* tests/golden/checkpoint-N.bin was written before the version after N existed. */
 static void expect_golden(const char *path, struct esp_checkpoint_state s)
 {
     struct esp_checkpoint *c;
@@ -218,7 +218,7 @@ static void files_of_older_versions_are_read(void **state)
     expect_golden(ESP_GOLDEN "/checkpoint-2.bin", scaled_example());
 }
 
-/* So that a program that knows no later version goes on reading what needs none. */
+/* So that older programs can still read files that need no newer version. */
 static void a_state_is_written_in_the_first_version_that_holds_it(void **state)
 {
     (void)state;
@@ -234,7 +234,7 @@ static void a_state_is_written_in_the_first_version_that_holds_it(void **state)
     free(bytes);
 }
 
-/* Behind a right checksum, as by a faulty program. */
+/* With a right checksum, as a faulty program would write it. */
 static void an_impossible_loss_scale_is_refused(void **state)
 {
     (void)state;
@@ -264,7 +264,7 @@ static void an_impossible_loss_scale_is_refused(void **state)
     free(bytes);
 }
 
-/* More updates cannot have overflowed than there were, nor fewer than none. */
+/* The number of overflows is between 1 and the number of updates. */
 static void an_impossible_number_of_overflows_is_refused(void **state)
 {
     (void)state;
@@ -282,7 +282,7 @@ static void an_impossible_number_of_overflows_is_refused(void **state)
     free(bytes);
 }
 
-static void a_flipped_bit_in_any_byte_is_noticed(void **state)
+static void a_flipped_bit_in_any_byte_is_detected(void **state)
 {
     (void)state;
     size_t size;
@@ -300,7 +300,7 @@ static void a_flipped_bit_in_any_byte_is_noticed(void **state)
     free(bytes);
 }
 
-static void every_truncation_is_noticed(void **state)
+static void every_truncation_is_detected(void **state)
 {
     (void)state;
     size_t size;
@@ -340,9 +340,8 @@ static void other_files_and_newer_versions_are_refused(void **state)
     free(bytes);
 }
 
-/* A file made to deceive: a count in the header is changed and the checksum made right again.
- */
-static void impossible_sizes_are_refused_behind_a_right_checksum(void **state)
+/* A forged file: a count in the header is changed and the checksum corrected. */
+static void impossible_sizes_are_refused_despite_a_right_checksum(void **state)
 {
     (void)state;
     size_t size;
@@ -379,7 +378,7 @@ static void impossible_sizes_are_refused_behind_a_right_checksum(void **state)
     free(bytes);
 }
 
-static void another_model_is_told_by_tensor_and_dimension(void **state)
+static void another_models_error_names_tensor_and_dimension(void **state)
 {
     (void)state;
     struct esp_checkpoint *c;
@@ -406,7 +405,7 @@ static int count_files(void)
     return count - 2;
 }
 
-static void a_full_disk_leaves_the_old_file_and_no_rest(void **state)
+static void a_full_disk_leaves_only_the_old_file(void **state)
 {
     (void)state;
     struct esp_checkpoint_state s = example();
@@ -435,7 +434,7 @@ static void a_full_disk_leaves_the_old_file_and_no_rest(void **state)
     signal(SIGXFSZ, handler);
 }
 
-static void a_failing_source_leaves_the_old_file_and_no_rest(void **state)
+static void a_failing_source_leaves_only_the_old_file(void **state)
 {
     (void)state;
     struct esp_checkpoint_state s = example();
@@ -489,14 +488,14 @@ static void only_equal_settings_fit(void **state)
     assert_non_null(strstr(error.text, "schedule.type wsd, not linear"));
 }
 
-static void only_a_flat_part_of_a_schedule_can_be_extended(void **state)
+static void only_a_constant_part_of_a_schedule_can_be_extended(void **state)
 {
     (void)state;
     struct esp_checkpoint_state s = example();
     struct esp_trainer t = s.trainer;
     int64_t steps = esp_trainer_steps(&t); /* 976 */
     t.tokens *= 2;
-    s.step = 39; /* the longer warm-up takes 39.06 */
+    s.step = 39; /* the longer warm-up takes 39.06 steps */
     assert_int_equal(esp_checkpoint_fits(&s, &t, NULL), -EINVAL);
     s.step = 40;
     assert_int_equal(esp_checkpoint_fits(&s, &t, NULL), 0);
@@ -520,17 +519,17 @@ int main(void)
         CLAIM(a_state_is_written_in_the_first_version_that_holds_it),
         CLAIM(an_impossible_loss_scale_is_refused),
         CLAIM(an_impossible_number_of_overflows_is_refused),
-        CLAIM(a_flipped_bit_in_any_byte_is_noticed),
-        CLAIM(every_truncation_is_noticed),
+        CLAIM(a_flipped_bit_in_any_byte_is_detected),
+        CLAIM(every_truncation_is_detected),
         CLAIM(the_damaged_tensor_is_named),
         CLAIM(other_files_and_newer_versions_are_refused),
-        CLAIM(impossible_sizes_are_refused_behind_a_right_checksum),
-        CLAIM(another_model_is_told_by_tensor_and_dimension),
-        CLAIM(a_full_disk_leaves_the_old_file_and_no_rest),
-        CLAIM(a_failing_source_leaves_the_old_file_and_no_rest),
+        CLAIM(impossible_sizes_are_refused_despite_a_right_checksum),
+        CLAIM(another_models_error_names_tensor_and_dimension),
+        CLAIM(a_full_disk_leaves_only_the_old_file),
+        CLAIM(a_failing_source_leaves_only_the_old_file),
         CLAIM(a_missing_folder_is_an_error),
         CLAIM(only_equal_settings_fit),
-        CLAIM(only_a_flat_part_of_a_schedule_can_be_extended),
+        CLAIM(only_a_constant_part_of_a_schedule_can_be_extended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Claims of espalier-trial's subcommands, through the program itself.
+/* Tests of espalier-trial's subcommands, by running the program.
  *
  * usage: test_trial_commands PROGRAM */
 #include "../scratch.h"
@@ -88,7 +88,7 @@ static int finish(pid_t pid)
 
 #define RUN(...) finish(start((const char *const[]){__VA_ARGS__, NULL}))
 
-/* What the last run printed; the caller frees it. */
+/* Output of the last run; the caller frees it. */
 static char *printed(const char *name)
 {
     size_t size;
@@ -195,14 +195,14 @@ static void several_files_train_in_one_group_or_one_after_another(void **state)
         snprintf(path, sizeof path, "two/%s.ckpt", name);
         uint8_t *y = scratch_read(scratch_path(&scratch, path), &sizes[1]);
         assert_int_equal(sizes[0], sizes[1]);
-        size_t tail = sizes[0] / 2; /* tensors; the header holds times */
+        size_t tail = sizes[0] / 2; /* the second half is tensors; the header contains times */
         assert_memory_equal(x + tail, y + tail, sizes[0] - tail);
         free(x);
         free(y);
     }
 }
 
-static void until_then_resume_equals_one_go(void **state)
+static void stopping_and_resuming_equals_one_run(void **state)
 {
     (void)state;
     write_config("c.yaml", "corpus.txt", 1e-3, 3200);
@@ -211,7 +211,7 @@ static void until_then_resume_equals_one_go(void **state)
     assert_int_equal(
         RUN("train", "--out", "parts", "--resume", "parts/c.ckpt", "--json", "c.yaml"), 0);
     assert_int_equal(count_lines("out"),
-                     13); /* steps 26, 28, … 50; 25 was the end of the first */
+                     13); /* steps 26, 28, … 50; the first run ended at 25 */
     size_t a, b;
     uint8_t *x = scratch_read(scratch_path(&scratch, "whole/c.ckpt"), &a);
     uint8_t *y = scratch_read(scratch_path(&scratch, "parts/c.ckpt"), &b);
@@ -228,8 +228,7 @@ static void a_signal_saves_and_a_second_ends(void **state)
     write_config("long.yaml", "corpus.txt", 1e-3, 2000000000);
     for (int signals = 1; signals <= 2; signals++) {
         pid_t pid = start(arguments);
-        /* The first report shows that signals are caught by now; a pipe would be the same wait.
-         */
+        /* The first report shows that the program handles signals by now. */
         struct stat status = {0};
         while (stat(scratch_path(&scratch, "out"), &status) != 0 || status.st_size == 0) {
             usleep(1000);
@@ -240,7 +239,7 @@ static void a_signal_saves_and_a_second_ends(void **state)
             expect("err", "saved ./long.ckpt");
             assert_int_equal(RUN("sample", "long.ckpt", "--tokens", "3"), 0);
         } else {
-            /* Stopped, it receives both before it can finish the first. */
+            /* While it is stopped it receives both, so it cannot finish after the first. */
             kill(pid, SIGSTOP);
             kill(pid, SIGINT);
             kill(pid, SIGTERM);
@@ -270,7 +269,7 @@ static void a_diverged_training_is_status_3(void **state)
     expect("err", "diverged");
     expect("out", "\"val_loss\":null");
     assert_int_equal(RUN("train", "wild.yaml"), 3);
-    expect("out", "train nan  norm nan"); /* whatever the sign of that NaN */
+    expect("out", "train nan  norm nan"); /* whatever the sign of the NaN */
 }
 
 static void samples_repeat_by_seed_and_continue_the_prompt(void **state)
@@ -281,7 +280,7 @@ static void samples_repeat_by_seed_and_continue_the_prompt(void **state)
     assert_int_equal(
         RUN("sample", "c.ckpt", "--prompt", "int ma", "--temperature", "0", "--tokens", "23"),
         0);
-    expect("out", "int main(void) { return 0; }\n"); /* learnt by heart */
+    expect("out", "int main(void) { return 0; }\n"); /* learnt by heart during training */
     assert_int_equal(RUN("sample", "c.ckpt", "--temperature", "3", "--seed", "1"), 0);
     char *first = printed("out");
     assert_int_equal(RUN("sample", "c.ckpt", "--temperature", "3", "--seed", "1"), 0);
@@ -309,7 +308,7 @@ static void samples_repeat_by_seed_and_continue_the_prompt(void **state)
     free(first);
 }
 
-static void what_is_exported_can_start_a_training(void **state)
+static void exported_weights_can_start_a_training(void **state)
 {
     (void)state;
     char text[512];
@@ -326,7 +325,7 @@ static void what_is_exported_can_start_a_training(void **state)
                      "parameters: {learning_rate: 1e-3, batch_size: 4}\n");
     scratch_write(&scratch, "d.yaml", text, (size_t)n);
     assert_int_equal(RUN("train", "d.yaml", "--until", "1", "--device", "cpu"), 0);
-    /* It begins with the loss that the other ended with. */
+    /* It begins with the loss at which the other one ended. */
     char *last = strstr(trained, "tokens      6400  val ");
     assert_non_null(last);
     char loss[16];
@@ -345,7 +344,7 @@ static void what_is_exported_can_start_a_training(void **state)
     expect("err", "the tensor 'h.1.ln_1.weight' of shape [16] is missing");
 }
 
-static void export_refuses_what_is_no_checkpoint(void **state)
+static void export_refuses_files_that_are_not_checkpoints(void **state)
 {
     (void)state;
     assert_int_equal(RUN("export", "c.ckpt"), 2);
@@ -357,7 +356,7 @@ static void export_refuses_what_is_no_checkpoint(void **state)
     assert_int_equal(access(scratch_path(&scratch, "w.safetensors"), F_OK), -1);
 }
 
-static void bench_prints_its_figures(void **state)
+static void bench_prints_speed_and_peak(void **state)
 {
     (void)state;
     static const char *const keys[] = {"{\"device\":\"cpu",
@@ -397,13 +396,13 @@ int main(int argc, char **argv)
         CLAIM(faults_of_configuration_and_data_are_status_2),
         CLAIM(each_report_is_a_line),
         CLAIM(several_files_train_in_one_group_or_one_after_another),
-        CLAIM(until_then_resume_equals_one_go),
+        CLAIM(stopping_and_resuming_equals_one_run),
         CLAIM(a_signal_saves_and_a_second_ends),
         CLAIM(a_diverged_training_is_status_3),
         CLAIM(samples_repeat_by_seed_and_continue_the_prompt),
-        CLAIM(what_is_exported_can_start_a_training),
-        CLAIM(export_refuses_what_is_no_checkpoint),
-        CLAIM(bench_prints_its_figures),
+        CLAIM(exported_weights_can_start_a_training),
+        CLAIM(export_refuses_files_that_are_not_checkpoints),
+        CLAIM(bench_prints_speed_and_peak),
     };
     char absolute[4096];
     if (argc != 2 || !realpath(argv[1], absolute)) {

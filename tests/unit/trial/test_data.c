@@ -1,4 +1,4 @@
-/* Claims of trial/data.h. */
+/* Tests of trial/data.h. */
 #include "../scratch.h"
 
 #include "../../../trial/data.h"
@@ -26,7 +26,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Text whose byte at position i tells i apart from its neighbours. */
+/* Text whose byte at position i differs from its neighbours. */
 static uint8_t pattern_at(int64_t i)
 {
     return (uint8_t)((i * 7 + i / 251) % 251);
@@ -79,7 +79,7 @@ static void permutation_depends_on_seed_and_epoch(void **state)
         same_epoch += x == esp_data_permute(1, 1, 1000, i);
         in_place += x == i;
     }
-    /* Each has expectation 1; 12 has a chance below 1e-9. */
+    /* Each has an expectation of 1; the probability of 12 is below 1e-9. */
     assert_in_range(same_seed, 0, 12);
     assert_in_range(same_epoch, 0, 12);
     assert_in_range(in_place, 0, 12);
@@ -88,7 +88,7 @@ static void permutation_depends_on_seed_and_epoch(void **state)
 static void permutation_spreads_evenly(void **state)
 {
     (void)state;
-    /* The first 10,000 of a million fall on each tenth about 1,000 times (σ = 30). */
+    /* Of the first 10,000 of a million, about 1,000 are in each tenth (σ = 30). */
     int tenth[10] = {0};
     for (int64_t i = 0; i < 10000; i++) {
         tenth[esp_data_permute(0, 0, 1000000, i) / 100000]++;
@@ -183,14 +183,14 @@ static void short_data_has_fewer_validation_windows(void **state)
         assert_int_equal(esp_data_validation_start(data, i), 270 + i);
     }
     esp_data_close(data);
-    path = write_pattern("b.txt", 0, 161); /* the least for a context of 16 */
+    path = write_pattern("b.txt", 0, 161); /* the shortest text for a context of 16 */
     assert_int_equal(esp_data_open(path, 0, 16, &data, NULL), 0);
     assert_int_equal(esp_data_validation_windows(data), 1);
     assert_int_equal(esp_data_validation_start(data, 0) + 16, 160);
     esp_data_close(data);
 }
 
-static void too_short_says_bytes_there_and_needed(void **state)
+static void an_error_states_bytes_found_and_needed_for_a_short_text(void **state)
 {
     (void)state;
     const char *path = write_pattern("a.txt", 0, 160);
@@ -212,8 +212,7 @@ static void glob_joins_files_in_order_of_their_names(void **state)
     write_pattern("d.txt", 500, 3);
     write_pattern("e.txt", 503, 97);
     write_pattern("e.skipped", 0, 50);
-    mkdir(scratch_path(&scratch, "z.txt"),
-          0700); /* folders among the matches are passed over */
+    mkdir(scratch_path(&scratch, "z.txt"), 0700); /* folders among the matches are skipped */
     assert_int_equal(esp_data_open(scratch_path(&scratch, "*.txt"), 0, 16, &data, &error), 0);
     assert_int_equal(esp_data_tokens(data), 600);
     assert_int_equal(esp_data_files(data), 5);
@@ -249,7 +248,7 @@ static void thousands_of_small_files_read_as_one(void **state)
     esp_data_close(data);
 }
 
-static void two_stars_enter_all_folders(void **state)
+static void two_stars_match_all_folders(void **state)
 {
     (void)state;
     struct esp_data *data;
@@ -275,7 +274,7 @@ static void two_stars_enter_all_folders(void **state)
     esp_data_close(data);
 }
 
-static void two_stars_pass_through_folders_with_wildcards_in_their_names(void **state)
+static void two_stars_match_folders_with_wildcards_in_their_names(void **state)
 {
     (void)state;
     struct esp_data *data;
@@ -305,7 +304,7 @@ static void unreadable_file_is_named(void **state)
     (void)state;
     write_pattern("a.txt", 0, 500);
     const char *path = write_pattern("b.txt", 0, 500);
-    bool root = geteuid() == 0; /* who reads everything: be nobody for a moment */
+    bool root = geteuid() == 0; /* root can read everything, so switch to nobody for a moment */
     assert_int_equal(chmod(scratch.path, 0755), 0);
     assert_int_equal(chmod(path, 0), 0);
     if (root) {
@@ -382,8 +381,7 @@ static void large_shards_are_mapped_and_joined(void **state)
     struct esp_error error;
     int32_t inputs[16], targets[16];
     uint16_t ids[8] = {1, 2, 3, 4, 5, 6, 7, 8};
-    int64_t hole =
-        17 << 20; /* tokens of each file that are zero and take no room on the disk */
+    int64_t hole = 17 << 20; /* zero tokens of each file, which use no disk space */
     for (int i = 0; i < 2; i++) {
         const char *path = scratch_write(&scratch, i ? "b.bin" : "a.bin", ids, 0);
         int fd = open(path, O_WRONLY);
@@ -401,7 +399,7 @@ static void large_shards_are_mapped_and_joined(void **state)
     esp_data_close(data);
 }
 
-static void a_text_emptied_while_in_use_stays_as_it_was(void **state)
+static void truncating_a_text_in_use_does_not_change_the_data(void **state)
 {
     (void)state;
     struct esp_data *data;
@@ -440,9 +438,9 @@ static void truncated_shards_are_refused(void **state)
     expect_error(path, 0, -EINVAL, "not a whole number");
 }
 
-/* As a shard of another program's version, or a damaged header: a count below 0 was once taken
- * for a file without a header, and its end read 1,024 bytes too far. */
-static void headers_of_llmc_that_cannot_be_are_refused(void **state)
+/* As in a file of another program's version, or with a damaged header: such a file with a count
+ * below 0 was once read as a file without a header, 1,024 bytes past its end. */
+static void impossible_headers_of_llmc_are_refused(void **state)
 {
     (void)state;
     static const int32_t counts[] = {-1, -5, INT32_MIN};
@@ -478,20 +476,20 @@ int main(void)
         CLAIM(next_epoch_has_another_order_of_the_same_windows),
         CLAIM(validation_windows_follow_the_formula),
         CLAIM(short_data_has_fewer_validation_windows),
-        CLAIM(too_short_says_bytes_there_and_needed),
+        CLAIM(an_error_states_bytes_found_and_needed_for_a_short_text),
         CLAIM(glob_joins_files_in_order_of_their_names),
         CLAIM(thousands_of_small_files_read_as_one),
-        CLAIM(two_stars_enter_all_folders),
-        CLAIM(two_stars_pass_through_folders_with_wildcards_in_their_names),
+        CLAIM(two_stars_match_all_folders),
+        CLAIM(two_stars_match_folders_with_wildcards_in_their_names),
         CLAIM(missing_files_and_folders_are_clear_errors),
         CLAIM(unreadable_file_is_named),
         CLAIM(shards_of_llmc_are_read_by_their_headers),
         CLAIM(nanogpt_shards_take_their_vocabulary_from_the_largest_id),
         CLAIM(large_shards_are_mapped_and_joined),
-        CLAIM(a_text_emptied_while_in_use_stays_as_it_was),
+        CLAIM(truncating_a_text_in_use_does_not_change_the_data),
         CLAIM(ids_outside_the_vocabulary_are_refused),
         CLAIM(truncated_shards_are_refused),
-        CLAIM(headers_of_llmc_that_cannot_be_are_refused),
+        CLAIM(impossible_headers_of_llmc_are_refused),
         CLAIM(mixed_kinds_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

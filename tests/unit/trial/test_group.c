@@ -1,4 +1,4 @@
-/* Claims of trial/group.h about one member: reports, until, saving, resuming. */
+/* Tests of trial/group.h for one member: reports, until, saving, resuming. */
 #include "training.h"
 
 #include <errno.h>
@@ -33,7 +33,7 @@ static void reports_come_at_the_first_step_past_each_multiple(void **state)
         assert_true(i == 0 || r.points[i].device_seconds > r.points[i - 1].device_seconds);
     }
     assert_int_equal(r.last, ESP_GROUP_REPORT | ESP_GROUP_HORIZON);
-    assert_true(fabs(r.points[0].val_loss - log(256)) < 0.3); /* knows nothing yet */
+    assert_true(fabs(r.points[0].val_loss - log(256)) < 0.3); /* an untrained model */
     assert_int_equal(esp_group_horizon(group, 0), 3840);
     esp_group_destroy(group);
 }
@@ -52,7 +52,7 @@ static void reports_default_to_a_25th_of_the_horizon(void **state)
     }
 }
 
-static void a_batch_beyond_report_every_reports_each_step(void **state)
+static void a_batch_larger_than_report_every_reports_each_step(void **state)
 {
     (void)state;
     struct esp_trainer t = small_trainer();
@@ -88,7 +88,7 @@ static void another_seed_gives_another_training(void **state)
     assert_true(a.points[8].train_loss != b.points[8].train_loss);
 }
 
-static void until_holds_the_member_at_its_first_step_there(void **state)
+static void until_holds_the_member_at_the_first_step_that_reaches_it(void **state)
 {
     (void)state;
     struct esp_trainer t = small_trainer();
@@ -102,7 +102,7 @@ static void until_holds_the_member_at_its_first_step_there(void **state)
     assert_int_equal(r.count, 3); /* 0, 6 and 8 */
     assert_int_equal(r.points[2].step, 8);
 
-    esp_group_until(group, 0, 700); /* there already: told, not reported again */
+    esp_group_until(group, 0, 700); /* reached already: an event, but no second report */
     run_to_rest(group, &r);
     assert_int_equal(r.last, ESP_GROUP_UNTIL);
     assert_int_equal(r.count, 3);
@@ -112,7 +112,7 @@ static void until_holds_the_member_at_its_first_step_there(void **state)
     assert_int_equal(r.last, ESP_GROUP_REPORT | ESP_GROUP_HORIZON);
     assert_int_equal(r.points[r.count - 1].step, 40);
 
-    /* but for the extra report the training is the same */
+    /* apart from the extra report the training is the same */
     struct record whole = {0};
     struct esp_group *other = train_alone(&t, &whole);
     assert_same_member(group, 0, other, 0);
@@ -139,8 +139,8 @@ static void until_may_be_lowered_while_training(void **state)
     esp_group_destroy(group);
 }
 
-/* Stops after `calls` step calls, in the middle of a batch or a validation too, saves, and goes
- * on in a new group. */
+/* Saves after `calls` step calls, which may be in the middle of a batch or a validation, and
+ * continues in a new group. */
 static void resume_after(int calls)
 {
     struct esp_trainer t = small_trainer();
@@ -170,7 +170,7 @@ static void resume_after(int calls)
     esp_group_destroy(x);
 }
 
-static void a_resumed_member_is_the_uninterrupted_one_bit_for_bit(void **state)
+static void a_resumed_member_equals_the_uninterrupted_one_bit_for_bit(void **state)
 {
     (void)state;
     /* A validation of 256 windows takes 64 calls at a micro-batch of 4, a step 2. */
@@ -180,7 +180,7 @@ static void a_resumed_member_is_the_uninterrupted_one_bit_for_bit(void **state)
     }
 }
 
-static void a_finished_checkpoint_only_says_so(void **state)
+static void resuming_a_finished_checkpoint_only_reports_the_end(void **state)
 {
     (void)state;
     struct esp_trainer t = small_trainer();
@@ -199,7 +199,7 @@ static void a_finished_checkpoint_only_says_so(void **state)
     esp_group_destroy(group);
 }
 
-static void a_constant_schedule_is_extended_as_if_it_had_been_longer(void **state)
+static void an_extended_constant_schedule_equals_a_longer_one(void **state)
 {
     (void)state;
     struct esp_trainer t = small_trainer(), longer;
@@ -221,7 +221,7 @@ static void a_constant_schedule_is_extended_as_if_it_had_been_longer(void **stat
     esp_group_destroy(x);
 }
 
-static void any_split_into_micro_batches_trains_alike(void **state)
+static void every_split_into_micro_batches_trains_equally(void **state)
 {
     (void)state;
     double last[3];
@@ -233,8 +233,7 @@ static void any_split_into_micro_batches_trains_alike(void **state)
         esp_group_destroy(train_alone(&t, &r));
         last[i] = r.points[8].val_loss;
     }
-    /* Rounding differs, nothing else: dropout masks and the mean are those of the whole batch.
-     */
+    /* Only rounding differs: dropout masks and the mean are those of the whole batch. */
     assert_true(fabs(last[0] - last[1]) < 1e-4);
     assert_true(fabs(last[0] - last[2]) < 1e-4);
 }
@@ -292,7 +291,7 @@ static void a_damaged_checkpoint_leaves_the_slot_usable(void **state)
     esp_group_destroy(group);
 }
 
-static void a_full_disk_harms_neither_member_nor_older_checkpoint(void **state)
+static void a_full_disk_affects_neither_member_nor_older_checkpoint(void **state)
 {
     (void)state;
     struct esp_trainer t = small_trainer();
@@ -322,7 +321,7 @@ static void a_full_disk_harms_neither_member_nor_older_checkpoint(void **state)
     run_to_rest(y, &r);
     assert_same_points(&whole, 0, &r);
     esp_group_leave(y, 0);
-    join(y, 0, &t, path); /* the older one still serves */
+    join(y, 0, &t, path); /* the older file is still valid */
     struct record again = {0};
     run_to_rest(y, &again);
     assert_same_member(x, 0, y, 0);
@@ -345,7 +344,7 @@ static void weights_of_a_checkpoint_can_start_another_training(void **state)
     assert_true(next.points[0].val_loss == r.points[8].val_loss);
 }
 
-static void bad_data_is_told_before_training(void **state)
+static void bad_data_is_reported_before_training(void **state)
 {
     (void)state;
     struct esp_trainer t = small_trainer();
@@ -366,20 +365,20 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CLAIM(reports_come_at_the_first_step_past_each_multiple),
         CLAIM(reports_default_to_a_25th_of_the_horizon),
-        CLAIM(a_batch_beyond_report_every_reports_each_step),
+        CLAIM(a_batch_larger_than_report_every_reports_each_step),
         CLAIM(equal_settings_give_equal_bits),
         CLAIM(another_seed_gives_another_training),
-        CLAIM(until_holds_the_member_at_its_first_step_there),
+        CLAIM(until_holds_the_member_at_the_first_step_that_reaches_it),
         CLAIM(until_may_be_lowered_while_training),
-        CLAIM(a_resumed_member_is_the_uninterrupted_one_bit_for_bit),
-        CLAIM(a_finished_checkpoint_only_says_so),
-        CLAIM(a_constant_schedule_is_extended_as_if_it_had_been_longer),
-        CLAIM(any_split_into_micro_batches_trains_alike),
+        CLAIM(a_resumed_member_equals_the_uninterrupted_one_bit_for_bit),
+        CLAIM(resuming_a_finished_checkpoint_only_reports_the_end),
+        CLAIM(an_extended_constant_schedule_equals_a_longer_one),
+        CLAIM(every_split_into_micro_batches_trains_equally),
         CLAIM(a_checkpoint_of_other_settings_or_data_is_refused),
         CLAIM(a_damaged_checkpoint_leaves_the_slot_usable),
-        CLAIM(a_full_disk_harms_neither_member_nor_older_checkpoint),
+        CLAIM(a_full_disk_affects_neither_member_nor_older_checkpoint),
         CLAIM(weights_of_a_checkpoint_can_start_another_training),
-        CLAIM(bad_data_is_told_before_training),
+        CLAIM(bad_data_is_reported_before_training),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,15 +1,15 @@
-/* Claims of trial/group.h about several members: each trains as if it were alone. */
+/* Tests of trial/group.h for several members: each trains as if it were alone. */
 #include "training.h"
 
 #include <errno.h>
 
 #define MEMBERS 4
 
-/* Members that differ in everything that members may differ in. */
+/* Members that differ in all settings in which members of a group may differ. */
 static struct esp_trainer member_trainer(int member)
 {
     struct esp_trainer t = small_trainer();
-    t.micro_batch = 4; /* the group's, whoever comes first */
+    t.micro_batch = 4; /* sets the group's, whichever member joins first */
     t.batch_size = (int64_t[]){6, 2, 9, 4}[member];
     t.learning_rate = (double[]){3e-3, 1e-2, 1e-3, 2e-3}[member];
     t.schedule = (int64_t[]){ESP_SCHEDULE_COSINE,
@@ -26,7 +26,7 @@ static struct esp_trainer member_trainer(int member)
     return t;
 }
 
-/* Each member's own training, alone in a group of one. */
+/* Each member trained alone in a group of one. */
 static struct esp_group *alone[MEMBERS];
 static struct record alone_record[MEMBERS];
 
@@ -70,7 +70,7 @@ static void a_member_in_a_group_equals_it_alone_bit_for_bit(void **state)
     esp_group_destroy(group);
 }
 
-static void joining_and_leaving_disturbs_nobody(void **state)
+static void joining_and_leaving_does_not_affect_other_members(void **state)
 {
     (void)state;
     struct esp_trainer t = member_trainer(0), other = member_trainer(3);
@@ -82,7 +82,7 @@ static void joining_and_leaving_disturbs_nobody(void **state)
             join(group, 0, &other, NULL);
         }
         if (call % 17 == 16) {
-            esp_group_leave(group, 0); /* half a batch gathered, or in a validation */
+            esp_group_leave(group, 0); /* in the middle of a batch or a validation */
         }
         if (call == 40) {
             struct esp_trainer third = member_trainer(2);
@@ -101,7 +101,7 @@ static void joining_and_leaving_disturbs_nobody(void **state)
     esp_group_destroy(group);
 }
 
-static void a_member_resumes_in_another_slot_and_company(void **state)
+static void a_member_resumes_in_another_slot_with_other_members(void **state)
 {
     (void)state;
     struct esp_trainer first = member_trainer(0), second = member_trainer(1);
@@ -135,7 +135,7 @@ static void a_nan_stays_in_its_member(void **state)
     struct esp_trainer t = member_trainer(0), wild = member_trainer(1);
     struct record records[2] = {0};
     struct esp_group *group = make_group(&t, 2);
-    wild.learning_rate = 1e30; /* beyond any study's range */
+    wild.learning_rate = 1e30; /* far outside of any study's range */
     wild.warmup = 0;
     join(group, 0, &wild, NULL);
     join(group, 1, &t, NULL);
@@ -146,7 +146,7 @@ static void a_nan_stays_in_its_member(void **state)
     assert_same_points(&alone_record[0], 0, &records[1]);
     assert_same_member(alone[0], 0, group, 1);
 
-    /* and the place it leaves is as good as new */
+    /* the slot can be used again */
     struct record again[2] = {0};
     struct esp_trainer next = member_trainer(3);
     esp_group_leave(group, 0);
@@ -157,7 +157,7 @@ static void a_nan_stays_in_its_member(void **state)
     esp_group_destroy(group);
 }
 
-static void holding_one_member_lets_the_others_train(void **state)
+static void the_others_train_while_one_member_is_held(void **state)
 {
     (void)state;
     struct esp_trainer t = member_trainer(0), held = member_trainer(1);
@@ -176,7 +176,7 @@ static void holding_one_member_lets_the_others_train(void **state)
     esp_group_destroy(group);
 }
 
-static void device_seconds_are_shared_by_those_who_work(void **state)
+static void device_seconds_are_shared_among_working_members(void **state)
 {
     (void)state;
     struct esp_trainer t = small_trainer();
@@ -203,11 +203,11 @@ int main(void)
 #define COMPANY(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         COMPANY(a_member_in_a_group_equals_it_alone_bit_for_bit),
-        COMPANY(joining_and_leaving_disturbs_nobody),
-        COMPANY(a_member_resumes_in_another_slot_and_company),
+        COMPANY(joining_and_leaving_does_not_affect_other_members),
+        COMPANY(a_member_resumes_in_another_slot_with_other_members),
         COMPANY(a_nan_stays_in_its_member),
-        COMPANY(holding_one_member_lets_the_others_train),
-        COMPANY(device_seconds_are_shared_by_those_who_work),
+        COMPANY(the_others_train_while_one_member_is_held),
+        COMPANY(device_seconds_are_shared_among_working_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,13 @@
-/* Loss curves against those of PyTorch: tests/golden/parity.csv holds five settings × three
- * seeds, trained in float32 on tinyshakespeare under the defaults and validation windows of
- * DESIGN 8.
+/* Loss curves compared with PyTorch's: tests/golden/parity.csv holds five settings × three
+ * seeds, trained in float32 on tinyshakespeare with the trainer's defaults and validation
+ * windows.
  *
  * usage: [ESPALIER_PARITY=all] test_trial_parity PARITY.csv TEXT
  *
- * all: the mean over the three seeds is within 0.02 nats of theirs at the horizon and within
- * 0.05 at every recorded point after the first tenth. one: one seed of one setting, for every
- * day. Seeds of theirs spread by σ ≈ 0.006 at the horizon and 0.02 before, so that a single one
- * must be within 0.04 and 0.1 of their mean. Skipped (77) where the text is not there. */
+ * all: the mean over the three seeds must be within 0.02 nats of PyTorch's at the horizon, and
+ * within 0.05 at every recorded point after the first tenth. one: one seed of one setting, for
+ * daily use. PyTorch's seeds have σ ≈ 0.006 at the horizon and 0.02 before, so a single one
+ * must be within 0.04 and 0.1 of their mean. Skipped (77) when the text is missing. */
 #include "../../../trial/group.h"
 #include <espalier/kernels.h>
 

@@ -1,5 +1,5 @@
-/* Claims about precisions on the CPU: bfloat16 trains as float32 does, and what a processor
- * lacks is said. */
+/* Tests of precisions on the CPU: bfloat16 trains as float32 does, and an error names what a
+ * processor lacks. */
 #include "training.h"
 
 #include <errno.h>
@@ -48,8 +48,8 @@ static struct record curve_of(const struct esp_trainer *t)
     return record;
 }
 
-/* |Δloss| ≤ 0.01 at every point of the curves; at a learning rate so large that rounding alone
- * would part two trainings this could not be asked. */
+/* |Δloss| ≤ 0.01 at every point of the curves. The learning rate must be small enough that
+ * rounding alone does not make two trainings diverge. */
 static void bf16_has_the_curves_of_fp32(void **state)
 {
     (void)state;
@@ -73,12 +73,12 @@ static void bf16_has_the_curves_of_fp32(void **state)
             }
             different += a != b;
         }
-        assert_true(different > 0); /* it was bfloat16 at all */
+        assert_true(different > 0); /* shows that bfloat16 was used */
         assert_true(full.points[full.count - 1].val_loss < full.points[0].val_loss - 1);
     }
 }
 
-static void bf16_gives_the_same_bits_every_time(void **state)
+static void bf16_gives_the_same_bits_on_every_run(void **state)
 {
     (void)state;
     skip_without_bf16();
@@ -90,7 +90,7 @@ static void bf16_gives_the_same_bits_every_time(void **state)
     assert_same_points(&first, 0, &second);
 }
 
-static void a_precision_that_is_not_there_is_refused(void **state)
+static void an_unsupported_precision_is_refused(void **state)
 {
     (void)state;
     struct esp_group *group = NULL;
@@ -99,7 +99,7 @@ static void a_precision_that_is_not_there_is_refused(void **state)
     t.precision = ESP_PRECISION_FP16;
     assert_int_equal(esp_group_create(kernels, &t, 1, &group, &error), -ENOTSUP);
     assert_non_null(strstr(error.text, "fp32 or bf16"));
-    t.precision = ESP_PRECISION_TF32; /* float32 is more than it asks for */
+    t.precision = ESP_PRECISION_TF32; /* float32 satisfies it too */
     assert_int_equal(esp_group_create(kernels, &t, 1, &group, &error), 0);
     esp_group_destroy(group);
 }
@@ -108,8 +108,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CLAIM(bf16_has_the_curves_of_fp32),
-        CLAIM(bf16_gives_the_same_bits_every_time),
-        CLAIM(a_precision_that_is_not_there_is_refused),
+        CLAIM(bf16_gives_the_same_bits_on_every_run),
+        CLAIM(an_unsupported_precision_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

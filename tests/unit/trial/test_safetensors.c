@@ -1,4 +1,4 @@
-/* Claims of trial/safetensors.h: headers from strangers. */
+/* Tests of trial/safetensors.h, with malformed headers in particular. */
 #include "../../../trial/safetensors.h"
 #include <errno.h>
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 #define T(dtype, shape, offsets)                                                               \
     "{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 
-/* Behind 16 bytes of data. */
+/* A header that is followed by 16 bytes of data. */
 static void good_headers_are_read(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Claims of trial/schedule.h, against closed forms written out for 1,000 steps. */
+/* Tests of trial/schedule.h, against closed forms written out for 1,000 steps. */
 #include "../../../trial/schedule.h"
 
 #include <math.h>
@@ -71,7 +71,7 @@ static void wsd_keeps_the_peak_until_its_decay(void **state)
     assert_near(esp_schedule_rate(&t, 999), 2, 1e-12);
 }
 
-static void constant_stays(void **state)
+static void constant_keeps_the_peak(void **state)
 {
     (void)state;
     struct esp_trainer t = trainer_of(ESP_SCHEDULE_CONSTANT);
@@ -79,7 +79,7 @@ static void constant_stays(void **state)
     assert_near(esp_schedule_rate(&t, 999), 2, 1e-12);
 }
 
-static void inverse_sqrt_falls_to_no_less_than_the_floor(void **state)
+static void inverse_sqrt_does_not_fall_below_the_floor(void **state)
 {
     (void)state;
     struct esp_trainer t = trainer_of(ESP_SCHEDULE_INVERSE_SQRT);
@@ -89,7 +89,7 @@ static void inverse_sqrt_falls_to_no_less_than_the_floor(void **state)
     assert_near(esp_schedule_rate(&t, 999), 1, 1e-12);
 }
 
-static void edges_stay_finite_and_within_the_peak(void **state)
+static void extreme_settings_give_finite_rates_up_to_the_peak(void **state)
 {
     (void)state;
     for (int type = ESP_SCHEDULE_COSINE; type <= ESP_SCHEDULE_INVERSE_SQRT; type++) {
@@ -115,9 +115,9 @@ int main(void)
         cmocka_unit_test(cosine_ends_at_the_floor),
         cmocka_unit_test(linear_ends_at_the_floor),
         cmocka_unit_test(wsd_keeps_the_peak_until_its_decay),
-        cmocka_unit_test(constant_stays),
-        cmocka_unit_test(inverse_sqrt_falls_to_no_less_than_the_floor),
-        cmocka_unit_test(edges_stay_finite_and_within_the_peak),
+        cmocka_unit_test(constant_keeps_the_peak),
+        cmocka_unit_test(inverse_sqrt_does_not_fall_below_the_floor),
+        cmocka_unit_test(extreme_settings_give_finite_rates_up_to_the_peak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

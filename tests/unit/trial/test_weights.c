@@ -1,4 +1,4 @@
-/* Claims of trial/weights.h: files of other programs, right and wrong. */
+/* Tests of trial/weights.h: valid and invalid files of other programs. */
 #include "../scratch.h"
 
 #include "../../../trial/model/model.h"
@@ -26,7 +26,7 @@ static const struct esp_model_shape shape = {.layers = 2,
                                              .vocabulary = 11,
                                              .objective = ESP_OBJECTIVE_CAUSAL};
 
-/* Numbers that all three types hold exactly: up to 7 bits, some of them negative. */
+/* Numbers that all three types represent exactly: up to 7 bits, some negative. */
 static int set_up(void **state)
 {
     (void)state;
@@ -141,7 +141,7 @@ static const char *end_file(const char *name)
     return scratch_write(&scratch, name, all, 8 + file.length + file.bytes);
 }
 
-/* The whole model but `without` (NULL: nothing). */
+/* Writes the whole model except `without` (NULL: all of it). */
 static void add_model(const char *dtype, const char *prefix, const char *without)
 {
     for (int i = 0; i < esp_model_tensor_count(model); i++) {
@@ -165,7 +165,7 @@ static const struct esp_model_tensor *tensor_called(const char *name)
     return NULL;
 }
 
-static void what_is_exported_is_read_again(void **state)
+static void exported_weights_are_read_back(void **state)
 {
     (void)state;
     struct esp_error error = {""};
@@ -202,7 +202,7 @@ static void every_type_and_both_kinds_of_names_are_read(void **state)
 }
 
 /* Subnormal, largest and negative zero. */
-static void half_precision_is_exact_at_its_edges(void **state)
+static void half_precision_limits_are_read_exactly(void **state)
 {
     (void)state;
     const struct esp_model_tensor *bias = tensor_called("ln_f.bias");
@@ -214,7 +214,7 @@ static void half_precision_is_exact_at_its_edges(void **state)
     read_equals(end_file("w.safetensors"));
 }
 
-static void masks_and_a_tied_head_do_no_harm(void **state)
+static void masks_and_a_tied_head_are_accepted(void **state)
 {
     (void)state;
     const int64_t four[] = {1, 1, 4, 4};
@@ -231,7 +231,7 @@ static void masks_and_a_tied_head_do_no_harm(void **state)
     refused(end_file("w.safetensors"), -EINVAL, "lm_head.weight differs from wte.weight");
 }
 
-static void tensors_that_do_not_belong_are_named(void **state)
+static void errors_name_tensors_that_do_not_belong(void **state)
 {
     (void)state;
     const int64_t wrong[] = {24, 8};
@@ -286,7 +286,7 @@ static void numbers_that_are_not_finite_are_refused(void **state)
     }
 }
 
-static void every_truncation_is_noticed(void **state)
+static void every_truncation_is_detected(void **state)
 {
     (void)state;
     size_t size;
@@ -360,7 +360,7 @@ static void models_of_llmc_are_read(void **state)
     refused(write_llmc(1, 11, 0), -EPROTONOSUPPORT, "an llm.c model of version 1");
 }
 
-static void models_of_llmc_must_have_our_shape(void **state)
+static void models_of_llmc_must_have_the_models_shape(void **state)
 {
     (void)state;
     static const char *const words[] = {"its context (T) is 5, this model's is 4",
@@ -384,16 +384,16 @@ static void models_of_llmc_must_have_our_shape(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CLAIM(what_is_exported_is_read_again),
+        CLAIM(exported_weights_are_read_back),
         CLAIM(every_type_and_both_kinds_of_names_are_read),
-        CLAIM(half_precision_is_exact_at_its_edges),
-        CLAIM(masks_and_a_tied_head_do_no_harm),
-        CLAIM(tensors_that_do_not_belong_are_named),
+        CLAIM(half_precision_limits_are_read_exactly),
+        CLAIM(masks_and_a_tied_head_are_accepted),
+        CLAIM(errors_name_tensors_that_do_not_belong),
         CLAIM(numbers_that_are_not_finite_are_refused),
-        CLAIM(every_truncation_is_noticed),
+        CLAIM(every_truncation_is_detected),
         CLAIM(files_that_are_not_weights_are_refused),
         CLAIM(models_of_llmc_are_read),
-        CLAIM(models_of_llmc_must_have_our_shape),
+        CLAIM(models_of_llmc_must_have_the_models_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Small trainings for tests: a text, settings, and what a run reported. */
+/* Small trainings for tests: a text, settings, and a record of a run's reports. */
 #ifndef ESPALIER_TESTS_TRIAL_TRAINING_H
 #define ESPALIER_TESTS_TRIAL_TRAINING_H
 
@@ -17,7 +17,7 @@
 
 #define POINTS_MAX 256
 
-/* What one member reported and where it stopped. */
+/* Events of one member. */
 struct record {
     struct esp_group_point points[POINTS_MAX];
     int count;
@@ -27,7 +27,7 @@ struct record {
 static struct scratch scratch;
 static struct esp_kernels *kernels;
 
-/* Sentences of a few words, so that there is something to learn at once. */
+/* Sentences of a few words, which a model learns quickly. */
 static inline const char *write_text(const char *name, size_t bytes)
 {
     static const char *const words[] = {
@@ -99,7 +99,7 @@ join(struct esp_group *group, int slot, const struct esp_trainer *trainer, const
     }
 }
 
-/* One step call; its events go to records[slot]. */
+/* One step call; appends its events to records[slot]. */
 static inline int step(struct esp_group *group, struct record *records)
 {
     struct esp_group_event events[ESP_MEMBERS_MAX];
@@ -131,7 +131,7 @@ static inline bool same_number(double a, double b)
     return a == b || (isnan(a) && isnan(b));
 }
 
-/* Everything but times. */
+/* Compares everything except times. */
 static inline void assert_same_points(const struct record *a, int first, const struct record *b)
 {
     assert_int_equal(a->count - first, b->count);
@@ -146,7 +146,7 @@ static inline void assert_same_points(const struct record *a, int first, const s
     }
 }
 
-/* Parameters and both moments, bit for bit. */
+/* Compares parameters and both moments bit for bit. */
 static inline void
 assert_same_member(struct esp_group *a, int slot_a, struct esp_group *b, int slot_b)
 {
