@@ -20,13 +20,14 @@ static int take_line(
     double number = strtod(begin, &end);
     bool whole = end != begin && end[strspn(end, " \t")] == 0;
     if (!whole || number < 0 || isinf(number)) {
-        return esp_error_set(error,
-                             -EINVAL,
-                             "%s:%d: \"%.60s\" is no score: a line holds one number from 0, as "
-                             "\"best_score\" of `espalier replay --json`",
-                             path,
-                             line,
-                             begin);
+        return esp_error_set(
+            error,
+            -EINVAL,
+            "%s:%d: \"%.60s\" is not a score: a line holds one number from 0, such as "
+            "\"best_score\" of `espalier replay --json`",
+            path,
+            line,
+            begin);
     }
     if (scores->count == ESP_SCORES_MAX) {
         return esp_error_set(
@@ -59,7 +60,8 @@ int esp_scores_read(const char *path, struct esp_scores *scores, struct esp_erro
     if (rc == 0 && ferror(file)) {
         rc = esp_error_set(error, -EIO, "--calibration %s: cannot be read to its end", path);
     } else if (rc == 0 && scores->count == 0) {
-        rc = esp_error_set(error, -EINVAL, "%s: holds no score: one number per line", path);
+        rc = esp_error_set(
+            error, -EINVAL, "%s: holds no score; a score is one number per line", path);
     }
     fclose(file);
     if (rc < 0) {

@@ -1,5 +1,5 @@
-/* Comma-separated numbers and words, one header line, no quoting: what the tables of recorded
- * trainings use. Rows and columns count from 0, lines of the file from 1. */
+/* Comma-separated files as the tables of recorded trainings use them: numbers and words, one
+ * header line, no quoting. Rows and columns count from 0, lines of the file from 1. */
 #ifndef ESPALIER_REPLAY_CSV_H
 #define ESPALIER_REPLAY_CSV_H
 
@@ -12,19 +12,20 @@
 #define ESP_CSV_COLUMNS_MAX 128
 
 struct esp_csv {
-    char *name; /* the file's */
+    char *name; /* of the file */
     char *text;
     char **cells; /* rows × columns */
     size_t rows, columns;
     char *header[ESP_CSV_COLUMNS_MAX];
-    int *lines; /* of each row */
+    int *lines; /* [rows]: line of each row in the file */
 };
 
-/* -EINVAL names line and fault: a row with another number of cells, no header, no rows. */
+/* -EINVAL names file, line and fault: a row with a wrong number of cells, no header, no rows.
+ * Release with esp_csv_release. */
 int esp_csv_read(const char *path, struct esp_csv *csv, struct esp_error *error);
 void esp_csv_release(struct esp_csv *csv);
 
-/* The column of that name; -1. */
+/* The column of that name; -1: none. */
 int esp_csv_column(const struct esp_csv *csv, const char *name);
 const char *esp_csv_cell(const struct esp_csv *csv, size_t row, int column);
 /* A cell as a number: inf and nan are numbers. -EINVAL names file, line, column and value. */

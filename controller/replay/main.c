@@ -1,4 +1,4 @@
-/* The verb: reads tables and studies, runs every seed on each, and hands on what they say. */
+/* The verb `replay`: reads tables and studies, runs every seed on each, prints the results. */
 #include "replay.h"
 
 #include "bounds.h"
@@ -9,6 +9,7 @@
 #include "recorded_path.h"
 #include "recorded_study.h"
 #include "stop/discard.h"
+#include "study/study.h"
 #include "table_read.h"
 
 #include <errno.h>
@@ -18,12 +19,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Everything that one call works on. */
+/* The state of one call. */
 struct work {
     const struct esp_replay_call *call;
     struct esp_table *tables;
     int count;
-    struct esp_scores scores; /* given, or of every table and seed in turn */
+    struct esp_scores scores; /* from a file, or of every table and seed, in order */
     struct esp_plot plot;
     struct esp_error error;
 };
@@ -68,15 +69,7 @@ static int read_tables(struct work *work, char **paths, int count)
     return 0;
 }
 
-static void drop_study(struct esp_study *study)
-{
-    if (study) {
-        esp_study_release(study);
-        free(study);
-    }
-}
-
-/* Puts the table's name before words that do not know it. */
+/* Puts the table's name before the message. */
 static int name_table(struct work *work, const struct esp_table *table, int rc)
 {
     struct esp_error plain = work->error;
@@ -91,26 +84,26 @@ static int make_study(struct work *work, const struct esp_table *table, struct e
         rc = esp_policy_apply(policy, table, *out, &work->error);
         rc = rc < 0 ? rc : esp_policy_try(policy, *out, &work->error);
         if (rc < 0) {
-            drop_study(*out);
+            esp_study_destroy(*out);
             *out = NULL;
         }
     }
     return rc < 0 ? name_table(work, table, rc) : 0;
 }
 
-/* Before anything is printed or computed: whether the policy can search every table. */
+/* Whether the policy can search every table; called before anything is computed or printed. */
 static int try_tables(struct work *work)
 {
     int rc = 0;
     for (int i = 0; i < work->count && rc == 0; i++) {
         struct esp_study *study = NULL;
         rc = make_study(work, &work->tables[i], &study);
-        drop_study(study);
+        esp_study_destroy(study);
     }
     return rc;
 }
 
-/* The scores of a table's searches at risk 0. */
+/* Computes the scores of a table's searches at risk 0. */
 static int score_table(struct work *work, int index, double *scores)
 {
     const struct esp_table *table = &work->tables[index];
@@ -131,7 +124,7 @@ static int score_table(struct work *work, int index, double *scores)
         scores[i] = result.best_score;
         esp_replay_result_release(&result);
     }
-    drop_study(study);
+    esp_study_destroy(study);
     return rc;
 }
 
@@ -158,11 +151,11 @@ static int gather_scores(struct work *work)
     return 0;
 }
 
-/* The scores that a table's searches go by; `others` is to be released. */
+/* Sets the scores that a table's searches are calibrated on; release `others`. */
 static int scores_for(struct work *work,
                       int index,
                       struct esp_study *study,
-                      struct esp_replay_found *found,
+                      struct esp_replay_findings *found,
                       struct esp_scores *others)
 {
     const struct esp_scores *scores = &work->scores;
@@ -187,7 +180,7 @@ static int replay_seed(struct work *work,
                        const struct esp_table *table,
                        struct esp_study *study,
                        int seed,
-                       struct esp_replay_found *found)
+                       struct esp_replay_findings *found)
 {
     const struct esp_replay_call *call = work->call;
     struct esp_replay_result result;
@@ -220,7 +213,7 @@ static int replay_seed(struct work *work,
 }
 
 static int
-begin_table(struct work *work, const struct esp_table *table, struct esp_replay_found *found)
+begin_table(struct work *work, const struct esp_table *table, struct esp_replay_findings *found)
 {
     int seeds = work->call->seeds;
     int rc = esp_replay_summary_init(&found->run, table, seeds);
@@ -238,7 +231,7 @@ static int replay_table(struct work *work, int index)
 {
     const struct esp_replay_call *call = work->call;
     const struct esp_table *table = &work->tables[index];
-    struct esp_replay_found found = {0};
+    struct esp_replay_findings found = {0};
     struct esp_scores others = {0};
     struct esp_study *study = NULL;
     int rc = make_study(work, table, &study);
@@ -261,7 +254,7 @@ static int replay_table(struct work *work, int index)
     esp_replay_summary_release(&found.lower);
     esp_replay_summary_release(&found.upper);
     esp_scores_release(&others);
-    drop_study(study);
+    esp_study_destroy(study);
     return rc;
 }
 

@@ -13,7 +13,8 @@
 #define TOP 40.0
 #define INNER_WIDTH (WIDTH - LEFT - 20)
 #define INNER_HEIGHT (PANEL_HEIGHT - 90)
-/* Costs from a hundredth of the budget; regrets down to a millionth of the largest. */
+/* Costs are shown from a hundredth of the budget, regrets down to a millionth of the largest.
+ */
 #define COST_DECADES 2.0
 #define REGRET_DECADES 6.0
 

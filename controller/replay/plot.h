@@ -1,5 +1,5 @@
-/* Regret against cost as SVG: one panel per table, the median over seeds as a line and the
- * middle half of them as a band; both axes logarithmic. */
+/* Plots regret against cost as SVG: one panel per table, the median over seeds as a line, the
+ * middle half of them as a band, both axes logarithmic. */
 #ifndef ESPALIER_REPLAY_PLOT_H
 #define ESPALIER_REPLAY_PLOT_H
 
@@ -12,7 +12,7 @@ struct esp_plot_panel {
     char name[ESP_NAME_MAX];
     double budget, best, worst;
     int seeds;
-    double *regret[ESP_PLOT_COLUMNS]; /* [seeds] at each cost */
+    double *regret[ESP_PLOT_COLUMNS]; /* [seeds], at each cost */
 };
 
 struct esp_plot {
@@ -20,7 +20,7 @@ struct esp_plot {
     int count;
 };
 
-/* A panel for `seeds` runs on a table. -ENOSPC beyond ESP_PLOT_PANELS_MAX. */
+/* Adds a panel for `seeds` runs on a table. -ENOSPC: there are ESP_PLOT_PANELS_MAX; -ENOMEM. */
 int esp_plot_panel(struct esp_plot *plot,
                    const struct esp_table *table,
                    double budget,

@@ -1,4 +1,4 @@
-/* Which search is replayed, in words, and what that means for a study. */
+/* The search that is replayed, as options name it, applied to a study. */
 #ifndef ESPALIER_REPLAY_POLICY_H
 #define ESPALIER_REPLAY_POLICY_H
 
@@ -6,36 +6,37 @@
 
 struct esp_policy {
     const char *method;
-    const char *scheduler; /* a name, or as behind early_terminate in a study file: {type: …} */
-    const char *prior;     /* "default": the method's own */
-    double eta;            /* 0: the scheduler's own */
-    double risk;           /* NaN: the scheduler's own */
-    const char *ablate;    /* "curve,schedule,prior", or some of them; NULL: none */
+    const char
+        *scheduler;     /* a name, or a value of early_terminate in a study file: {type: …} */
+    const char *prior;  /* "default": the method's default */
+    double eta;         /* 0: the scheduler's default */
+    double risk;        /* NaN: not given, which is 0 */
+    const char *ablate; /* "curve,schedule,prior", or some of them; NULL: none */
 };
 
-/* Whether the scheduler is described in braces: its eta and risk then stand there. */
+/* Whether the scheduler is given in braces, with its eta and risk among the keys. */
 bool esp_policy_is_described(const struct esp_policy *policy);
 
-/* -EINVAL for an unknown method, scheduler or part, with those that there are, for a scheduler
- * that its name alone does not describe, and for an eta or risk beside a described one. */
+/* -EINVAL: an unknown method, scheduler or part (the error lists the known ones), a scheduler
+ * that needs keys besides its name, or eta or risk together with braces. */
 int esp_policy_check(const struct esp_policy *policy, struct esp_error *error);
 
-/* Sets the study's method, scheduler and prior, and ablates what the policy names besides what
- * the table does not say. -EINVAL for a prior that cannot be read or names no parameter of the
- * table, and for a described scheduler with faults. */
+/* Sets the study's method, scheduler and prior, and adds the policy's ablations to those of the
+ * study. -EINVAL: the prior cannot be read or names no parameter of the table, or a scheduler
+ * in braces has faults. */
 int esp_policy_apply(const struct esp_policy *policy,
                      const struct esp_table *table,
                      struct esp_study *study,
                      struct esp_error *error);
 
-/* 0 when a study that the policy was applied to can be searched by it, or what creating its
- * sampler or scheduler fails with, behind the option's name. `error` is not NULL. */
+/* Whether the policy can search a study that it was applied to: 0, or the error of creating its
+ * sampler or scheduler, with the option's name before the message. `error` is not NULL. */
 int esp_policy_try(const struct esp_policy *policy,
                    const struct esp_study *study,
                    struct esp_error *error);
 
-/* Whether what is trained, and in which order, depends on no loss: then a worse loss of one
- * trial never changes what becomes of another. */
+/* Whether neither the sampler nor the scheduler uses losses, so that the loss of one trial
+ * never changes the training of another. */
 bool esp_policy_is_blind(const struct esp_study *study);
 
 #endif

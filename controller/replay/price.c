@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #define MICRO 1e6
-/* Costs of a whole search stay exact: 2^20 trials of at most this many microseconds, 1100 days,
- * are below 2^63. */
+/* The cost of a search fits in 63 bits: 2^26 s (777 days) are less than 2^46 µs, so 2^17 trials
+ * may take as long as that. */
 #define SECONDS_MAX 0x1p26
 
 const char *esp_price_name(enum esp_price unit)
@@ -29,14 +29,14 @@ static int price_trial(struct esp_table *table, uint32_t trial, struct esp_error
         if (!(point->seconds >= before && point->seconds <= SECONDS_MAX)) {
             return esp_error_set(error,
                                  -EINVAL,
-                                 "%s: trial %u at %lld tokens: %s; --cost seconds needs the "
-                                 "device seconds of every point, growing; use --cost tokens",
+                                 "%s: trial %u at %lld tokens: %s; --cost seconds needs device "
+                                 "seconds at every point that do not fall; use --cost tokens",
                                  table->source,
                                  trial,
                                  (long long)point->tokens,
                                  isnan(point->seconds)     ? "no seconds are recorded"
                                  : point->seconds < before ? "its seconds fall"
-                                                           : "its seconds are no duration");
+                                                           : "its seconds are not a duration");
         }
         before = point->seconds;
         point->cost = llround(point->seconds * MICRO);

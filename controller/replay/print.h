@@ -1,29 +1,43 @@
-/* Results as JSON lines, or as a table for people.
+/* Prints results as JSON lines, or as a table for people.
  *
- * A line per table and seed, then `{"summary":…}` (DESIGN 9). Beside the keys named there:
+ * JSON has one line per table and seed:
  *
+ *   table, method, scheduler, prior, seed
  *   unit               "tokens" or "seconds": of every cost that is not in full trainings
+ *   trace              [[spent, final loss of the returned trial], …]; a diverged loss is 1e30
+ *   decisions          number of decisions
+ *   decision_us        {p50, p99}: their times
+ *   best_killed        whether the table's best trial was discarded (summary: share of seeds)
  *   trials             created (summary: the mean)
- *   discarded          given up (summary: the mean share of those created)
- *   complete, diverged how many
- *   score              esp_scheduler_score: what the controller would keep; null: no trial was
- *                      completed
- *   best_score         the same of the table's best trial: what `--calibration` takes
- *   calibration        {scores, needed, limit}: with --calibrate or --calibration; limit null:
+ *   discarded          of these (summary: the mean share)
+ *   complete, diverged number of trials
+ *   score              esp_scheduler_score, which the controller would record; null: no trial
+ *                      is complete
+ *   best_score         the same of the table's best trial; `--calibration` reads these
+ *
+ * then one `{"summary":…}` per table, with seeds, budget, full_training, best and
+ *
+ *   cost_to_within     {X: {median, reached}}: full trainings until the returned trial stays
+ *                      within the share X of the best loss (rank20: at most the 20th best), and
+ *                      the share of seeds that get there
+ *   regret_at          {B: mean regret after B full trainings}
+ *   calibration        {scores, needed, limit}, with --calibrate or --calibration; limit null:
  *                      too few scores, nothing was discarded
  *
- * and over a recorded study with censored trials, where the ordinary keys take a trial that
- * is sent beyond its record as stopped there, at the cost of all that was left of it (run.h),
- * and a censored returned trial as what it last was:
+ * On a recorded study with censored trials the keys above treat a trial that goes beyond its
+ * record as stopped there, at the cost of its rest (run.h), and a censored returned trial
+ * counts with its last loss. In addition there are:
  *
- *   censored           per seed {trials, spent, unknown_at}: how many were sent beyond, what
- *                      was paid for it, spent when that first happened (null: never); summary
- *                      {trials, of, left_out, decisions, spent}: censored trials of so many,
- *                      trials without any report, and the mean shares of decisions and of cost
+ *   censored           per seed {trials, spent, unknown_at}: trials that went beyond their
+ *                      record, their cost there, and spent when that first happened (null:
+ *                      never); summary {trials, of, left_out, decisions, spent}: censored
+ *                      trials, all trials, trials without a report, and the mean shares of
+ *                      decisions and of cost
  *   bounds             per seed {lower, upper}: traces; summary {cost_to_within: {X: {lower:
  *                      {median, reached}, upper: …}}, regret_at: {B: [lower, upper]},
- *                      returned: [lower, upper]} (bounds.h); returned is the final trial's
- *                      loss, the mean over seeds; 1e30: of a seed it may be any */
+ *                      returned: [lower, upper]} (bounds.h); `returned` is the loss of the
+ *                      trial returned at the end, the mean over seeds; 1e30: for some seed it
+ *                      is unbounded */
 #ifndef ESPALIER_REPLAY_PRINT_H
 #define ESPALIER_REPLAY_PRINT_H
 
@@ -31,11 +45,11 @@
 #include "call.h"
 #include "summary.h"
 
-/* What the seeds of one table say; the two bounds only where trials are censored. */
-struct esp_replay_found {
+/* Results of all seeds on one table; the two bounds only if trials are censored. */
+struct esp_replay_findings {
     struct esp_replay_summary run, lower, upper;
-    int scores;   /* that it was calibrated on; -1: not at all */
-    double limit; /* infinity: nothing is discarded */
+    int scores;   /* number that the searches were calibrated on; -1: not calibrated */
+    double limit; /* of the discard score; infinity: nothing is discarded */
 };
 
 void esp_print_seed(const struct esp_table *table,
@@ -46,11 +60,11 @@ void esp_print_seed(const struct esp_table *table,
                     const struct esp_replay_summary *summary);
 void esp_print_summary(const struct esp_table *table,
                        const struct esp_replay_call *call,
-                       struct esp_replay_found *found);
+                       struct esp_replay_findings *found);
 
 void esp_print_header(const struct esp_replay_call *call);
 void esp_print_rows(const struct esp_table *table,
                     const struct esp_replay_call *call,
-                    struct esp_replay_found *found);
+                    struct esp_replay_findings *found);
 
 #endif

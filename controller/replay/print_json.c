@@ -24,7 +24,7 @@ static void print_text(const char *text)
     putchar('"');
 }
 
-/* JSON has no infinity: a loss prints as 1e30, a cost never reached as null. */
+/* JSON has no infinity: such a loss is printed as 1e30, such a cost as null. */
 static void print_loss(double loss)
 {
     if (isfinite(loss)) {
@@ -143,7 +143,8 @@ static void print_pair(double lower, double upper)
     printf("]");
 }
 
-static void print_summary_bounds(const struct esp_table *table, struct esp_replay_found *found)
+static void print_summary_bounds(const struct esp_table *table,
+                                 struct esp_replay_findings *found)
 {
     struct esp_replay_summary *run = &found->run, *lower = &found->lower,
                               *upper = &found->upper;
@@ -175,7 +176,7 @@ static void print_summary_bounds(const struct esp_table *table, struct esp_repla
 
 void esp_print_summary(const struct esp_table *table,
                        const struct esp_replay_call *call,
-                       struct esp_replay_found *found)
+                       struct esp_replay_findings *found)
 {
     struct esp_replay_summary *run = &found->run;
     printf("{\"summary\":{");

@@ -10,7 +10,7 @@
 
 void esp_print_header(const struct esp_replay_call *call)
 {
-    printf("%s + %s, %d seeds, %g full trainings, paid in %s\n",
+    printf("%s + %s, %d seeds, budget of %g full trainings, cost in %s\n",
            call->policy.method,
            call->policy.scheduler,
            call->seeds,
@@ -55,8 +55,8 @@ static bool are_equal(const double *a, const double *b, int count)
     return memcmp(a, b, (size_t)count * sizeof *a) == 0;
 }
 
-/* Before either is sorted: seed by seed. */
-static bool bounds_coincide(const struct esp_replay_found *found)
+/* Seed by seed, so before either is sorted. */
+static bool bounds_coincide(const struct esp_replay_findings *found)
 {
     const struct esp_replay_summary *lower = &found->lower, *upper = &found->upper;
     bool same = are_equal(lower->returned, upper->returned, lower->seeds);
@@ -69,7 +69,7 @@ static bool bounds_coincide(const struct esp_replay_found *found)
     return same;
 }
 
-static void print_censored(const struct esp_table *table, struct esp_replay_found *found)
+static void print_censored(const struct esp_table *table, struct esp_replay_findings *found)
 {
     const struct esp_replay_summary *run = &found->run;
     bool exact = bounds_coincide(found);
@@ -108,7 +108,7 @@ static void print_censored(const struct esp_table *table, struct esp_replay_foun
 
 void esp_print_rows(const struct esp_table *table,
                     const struct esp_replay_call *call,
-                    struct esp_replay_found *found)
+                    struct esp_replay_findings *found)
 {
     struct esp_replay_summary *run = &found->run;
     print_figures(table->name, run);

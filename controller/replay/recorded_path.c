@@ -53,13 +53,13 @@ int esp_recorded_path_folder(const char *path,
         return 0;
     }
     if (!there && strcmp(name, ledger_name) != 0) {
-        return 0; /* the reader says what is missing */
+        return 0; /* the reader of the ledger reports what is missing */
     }
     if (strcmp(name, ledger_name) != 0) {
         return esp_error_set(error,
                              -EINVAL,
-                             "%s: a database by this name is not read; name the folder of the "
-                             "study, or put the file into one as %s",
+                             "%s: a ledger is only read under the name %s; give the folder of "
+                             "the study, or rename the file",
                              path,
                              ledger_name);
     }

@@ -16,7 +16,7 @@ struct trial {
     uint32_t points;
 };
 
-/* The study as it is gathered, trials by their own numbers. */
+/* The study while it is read, with the study's trial numbers. */
 struct record {
     const char *path;
     struct esp_study *study;
@@ -37,8 +37,8 @@ static int damaged(struct record *record, int64_t trial)
 {
     return esp_error_set(record->error,
                          -EBADMSG,
-                         "%s: what is recorded of trial %lld contradicts the study: the ledger "
-                         "is damaged; move it aside and restore a backup",
+                         "%s: the record of trial %lld contradicts the study: the ledger is "
+                         "damaged; move it aside and restore a backup",
                          record->path,
                          (long long)trial);
 }
@@ -93,7 +93,7 @@ static int take_trial(void *context, const struct esp_reader_trial *row)
     return 0;
 }
 
-/* A report before the first update, or one that goes back, is no point of a curve. */
+/* A report before the first update, or with fewer tokens than one before, is not a point. */
 static bool is_point(const struct record *record, const struct esp_event *event)
 {
     return event->trial >= 0 && event->trial < record->count &&
@@ -112,8 +112,8 @@ static int count_point(void *context, const struct esp_event *event)
     return 0;
 }
 
-/* Device seconds only grow, though a later attempt that went on from a checkpoint may tell
- * fewer: what was trained twice by then is not paid twice here. */
+/* Device seconds must not fall. A later attempt that continued from a checkpoint may report
+ * fewer; training that was repeated is then not counted twice. */
 static int fill_point(void *context, const struct esp_event *event)
 {
     struct record *record = context;
@@ -137,8 +137,8 @@ static int fill_point(void *context, const struct esp_event *event)
     return 0;
 }
 
-/* Losses are compared at one horizon. Trials end at their last whole update, which may lie
- * below the study's horizon by less than one update, so by less than half of it. */
+/* Losses are compared at one horizon. A trial ends at its last whole update, so its horizon may
+ * be below the study's by less than one update, which is less than half of the horizon. */
 static int check_horizon(struct record *record, uint32_t number)
 {
     int64_t whole = record->table->horizon, own = record->trials[number].horizon;
@@ -147,16 +147,17 @@ static int check_horizon(struct record *record, uint32_t number)
     }
     return esp_error_set(record->error,
                          -EINVAL,
-                         "%s: trial %u trains to %lld tokens where the study's horizon is "
+                         "%s: trial %u trains to %lld tokens, but the study's horizon is "
                          "%lld: losses at different horizons cannot be compared; replay a "
-                         "study whose trials share one",
+                         "study whose trials have the same horizon",
                          record->path,
                          number,
                          (long long)own,
                          (long long)whole);
 }
 
-/* Numbers that span a factor of four are apart by octaves (controller/search/space.h). */
+/* Choices that are numbers and span a factor of four are placed in octaves, as in
+ * controller/search/space.h. */
 static enum esp_table_scale scale_of(const struct esp_param *param)
 {
     double low = INFINITY, high = 0;
@@ -227,7 +228,7 @@ static int describe(struct record *record)
     return 0;
 }
 
-/* Gives every trial with a point its row. */
+/* Gives every trial with a point a row. */
 static int lay_out(struct record *record)
 {
     struct esp_table *table = record->table;
@@ -245,7 +246,7 @@ static int lay_out(struct record *record)
         return esp_error_set(record->error,
                              -EINVAL,
                              "%s: no trial has reported yet, so there is nothing to replay; "
-                             "`espalier run` or `resume` goes on with the study",
+                             "continue the study with `espalier resume`",
                              record->path);
     }
     if (points > UINT32_MAX) {
@@ -261,7 +262,7 @@ static int lay_out(struct record *record)
     for (uint32_t t = 0; t < record->count; t++) {
         struct trial *trial = &record->trials[t];
         uint32_t row = record->rows[t];
-        trial->tokens = 0; /* counted again while filling */
+        trial->tokens = 0; /* fill_point counts again */
         if (row == UINT32_MAX) {
             continue;
         }
@@ -283,7 +284,7 @@ static int lay_out(struct record *record)
     return 0;
 }
 
-/* A complete trial's last loss must be a number: what is not was never taught as complete. */
+/* A trial whose last loss is not finite counts as diverged, not as complete. */
 static int finish(struct record *record)
 {
     struct esp_table *table = record->table;
@@ -299,8 +300,8 @@ static int finish(struct record *record)
         return esp_error_set(record->error,
                              -EINVAL,
                              "%s: none of its %u trials with reports has reached its horizon, "
-                             "so there is no best to measure against; let the study go on "
-                             "(`espalier resume`) until one has",
+                             "so there is no best loss to compare with; continue the study "
+                             "with `espalier resume` until one has",
                              record->path,
                              table->trial_count);
     }

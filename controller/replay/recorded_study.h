@@ -1,25 +1,24 @@
-/* A recorded study of the user's own as a table: DIR/study.db, read while a controller may be
- * writing it.
+/* Reads a recorded study, DIR/study.db, as a table. A controller may be writing it meanwhile.
  *
- * The trials are those that reported at least once; their order is the study's, their points
- * the report rows, their parameters what was drawn. How a trial's record ends:
+ * The rows are the trials with a report, in the study's order. Their points are the report
+ * rows, their parameters the drawn values. How a trial's record ends:
  *
- *   its furthest report is at its horizon            complete
- *   it was stopped because its loss ran away         diverged
+ *   its last report is at its horizon                complete
+ *   it was stopped because its loss diverged         diverged
  *   FAILED                                           failed
- *   anything else (paused, pruned, stopped, running) censored: what would have come is unknown
+ *   anything else (paused, pruned, stopped, running) censored
  *
- * The searched parameters and the trainer are the study's own, from its text in the ledger;
- * distances are taken in [0, 1] of each parameter's distribution, and between choices in
- * octaves when they are numbers that span a factor of four, as the samplers do. */
+ * Parameters and trainer come from the study file in the ledger. Distances are taken in [0, 1]
+ * of each parameter's distribution; between choices that are numbers and span a factor of four
+ * they are taken in octaves, as in the samplers. */
 #ifndef ESPALIER_REPLAY_RECORDED_STUDY_H
 #define ESPALIER_REPLAY_RECORDED_STUDY_H
 
 #include "table.h"
 
-/* Reads the study in `path`, a folder or its study.db. -ENOENT without a ledger, -EINVAL for
- * another program's, for one without reports or without a trial at its horizon, for trials
- * whose horizons cannot be compared; the words name the file and the remedy. */
+/* Reads the study in `path`, a folder or its study.db. -ENOENT: there is no ledger. -EINVAL:
+ * the database is not a ledger, no trial has a report or is at its horizon, or the horizons of
+ * trials differ. The error names the file and the remedy. */
 int esp_recorded_study_read(const char *path, struct esp_table *table, struct esp_error *error);
 
 #endif

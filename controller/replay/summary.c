@@ -92,7 +92,8 @@ void esp_replay_summary_release(struct esp_replay_summary *summary)
     memset(summary, 0, sizeof *summary);
 }
 
-/* From when on the returned trial stays within the limit; infinity: it does not at the end. */
+/* Cost from which on the returned trial stays within the limit; infinity: it does not at the
+ * end. */
 static double cost_to_stay(const struct esp_replay_result *result, double limit, double full)
 {
     double cost = INFINITY;

@@ -1,8 +1,7 @@
-/* What many seeds on one table say: cost to come within a share of the best and stay there, and
- * regret at budgets. Costs are full trainings, in tokens or in seconds as the table is priced.
- * Regret is the returned trial's last loss less the table's best; a diverged one, or none yet,
- * counts as the worst finite loss of the table.
- */
+/* Statistics over many seeds on one table: cost until the returned trial stays within a share
+ * of the best loss, and regret at budgets. Costs are in full trainings, of tokens or seconds as
+ * the table's unit is. Regret is the returned trial's loss less the table's best; where that
+ * trial diverged, or none is returned yet, the table's worst finite loss counts. */
 #ifndef ESPALIER_REPLAY_SUMMARY_H
 #define ESPALIER_REPLAY_SUMMARY_H
 
@@ -23,13 +22,14 @@ struct esp_replay_summary {
     int seeds;
     double *cost[ESP_WITHIN_COUNT]; /* per seed; infinity: not reached */
     double *regret[ESP_REGRET_BUDGETS];
-    double *returned; /* per seed, the loss of the trial returned at the end */
+    double *returned; /* per seed: the loss of the trial returned at the end */
     double *p50_us, *p99_us;
     int killed;
-    double trials;                  /* sums over seeds: trials created; */
-    double discarded;               /* the share of them given up for good; */
-    double beyond_decisions;        /* the shares of decisions and of cost that sent trials */
-    double beyond_spent;            /* beyond their record */
+    /* Sums over seeds. */
+    double trials;                  /* created */
+    double discarded;               /* share of these that were discarded */
+    double beyond_decisions;        /* share of decisions that sent a trial beyond its record */
+    double beyond_spent;            /* share of the cost that was paid for that */
     double limit[ESP_WITHIN_COUNT]; /* the loss that counts as within */
     double worst;                   /* esp_table_worst */
 };
@@ -42,11 +42,11 @@ void esp_replay_summary_add(struct esp_replay_summary *summary,
                             const struct esp_table *table,
                             const struct esp_replay_result *result);
 
-/* Sorts its numbers: the median (the lower of two middle ones is not preferred: their mean). */
+/* The median; of an even count the mean of the middle two. Sorts `numbers`. */
 double esp_median_of(double *numbers, int count);
 double esp_percentile_of(double *numbers, size_t count, double share);
 double esp_mean_of(const double *numbers, int count);
-/* The share of costs that are finite. */
+/* The share of the costs that are finite. */
 double esp_reached_share(const double *costs, int count);
 
 #endif

@@ -1,5 +1,6 @@
 #include "table.h"
 
+#include "study/study.h"
 #include "table_scale.h"
 
 #include <assert.h>
@@ -24,10 +25,7 @@ void esp_table_release(struct esp_table *table)
     free(table->points);
     free(table->ends);
     free(table->horizons);
-    if (table->recorded) {
-        esp_study_release(table->recorded);
-        free(table->recorded);
-    }
+    esp_study_destroy(table->recorded);
     memset(table, 0, sizeof *table);
 }
 
@@ -55,10 +53,11 @@ int esp_table_find_best(struct esp_table *table, struct esp_error *error)
     }
     return isfinite(esp_table_final(table, table->best))
                ? 0
-               : esp_error_set(error,
-                               -EINVAL,
-                               "%s: no trial ends with a finite loss: nothing to find",
-                               table->source);
+               : esp_error_set(
+                     error,
+                     -EINVAL,
+                     "%s: no trial ends with a finite loss, so there is nothing to find",
+                     table->source);
 }
 
 double esp_table_final(const struct esp_table *table, uint32_t trial)

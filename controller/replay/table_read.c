@@ -61,7 +61,7 @@ static void read_param(struct esp_yaml *yaml,
     }
 }
 
-/* A share in [0, 1] of the schedule; NaN: not given. */
+/* A share of the schedule in [0, 1]; NaN: not given. */
 static double
 read_share(struct esp_yaml *yaml, const struct esp_yaml_node *schedule, const char *key)
 {
@@ -78,7 +78,7 @@ read_horizon(struct esp_yaml *yaml, const struct esp_yaml_node *root, struct esp
 {
     const struct esp_yaml_node *node = esp_yaml_get(root, "horizon");
     if (!node) {
-        esp_yaml_fault(yaml, root, "no horizon: the tokens of a full training");
+        esp_yaml_fault(yaml, root, "`horizon` is missing: the tokens of a full training");
     } else if (esp_yaml_read_integer(yaml, node, "horizon", &table->horizon) &&
                table->horizon <= 0) {
         esp_yaml_fault(yaml, node, "horizon must be above 0");
@@ -159,7 +159,7 @@ read_description(struct esp_yaml *yaml, struct esp_table *table, char *trials, c
     }
     node = esp_yaml_get(root, "name");
     if (!node) {
-        esp_yaml_fault(yaml, root, "no name");
+        esp_yaml_fault(yaml, root, "`name` is missing");
     } else {
         esp_yaml_read_text(yaml, node, "name", table->name, sizeof table->name);
     }
@@ -176,7 +176,8 @@ read_description(struct esp_yaml *yaml, struct esp_table *table, char *trials, c
     }
 }
 
-/* NAME of the description, unless it says otherwise, beside it. */
+/* Path of a table's file: the name that the description gives, in its folder, or the
+ * description's own name with another ending. */
 static void file_beside(const char *path, const char *given, const char *ending, char *out)
 {
     char folder[ESP_PATH_MAX];

@@ -1,4 +1,5 @@
-/* The study that searches a table's ranges: what sampler and scheduler are created for. */
+/* The study that a table's sampler and scheduler are created for. */
+#include "study/study.h"
 #include "table.h"
 
 #include <errno.h>
@@ -6,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Choices keep the order of the file, as in a study: a sampler looks at the numbers itself. */
+/* Choices keep the order of the file, as in a study file. */
 static int fill_param(const struct esp_table_param *from, struct esp_param *to)
 {
     snprintf(to->name, sizeof to->name, "%s", from->name);
@@ -34,12 +35,12 @@ static int fill_param(const struct esp_table_param *from, struct esp_param *to)
     return 0;
 }
 
-/* A recorded study's own parameter. */
+/* A parameter of a recorded study. */
 static int copy_param(const struct esp_param *from, struct esp_param *to)
 {
     size_t count = (size_t)from->choice_count;
     *to = *from;
-    to->line = 0; /* of another study's file */
+    to->line = 0; /* the line is of another study's file */
     to->choices = NULL;
     to->probabilities = NULL;
     if (count == 0) {
@@ -74,10 +75,10 @@ static int64_t interval_of(const struct esp_table *table)
     return interval;
 }
 
-static void take(double *setting, double told)
+static void set_if_given(double *setting, double value)
 {
-    if (!isnan(told)) {
-        *setting = told;
+    if (!isnan(value)) {
+        *setting = value;
     }
 }
 
@@ -101,9 +102,9 @@ int esp_table_study(const struct esp_table *table,
         study->trainer.schedule =
             table->schedule >= 0 ? table->schedule : ESP_SCHEDULE_CONSTANT;
         study->ablate = table->schedule >= 0 ? 0 : ESP_ABLATE_SCHEDULE;
-        take(&study->trainer.warmup, table->warmup);
-        take(&study->trainer.decay, table->decay);
-        take(&study->trainer.floor, table->floor);
+        set_if_given(&study->trainer.warmup, table->warmup);
+        set_if_given(&study->trainer.decay, table->decay);
+        set_if_given(&study->trainer.floor, table->floor);
     }
     study->trainer.tokens = table->horizon;
     study->trainer.report_every = interval_of(table);
@@ -113,8 +114,7 @@ int esp_table_study(const struct esp_table *table,
         int rc = recorded ? copy_param(&recorded->params[i], &study->params[i])
                           : fill_param(&table->params[i], &study->params[i]);
         if (rc < 0) {
-            esp_study_release(study);
-            free(study);
+            esp_study_destroy(study);
             return esp_error_set(error, -ENOMEM, "out of memory");
         }
     }

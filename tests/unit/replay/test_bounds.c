@@ -1,10 +1,11 @@
-/* Searches on tables with censored trials: worked by hand, and held against what the search
- * finds when nothing is hidden from it. */
+/* Bounds of searches on tables with censored trials: worked out by hand, and compared with the
+ * same search on the uncensored table. */
 #include "replay/bounds.h"
 #include "replay/policy.h"
 #include "replay/price.h"
 #include "replay/summary.h"
 #include "replay/table_read.h"
+#include "study/study.h"
 
 #include <errno.h>
 #include <math.h>
@@ -46,7 +47,7 @@ static void read_table(struct esp_table *table)
     }
 }
 
-/* Forgets a trial's points beyond the first `keep`. */
+/* Removes a trial's points after the first `keep`. */
 static void censor(struct esp_table *table, uint32_t trial, uint32_t keep)
 {
     uint32_t end = table->first[trial + 1], cut = table->first[trial] + keep;
@@ -76,12 +77,6 @@ study_of(const struct esp_table *table, const char *method, const char *schedule
     return study;
 }
 
-static void drop_study(struct esp_study *study)
-{
-    esp_study_release(study);
-    free(study);
-}
-
 static void
 assert_trace(const struct esp_replay_result *result, const double (*expected)[2], size_t count)
 {
@@ -107,7 +102,7 @@ assert_trace(const struct esp_replay_result *result, const double (*expected)[2]
 static const char hand[] = "name: hand\nhorizon: 4\nparameters:\n  size: {values: [1, 2, 3]}\n";
 static const char hand_trials[] = "trial,size\n0,1\n1,2\n2,3\n";
 
-/* A grid takes the sizes in their order, each to its end. */
+/* Searches with a grid, which proposes the sizes in their order. */
 static void search(const struct esp_table *table,
                    const char *scheduler,
                    struct esp_replay_result *result,
@@ -118,7 +113,7 @@ static void search(const struct esp_table *table,
     struct esp_error error = {""};
     assert_int_equal(esp_replay_run(table, study, &options, result, &error), 0);
     assert_int_equal(esp_bounds_make(table, study, &options, result, bounds), 0);
-    drop_study(study);
+    esp_study_destroy(study);
 }
 
 static void release(struct esp_replay_result *result, struct esp_bounds *bounds)
@@ -127,9 +122,9 @@ static void release(struct esp_replay_result *result, struct esp_bounds *bounds)
     esp_replay_result_release(result);
 }
 
-/* The first trial stands at 5 half way and is asked for more. Unpaid for, it may be as good as
- * the best (2) or stay at 5; so may whatever the next payment brings. */
-static void unknown_before_anything_is_complete(void **state)
+/* The first trial is at 5 half way and is trained further. At that cost the true loss is
+ * between the best (2) and 5, and so it is after the next payment. */
+static void bounds_before_any_trial_is_complete(void **state)
 {
     (void)state;
     struct esp_table table;
@@ -150,10 +145,10 @@ static void unknown_before_anything_is_complete(void **state)
     assert_int_equal(result.beyond, 1);
     assert_int_equal(result.beyond_spent, 2);
     assert_int_equal(result.complete, 2);
-    assert_int_equal(result.discarded, 0); /* stopped, not given up */
+    assert_int_equal(result.discarded, 0); /* stopped, not discarded */
     release(&result, &bounds);
 
-    /* A policy that looks at losses may do anything afterwards. */
+    /* A policy that uses losses may do anything after that. */
     search(&table, "median", &result, &bounds);
     ASSERT_TRACE(&bounds.lower, {2, 2}, {3, 2});
     ASSERT_TRACE(&bounds.upper, {2, 5}, {3, INFINITY});
@@ -161,9 +156,9 @@ static void unknown_before_anything_is_complete(void **state)
     esp_table_release(&table);
 }
 
-/* The first trial is complete at 3; the second is asked for more at 6 tokens in all. At the
- * earliest its last 2 tokens bring something better, at 8; not before, and 3 stays for sure. */
-static void unknown_after_a_complete_trial(void **state)
+/* The first trial is complete at 3; the second goes beyond its record at 6 tokens in all. Its
+ * last 2 tokens may give a better loss, so at 8 tokens and not before; 3 is certain. */
+static void bounds_after_a_complete_trial(void **state)
 {
     (void)state;
     struct esp_table table;
@@ -193,7 +188,7 @@ static void unknown_after_a_complete_trial(void **state)
     esp_replay_summary_release(&upper);
     release(&result, &bounds);
 
-    /* In one fixed order the second one's full cost is the worst that it can do. */
+    /* In a fixed order of trials the second one can do no worse than cost its full training. */
     search(&table, "none", &result, &bounds);
     ASSERT_TRACE(&bounds.lower, {2, 3}, {4, 3}, {6, 3}, {8, 2});
     ASSERT_TRACE(&bounds.upper, {2, 3}, {4, 3}, {6, 3}, {8, 3}, {10, 3}, {12, 2});
@@ -201,7 +196,7 @@ static void unknown_after_a_complete_trial(void **state)
     esp_table_release(&table);
 }
 
-static void what_failed_fails_again_and_costs_what_it_did(void **state)
+static void a_failed_trial_fails_again_at_the_same_cost(void **state)
 {
     (void)state;
     struct esp_table table;
@@ -225,9 +220,9 @@ static void what_failed_fails_again_and_costs_what_it_did(void **state)
     esp_table_release(&table);
 }
 
-/* A full training is the median of 3 s and 8 s; the censored one's other half costs what its
- * first did. */
-static void seconds_are_paid_in_seconds(void **state)
+/* A full training is the median of 3 s and 8 s; the second half of the censored trial costs as
+ * much as its first. */
+static void costs_in_seconds_are_recorded_or_extrapolated(void **state)
 {
     (void)state;
     struct esp_table table;
@@ -275,7 +270,8 @@ static double uniform(uint64_t *state)
 #define ROWS 24
 #define POINTS 12
 
-/* Falling curves, some of which cross: a valley in log x, and a rate of its own each. */
+/* Falling curves, some of which cross: final losses form a valley in log x, and the rates of
+ * decrease are random. */
 static void write_curves(uint64_t seed)
 {
     uint64_t random = seed;
@@ -297,7 +293,7 @@ static void write_curves(uint64_t seed)
     fclose(curves);
 }
 
-/* What a trace says at a cost; `before` until its first step. */
+/* The returned loss of a trace at a cost; `before` its first step. */
 static double at(const struct esp_replay_result *trace, int64_t spent, double before)
 {
     double returned = before;
@@ -307,9 +303,9 @@ static double at(const struct esp_replay_result *trace, int64_t spent, double be
     return returned;
 }
 
-static int compared, narrow; /* costs looked at; and where the two bounds agreed */
+static int compared, narrow; /* costs compared; those where the two bounds are equal */
 
-/* The same policy and seed on the table with nothing hidden lies within the bounds. */
+/* The trace of the same policy and seed on the uncensored table is within the bounds. */
 static void compare(const struct esp_table *whole,
                     const struct esp_table *table,
                     struct esp_study *study,
@@ -346,7 +342,7 @@ static void compare(const struct esp_table *whole,
     esp_replay_result_release(&truth);
 }
 
-static void the_truth_lies_between_the_bounds(void **state)
+static void the_truth_is_between_the_bounds(void **state)
 {
     (void)state;
     static const char *const policies[][2] = {
@@ -368,7 +364,8 @@ static void the_truth_lies_between_the_bounds(void **state)
         read_table(&whole);
         read_table(&table);
         for (uint32_t t = 0; t < ROWS; t++) {
-            /* The best stays; so does a share of the others that grows with the seed. */
+            /* The best stays complete, and so does a share of the others, less with each seed.
+             */
             if (t != whole.best && uniform(&random) > 0.15 * (double)seed) {
                 censor(&table, t, 1 + (uint32_t)(uniform(&random) * (POINTS - 1)));
             }
@@ -379,13 +376,13 @@ static void the_truth_lies_between_the_bounds(void **state)
                 compare(&whole, &table, study, 1);
                 compare(&whole, &table, study, 3);
             }
-            drop_study(study);
+            esp_study_destroy(study);
         }
         esp_table_release(&whole);
         esp_table_release(&table);
     }
     assert_true(compared > 20000);
-    assert_true(narrow > compared / 20); /* else the bounds say nothing */
+    assert_true(narrow > compared / 20); /* else the bounds are too wide to be useful */
 }
 
 static int make_folder(void **state)
@@ -409,11 +406,11 @@ static int drop_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(unknown_before_anything_is_complete),
-        cmocka_unit_test(unknown_after_a_complete_trial),
-        cmocka_unit_test(what_failed_fails_again_and_costs_what_it_did),
-        cmocka_unit_test(seconds_are_paid_in_seconds),
-        cmocka_unit_test(the_truth_lies_between_the_bounds),
+        cmocka_unit_test(bounds_before_any_trial_is_complete),
+        cmocka_unit_test(bounds_after_a_complete_trial),
+        cmocka_unit_test(a_failed_trial_fails_again_at_the_same_cost),
+        cmocka_unit_test(costs_in_seconds_are_recorded_or_extrapolated),
+        cmocka_unit_test(the_truth_is_between_the_bounds),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }

@@ -1,4 +1,4 @@
-/* Scores from a file, and scores of all tables but one. */
+/* Scores from a file, and the scores of all tables except one. */
 #include "replay/calibration.h"
 #include "stop/discard.h"
 

@@ -1,4 +1,5 @@
-/* A recorded study as a table: every way a record can end, and what cannot be replayed. */
+/* A recorded study as a table: every way that a record can end, and studies that cannot be
+ * replayed. */
 #include "replay/recorded_path.h"
 #include "replay/recorded_study.h"
 #include "store/store.h"
@@ -34,7 +35,7 @@ static const char trainer[] =
     "metric: {name: val_loss, goal: minimize}\n"
     "trainer: {data: text.txt, tokens: 400, model: {layers: 1, width: 16, heads: 2, "
     "context: 8}}\n";
-/* What is to be maximised comes from a program of the user's own. */
+/* `maximize`: the study of a user's program, whose metric is maximised. */
 static const char program[] = "metric: {name: accuracy, goal: maximize}\nprogram: train.py\n";
 
 struct ledger {
@@ -43,7 +44,7 @@ struct ledger {
     uint64_t seq;
 };
 
-/* A ledger in a folder of its own. */
+/* Begins a ledger in a new folder. */
 static struct ledger begin(bool maximize)
 {
     struct ledger l = {0};
@@ -134,8 +135,8 @@ static void finish(struct ledger *l)
     esp_study_destroy(l->study);
 }
 
-/* Seven trials: 0 and 6 complete, 1 paused half way, 2 ran away, 3 failed, 4 never reported,
- * 5 trains now. */
+/* Seven trials: 0 and 6 complete, 1 paused half way, 2 diverged, 3 failed, 4 without a report,
+ * 5 in training. */
 static struct ledger write_all(bool maximize)
 {
     struct ledger l = begin(maximize);
@@ -154,13 +155,13 @@ static struct ledger write_all(bool maximize)
     report(&l, 0, 1, 1, sign * 5);
     report(&l, 0, 2, 2, sign * 4);
     report(&l, 1, 1, 1, sign * 4);
-    report(&l, 0, 3, 1.75, sign * 3.5); /* from a checkpoint, trained anew on a faster host */
+    report(&l, 0, 3, 1.75, sign * 3.5); /* repeated from a checkpoint, on a faster host */
     report(&l, 0, 4, 2.5, sign * 3);
     report(&l, 1, 2, 2, sign * 3.2);
     report(&l, 2, 1, 1, sign * 6);
     report(&l, 2, 2, 2, NAN);
     report(&l, 3, 1, 1, sign * 5.5);
-    report(&l, 5, 0, 0, sign * 7); /* before the first update: no point */
+    report(&l, 5, 0, 0, sign * 7); /* before the first update: not a point */
     report(&l, 5, 1, 1, sign * 4.5);
     report(&l, 5, 2, 2, sign * 4.2);
     record(&l,
@@ -217,7 +218,7 @@ static void check_all(const struct esp_table *table)
     assert_true(esp_table_worst(table) == 4.2);
 }
 
-static void each_record_ends_in_its_own_way(void **state)
+static void a_record_ends_as_its_trial_did(void **state)
 {
     (void)state;
     for (int maximize = 0; maximize < 2; maximize++) {
@@ -254,7 +255,7 @@ static void a_study_is_read_while_it_is_written(void **state)
     struct esp_table table;
     struct esp_error error = {""};
     commit(&l);
-    report(&l, 5, 3, 3, 4.0); /* not committed: nobody sees it yet */
+    report(&l, 5, 3, 3, 4.0); /* not committed, so not visible yet */
     assert_int_equal(esp_recorded_study_read(dir, &table, &error), 0);
     check_all(&table);
     esp_table_release(&table);
@@ -275,7 +276,7 @@ static void refused(const char *path, int code, const char *words)
     }
 }
 
-static void what_cannot_be_replayed_says_why(void **state)
+static void errors_say_why_a_study_cannot_be_replayed(void **state)
 {
     (void)state;
     char path[128];
@@ -302,7 +303,7 @@ static void what_cannot_be_replayed_says_why(void **state)
     report(&l, 0, 4, 1, 5);
     report(&l, 1, 2, 1, 5);
     finish(&l);
-    refused(dir, -EINVAL, "trial 1 trains to 200 tokens where the study's horizon is 400");
+    refused(dir, -EINVAL, "trial 1 trains to 200 tokens, but the study's horizon is 400");
 
     snprintf(path, sizeof path, "%s/copy.db", root);
     FILE *file = fopen(path, "wb");
@@ -310,7 +311,7 @@ static void what_cannot_be_replayed_says_why(void **state)
     fwrite("SQLite format 3", 1, 16, file);
     fclose(file);
     assert_true(esp_recorded_path_is_study(path));
-    refused(path, -EINVAL, "name the folder");
+    refused(path, -EINVAL, "give the folder");
 }
 
 static int make_root(void **state)
@@ -330,9 +331,9 @@ static int drop_root(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_record_ends_in_its_own_way),
+        cmocka_unit_test(a_record_ends_as_its_trial_did),
         cmocka_unit_test(a_study_is_read_while_it_is_written),
-        cmocka_unit_test(what_cannot_be_replayed_says_why),
+        cmocka_unit_test(errors_say_why_a_study_cannot_be_replayed),
     };
     return cmocka_run_group_tests(tests, make_root, drop_root);
 }

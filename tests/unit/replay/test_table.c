@@ -1,9 +1,10 @@
-/* Reading tables, and one search on a table worked by hand. */
+/* Reading tables, and one search on a table, worked out by hand. */
 #include "replay/plot.h"
 #include "replay/policy.h"
 #include "replay/run.h"
 #include "replay/summary.h"
 #include "replay/table_read.h"
+#include "study/study.h"
 
 #include <errno.h>
 #include <math.h>
@@ -76,7 +77,7 @@ static void a_table_is_read_with_its_scales(void **state)
     assert_true(esp_table_final(&table, 2) == INFINITY);
     assert_true(esp_table_ranked(&table, 2) == 3);
     /* lr 0.1 is half way from 0.01 to 1 in the logarithm; 1 - beta from 0.1 over 0.01 to 0.001;
-     * size 2 is the least of three. */
+     * size 2 is the smallest of three. */
     double expected[9] = {0, 0, 0.5, 0.5, 0.5, 0, 1, 1, 1};
     for (int i = 0; i < 9; i++) {
         assert_near(table.place[i], expected[i], 1e-9);
@@ -139,7 +140,7 @@ static void faults_name_file_line_and_value(void **state)
     }
 }
 
-/* grid would need choices; here random proposals of a three-trial table are all taken once. */
+/* A random search takes every trial of a table of three once. */
 static void a_search_pays_for_what_it_trains(void **state)
 {
     (void)state;
@@ -178,14 +179,13 @@ static void a_search_pays_for_what_it_trains(void **state)
     }
     for (int i = 0; i < 8; i++) {
         double cost =
-            summary.cost[ESP_WITHIN_1][i]; /* when trial 1 was complete, or seen best */
+            summary.cost[ESP_WITHIN_1][i]; /* when trial 1 was complete, or the best so far */
         assert_true(cost >= 0.5 && cost <= 3);
         assert_true(summary.regret[4][i] == 0);
         assert_true(summary.regret[0][i] >= 0 && summary.regret[0][i] <= 0.5);
     }
     esp_replay_summary_release(&summary);
-    esp_study_release(study);
-    free(study);
+    esp_study_destroy(study);
     esp_table_release(&table);
 }
 
@@ -206,9 +206,10 @@ static void a_plot_has_a_panel_with_its_line(void **state)
     assert_int_equal(esp_plot_panel(&plot, &table, 3, 1, &error), 0);
     assert_int_equal(esp_replay_run(&table, study, &options, &result, &error), 0);
     esp_plot_add(&plot, &table, &result);
-    /* The last column is the whole budget, where the best has been found. */
+    /* The last column is at the whole budget, where the best is found. */
     assert_true(plot.panels[0].regret[ESP_PLOT_COLUMNS - 1][0] == 0);
-    assert_true(plot.panels[0].regret[0][0] == 0.5); /* nothing yet: the worst finite loss */
+    assert_true(plot.panels[0].regret[0][0] ==
+                0.5); /* nothing returned yet: the worst finite loss */
     snprintf(path, sizeof path, "%s/t.yaml", folder);
     assert_int_equal(esp_plot_write(&plot, "a <b> & c", path, &error), 0);
     FILE *file = fopen(path, "r");
@@ -220,8 +221,7 @@ static void a_plot_has_a_panel_with_its_line(void **state)
     assert_int_equal(esp_plot_write(&plot, "x", "/nonexistent/x.svg", &error), -ENOENT);
     esp_plot_release(&plot);
     esp_replay_result_release(&result);
-    esp_study_release(study);
-    free(study);
+    esp_study_destroy(study);
     esp_table_release(&table);
 }
 
@@ -243,7 +243,7 @@ static int drop_folder(void **state)
     return rmdir(folder);
 }
 
-static void a_schedule_may_say_its_shares(void **state)
+static void a_schedule_can_have_shares(void **state)
 {
     (void)state;
     struct esp_table table;
@@ -259,8 +259,7 @@ static void a_schedule_may_say_its_shares(void **state)
     assert_true(study->trainer.warmup == 0.05 && study->trainer.decay == 0.25 &&
                 study->trainer.floor == 0);
     assert_int_equal(study->ablate, 0);
-    esp_study_release(study);
-    free(study);
+    esp_study_destroy(study);
     esp_table_release(&table);
     memcpy(strstr(text, "0.25"), "2.50", 4);
     assert_int_equal(write_and_read(text, trials, curves, &table, &error), -EINVAL);
@@ -268,8 +267,8 @@ static void a_schedule_may_say_its_shares(void **state)
     esp_table_release(&table);
 }
 
-/* It is not taken for a constant one, whatever else is ablated. */
-static void a_schedule_that_is_not_told_is_not_known(void **state)
+/* It does not count as constant, whatever else is ablated. */
+static void a_missing_schedule_is_unknown(void **state)
 {
     (void)state;
     struct esp_table table;
@@ -288,8 +287,7 @@ static void a_schedule_that_is_not_told_is_not_known(void **state)
     assert_int_equal(study->ablate, ESP_ABLATE_SCHEDULE);
     assert_int_equal(esp_policy_apply(&policy, &table, study, &error), 0);
     assert_int_equal(study->ablate, ESP_ABLATE_SCHEDULE | ESP_ABLATE_CURVE);
-    esp_study_release(study);
-    free(study);
+    esp_study_destroy(study);
     esp_table_release(&table);
 }
 
@@ -311,8 +309,7 @@ static void parts_are_ablated_by_name(void **state)
     policy.ablate = "curve,kurve";
     assert_int_equal(esp_policy_check(&policy, &error), -EINVAL);
     assert_non_null(strstr(error.text, "\"kurve\"; there are curve, schedule, prior"));
-    esp_study_release(study);
-    free(study);
+    esp_study_destroy(study);
     esp_table_release(&table);
 }
 
@@ -323,8 +320,8 @@ int main(void)
         cmocka_unit_test(faults_name_file_line_and_value),
         cmocka_unit_test(a_search_pays_for_what_it_trains),
         cmocka_unit_test(a_plot_has_a_panel_with_its_line),
-        cmocka_unit_test(a_schedule_may_say_its_shares),
-        cmocka_unit_test(a_schedule_that_is_not_told_is_not_known),
+        cmocka_unit_test(a_schedule_can_have_shares),
+        cmocka_unit_test(a_missing_schedule_is_unknown),
         cmocka_unit_test(parts_are_ablated_by_name),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
