@@ -1,5 +1,5 @@
-/* Words for the enumerations of events and commands: what ledgers, --json and people read. They
- * are a format: a word once written stays. */
+/* The words of enumerations in events and messages, as ledgers, --json and the command line
+ * show them. They are part of the format of ledgers: a word that was recorded never changes. */
 #include <espalier/event.h>
 #include <espalier/message.h>
 #include <string.h>

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Durable reports per second, and the time from a report to its acknowledgement.
+"""Measures durable reports per second, and the time from a report to its acknowledgement.
 
-`espalier run` as it is, with its agent, its socket and its ledger; in espalier-trial's place stands
-loadgen, which trains nothing. One JSON object per measurement.
+It runs `espalier run` unchanged, with its agent, socket and ledger, and with loadgen, which trains
+nothing, in place of espalier-trial. It prints one JSON object per measurement.
 
     tests/bench/messages/bench.py [--build build] [--processes 64] [--seconds 10] [--rate N]
 
---rate: reports a second of all processes together, each timed; 0: as many as are taken. Without
-it both questions of the benchmark are asked: rate 0, then rate 2000.
+--rate: reports per second of all processes together, each timed; 0: as many as are accepted. Without
+it both rates of the benchmark are measured: 0, then 2000.
 """
 import argparse
 import json
@@ -44,11 +44,11 @@ def reports(folder):
 
 
 def wait_for_all(folder, run, processes):
-    """Until every process has reported."""
+    """Waits until every process has reported."""
     end = time.monotonic() + 60
     while True:
         if time.monotonic() > end:
-            raise SystemExit("after a minute not every process had reported")
+            raise SystemExit("not every process reported within a minute")
         if run.poll() is not None:
             raise SystemExit("espalier ended with %d:\n%s" % (
                 run.returncode, (folder / "err").read_text()[-2000:]))

@@ -1,12 +1,14 @@
-/* A trial process that trains nothing: `serve` as the agent starts it, the shipped client, and
- * a curve that is a formula. bench.py puts it in espalier-trial's place.
+/* A trial process that trains nothing: it is started as `espalier-trial serve` by the agent,
+ * uses the real client, and computes its curve from a formula. bench.py runs it in place of
+ * espalier-trial.
  *
- *   ESPALIER_LOAD_RATE    reports a second; each waits for its acknowledgement and is timed.
- *                         0, the default: as many as the client takes, none waited for
- *   ESPALIER_LOAD_OUT     folder for the times, one file per process, microseconds in lines
- *   ESPALIER_LOAD_CRASH   the step at which the process kills itself
+ *   ESPALIER_LOAD_RATE    reports per second; each waits for its acknowledgement and is timed.
+ *                         0 (the default): as many as the client accepts, without waiting
+ *   ESPALIER_LOAD_OUT     folder for the times: one file per process, one time in microseconds
+ * per line ESPALIER_LOAD_CRASH   the step at which the process kills itself
  *
- * A report for each step. It cannot save, so that a pause or stop releases at once. */
+ * It sends a report for each step. It cannot save, so that it answers a pause or stop with
+ * Released at once. */
 #include "../../../trial/client/client.h"
 
 #include <errno.h>
@@ -30,7 +32,7 @@ struct load {
     uint32_t trial, attempt, directive;
     int64_t step, steps, step_tokens, until, crash_step;
     double floor;
-    double rate; /* reports a second; 0: unlimited */
+    double rate; /* reports per second; 0: unlimited */
     int64_t due_us;
     uint32_t *times_us;
     size_t times;
@@ -58,7 +60,7 @@ static double setting(const char *name)
     return text ? strtod(text, NULL) : 0;
 }
 
-static void say(struct load *l, struct esp_message *message)
+static void send(struct load *l, struct esp_message *message)
 {
     struct esp_error error;
     int rc = esp_client_send(l->client, message, &error);
@@ -72,7 +74,7 @@ static void release(struct load *l)
     struct esp_message m = {.kind = ESP_MESSAGE_RELEASED};
     m.released.at = (struct esp_attempt_key){.trial = l->trial, .attempt = l->attempt};
     l->training = false;
-    say(l, &m);
+    send(l, &m);
 }
 
 static void report(struct load *l)
@@ -92,7 +94,7 @@ static void report(struct load *l)
                                    .waiting = l->waiting,
                                    .directive = l->directive};
     int64_t begin = now_us();
-    say(l, &m);
+    send(l, &m);
     if (l->rate > 0 && esp_client_flush(l->client, FLUSH_MS) == 0 && l->times < TIMES_MAX) {
         l->times_us[l->times++] = (uint32_t)(now_us() - begin);
     }
@@ -118,7 +120,7 @@ static void begin(struct load *l, const struct esp_client_event *event)
     l->training = true;
     m.started = (struct esp_started){.at = {.trial = l->trial, .attempt = l->attempt},
                                      .horizon = esp_trainer_horizon_tokens(&trainer)};
-    say(l, &m);
+    send(l, &m);
     l->due_us = now_us();
     report(l);
 }
@@ -128,7 +130,7 @@ static bool is_mine(const struct load *l, const struct esp_client_event *event)
     return l->training && event->trial == l->trial && event->attempt == l->attempt;
 }
 
-/* False: leave. */
+/* Returns false when the process must exit. */
 static bool take_events(struct load *l)
 {
     struct esp_client_event event;

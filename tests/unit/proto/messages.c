@@ -30,7 +30,8 @@ static uint32_t below(uint32_t n)
 static char pool[512 * 1024];
 static size_t pool_used;
 
-/* Up to `limit` − 1 bytes, now and then exactly that; of one to four bytes a character. */
+/* A text of up to `limit` − 1 bytes, sometimes exactly that, with characters of one to four
+ * bytes. */
 static const char *random_text(size_t limit, bool empty)
 {
     static const char *const letters[] = {
@@ -356,7 +357,7 @@ struct esp_message messages_make(enum esp_message_kind kind, uint64_t seed)
     case ESP_MESSAGE_HEARTBEAT:
         m.heartbeat.progress = next_random();
         break;
-    default: /* Introduce and Retire say all by their kind */
+    default: /* Introduce and Retire have no fields */
         break;
     }
     return m;
@@ -370,7 +371,8 @@ static void same_text(const char *a, const char *b)
     }
 }
 
-/* To the bit, but any NaN is as good as another, and proto3 knows one zero only. */
+/* Equal in every bit, except that all NaNs are equal, and both zeros: proto3 does not send a
+ * zero. */
 static void same_number(double a, double b)
 {
     assert_int_equal(isnan(a) != 0, isnan(b) != 0);

@@ -86,7 +86,7 @@ static void messages_before_the_hello_are_dropped_and_answered_by_a_request(void
     struct wire *w = *state;
     struct esp_peer peer;
     struct esp_dealer *d = connect_dealer(w);
-    wire_answer(w, d, ESP_MESSAGE_INTRODUCE); /* upon connecting */
+    wire_answer(w, d, ESP_MESSAGE_INTRODUCE); /* sent on connecting */
     struct esp_message released = {.kind = ESP_MESSAGE_RELEASED};
     assert_int_equal(esp_dealer_send(d, &released, NULL), 0);
     hello(d, ESP_ROLE_AGENT, 4);
@@ -457,10 +457,10 @@ static void peers_of_several_endpoints_reach_one_router(void **state)
     wire_expect(w, ESP_MESSAGE_HELLO, &peer);
     assert_int_equal(peer.role, ESP_ROLE_AGENT);
     assert_int_equal(esp_router_counts(w->router).peers, 2);
-    struct esp_message spawn = {.kind = ESP_MESSAGE_KILL, .kill = {.key = 5}};
-    wire_send(w, peer, &spawn);
+    struct esp_message order = {.kind = ESP_MESSAGE_KILL, .kill = {.key = 5}};
+    wire_send(w, peer, &order);
     assert_int_equal(wire_answer(w, encrypted, ESP_MESSAGE_KILL).kill.key, 5);
-    /* A peer without keys is not let in there. */
+    /* A peer without keys cannot connect to the encrypted endpoint. */
     struct esp_dealer *plain = NULL;
     struct esp_message none;
     there.prepare = NULL;
