@@ -74,7 +74,7 @@ static int compare_down(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-static int32_t likeliest(const struct sampler *s)
+static int32_t most_likely(const struct sampler *s)
 {
     int32_t best = 0;
     for (int32_t i = 1; i < s->vocabulary; i++) {
@@ -87,7 +87,7 @@ static int32_t likeliest(const struct sampler *s)
  * number u. */
 static int32_t choose(struct sampler *s, const struct options *options, double u)
 {
-    int32_t best = likeliest(s);
+    int32_t best = most_likely(s);
     if (options->temperature == 0) {
         return best;
     }
@@ -265,7 +265,7 @@ static bool parse_real(const char *text, double min, double max, double *out)
     return true;
 }
 
-static bool parse_whole(const char *text, int64_t max, int64_t *out)
+static bool parse_integer(const char *text, int64_t max, int64_t *out)
 {
     double value;
     if (!parse_real(text, 0, (double)max, &value) || value != floor(value)) {
@@ -300,16 +300,16 @@ static int parse(int argc, char **argv, struct options *options)
             options->prompt = optarg;
             break;
         case TOKENS:
-            good = parse_whole(optarg, TOKENS_MAX, &options->tokens);
+            good = parse_integer(optarg, TOKENS_MAX, &options->tokens);
             break;
         case TEMPERATURE:
             good = parse_real(optarg, 0, 1e6, &options->temperature);
             break;
         case TOP_K:
-            good = parse_whole(optarg, INT32_MAX, &options->top_k);
+            good = parse_integer(optarg, INT32_MAX, &options->top_k);
             break;
         case SEED:
-            good = parse_whole(optarg, INT64_C(1) << 53, &options->seed);
+            good = parse_integer(optarg, INT64_C(1) << 53, &options->seed);
             break;
         case LOGITS:
             options->logits = true;

@@ -321,7 +321,7 @@ static int read_jobs(struct run *run, int count, char **paths, struct esp_error 
     return 0;
 }
 
-static bool parse_whole(const char *text, int64_t min, int64_t max, int64_t *out)
+static bool parse_integer(const char *text, int64_t min, int64_t max, int64_t *out)
 {
     char *end;
     errno = 0;
@@ -361,10 +361,10 @@ static int parse(int argc, char **argv, struct options *options)
             options->resume = optarg;
             break;
         case UNTIL:
-            good = parse_whole(optarg, 1, INT64_C(1) << 53, &options->until);
+            good = parse_integer(optarg, 1, INT64_C(1) << 53, &options->until);
             break;
         case TOGETHER:
-            good = parse_whole(optarg, 1, ESP_MEMBERS_MAX, &together);
+            good = parse_integer(optarg, 1, ESP_MEMBERS_MAX, &together);
             options->together = (int)together;
             break;
         case DEVICE:

@@ -163,7 +163,7 @@ static int load_file(struct esp_data *data,
 }
 
 /* Files that cannot be examined are reported when they are opened. */
-static bool wants_copy(const struct esp_corpus_files *files)
+static bool should_copy(const struct esp_corpus_files *files)
 {
     struct stat status;
     int64_t bytes = 0;
@@ -187,7 +187,7 @@ static int load_all(struct esp_data *data, const char *pattern, struct esp_error
         rc = esp_error_set(error, -ENOMEM, "trainer.data: no memory for %zu files", count);
         goto out;
     }
-    data->copied = wants_copy(&data->files);
+    data->copied = should_copy(&data->files);
     for (size_t i = 0; i < count && rc == 0; i++) {
         offsets[i] = used;
         rc = load_file(data, i, &used, &room, &sizes[i], error);
@@ -248,7 +248,7 @@ static int refuse_id(const struct esp_data *data,
 
 /* Sets the vocabulary from the data when none is given, and checks ids against it where the
  * kind of file allows ids outside of it. */
-static int settle_vocabulary(struct esp_data *data, struct esp_error *error)
+static int determine_vocabulary(struct esp_data *data, struct esp_error *error)
 {
     bool derive = data->vocabulary == 0 && data->kind == ESP_CORPUS_NANOGPT;
     if (data->vocabulary == 0 && !derive) {
@@ -305,7 +305,7 @@ int esp_data_open(const char *pattern,
     if (rc != 0) {
         goto out;
     }
-    rc = settle_vocabulary(opened, error);
+    rc = determine_vocabulary(opened, error);
 out:
     if (rc != 0) {
         esp_data_close(opened);

@@ -96,7 +96,7 @@ static int parse_numbers(struct parser *p,
         if (*count == most) {
             return refuse_tensor(p, tensor, "has too many numbers in its shape or offsets");
         }
-        if (!esp_json_whole(&p->json, &numbers[*count])) {
+        if (!esp_json_integer(&p->json, &numbers[*count])) {
             return refuse_json(p);
         }
         ++*count;

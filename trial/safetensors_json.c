@@ -41,7 +41,7 @@ bool esp_json_end(struct esp_json *json)
            refuse(json, "there is more after the end");
 }
 
-bool esp_json_whole(struct esp_json *json, int64_t *number)
+bool esp_json_integer(struct esp_json *json, int64_t *number)
 {
     int64_t value = 0;
     if (json->fault) {

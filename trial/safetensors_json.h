@@ -26,7 +26,7 @@ bool esp_json_expect(struct esp_json *json, char sign, const char *words);
 bool esp_json_string(struct esp_json *json, char **text);
 
 /* Reads an integer from 0 to 2^63 − 1, without sign, point or exponent. */
-bool esp_json_whole(struct esp_json *json, int64_t *number);
+bool esp_json_integer(struct esp_json *json, int64_t *number);
 
 /* Whether only white space is left. */
 bool esp_json_end(struct esp_json *json);

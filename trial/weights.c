@@ -128,8 +128,9 @@ int esp_weights_read_checkpoint(const struct esp_checkpoint *checkpoint,
     return rc;
 }
 
-static int
-read_checkpoint(const struct esp_weights_file *file, const struct esp_model *model, float *values)
+static int read_checkpoint(const struct esp_weights_file *file,
+                           const struct esp_model *model,
+                           float *values)
 {
     struct esp_checkpoint *checkpoint;
     int rc = esp_checkpoint_open(file->path, &checkpoint, file->error);

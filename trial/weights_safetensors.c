@@ -80,7 +80,7 @@ static const struct esp_safetensors_tensor *find(const struct reader *r, const c
     return found ? found : esp_safetensors_find(r->header, name);
 }
 
-static int read_wanted(const struct reader *r, float *values)
+static int read_model_tensors(const struct reader *r, float *values)
 {
     int rc = 0;
     for (int i = 0; i < esp_model_tensor_count(r->model) && rc == 0; i++) {
@@ -101,7 +101,7 @@ static int read_wanted(const struct reader *r, float *values)
     return rc;
 }
 
-static bool is_wanted(const struct reader *r, const char *name)
+static bool is_model_tensor(const struct reader *r, const char *name)
 {
     for (int i = 0; i < esp_model_tensor_count(r->model); i++) {
         if (strcmp(esp_model_tensor(r->model, i)->name, name) == 0) {
@@ -140,7 +140,7 @@ static int check_names(const struct reader *r)
     for (size_t i = 0; i < r->header->count; i++) {
         const struct esp_safetensors_tensor *tensor = &r->header->tensors[i];
         const char *name = plain_name(tensor->name);
-        if (!is_wanted(r, name) && !esp_model_ignores(r->model, name) &&
+        if (!is_model_tensor(r, name) && !esp_model_ignores(r->model, name) &&
             strcmp(name, HEAD) != 0) {
             return esp_weights_refuse(r->file,
                                       -EINVAL,
@@ -203,7 +203,7 @@ int esp_weights_read_safetensors(const struct esp_weights_file *file,
         rc = check_names(&r);
     }
     if (rc == 0) {
-        rc = read_wanted(&r, values);
+        rc = read_model_tensors(&r, values);
     }
     const struct esp_safetensors_tensor *head = rc == 0 ? find(&r, HEAD) : NULL;
     if (head) {

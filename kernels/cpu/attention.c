@@ -117,7 +117,7 @@ static void weigh_queries(const struct head *h,
 
 /* Prefetches a row of one head: a few cache lines in rows that are far apart, which the
  * hardware prefetcher does not follow. Called while exponentials are computed. */
-ESP_INLINE void fetch_row(const real *row, int64_t count)
+ESP_INLINE void prefetch_row(const real *row, int64_t count)
 {
     for (int64_t c = 0; c < count; c += LANES) {
         __builtin_prefetch(row + c, 0, 2);
@@ -170,9 +170,9 @@ static void forward_block(const struct head *h, const struct block *b, real *lar
         real *scores = h->scores + i * ESP_CPU_KEYS;
         const int seen = visible(h, b, i);
         const int64_t row = (b->first_query + i) * h->step;
-        fetch_row(h->v + row, h->depth);
-        fetch_row(h->q + row + h->depth, h->depth); /* the next head's */
-        fetch_row(h->k + row + h->depth, h->depth);
+        prefetch_row(h->v + row, h->depth);
+        prefetch_row(h->q + row + h->depth, h->depth); /* the next head's */
+        prefetch_row(h->k + row + h->depth, h->depth);
         if (seen <= 0) {
             memset(scores, 0, (size_t)b->keys * sizeof(real));
             continue;
@@ -301,11 +301,11 @@ backward_block(const struct head *h, const struct block *b, const real *dots, in
         const int seen = visible(h, b, i);
         const int at = i * ESP_CPU_KEYS;
         const int64_t row = (b->first_query + i) * h->step + h->depth; /* the next head's */
-        fetch_row(h->q + row, h->depth);
-        fetch_row(h->k + row, h->depth);
-        fetch_row(h->v + row, h->depth);
-        fetch_row(h->grad_out + (b->first_query + i) * h->width + h->depth, h->depth);
-        fetch_row(h->out + (b->first_query + i) * h->width + h->depth, h->depth);
+        prefetch_row(h->q + row, h->depth);
+        prefetch_row(h->k + row, h->depth);
+        prefetch_row(h->v + row, h->depth);
+        prefetch_row(h->grad_out + (b->first_query + i) * h->width + h->depth, h->depth);
+        prefetch_row(h->out + (b->first_query + i) * h->width + h->depth, h->depth);
         backward_row(h->scores + at,
                      h->grad_scores + at,
                      seen > 0 ? seen : 0,

@@ -188,7 +188,8 @@ int esp_kernels_open_cpu_level(enum esp_cpu_level level,
                              "fp32 or auto");
     }
     if (level != ESP_CPU_BF16 && !esp_cpu_level_supported(level)) {
-        return esp_error_set(error, -ENOTSUP, "this processor does not support level %d", (int)level);
+        return esp_error_set(
+            error, -ENOTSUP, "this processor does not support level %d", (int)level);
     }
     struct cpu_backend *backend = calloc(1, sizeof *backend);
     if (!backend) {

@@ -81,7 +81,7 @@ static void copy_left(const struct product *p,
  * block prefetches its share of the left operand of the next block (of the next part, after the
  * last block)... */
 ESP_INLINE struct ahead
-fetch_left(const struct product *p, const struct part *part, int64_t row, int64_t number)
+prefetch_left(const struct product *p, const struct part *part, int64_t row, int64_t number)
 {
     const int64_t last = part->depth - MC, share = number * MC;
     int64_t k = part->k;
@@ -100,7 +100,7 @@ fetch_left(const struct product *p, const struct part *part, int64_t row, int64_
 /* ... and, in the last rows of a part, a share of the right operand of the next part: the
  * strip's columns, and as many rows as the strip has. */
 ESP_INLINE struct ahead
-fetch_right(const struct product *p, const struct part *part, int64_t row, int64_t column)
+prefetch_right(const struct product *p, const struct part *part, int64_t row, int64_t column)
 {
     const int64_t last = p->m < part->depth ? p->m : part->depth;
     int64_t k = part->k + part->depth;
@@ -152,8 +152,8 @@ static void multiply_block(const struct product *p,
         s.first = p->triangle == TRIANGLE_RESULT ? column - p->shift - row : 0;
         s.last = left < whole ? (int)(left - (vectors - 1) * LANES) : LANES;
         if (p->a.transposed && rows == MC) {
-            s.left = fetch_left(p, part, row, number);
-            s.right = fetch_right(p, part, row, column);
+            s.left = prefetch_left(p, part, row, number);
+            s.right = prefetch_right(p, part, row, column);
         }
         strip(&s, vectors, p->triangle != TRIANGLE_NONE);
         if (done && p->after) {

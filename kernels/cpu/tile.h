@@ -132,7 +132,7 @@ tile_store(const struct strip *s, real *c, int rows, int vectors, vec sum[TILE_R
 }
 
 /* Prefetches one row's share of what is copied next. */
-ESP_INLINE void fetch_ahead(const struct strip *s, struct tile *t, int vectors)
+ESP_INLINE void prefetch_ahead(const struct strip *s, struct tile *t, int vectors)
 {
     ESP_UNROLL(AHEAD / LANES)
     for (int v = 0; v < AHEAD; v += LANES) {
@@ -167,7 +167,7 @@ ESP_INLINE void tile(const struct strip *s, struct tile t, int rows, int vectors
         }
         t.next += s->c_step;
         if (turned) {
-            fetch_ahead(s, &t, vectors);
+            prefetch_ahead(s, &t, vectors);
         }
         tile_steps(&t, STEPS_FOR_ROW, rows, vectors, sum);
         k += STEPS_FOR_ROW;

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Records what PyTorch makes of three small models, in double precision.
+"""Records PyTorch's training of three small models in double precision.
 
     python3 make_model_fixture.py DIR      (needs torch; made with 2.2.2)
 
-writes DIR/model-causal.bin, model-masked.bin and model-sgd.bin, which
-tests/unit/model/test_model_torch.c compares with. Little-endian:
+writes DIR/model-causal.bin, model-masked.bin and model-sgd.bin, with which
+tests/unit/model/test_model_torch.c compares the trainer. Little-endian:
 
     12 int32   magic 0x46505345, version 1, layers, width, heads, context, vocabulary,
                activation (0 erf, 1 tanh), objective (0 causal, 1 masked),
@@ -86,7 +86,7 @@ def draw_batch(shape, generator):
     size = (shape["sequences"], shape["context"])
     tokens = torch.randint(shape["vocabulary"], size, generator=generator)
     targets = torch.randint(shape["vocabulary"], size, generator=generator)
-    # Masked models count few positions, causal ones all but a few.
+    # Masked models count few positions, causal ones nearly all.
     keep = torch.rand(size, generator=generator) < (0.4 if shape["masked"] else 0.9)
     keep[0, 0] = True
     return tokens, torch.where(keep, targets, torch.full(size, -1))

@@ -1,7 +1,8 @@
-"""The sections of tests/gpu/run: see there. One JSON file, one log, one short table.
+"""The sections of tests/gpu/run, which describes them. Writes one JSON file and one log, and prints a table.
 
-A machine may be lent by the minute and taken away at any: every command has a limit, the whole run a
-deadline, the JSON is written after every row, and a section that fails does not end the others."""
+The machine may be available for minutes only and may disappear at any time. So every command has a time limit
+and the whole run a deadline, the JSON is written after every row, and a section that fails does not end the
+others."""
 
 import argparse
 import array
@@ -18,7 +19,7 @@ import tempfile
 import time
 import traceback
 
-# name: seconds that the section may take
+# name: time limit of the section in seconds
 SECTIONS = {
     "probe": 90,
     "ops": 300,
@@ -43,10 +44,10 @@ SECONDS = 5
 PARITY_TOLERANCE = {"fp32": 0.005, "bf16": 0.02, "fp16": 0.02}
 CHECKS = ["stream", "update", "ops", "model", "group", "scale"]
 
-# No command is started with less time than this left.
+# Least remaining time with which a command is started.
 SECONDS_LEAST = 5
 
-# Of a check's output in the JSON; the log has all of it.
+# Length of a check's output in the JSON; the log has all of it.
 OUTPUT_KEPT = 6000
 
 TIMED_OUT, NO_TIME = 124, 125
@@ -61,13 +62,13 @@ class Run:
         self.section_end = self.deadline
         self.results, self.table, self.running = {}, [], []
         self.head, self.path, self.log = {}, None, None
-        self.ahead = []  # sections that are not done
+        self.ahead = []  # sections that are not done yet
 
     def program(self, name):
         return os.path.join(self.pack, "bin", name)
 
     def open(self, head, name):
-        """From here on there is a file for what comes."""
+        """Opens the files for results and log."""
         self.head = head
         if self.dry:
             return
@@ -106,7 +107,7 @@ class Run:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            start_new_session=True,  # so that what it starts ends with it
+            start_new_session=True,  # so that its children can be ended with it
         )
         process.espalier = (command, environment, time.monotonic())
         self.running.append(process)
@@ -123,7 +124,7 @@ class Run:
             try:
                 out, error = process.communicate(timeout=10)
             except subprocess.TimeoutExpired:
-                out, error = "", "its output could not be read to the end"
+                out, error = "", "its output could not be read completely"
         self.running.remove(process)
         command, environment, begin = process.espalier
         seconds = time.monotonic() - begin
@@ -149,7 +150,7 @@ class Run:
             self.log.flush()
 
     def row(self, what, figure, ok=True):
-        """`ok` None: not done, which is no failure."""
+        """Adds a row to the table. `ok` None: not done, which does not count as a failure."""
         if self.dry:
             return
         self.table.append((what, figure, ok))
@@ -188,7 +189,7 @@ class Run:
         return os.path.join(self.pack, "data", "text.txt")
 
     def tokens(self):
-        """A nanoGPT shard of random GPT-2 tokens: zeros would flatter, real text is not needed."""
+        """A nanoGPT shard of random GPT-2 tokens. Zeros would be trained faster; real text is not needed."""
         path = os.path.join(self.folder, "train.bin")
         if not os.path.exists(path) and not self.dry:
             random.seed(1)
@@ -219,7 +220,7 @@ def shortened(text):
 
 
 def figures_of(run, what, status, out, error):
-    """The JSON that a command printed last, or a row that says why there is none."""
+    """The JSON that a command printed last. If there is none, adds a row with the reason."""
     if status == 0:
         try:
             return json.loads(last_line(out))
@@ -230,7 +231,7 @@ def figures_of(run, what, status, out, error):
 
 
 def section_probe(run):
-    """What a failure here says is the reason of all that follow."""
+    """A failure here explains all later ones."""
     for name, command in [
         ("nvidia-smi", ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]),
         ("nvcc", ["nvcc", "--version"]),
@@ -247,11 +248,11 @@ def section_probe(run):
     status, out, error = run.command([sys.executable, os.path.join("tests", "gpu", "roof.py")], limit=60)
     if run.dry:
         return
-    roof = figures_of(run, "its roofs", status, out, error)
+    roof = figures_of(run, "limits of the device", status, out, error)
     if roof:
         run.results["roof"] = roof
         copy, product = roof["copy_bytes_per_second"] / 1e12, roof["product_flops_per_second"] / 1e12
-        run.row("its roofs", f"{copy:.2f} TB/s copied, {product:.0f} TFLOP/s in bf16")
+        run.row("limits of the device", f"{copy:.2f} TB/s copied, {product:.0f} TFLOP/s in bf16")
 
 
 def section_ops(run):
@@ -262,9 +263,9 @@ def section_ops(run):
         text = out + error
         passed = re.findall(r"\[  PASSED  \] (\d+) test", text)
         broken = sorted(set(re.findall(r"\[  FAILED  \] ([a-z]\w+)", text)))
-        words = f"{passed[-1]} claims hold" if passed else last_line(error)
+        words = f"{passed[-1]} tests passed" if passed else last_line(error)
         if broken:
-            words += "; not: " + ", ".join(broken)
+            words += "; failed: " + ", ".join(broken)
         elif status != 0 and passed:
             words += f"; ended with status {status}"
         run.row(f"{name} on the device", words, None if status == NO_TIME else status == 0)
@@ -276,32 +277,32 @@ def sanitizer():
 
 
 def section_sanitizer(run):
-    for kind, name, claims in [
+    for kind, name, tests in [
         ("memcheck", "ops", "*_agrees_with_double"),
         ("racecheck", "ops", "bf16_agrees_with_double"),
         ("synccheck", "ops", "bf16_agrees_with_double"),
         ("initcheck", "ops", "bf16_agrees_with_double"),
         ("racecheck", "ops", "fp32_agrees_with_double"),
         ("memcheck", "update", "*"),
-        ("memcheck", "scale", "a_slot*"),
+        ("memcheck", "scale", "a_reused_slot*"),
     ]:
         command = [sanitizer(), "--tool", kind, "--print-limit", "20", "--error-exitcode", "9"]
-        command += ["--report-api-errors", "no"]  # ours are all looked at, and some are asked for
+        command += ["--report-api-errors", "no"]  # the backend checks them all, and some tests provoke them
         status, out, error = run.command(
             command + [run.program("test_cuda_" + name)],
             limit=100,
             ESPALIER_CUDA_OBJECT=run.program("espalier-cuda.so"),
-            ESPALIER_TEST_FILTER=claims,
+            ESPALIER_TEST_FILTER=tests,
         )
         text = out + error
-        what, ok = f"{kind}, {name} {claims}", None if status == NO_TIME else status == 0
+        what, ok = f"{kind}, {name} {tests}", None if status == NO_TIME else status == 0
         summary = re.findall(r"=========.*SUMMARY.*", text)
         words = summary[-1].strip("= ") if summary else last_line(text)
         if status == 127 or "Device not supported" in text:
-            words, ok = "not to be had on this machine", None
+            words, ok = "not available on this machine", None
         run.row(what, words, ok)
-        run.results[f"{kind}_{name}_{claims}"] = {"status": status, "output": shortened(text)}
-        if words == "not to be had on this machine":
+        run.results[f"{kind}_{name}_{tests}"] = {"status": status, "output": shortened(text)}
+        if words == "not available on this machine":
             return
 
 
@@ -318,7 +319,7 @@ PARITY = {"tokens": 500000, "learning_rate": 1e-3, "batch_size": 16}
 
 
 def begin_parity(run):
-    """The CPU's curve takes a minute of one core: it is begun with the checks, which time nothing."""
+    """Starts the CPU's training, which takes a minute of one core, during the checks, which are not timed."""
     config = run.config("parity-cpu", "1M", "fp32", run.text(), **PARITY)
     run.reference = run.start(curve_command(run, config, "cpu"))
 
@@ -332,7 +333,7 @@ def section_parity(run):
         curves[precision] = run.command(curve_command(run, config, "cuda"), limit=60)
     if run.dry:
         return
-    for precision, (status, out, error) in curves.items():  # worth keeping without a reference too
+    for precision, (status, out, error) in curves.items():  # stored even if there is no reference
         run.results["parity_" + precision] = {"status": status, "curve": curve_of(out), "error": error[-500:]}
     status, out, error = run.finish(run.reference, limit=150)
     reference = curve_of(out)
@@ -349,7 +350,7 @@ def section_parity(run):
         if common:
             words = f"off by {off:.4f} nats at most ({PARITY_TOLERANCE[precision]} allowed), {len(common)} points"
             words += "" if status == 0 else "; " + last_line(error)
-        run.row(f"{precision} against the CPU's fp32", words, None if status == NO_TIME else ok)
+        run.row(f"{precision} compared with the CPU's fp32", words, None if status == NO_TIME else ok)
 
 
 def bench_command(run, config, members, peak=True):
@@ -384,7 +385,7 @@ def section_members(run):
 
 
 def section_mixed(run):
-    """Eight members of four batch sizes and horizons: they join, accumulate and leave apart."""
+    """Eight members of four batch sizes and three horizons, which accumulate and leave at different times."""
     configs, tokens = [], 0
     for i in range(8):
         horizon = 6_000_000 * (1 + i % 3)
@@ -413,7 +414,7 @@ def section_processes(run):
             if not run.dry and run.left() < SECONDS_LEAST + SECONDS:
                 run.row(what, "no time left", None)
                 continue
-            # without their own measuring of the peak, which would take the device from the others
+            # without measuring the peak, which would slow down the other processes
             running = [run.start(bench_command(run, config, 1, peak=False)) for _ in range(count)]
             if run.dry:
                 continue
@@ -443,18 +444,18 @@ def section_peers(run):
 
 
 def ratios(results):
-    """What the figures of one or several calls come to beside each other."""
+    """Ratios between the results of one or several calls."""
     rate = {key: value["tokens_per_second"] for key, value in results.items() if "tokens_per_second" in value}
     rows = []
     for key in rate:
         kind, _, rest = key.partition("_")
         if kind == "processes" and "members_" + rest in rate:
             model, count = rest.split("_")
-            rows.append((f"{model}: {count} members against {count} processes", rate["members_" + rest] / rate[key]))
+            rows.append((f"{model}: {count} members relative to {count} processes", rate["members_" + rest] / rate[key]))
     for model in MODELS:
         ours = rate.get("large" if model == "124M" else f"members_{model}_1")
         if ours and "torch_" + model in rate:
-            rows.append((f"{model}: ours against PyTorch", ours / rate["torch_" + model]))
+            rows.append((f"{model}: espalier relative to PyTorch", ours / rate["torch_" + model]))
     return [(what, f"{times:.2f} ×", True) for what, times in rows]
 
 
@@ -482,7 +483,7 @@ def describe(run, sections, device):
 
 
 def merge(paths, out):
-    """One file of several calls': later ones win. The first names the machine."""
+    """Merges the files of several calls. Later results replace earlier ones; the first names the machine."""
     whole = {"rows": [], "results": {}}
     for path in paths:
         with open(path) as f:
@@ -511,7 +512,7 @@ def run_sections(run, sections):
     if "parity" in sections:
         try:
             begin_parity(run)
-        except OSError as e:  # tried again, and told of, where it is its turn
+        except OSError as e:  # its section tries again, and reports the failure
             run.note(f"the CPU's curve: {e}\n")
     for at, section in enumerate(sections):
         if not run.dry and run.deadline - time.monotonic() < SECONDS_LEAST:
@@ -521,7 +522,7 @@ def run_sections(run, sections):
         run.note(f"\n# {section}\n")
         try:
             globals()["section_" + section](run)
-        except Exception as e:  # the next section is worth its minutes all the same
+        except Exception as e:  # the next section runs nevertheless
             run.note(traceback.format_exc())
             run.row(section, f"{type(e).__name__}: {e}", False)
         run.ahead = sections[at + 1 :]
@@ -539,14 +540,14 @@ def main():
     options = parser.parse_args()
     wrong = [s for s in options.sections if s not in SECTIONS]
     if wrong:
-        parser.error(f"there is no section {wrong[0]}: there are {', '.join(SECTIONS)}")
+        parser.error(f"unknown section {wrong[0]}; choose from {', '.join(SECTIONS)}")
     if options.merge:
         return merge(options.merge, options.out)
     sections = options.sections or list(SECTIONS)
     run = Run(options)
 
     def stop(number, _):
-        raise SystemExit(128 + number)  # through `finally`: what was measured is in the file
+        raise SystemExit(128 + number)  # runs `finally`; the file has the results so far
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
@@ -555,7 +556,7 @@ def main():
         if not run.dry:
             run.open(*describe(run, sections, device or "unknown"))
             if not device:
-                # nvidia-smi may be missing where a GPU is not; our own word is better than none
+                # nvidia-smi may be missing although there is a GPU, so try to use it
                 command = bench_command(run, run.config("probe", "1M", "bf16", run.text()), 1)
                 status, _, error = run.command(command, limit=60)
                 if status != 0:

@@ -1,9 +1,9 @@
-"""The peer on a GPU: the same transformer in PyTorch as nanoGPT trains it, with torch.compile,
+"""The same transformer in PyTorch on a GPU, for comparison, trained as nanoGPT does: with torch.compile,
 bf16 autocast, fused AdamW and flash attention.
 
     peer.py LAYERS WIDTH HEADS CONTEXT BATCH VOCABULARY
 
-Prints one JSON object: tokens per second, the median of five stretches timed with CUDA events.
+Prints one JSON object: tokens per second, the median of five intervals timed with CUDA events.
 """
 
 import json
@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-WARM_STEPS, STRETCHES, STEPS = 12, 5, 20
+WARM_STEPS, INTERVALS, STEPS = 12, 5, 20
 
 
 class Block(nn.Module):
@@ -79,14 +79,14 @@ def main():
     works = True
     try:
         step(0)
-    except Exception as e:  # no compiler for Triton, say: the figure says that it is without
+    except Exception as e:  # for example without a compiler for Triton; the result says so
         print(f"torch.compile failed: {e}", file=sys.stderr)
         works, compiled = False, model
         optimizer.zero_grad(set_to_none=True)
     for i in range(WARM_STEPS):
         step(i)
     rates = []
-    for _ in range(STRETCHES):
+    for _ in range(INTERVALS):
         begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
         begin.record()
         for i in range(STEPS):

@@ -1,5 +1,6 @@
-"""A GPU's two roofs by PyTorch, which a training's figures are held against: bytes per second of a copy
-within its memory, read and written, and bf16 FLOP per second of a large product, both on random data.
+"""The two limits of a GPU's speed, measured with PyTorch, with which training speed is compared: bytes per
+second of a copy within its memory, read and written, and bf16 FLOP per second of a large product, both on
+random data.
 
 Prints one JSON object: medians of 20, timed with CUDA events."""
 

@@ -1,5 +1,5 @@
-"""Claims of tests/gpu/measure.py, with programs that stand for those of the pack: what it does when they
-fail, hang or print nonsense, and when it is killed itself."""
+"""Tests of tests/gpu/measure.py with stub programs in place of the pack's: its behaviour when they fail, hang or
+print nonsense, and when it is killed itself."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import time
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-CLAIMS_HOLD = 'echo "[  PASSED  ] 3 test(s)."'
+TESTS_PASS = 'echo "[  PASSED  ] 3 test(s)."'
 BENCH = 'echo \'{"tokens_per_second": 1000.0, "peak_fraction": 0.5}\''
 
 
@@ -27,7 +27,7 @@ class Measure(unittest.TestCase):
             f.write("abc\n")
         self.program("pack/bin/nvidia-smi", 'echo "Test GPU, 1.0"')
         for name in ["stream", "update", "ops", "model", "group", "scale"]:
-            self.program("pack/bin/test_cuda_" + name, CLAIMS_HOLD)
+            self.program("pack/bin/test_cuda_" + name, TESTS_PASS)
         self.program("pack/bin/espalier-trial", BENCH)
 
     def tearDown(self):
@@ -61,10 +61,10 @@ class Measure(unittest.TestCase):
     def rows(self):
         return {row["what"]: row for row in self.result()["rows"]}
 
-    def assert_gone(self, name):
+    def assert_process_ended(self, name):
         with open(os.path.join(self.folder.name, name)) as f:
             pid = int(f.read())
-        for _ in range(100):  # the kernel takes it away when init has waited for it
+        for _ in range(100):  # it disappears when init has waited for it
             try:
                 with open(f"/proc/{pid}/stat") as f:
                     if f.read().rsplit(")", 1)[1].split()[0] == "Z":
@@ -74,7 +74,7 @@ class Measure(unittest.TestCase):
             time.sleep(0.1)
         self.fail(f"process {pid} is still there")
 
-    def test_a_failing_check_is_named_and_ends_nothing(self):
+    def test_a_failing_check_is_named_and_the_rest_runs(self):
         self.program(
             "pack/bin/test_cuda_ops",
             'echo "embed in bf16: tensor 1 is off by 0.5" >&2; echo "[  FAILED  ] bf16_agrees" >&2;'
@@ -83,7 +83,7 @@ class Measure(unittest.TestCase):
         done = self.run_it("ops", "large")
         self.assertEqual(done.returncode, 1, done.stderr)
         rows = self.rows()
-        self.assertEqual(rows["ops on the device"]["figure"], "2 claims hold; not: bf16_agrees")
+        self.assertEqual(rows["ops on the device"]["figure"], "2 tests passed; failed: bf16_agrees")
         self.assertIs(rows["ops on the device"]["ok"], False)
         self.assertIs(rows["scale on the device"]["ok"], True)
         self.assertIn("1,000 tokens/s", rows["124M, context 1024, bf16"]["figure"])
@@ -102,7 +102,7 @@ class Measure(unittest.TestCase):
         self.assertIs(rows["model on the device"]["ok"], False)
         self.assertIs(rows["group on the device"]["ok"], True)
 
-    def test_a_hanging_program_is_ended_with_its_children_and_the_rest_left_out(self):
+    def test_a_hanging_program_is_ended_with_its_children_and_the_rest_is_skipped(self):
         child = os.path.join(self.folder.name, "child")
         self.program("pack/bin/test_cuda_update", f"sleep 1000 & echo $! >{child}; wait")
         done = self.run_it("ops", "large", "--within", "9")
@@ -112,9 +112,9 @@ class Measure(unittest.TestCase):
         self.assertIs(rows["update on the device"]["ok"], False)
         self.assertIn("ended after", rows["update on the device"]["figure"])
         self.assertEqual(rows["large"], {"what": "large", "figure": "no time left", "ok": None})
-        self.assert_gone("child")
+        self.assert_process_ended("child")
 
-    def test_a_run_that_is_killed_leaves_what_it_had_and_nobody_behind(self):
+    def test_a_killed_run_keeps_its_results_and_leaves_no_process(self):
         child = os.path.join(self.folder.name, "child")
         self.program("pack/bin/test_cuda_update", f"sleep 1000 & echo $! >{child}; wait")
         run = subprocess.Popen(
@@ -126,9 +126,9 @@ class Measure(unittest.TestCase):
         self.assertEqual(run.wait(timeout=60), 128 + signal.SIGTERM)
         self.assertEqual(list(self.rows()), ["stream on the device"])
         self.assertEqual(self.result()["not_done"], ["ops", "members"])
-        self.assert_gone("child")
+        self.assert_process_ended("child")
 
-    def test_without_a_gpu_the_programs_own_words_are_told(self):
+    def test_without_a_gpu_the_programs_error_is_printed(self):
         self.program("pack/bin/nvidia-smi", "exit 9")
         self.program("pack/bin/espalier-trial", 'echo "device cuda: no usable GPU" >&2; exit 2')
         done = self.run_it("ops")
@@ -148,8 +148,8 @@ class Measure(unittest.TestCase):
                 json.dump({**head, "results": results}, f)
         done = self.run_it("--merge", *paths)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertRegex(done.stdout, r"1M: 4 members against 4 processes +3\.00 ×")
-        self.assertRegex(done.stdout, r"1M: ours against PyTorch +0\.50 ×")
+        self.assertRegex(done.stdout, r"1M: 4 members relative to 4 processes +3\.00 ×")
+        self.assertRegex(done.stdout, r"1M: espalier relative to PyTorch +0\.50 ×")
         self.assertEqual(len(self.result()["results"]), 4)
 
 

@@ -1,11 +1,11 @@
-"""The peer of the trainer's benchmark: the same transformer in PyTorch, trained step by step.
+"""The trainer benchmark's comparison: the same transformer in PyTorch, trained step by step.
 
     peer_torch.py SETTING.json eager|compile fp32|bf16 DATA
 
 GPT-2's block order, learned positions, GELU, tied embeddings, torch's fused attention, AdamW, clip
-1.0: what DESIGN calls the built-in trainer's defaults, written as nanoGPT writes it. bf16 is
-torch.autocast. One thread. Prints a line when it is warm; then measures for as many seconds as each
-line of its input says, and prints one JSON object for each.
+1.0: the built-in trainer's defaults, written as in nanoGPT. bf16 is torch.autocast. One thread. Prints
+a line when it is warmed up. Each line of its input is a number of seconds, for which it measures and
+prints one JSON object.
 """
 import json
 import sys

@@ -1,21 +1,22 @@
 #!/usr/bin/env python3
-"""Training speed on one CPU core: espalier's trainer against PyTorch, in turn on one machine.
+"""Training speed on one CPU core: espalier's trainer compared with PyTorch, alternately on one machine.
 
     trainer_bench.py [--trial build/espalier-trial] [--torch PYTHON] [--data FILE] [--rounds N]
                      [--seconds S] [--setting NAME]… [--core N] [--out FILE]
 
-Every round measures each participant for S seconds, one after another: ours in fp32 and bf16, torch
-eager and compiled, in both precisions, and the peak of fp32 matrix products. Ratios and fractions
-are formed within a round, where whatever else runs on the machine slows all alike, and their median
-over the rounds is what counts; rates are the best round's, and all rounds are in the output. --torch
-is an interpreter that has torch (default: this one); without torch only ours is measured.
+Every round measures each participant for S seconds, one after another: espalier in fp32 and bf16,
+torch eager and compiled in both precisions, and the peak of fp32 matrix products. Ratios and fractions
+are computed within a round, in which other work on the machine slows all participants equally, and
+their median over the rounds is reported. Rates are those of the best round, and the output has all
+rounds. --torch is a Python interpreter that has torch (default: this one); without torch only
+espalier is measured.
 
 One JSON object on standard output (and in --out):
-  ratio            our fp32 tokens/s over those of torch's fp32, eager or compiled, whichever is faster
-  peak_flops       fp32 matrix products: ours as measured in the run, or torch.mm, whichever is faster
-  peak_fraction    our fp32 FLOP/s over that peak
-  target           1.5 × torch or 85 % of the peak, whichever is less; reached: our share of it
-  bf16_over_fp32   ours
+  ratio            espalier's fp32 tokens/s over torch's in fp32, eager or compiled, whichever is faster
+  peak_flops       fp32 matrix products, by espalier in the same run or torch.mm, whichever is faster
+  peak_fraction    espalier's fp32 FLOP/s over that peak
+  target           1.5 × torch or 85 % of the peak, whichever is less; reached: espalier's share of it
+  bf16_over_fp32   of espalier
 """
 import argparse
 import datetime
@@ -58,7 +59,7 @@ def environment():
 
 
 class Pinned:
-    """Children on one core, when asked for."""
+    """Starts child processes, on one core if that is given."""
 
     def __init__(self, core):
         self.before = (lambda: os.sched_setaffinity(0, {core})) if core is not None else None
@@ -81,7 +82,7 @@ class Peer:
         self.process = pinned.start(python, HERE / "peer_torch.py", json.dumps(setting), mode, precision, data)
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit("torch's %s did not start" % self.name)
+            raise SystemExit("torch %s did not start" % self.name)
         self.version = json.loads(line)["torch"]
 
     def measure(self, seconds):
@@ -110,12 +111,12 @@ def has_bf16(arguments, pinned, folder, setting):
         measure_ours(argparse.Namespace(**dict(vars(arguments), seconds=0.1)), pinned, folder, setting, "bf16")
         return True
     except SystemExit as failure:
-        print("bf16 is left out: %s" % failure, file=sys.stderr)
+        print("bf16 is not measured: %s" % failure, file=sys.stderr)
         return False
 
 
 def measure_round(arguments, pinned, folder, setting, peers, rates):
-    """One figure for each participant, added to its list in `rates`; returns our last answer."""
+    """Appends one measurement of each participant to its list in `rates`; returns espalier's last result."""
     peak = 0.0
     for precision in ("bf16", "fp32"):
         if precision == "bf16" and precision not in rates:

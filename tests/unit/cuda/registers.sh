@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compiles the hot kernels for Hopper and fails if one of them spills registers or keeps arrays in
-# local memory. Exit 77: there is no nvcc.
+# Compiles the most used kernels for Hopper. Fails if one of them spills registers or keeps arrays in
+# local memory. Exit 77 (skipped): there is no nvcc.
 set -euo pipefail
 nvcc="${1:-}" root="$2"
 if [ -z "$nvcc" ]; then

@@ -168,11 +168,11 @@ static void unscale(double *a, const double *b, int64_t count)
 }
 
 /* Prints the tensors that differ, for a reader who has only the log. */
-static void tell_tensors(const struct esp_model *model,
-                         const char *what,
-                         const double *a,
-                         const double *b,
-                         double tolerance)
+static void print_tensors(const struct esp_model *model,
+                          const char *what,
+                          const double *a,
+                          const double *b,
+                          double tolerance)
 {
     for (int i = 0; i < esp_model_tensor_count(model); i++) {
         const struct esp_model_tensor *t = esp_model_tensor(model, i);
@@ -221,9 +221,9 @@ static void hold(enum esp_precision precision,
          * one rate, with a sign that depends on rounding */
         if (!(gradient <= tolerance && weight <= 10 * tolerance &&
               fabs(loss[0][m] - loss[1][m]) <= tolerance * loss[1][m])) {
-            tell_tensors(
+            print_tensors(
                 a.model, "gradient", g[0] + m * a.count, g[1] + m * a.count, tolerance);
-            tell_tensors(
+            print_tensors(
                 a.model, "weights", w[0] + m * a.count, w[1] + m * a.count, 10 * tolerance);
             fail_msg("member %d: gradient off by %g (%g allowed), weights by %g (%g), loss %g "
                      "for %g",

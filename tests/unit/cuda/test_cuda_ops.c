@@ -51,7 +51,7 @@ static void claim_ends(void)
     }
 }
 
-static void tell_extents(const struct extents *e)
+static void print_extents(const struct extents *e)
 {
     print_error("    members %d, sequences %d (member 1: %d less), context %d, width %d → %d, "
                 "heads %d, vocabulary %d, causal %d, transposed %d, dropout %g\n",
@@ -143,7 +143,7 @@ static void compare_runs(const struct trial_case *c,
                             m,
                             off,
                             tolerance_of(precision));
-                tell_extents(&c->e);
+                print_extents(&c->e);
                 print_worst(x, y, used, row_of(a, &a->slots[i]));
                 failures++;
             }
@@ -240,7 +240,7 @@ static void expect_same(const struct trial_case *c,
                         member_a,
                         member_b,
                         (long long)different);
-            tell_extents(&a->e);
+            print_extents(&a->e);
             print_worst(x, y, used, row_of(a, &a->slots[i]));
             failures++;
         }
