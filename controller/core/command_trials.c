@@ -16,7 +16,9 @@ static struct esp_command_result result(int32_t code, uint32_t trial, const char
 /* The trial's attempt was lost, and it will be queued again. */
 static struct esp_command_result while_lost(uint32_t trial)
 {
-    return result(-EBUSY, trial, "its attempt is being given up; try again in a moment");
+    return result(-EBUSY,
+                  trial,
+                  "its process was lost and it will be queued again; try again in a moment");
 }
 
 static struct esp_command_result stop(struct esp_core *core, struct esp_trial *t)
@@ -66,14 +68,14 @@ static struct esp_command_result resume(struct esp_core *core, struct esp_trial 
         return result(
             -EINVAL,
             trial,
-            "it was given up at the stated risk and its checkpoint is deleted; begin a "
-            "study with its parameters alone to train it again");
+            "it was discarded at the risk that stopping.risk allows, and its checkpoint is "
+            "deleted; to train it again, start a new study with its parameters");
     }
     if (t->state == ESP_TRIAL_COMPLETE && t->tokens >= t->horizon) {
-        return result(-EINVAL, trial, "it is complete: nothing is left up to its horizon");
+        return result(-EINVAL, trial, "it is complete: it has reached its horizon");
     }
     if (!esp_trial_row_find(t->state, t->cause, ESP_TRIGGER_RESUME, esp_trial_guards(t))) {
-        return result(-EINVAL, trial, "it failed or left no checkpoint to go on from");
+        return result(-EINVAL, trial, "it failed, or it has no checkpoint to continue from");
     }
     struct esp_verdict verdict = {.action = ESP_VERDICT_CONTINUE,
                                   .trial = trial,
@@ -91,10 +93,11 @@ static struct esp_command_result resume(struct esp_core *core, struct esp_trial 
  * before its decay, and a trial process takes its schedule from the assignment once. */
 static struct esp_command_result extend(uint32_t trial)
 {
-    return result(-ENOTSUP,
-                  trial,
-                  "extending is not built yet; begin a study with more tokens and add a trial "
-                  "with these parameters to it");
+    return result(
+        -ENOTSUP,
+        trial,
+        "extending a trial is not implemented; start a study with more tokens and add "
+        "a trial with these parameters to it");
 }
 
 struct esp_command_result

@@ -79,7 +79,7 @@ def test_a_study_gives_trials_up_by_scores_of_finished_studies(t):
                       r"Nearest rivals: #\d+", why)
     assert words and int(words[1]) > int(words[3]), why
     _, err = t.run("continue", runs / "next", still[0], expect=1)
-    assert "given up at the stated risk" in err, err
+    assert "discarded at the risk that stopping.risk allows" in err, err
 
 
 def test_a_killed_study_keeps_its_calibration(t):

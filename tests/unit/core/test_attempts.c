@@ -74,7 +74,7 @@ static void a_trial_at_its_horizon_cannot_be_continued(void **state)
     driver_command(d, 900, ESP_VERB_CONTINUE, 0);
     const struct esp_reply *reply = &driver_find(d, ESP_MESSAGE_REPLY)->reply;
     assert_int_equal(reply->code, -EINVAL);
-    assert_non_null(strstr(reply->text, "nothing is left up to its horizon"));
+    assert_non_null(strstr(reply->text, "it has reached its horizon"));
     driver_expect(d, 0, ESP_TRIAL_COMPLETE);
     driver_end(d);
 }

@@ -129,7 +129,7 @@ static void a_discarded_trial_cannot_be_continued_by_the_user(void **state)
     driver_command(&d, 900, ESP_VERB_CONTINUE, 2);
     const struct esp_reply *reply = &driver_find(&d, ESP_MESSAGE_REPLY)->reply;
     assert_int_equal(reply->code, -EINVAL);
-    assert_non_null(strstr(reply->text, "given up at the stated risk"));
+    assert_non_null(strstr(reply->text, "discarded at the risk that stopping.risk allows"));
     driver_expect(&d, 2, ESP_TRIAL_PRUNED);
     driver_end(&d);
 }

@@ -141,8 +141,8 @@ static void extend_is_refused_with_a_reason(void **state)
     set_up(1);
     driver_command(&d, 1, ESP_VERB_EXTEND, 0);
     assert_int_equal(answer(), -ENOTSUP);
-    assert_non_null(
-        strstr(driver_find(&d, ESP_MESSAGE_REPLY)->reply.text, "extending is not built yet"));
+    assert_non_null(strstr(driver_find(&d, ESP_MESSAGE_REPLY)->reply.text,
+                           "extending a trial is not implemented"));
     driver_end(&d);
 }
 
