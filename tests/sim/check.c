@@ -1,12 +1,12 @@
-/* The invariants, held against a shadow of what was committed:
+/* The invariants, checked against a shadow of the committed events:
  *
- *   - what was acknowledged is in the ledger, also after every recovery;
- *   - one value per (trial, step), from the attempt that held the trial;
+ *   - an acknowledged report is in the ledger, also after every recovery;
+ *   - there is one value per (trial, step), from the attempt that held the trial;
  *   - at most one attempt of a trial trains unfenced, and a slot is granted once;
- *   - a checkpoint that a trial may still need is not dropped (what is given up at the stated
- *     risk has invariants of its own, in discards.c);
+ *   - a checkpoint that a trial may still need is not dropped (discards.c checks trials that
+ * are discarded at the stated risk);
  *   - the loaded events are the committed ones, in order;
- *   - every trial ends once faults stop, and ends with the curve of an undisturbed run. */
+ *   - every trial ends once faults have ended, with the curve of an undisturbed run. */
 #include "sim.h"
 
 #include <math.h>
@@ -21,7 +21,7 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 
 static uint64_t mix_double(uint64_t hash, double value)
 {
-    uint64_t bits = 1; /* one NaN is like another */
+    uint64_t bits = 1; /* all NaNs are equal */
     if (!isnan(value)) {
         memcpy(&bits, &value, sizeof bits);
     }
@@ -130,11 +130,11 @@ check_created(struct world *w, const struct esp_event *e, struct sim_shadow_tria
         struct esp_trial_view of =
             esp_core_trial(w->controller.core, (uint32_t)e->created.repeats);
         const struct esp_reals *values = &e->created.values;
-        sim_say(w, "trial %lld repeats %lld", (long long)e->trial, (long long)of.trial);
+        sim_log(w, "trial %lld repeats %lld", (long long)e->trial, (long long)of.trial);
         if (memcmp(of.values, values->data, values->count * sizeof *values->data) != 0 ||
             of.repeats >= 0 || (int64_t)of.seed == e->created.seed) {
             sim_violate(w,
-                        "trial %lld is no other seed of trial %lld's settings",
+                        "trial %lld is not another seed of the settings of trial %lld",
                         (long long)e->trial,
                         (long long)of.trial);
         }
@@ -177,7 +177,7 @@ check_granted(struct world *w, const struct esp_event *e, struct sim_shadow_tria
     t->process = e->moved.process;
     t->live = true;
     t->saved = false;
-    t->stands = 0;
+    t->position = 0;
 }
 
 static void check_started(struct world *w, const struct esp_event *e)
@@ -199,7 +199,7 @@ static void check_started(struct world *w, const struct esp_event *e)
     }
 }
 
-/* A trial fails by its own crashes alone: kills that were asked for do not count. */
+/* A trial fails only by crashes of its own. Kills by the controller do not count. */
 static void check_lost(struct world *w, const struct esp_event *e, struct sim_shadow_trial *t)
 {
     int process = sim_process_by_key(w, t->process);
@@ -214,7 +214,7 @@ static void check_lost(struct world *w, const struct esp_event *e, struct sim_sh
     }
 }
 
-/* Whoever is paused has saved. */
+/* A paused trial has saved. */
 static void check_paused(struct world *w, const struct esp_event *e, struct sim_shadow_trial *t)
 {
     if (e->moved.from == ESP_TRIAL_PAUSING && e->moved.to == ESP_TRIAL_PAUSED && !t->saved) {
@@ -287,18 +287,19 @@ static void check_report(struct world *w, const struct esp_event *e, struct sim_
                                                .value = e->report.point.value};
 }
 
-/* Where it was resumed it is saved too; before the first step there is nothing to save. */
+/* A resumed attempt is saved at its position. Before the first step there is nothing to save.
+ */
 static void
 resumed(const struct world *w, const struct esp_event *e, struct sim_shadow_trial *t)
 {
-    if (e->started.tokens == 0 && t->stands == 0) {
+    if (e->started.tokens == 0 && t->position == 0) {
         t->saved = true;
     }
     for (int i = 0; i < w->checkpoint_count; i++) {
         const struct sim_checkpoint *c = &w->checkpoints[i];
         if (c->trial == e->trial && c->tokens == e->started.tokens) {
-            t->saved = t->stands <= c->step;
-            t->stands = c->step > t->stands ? c->step : t->stands;
+            t->saved = t->position <= c->step;
+            t->position = c->step > t->position ? c->step : t->position;
         }
     }
 }
@@ -325,7 +326,7 @@ void sim_check_commit(struct world *w, const struct esp_outcome *outcome)
             break;
         case ESP_EVENT_MOVED:
             if ((t = shadow_trial(w, e))) {
-                sim_say(w,
+                sim_log(w,
                         "trial %lld attempt %u: %s, %s to %s (%s)",
                         (long long)e->trial,
                         e->attempt,
@@ -343,7 +344,7 @@ void sim_check_commit(struct world *w, const struct esp_outcome *outcome)
             break;
         case ESP_EVENT_SAVED:
             if ((t = shadow_trial(w, e))) {
-                t->saved = e->saved.step >= t->stands || t->state == ESP_TRIAL_PAUSING;
+                t->saved = e->saved.step >= t->position || t->state == ESP_TRIAL_PAUSING;
             }
             break;
         case ESP_EVENT_REPORT:
@@ -358,23 +359,23 @@ void sim_check_commit(struct world *w, const struct esp_outcome *outcome)
     }
 }
 
-void sim_said(struct world *w,
-              uint32_t trial,
-              uint32_t attempt,
-              uint64_t sequence,
-              int64_t step,
-              double value)
+void sim_record_sent(struct world *w,
+                     uint32_t trial,
+                     uint32_t attempt,
+                     uint64_t sequence,
+                     int64_t step,
+                     double value)
 {
     struct sim_shadow *s = &w->shadow;
-    if (s->said_count == s->said_capacity) {
-        s->said_capacity = s->said_capacity ? 2 * s->said_capacity : 256;
-        s->said = realloc(s->said, s->said_capacity * sizeof *s->said);
+    if (s->sent_count == s->sent_capacity) {
+        s->sent_capacity = s->sent_capacity ? 2 * s->sent_capacity : 256;
+        s->sent = realloc(s->sent, s->sent_capacity * sizeof *s->sent);
     }
-    s->said[s->said_count++] = (struct sim_said){trial, attempt, sequence, step, value};
+    s->sent[s->sent_count++] = (struct sim_sent){trial, attempt, sequence, step, value};
     struct sim_shadow_trial *t = &s->trials[trial % SIM_TRIALS_MAX];
     if (attempt == t->attempt && t->live) {
-        t->saved = t->saved && (step <= t->stands || step <= t->last_step);
-        t->stands = step;
+        t->saved = t->saved && (step <= t->position || step <= t->last_step);
+        t->position = step;
     }
 }
 
@@ -385,15 +386,15 @@ void sim_check_ack(struct world *w, const struct esp_ack *ack)
         sim_violate(w, "an acknowledgement names trial %u", ack->trial);
         return;
     }
-    for (size_t i = 0; i < s->said_count; i++) {
-        const struct sim_said *said = &s->said[i];
-        if (said->trial == ack->trial && said->attempt == ack->attempt &&
-            said->sequence <= ack->sequence && said->step > s->trials[ack->trial].last_step) {
+    for (size_t i = 0; i < s->sent_count; i++) {
+        const struct sim_sent *sent = &s->sent[i];
+        if (sent->trial == ack->trial && sent->attempt == ack->attempt &&
+            sent->sequence <= ack->sequence && sent->step > s->trials[ack->trial].last_step) {
             sim_violate(w,
                         "trial %u attempt %u: step %lld is acknowledged and not in the ledger",
                         ack->trial,
                         ack->attempt,
-                        (long long)said->step);
+                        (long long)sent->step);
         }
     }
 }
@@ -408,21 +409,23 @@ void sim_check_assign(struct world *w, const struct esp_assign *assign)
         if (c->exists && strcmp(c->path, assign->resume) == 0) {
             if (c->trial != assign->trial || c->tokens != assign->resume_tokens) {
                 sim_violate(w,
-                            "trial %u shall resume from %s at %lld tokens",
+                            "trial %u is to resume from %s at %lld tokens",
                             assign->trial,
                             c->path,
                             (long long)assign->resume_tokens);
             } else if (c->given_up) {
                 sim_violate(w,
-                            "trial %u shall resume from %s, which was given up",
+                            "trial %u is to resume from %s, which was given up",
                             assign->trial,
                             c->path);
             }
             return;
         }
     }
-    sim_violate(
-        w, "trial %u shall resume from %s, which is not there", assign->trial, assign->resume);
+    sim_violate(w,
+                "trial %u is to resume from %s, which does not exist",
+                assign->trial,
+                assign->resume);
 }
 
 void sim_check_drop(struct world *w, const char *path)
@@ -434,7 +437,7 @@ void sim_check_drop(struct world *w, const char *path)
         }
     }
     if (!dropped) {
-        sim_violate(w, "%s shall be dropped and was never saved", path);
+        sim_violate(w, "%s is to be dropped and was never saved", path);
         return;
     }
     dropped->exists = false;
@@ -461,7 +464,7 @@ void sim_check_loaded(struct world *w, uint64_t events, uint64_t hash, uint64_t 
     }
 }
 
-/* The curve that a trial has when nothing goes wrong. */
+/* The trial's curve must be that of a run without faults. */
 static void check_curve(struct world *w, uint32_t trial, const struct esp_trainer *trainer)
 {
     const struct sim_shadow *s = &w->shadow;
@@ -510,11 +513,11 @@ void sim_check_end(struct world *w)
         trials++;
         bool ended = t->state == ESP_TRIAL_COMPLETE || t->state == ESP_TRIAL_PRUNED ||
                      t->state == ESP_TRIAL_STOPPED || t->state == ESP_TRIAL_FAILED;
-        /* A trial that a user holds, or that a budget cut off, stays so. */
+        /* A trial that the user paused, or that waits when a budget is spent, stays so. */
         bool waits =
             t->state == ESP_TRIAL_PAUSED || (w->budget && t->state == ESP_TRIAL_QUEUED);
         if (!ended && !((w->commands || w->budget) && waits)) {
-            sim_violate(w, "trial %d is left %s", i, esp_trial_state_name(t->state));
+            sim_violate(w, "trial %d is left in state %s", i, esp_trial_state_name(t->state));
         }
     }
     enum esp_study_state state = esp_core_totals(w->controller.core).state;

@@ -1,5 +1,5 @@
 /* The controller of the simulation: the shipped core and store in the loop's order (append,
- * COMMIT, then effects), killed at any point of it, with a net that knows who is connected. */
+ * COMMIT, then effects), crashing at any point of it, and the router's table of connections. */
 #include "sim.h"
 
 #include <espalier/plant.h>
@@ -68,7 +68,7 @@ static int new_core(struct world *w)
     struct esp_error error;
     int rc = esp_core_create(w->study, &options, &w->controller.core, &error);
     if (rc) {
-        sim_violate(w, "no core: %s", error.text);
+        sim_violate(w, "the core cannot be created: %s", error.text);
     }
     return rc;
 }
@@ -125,7 +125,7 @@ int sim_controller_create(struct world *w)
     esp_outcome_init(&w->controller.outcome);
     if (esp_store_create(
             w->folder, w->study, &origin, &options, &w->controller.store, &error)) {
-        sim_violate(w, "no ledger: %s", error.text);
+        sim_violate(w, "the ledger cannot be created: %s", error.text);
         return -1;
     }
     esp_store_close(w->controller.store);
@@ -133,8 +133,8 @@ int sim_controller_create(struct world *w)
     return 0;
 }
 
-/* Studies come and go beside this one: each start gathers other scores. What the first one
- * recorded stands. */
+/* Each start finds other finished studies, and so other scores. Those that the first start has
+ * recorded are kept. */
 static void open_study(struct world *w)
 {
     double scores[SIM_SCORES_MAX];
@@ -167,14 +167,14 @@ void sim_controller_start(struct world *w)
         return;
     }
     c->up = true;
-    c->resting = false;
+    c->stopped = false;
     c->generation++;
     c->known_count = 0;
     c->tick_at = INT64_MAX;
     c->flush_due = false;
     c->disk_full = false;
     w->starts++;
-    sim_say(w, "controller starts");
+    sim_log(w, "controller starts");
     if (load(w)) {
         return;
     }
@@ -186,14 +186,14 @@ void sim_controller_start(struct world *w)
     }
 }
 
-/* kill -9: what was not committed is gone, and so is what was not sent. */
+/* kill -9: what was not committed or not sent is lost. */
 void sim_controller_crash(struct world *w)
 {
     struct sim_controller *c = &w->controller;
     if (!c->up) {
         return;
     }
-    sim_say(w, "controller dies");
+    sim_log(w, "controller crashes");
     c->up = false;
     c->generation++;
     esp_store_close(c->store);
@@ -220,7 +220,7 @@ static void perform(struct world *w, const struct esp_effect *effect)
     if (effect->kind == ESP_EFFECT_FINISH) {
         w->finished = true;
         w->exit_code = effect->exit_code;
-        sim_say(w, "run returns %d", w->exit_code);
+        sim_log(w, "run returns %d", w->exit_code);
         return;
     }
     if (effect->kind == ESP_EFFECT_DROP) {
@@ -243,7 +243,8 @@ static void perform(struct world *w, const struct esp_effect *effect)
         if (known >= 0) {
             c->known[known] = c->known[--c->known_count];
             struct esp_input gone = {.kind = ESP_INPUT_GONE, .peer = effect->peer};
-            /* The socket says so at the next send; the core hears of it after this batch. */
+            /* The router finds the connection dead when it sends; the core is told after this
+             * batch. */
             sim_controller_input(w, &gone);
         }
         return;
@@ -254,7 +255,7 @@ static void perform(struct world *w, const struct esp_effect *effect)
 static void store_failed(struct world *w, int rc)
 {
     struct sim_controller *c = &w->controller;
-    sim_say(w, "commit fails: %d", rc);
+    sim_log(w, "commit fails: %d", rc);
     if (rc != -ENOSPC) {
         sim_violate(w, "the store failed with %d", rc);
         return;
@@ -267,8 +268,7 @@ static void store_failed(struct world *w, int rc)
     }
     c->tick_at = INT64_MAX;
     c->disk_full = true;
-    /* Peers are known to net but not to the new core: they are asked to introduce themselves.
-     */
+    /* The new core knows no connections: peers are asked to introduce themselves. */
     c->known_count = 0;
     sim_later(w, 1000, SIM_DISK_ROOM, 0, c->generation);
 }
@@ -288,61 +288,78 @@ void sim_controller_room(struct world *w)
     open_study(w);
 }
 
+/* Appends, commits and performs a batch. `crash_at`: the point at which the controller crashes
+ * (0: before the append, 1: before the commit, 2: half-way through the effects, 3: after them);
+ * -1: it does not. */
+static int commit(struct world *w, const struct esp_outcome *batch, int crash_at)
+{
+    struct sim_controller *c = &w->controller;
+    struct esp_error error;
+    if (crash_at == 0) {
+        sim_controller_crash(w);
+        return 0;
+    }
+    int rc = esp_store_append(c->store, batch->events, batch->event_count, &error);
+    if (crash_at == 1) {
+        sim_controller_crash(w);
+        return 0;
+    }
+    bool early = ESP_PLANT("ack-before-commit");
+    for (size_t i = 0; early && i < batch->effect_count; i++) {
+        perform(w, &batch->effects[i]);
+    }
+    rc = rc ? rc : esp_store_commit(c->store, &error);
+    if (rc) {
+        return rc;
+    }
+    sim_check_commit(w, batch);
+    size_t until = crash_at == 2 ? batch->effect_count / 2 : batch->effect_count;
+    for (size_t i = 0; !early && i < until && !w->violation[0]; i++) {
+        perform(w, &batch->effects[i]);
+    }
+    if (crash_at >= 2) {
+        sim_controller_crash(w);
+    }
+    return 0;
+}
+
+/* `run` has returned. */
+static void stop(struct world *w)
+{
+    struct sim_controller *c = &w->controller;
+    c->up = false;
+    c->stopped = true;
+    c->generation++;
+    esp_store_close(c->store);
+    c->store = NULL;
+    esp_core_destroy(c->core);
+    c->core = NULL;
+    esp_outcome_reset(&c->outcome);
+}
+
 void sim_controller_flush(struct world *w)
 {
     struct sim_controller *c = &w->controller;
     c->flush_due = false;
-    /* Performing effects can bring more inputs (a peer is found gone): a few rounds at most. */
+    /* Effects can cause more inputs, when a connection is found dead: a few rounds at most. */
     for (int round = 0; round < 8 && c->up && !w->violation[0]; round++) {
         struct esp_outcome batch = c->outcome;
         if (batch.event_count == 0 && batch.effect_count == 0) {
             break;
         }
         esp_outcome_init(&c->outcome);
-        struct esp_error error;
-        int rc = 0;
         bool crash = w->faults && w->fault_budget > 0 && sim_chance(w, 0.002);
         int crash_at = crash ? (int)sim_range(w, 0, 3) : -1;
         w->fault_budget -= crash;
-        if (crash_at == 0) {
-            sim_controller_crash(w);
-        } else {
-            rc = esp_store_append(c->store, batch.events, batch.event_count, &error);
-            if (crash_at == 1) {
-                sim_controller_crash(w);
-            } else {
-                bool early = ESP_PLANT("ack-before-commit");
-                for (size_t i = 0; early && i < batch.effect_count; i++) {
-                    perform(w, &batch.effects[i]);
-                }
-                rc = rc ? rc : esp_store_commit(c->store, &error);
-                if (rc) {
-                    esp_outcome_release(&batch);
-                    store_failed(w, rc);
-                    return;
-                }
-                sim_check_commit(w, &batch);
-                size_t performed = 0;
-                size_t until = crash_at == 2 ? batch.effect_count / 2 : batch.effect_count;
-                for (; !early && performed < until && !w->violation[0]; performed++) {
-                    perform(w, &batch.effects[performed]);
-                }
-                if (crash_at >= 2) {
-                    sim_controller_crash(w);
-                }
-            }
-        }
+        int rc = commit(w, &batch, crash_at);
         esp_outcome_release(&batch);
+        if (rc) {
+            store_failed(w, rc);
+            return;
+        }
     }
     if (w->finished && c->up) {
-        c->up = false;
-        c->resting = true;
-        c->generation++;
-        esp_store_close(c->store);
-        c->store = NULL;
-        esp_core_destroy(c->core);
-        c->core = NULL;
-        esp_outcome_reset(&c->outcome);
+        stop(w);
     } else if (c->up && !w->violation[0]) {
         if (sim_chance(w, 0.02)) {
             sim_controller_compare(w);
@@ -359,12 +376,12 @@ void sim_controller_message(struct world *w,
     struct sim_controller *c = &w->controller;
     struct esp_peer peer = w->links[link].peer;
     if (c->disk_full) {
-        return; /* the loop takes nothing it could not write down; peers keep it */
+        return; /* the loop takes no input that it cannot record; peers keep the message */
     }
     int known = known_index(c, peer);
     if (message->kind == ESP_MESSAGE_HELLO) {
         if (epoch < w->links[link].epoch) {
-            return; /* a Hello of a connection that is gone cannot be answered */
+            return; /* a Hello of a dead connection cannot be answered */
         }
         if (known < 0) {
             known = c->known_count++;

@@ -1,17 +1,18 @@
-/* What giving trials up at a stated risk promises (controller/stop/discard.h), held against the
+/* Invariants of discarding at a stated risk (controller/stop/discard.h), checked on the
  * committed events:
  *
- *   - what the study goes by is recorded once, before it is opened;
- *   - given up is only who waits, is not held, is no audit and no repeat, once a trial is
- *     complete, and whom more settings beat at its highest mark than the limit says. So the
- *     best so far never is: a trial that is complete keeps its checkpoint;
- *   - spared is who was drawn as an audit, and nobody else;
- *   - who was given up starts from nothing when the scheduler wants it again, and never because
- *     a user asks;
- *   - once an audit goes on nothing is given up, and a study does not end with audits of which
- *     none was trained.
+ *   - the scores of finished studies are recorded once, before the study is opened;
+ *   - a trial is given up only when it is paused, is not held by the user, is neither an audit
+ *     nor a repeat, some trial is complete, and more settings than the limit are better at its
+ *     highest mark. So the best trial is never given up, and a complete trial keeps its
+ *     checkpoint;
+ *   - exactly the trials that are drawn as audits are spared;
+ *   - a trial that was given up starts afresh when the scheduler chooses it again, and never
+ *     because a user asks;
+ *   - once an audit continues no trial is given up, and a study does not end before at least
+ * one of its audits was trained.
  *
- * The limit, the marks and the draw are worked out here once more. */
+ * The limit, the marks and the draw are computed here independently. */
 #include "sim.h"
 
 #include <espalier/random.h>
@@ -30,7 +31,7 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The ceil((K + 1) / 2)-th smallest of K scores: the risk is a half in every study here. */
+/* The limit is the ceil((K + 1) / 2)-th smallest of K scores: every study here has risk 1/2. */
 static void take_scores(struct world *w, const struct esp_event *e)
 {
     struct sim_shadow *s = &w->shadow;
@@ -50,20 +51,20 @@ static void take_scores(struct world *w, const struct esp_event *e)
 
 static void take_created(struct world *w, const struct esp_event *e)
 {
-    struct sim_giving *g = &w->shadow.giving[e->trial];
+    struct sim_discard_state *g = &w->shadow.discards[e->trial];
     bool repeat = e->created.repeats >= 0;
-    *g = (struct sim_giving){.horizon = e->created.horizon,
-                             .setting = repeat ? -1 : w->shadow.settings++,
-                             .mark = -1};
+    *g = (struct sim_discard_state){.horizon = e->created.horizon,
+                                    .setting = repeat ? -1 : w->shadow.settings++,
+                                    .mark = -1};
     for (int k = 0; k < ESP_DISCARD_MARKS; k++) {
         g->loss[k] = NAN;
     }
 }
 
-/* The mark is the highest half octave of the horizon that has been passed. */
+/* A mark is a half octave of the horizon; the highest one that was passed counts. */
 static void take_report(struct world *w, const struct esp_event *e)
 {
-    struct sim_giving *g = &w->shadow.giving[e->trial];
+    struct sim_discard_state *g = &w->shadow.discards[e->trial];
     int mark = ESP_DISCARD_MARKS - 1;
     if (e->report.point.tokens <= 0) {
         return;
@@ -80,11 +81,11 @@ static void take_report(struct world *w, const struct esp_event *e)
     }
 }
 
-static int beaten_by(const struct sim_shadow *s, const struct sim_giving *g)
+static int count_better(const struct sim_shadow *s, const struct sim_discard_state *g)
 {
     int count = 0;
     for (int i = 0; i < SIM_TRIALS_MAX; i++) {
-        const struct sim_giving *other = &s->giving[i];
+        const struct sim_discard_state *other = &s->discards[i];
         count += s->trials[i].exists && other->setting >= 0 &&
                  other->loss[g->mark] < g->loss[g->mark];
     }
@@ -94,20 +95,20 @@ static int beaten_by(const struct sim_shadow *s, const struct sim_giving *g)
 static void check_given_up(struct world *w, const struct esp_event *e)
 {
     struct sim_shadow *s = &w->shadow;
-    struct sim_giving *g = &s->giving[e->trial];
+    struct sim_discard_state *g = &s->discards[e->trial];
     bool spare = e->verdict.action == ESP_VERDICT_SPARE;
-    const char *fault = s->trials[e->trial].state != ESP_TRIAL_PAUSED ? "it does not wait"
+    const char *fault = s->trials[e->trial].state != ESP_TRIAL_PAUSED ? "it is not paused"
                         : g->held                                     ? "the user holds it"
                         : g->setting < 0                              ? "it is a repeat"
-                        : g->spared                   ? "it was spared as an audit"
-                        : s->complete == 0            ? "no trial is complete"
-                        : s->audit_goes_on            ? "an audit goes on"
-                        : g->mark < 0                 ? "it has told nothing"
-                        : beaten_by(s, g) <= s->limit ? "too few are better"
+                        : g->spared                      ? "it was spared as an audit"
+                        : s->complete == 0               ? "no trial is complete"
+                        : s->audit_continued             ? "an audit continues"
+                        : g->mark < 0                    ? "it has not reported"
+                        : count_better(s, g) <= s->limit ? "too few are better"
                         : spare != sim_is_audit(w->study->seed, (uint64_t)g->setting)
-                            ? "the draw of audits says otherwise"
+                            ? "the draw of audits is different"
                             : NULL;
-    sim_say(w, "trial %lld is %s", (long long)e->trial, spare ? "spared" : "given up");
+    sim_log(w, "trial %lld is %s", (long long)e->trial, spare ? "spared" : "given up");
     if (fault) {
         sim_violate(w,
                     "trial %lld is %s, but %s",
@@ -124,23 +125,23 @@ static void take_verdict(struct world *w, const struct esp_event *e)
     if (e->verdict.reason.rule != ESP_RULE_CALIBRATED || e->trial < 0) {
         return;
     }
-    const struct sim_giving *g = &w->shadow.giving[e->trial];
+    const struct sim_discard_state *g = &w->shadow.discards[e->trial];
     if (e->verdict.action != ESP_VERDICT_CONTINUE) {
         check_given_up(w, e);
     } else if (!g->spared) {
-        sim_violate(w, "trial %lld goes on as an audit and is none", (long long)e->trial);
+        sim_violate(w, "trial %lld continues as an audit and is none", (long long)e->trial);
     } else {
-        w->shadow.audit_goes_on = true;
+        w->shadow.audit_continued = true;
     }
 }
 
-/* Of a trial that was given up: which moves it may still make. */
-static void check_after(struct world *w, const struct esp_event *e, struct sim_giving *g)
+/* A trial that was given up may only start afresh. */
+static void check_after(struct world *w, const struct esp_event *e, struct sim_discard_state *g)
 {
     if (e->moved.trigger == ESP_TRIGGER_CONTINUE) {
-        sim_say(w, "trial %lld begins anew", (long long)e->trial);
+        sim_log(w, "trial %lld starts afresh", (long long)e->trial);
         g->given_up = false;
-        g->anew = true;
+        g->afresh = true;
     } else {
         sim_violate(w,
                     "trial %lld was given up, and then: %s",
@@ -151,11 +152,11 @@ static void check_after(struct world *w, const struct esp_event *e, struct sim_g
 
 static void take_move(struct world *w, const struct esp_event *e)
 {
-    struct sim_giving *g = &w->shadow.giving[e->trial];
+    struct sim_discard_state *g = &w->shadow.discards[e->trial];
     if (g->given_up) {
         check_after(w, e, g);
     } else if (e->moved.from == ESP_TRIAL_PRUNED && e->moved.trigger == ESP_TRIGGER_CONTINUE) {
-        sim_violate(w, "trial %lld begins anew and was not given up", (long long)e->trial);
+        sim_violate(w, "trial %lld starts afresh and was not given up", (long long)e->trial);
     }
     if (g->decided && e->moved.trigger != ESP_TRIGGER_DISCARD) {
         sim_violate(w, "trial %lld is to be given up and is not", (long long)e->trial);
@@ -168,9 +169,9 @@ static void take_move(struct world *w, const struct esp_event *e)
             c->given_up |= c->trial == e->trial;
         }
     }
-    if (e->moved.trigger == ESP_TRIGGER_GRANT && g->anew && e->moved.resumed_from >= 0) {
+    if (e->moved.trigger == ESP_TRIGGER_GRANT && g->afresh && e->moved.resumed_from >= 0) {
         sim_violate(w,
-                    "trial %lld was given up and goes on at %lld tokens",
+                    "trial %lld was given up and resumes at %lld tokens",
                     (long long)e->trial,
                     (long long)e->moved.resumed_from);
     }
@@ -200,7 +201,7 @@ void sim_discards_commit(struct world *w, const struct esp_event *e)
         take_report(w, e);
         break;
     case ESP_EVENT_SAVED:
-        w->shadow.giving[e->trial].anew = false;
+        w->shadow.discards[e->trial].afresh = false;
         break;
     case ESP_EVENT_VERDICT:
         take_verdict(w, e);
@@ -218,7 +219,7 @@ void sim_discards_end(struct world *w)
     const struct sim_shadow *s = &w->shadow;
     int spared = 0, tested = 0, first = -1;
     for (int i = 0; i < SIM_TRIALS_MAX; i++) {
-        const struct sim_giving *g = &s->giving[i];
+        const struct sim_discard_state *g = &s->discards[i];
         if (!s->trials[i].exists) {
             continue;
         }
@@ -232,7 +233,7 @@ void sim_discards_end(struct world *w)
         spared += g->spared;
         tested += g->spared && ended;
     }
-    if (spared > 0 && tested == 0 && !w->commands) { /* a user may hold or stop them */
+    if (spared > 0 && tested == 0 && !w->commands) { /* a user may pause or stop them */
         sim_violate(w, "the study has ended and its audit, trial %d, was not trained", first);
     }
 }

@@ -1,5 +1,6 @@
-/* What goes wrong: everything that can die dies, comes back later, and some users interfere.
- * Faults end at a time; afterwards every trial must end too. */
+/* Faults: processes, agents, hosts and the controller crash and return later, links break,
+ * disks fill, and users interfere. After some time faults end, and then every trial must end.
+ */
 #include "sim.h"
 
 void sim_faults_begin(struct world *w)
@@ -32,20 +33,20 @@ static void break_a_link(struct world *w)
 {
     if (w->link_count > 0) {
         int link = (int)sim_range(w, 0, w->link_count - 1);
-        sim_say(w, "link %d is cut for a while", link);
+        sim_log(w, "link %d is cut for a while", link);
         sim_link_break(w, link);
-        /* Mended by the end of faults at the latest; a cut longer than a lease is a lost host.
+        /* At the latest it is restored when faults end. Longer than a lease it is a lost host.
          */
         sim_later(w, sim_range(w, 10, 90000), SIM_FAULT, (uint64_t)link + 1, 1);
     }
 }
 
-/* Everything of a host is cut off and keeps running. */
+/* The agent and all processes of a host lose their connections and keep running. */
 static void cut_off_a_host(struct world *w)
 {
     int host = (int)sim_range(w, 0, w->host_count - 1);
     int64_t length = sim_range(w, 10, 90000);
-    sim_say(w, "host %d is cut off for %lld ms", host, (long long)length);
+    sim_log(w, "host %d is cut off for %lld ms", host, (long long)length);
     for (int i = 0; i < w->link_count; i++) {
         const struct esp_peer *peer = &w->links[i].peer;
         int process = peer->role == ESP_ROLE_TRIAL ? sim_process_by_key(w, peer->key) : -1;
@@ -64,7 +65,7 @@ static void damage_a_checkpoint(struct world *w)
     if (w->checkpoint_count > 0) {
         struct sim_checkpoint *c = &w->checkpoints[sim_range(w, 0, w->checkpoint_count - 1)];
         if (c->exists) {
-            sim_say(w, "%s is damaged", c->path);
+            sim_log(w, "%s is damaged", c->path);
             c->damaged = true;
         }
     }
@@ -72,7 +73,7 @@ static void damage_a_checkpoint(struct world *w)
 
 static void fill_the_disk(struct world *w)
 {
-    sim_say(w, "the disk is full");
+    sim_log(w, "the disk is full");
     w->checkpoints_full = true;
     if (w->controller.up) {
         esp_store_quota(w->controller.store, 0);
@@ -92,7 +93,7 @@ static void interrupt(struct world *w)
 {
     if (w->controller.up && !w->controller.disk_full) {
         bool now = sim_chance(w, w->signals ? 0.9 : 0.3);
-        sim_say(w, now ? "second signal" : "first signal");
+        sim_log(w, now ? "second signal" : "first signal");
         struct esp_input input = {.kind = ESP_INPUT_INTERRUPT};
         sim_controller_input(w, &input);
         if (now) {
@@ -159,11 +160,11 @@ void sim_fault(struct world *w)
     }
 }
 
-/* A fault's other half: generation 1 mends link who − 1, 2 empties the disk. */
-void sim_mend(struct world *w, uint64_t who, uint64_t generation)
+/* Ends a fault. Generation 1: link who − 1 is restored; 2: the disk has room. */
+void sim_repair(struct world *w, uint64_t who, uint64_t generation)
 {
     if (generation == 1) {
-        sim_link_mend(w, (int)who - 1);
+        sim_link_restore(w, (int)who - 1);
     } else {
         empty_the_disk(w);
     }
@@ -171,11 +172,11 @@ void sim_mend(struct world *w, uint64_t who, uint64_t generation)
 
 void sim_faults_end(struct world *w)
 {
-    sim_say(w, "faults end");
+    sim_log(w, "faults end");
     w->faults = false;
     empty_the_disk(w);
     for (int i = 0; i < w->link_count; i++) {
-        sim_link_mend(w, i);
+        sim_link_restore(w, i);
     }
     for (int i = 0; i < w->process_count; i++) {
         w->processes[i].crash_after = -1;
@@ -204,7 +205,7 @@ void sim_client(struct world *w)
     message.command.text = "looks odd";
     struct esp_input input = {
         .kind = ESP_INPUT_MESSAGE, .peer = {ESP_ROLE_CLIENT, 7}, .message = &message};
-    sim_say(w, "user command %d on trial %u", (int)message.command.verb, trial);
+    sim_log(w, "user command %d on trial %u", (int)message.command.verb, trial);
     sim_controller_input(w, &input);
     if (sim_chance(w, 0.5)) {
         sim_controller_input(w, &input); /* a repeat has the recorded answer */

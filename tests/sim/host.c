@@ -1,5 +1,5 @@
-/* A simulated host: its agent, which may die and come back, and the processes that live there
- * whether it does or not. */
+/* A simulated host: its agent, which may crash and return, and its processes, which do not
+ * depend on the agent. */
 #include "sim.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@ int sim_process_by_key(struct world *w, uint64_t key)
     return -1;
 }
 
-static void tell_exit(struct world *w, struct sim_host *h, const struct sim_exit *e)
+static void send_exit(struct world *w, struct sim_host *h, const struct sim_exit *e)
 {
     struct esp_message message = {.kind = ESP_MESSAGE_EXITED};
     message.exited.key = e->key;
@@ -67,17 +67,17 @@ void sim_agent_crash(struct world *w, int host)
 {
     struct sim_host *h = &w->hosts[host];
     if (h->agent_up) {
-        sim_say(w, "agent of host %d dies", host);
+        sim_log(w, "agent of host %d crashes", host);
         h->agent_up = false;
         h->generation++;
         sim_link_break(w, h->link);
     }
 }
 
-/* Power off: the agent and every process are gone at once; what they had not said is lost. */
+/* Power failure: the agent and every process end at once, with their unsent messages. */
 void sim_host_crash(struct world *w, int host)
 {
-    sim_say(w, "host %d dies", host);
+    sim_log(w, "host %d crashes", host);
     sim_agent_crash(w, host);
     for (int i = 0; i < w->process_count; i++) {
         if (w->processes[i].alive && w->processes[i].host == host) {
@@ -93,7 +93,7 @@ void sim_agent_exited(
     for (int i = 0; i < SIM_PROCESSES_MAX; i++) {
         struct sim_exit *e = &h->exits[i];
         if (!e->used) {
-            /* An agent that was away cannot know how a process it adopts ended. */
+            /* An agent that was not running cannot know how a process ended. */
             bool known = h->agent_up;
             *e = (struct sim_exit){.key = key,
                                    .status = known ? status : -1,
@@ -101,7 +101,7 @@ void sim_agent_exited(
                                    .asked = known && asked,
                                    .used = true};
             if (h->agent_up && h->welcomed) {
-                tell_exit(w, h, e);
+                send_exit(w, h, e);
             }
             return;
         }
@@ -132,7 +132,7 @@ static void spawn(struct world *w, int host, const struct esp_spawn *spawn)
         alive += w->processes[i].alive && w->processes[i].host == host;
     }
     if (alive >= h->slots) {
-        sim_violate(w, "host %d has %d slots and shall run another process", host, h->slots);
+        sim_violate(w, "host %d has %d slots and is to run another process", host, h->slots);
         return;
     }
     sim_process_spawn(w, host, spawn->key);
@@ -152,7 +152,7 @@ void sim_agent_message(struct world *w, int host, const struct esp_message *mess
         h->welcomed = true;
         for (int i = 0; i < SIM_PROCESSES_MAX; i++) {
             if (h->exits[i].used) {
-                tell_exit(w, h, &h->exits[i]);
+                send_exit(w, h, &h->exits[i]);
             }
         }
         break;
@@ -192,7 +192,7 @@ void sim_agent_beat(struct world *w, int host, uint64_t generation)
             h->agent_up = false;
             h->generation++;
             if (w->controller.up && !w->finished) {
-                /* A controller that is without its agent starts another. */
+                /* A controller without an agent starts another one. */
                 sim_later(w, 100, SIM_AGENT_START, (uint64_t)host, 0);
             }
             return;

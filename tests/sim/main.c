@@ -69,7 +69,7 @@ int main(int argc, char **argv)
             return usage(argv[0]);
         }
     }
-    /* Memory where it can be had: the simulation is about order, not about the disk. */
+    /* Ledgers in memory where possible: the simulation does not test the disk. */
     const char *parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     char top[64], folder[128];
     snprintf(top, sizeof top, "%s/espalier-sim-XXXXXX", parent);

@@ -1,8 +1,8 @@
 """plants.py BUILD: every planted bug of a build with -Dplants=true is caught.
 
-A plant is a switch in the shipped code (include/espalier/plant.h) that does one wrong thing. Each is
-tried against the simulator, and those that no event shows against the ledger's unit tests. The last
-line is a tally.
+A planted bug is a switch in the shipped code (include/espalier/plant.h) that makes one error. Each one is
+switched on in the simulator, and, when the simulator finds nothing, in the unit tests of the ledger. The
+last line is a tally.
 """
 import os
 import pathlib

@@ -1,5 +1,6 @@
-/* A simulated trial process: it keeps the promises of DESIGN 4 and 6 (dense sequences, kept
- * until acknowledged, Hello with what it holds, lease) and trains curves that are formulas. */
+/* A simulated trial process. It follows the protocol: sequences without gaps, messages kept
+ * until they are acknowledged, a Hello with the attempts it holds, and a lease. Its learning
+ * curves are formulas. */
 #include "sim.h"
 
 #include <espalier/random.h>
@@ -14,7 +15,7 @@ static int64_t tokens_per_step(const struct esp_trainer *trainer)
     return trainer->batch_size * trainer->context;
 }
 
-/* Of the settings alone, so that every run of a study repeats it. */
+/* A function of the settings alone, so that every run of a study gives the same values. */
 static double
 settings_noise(const struct world *w, const struct esp_trainer *trainer, uint64_t counter)
 {
@@ -49,7 +50,7 @@ double sim_curve(const struct world *w,
     return w->tagged ? round(loss * 1e6) / 1e6 + 1e-9 * attempt : loss;
 }
 
-/* Report points as trial/group.h states them. */
+/* The report points of the trainer (trial/group.h). */
 int64_t sim_next_report(const struct esp_trainer *trainer, int64_t step)
 {
     int64_t every = trainer->report_every > 0 ? trainer->report_every : trainer->tokens / 25;
@@ -85,9 +86,9 @@ static void forget_member(struct sim_member *m)
     memset(m, 0, sizeof *m);
 }
 
-/* Numbers a message of an attempt, keeps it, sends it. */
+/* Numbers a message of an attempt, keeps it and sends it. */
 static void
-say(struct world *w, struct sim_process *p, struct sim_member *m, struct esp_message *message)
+send(struct world *w, struct sim_process *p, struct sim_member *m, struct esp_message *message)
 {
     struct esp_attempt_key key = {
         .trial = m->trial, .attempt = m->attempt, .sequence = ++m->sequence};
@@ -136,8 +137,8 @@ static void report(struct world *w, struct sim_process *p, struct sim_member *m)
     message.report.waiting = m->waiting;
     message.report.directive = m->directive;
     m->reported_step = m->step;
-    say(w, p, m, &message);
-    sim_said(w, m->trial, m->attempt, m->sequence, m->step, value);
+    send(w, p, m, &message);
+    sim_record_sent(w, m->trial, m->attempt, m->sequence, m->step, value);
 }
 
 static bool save(struct world *w, struct sim_process *p, struct sim_member *m)
@@ -147,7 +148,7 @@ static bool save(struct world *w, struct sim_process *p, struct sim_member *m)
         message.failed.code = -28; /* ENOSPC */
         message.failed.save_failed = true;
         message.failed.text = "checkpoint: no space left on device";
-        say(w, p, m, &message);
+        send(w, p, m, &message);
         return false;
     }
     int64_t tokens = m->step * tokens_per_step(&m->trainer);
@@ -177,7 +178,7 @@ static bool save(struct world *w, struct sim_process *p, struct sim_member *m)
     message.saved.hash = (uint64_t)c->step;
     message.saved.device_seconds = c->device_seconds;
     m->saved_step = m->step;
-    say(w, p, m, &message);
+    send(w, p, m, &message);
     return true;
 }
 
@@ -186,10 +187,10 @@ static void release(struct world *w, struct sim_process *p, struct sim_member *m
     struct esp_message message = {.kind = ESP_MESSAGE_RELEASED};
     m->training = false;
     m->released = true;
-    say(w, p, m, &message);
+    send(w, p, m, &message);
 }
 
-static void work_on(struct world *w, struct sim_process *p)
+static void schedule_training(struct world *w, struct sim_process *p)
 {
     if (!p->busy) {
         p->busy = true;
@@ -201,10 +202,10 @@ static void work_on(struct world *w, struct sim_process *p)
     }
 }
 
-static void obey(struct world *w,
-                 struct sim_process *p,
-                 struct sim_member *m,
-                 const struct esp_directive *d)
+static void follow(struct world *w,
+                   struct sim_process *p,
+                   struct sim_member *m,
+                   const struct esp_directive *d)
 {
     if (!m->training || d->number <= m->directive) {
         return;
@@ -215,7 +216,7 @@ static void obey(struct world *w,
         m->until = d->until;
         if (m->step < m->steps && m->step * tokens_per_step(&m->trainer) < m->until) {
             m->waiting = false;
-            work_on(w, p);
+            schedule_training(w, p);
         } else if (!m->waiting) {
             m->waiting = true;
             report(w, p, m);
@@ -225,7 +226,7 @@ static void obey(struct world *w,
         save(w, p, m);
         break;
     case ESP_DIRECT_PAUSE:
-        /* Some trainers leave without a word when they cannot save. */
+        /* Some trainers release without reporting that they could not save. */
         if ((w->faults && sim_chance(w, 0.02)) || save(w, p, m)) {
             release(w, p, m);
         }
@@ -321,11 +322,11 @@ static void assigned(struct world *w, struct sim_process *p, const struct esp_as
     message.started.tokens = m->step * tokens_per_step(&m->trainer);
     message.started.horizon = m->horizon;
     message.started.fell_back = fell_back;
-    say(w, p, m, &message);
+    send(w, p, m, &message);
     if (m->step == 0) {
         report(w, p, m);
     }
-    work_on(w, p);
+    schedule_training(w, p);
 }
 
 static void hello(struct world *w, struct sim_process *p)
@@ -378,7 +379,7 @@ static void acknowledged(struct world *w, struct sim_process *p, const struct es
     }
     if (ack->sequence > m->sequence) {
         sim_violate(w,
-                    "trial %u attempt %u: sequence %llu is acknowledged, %llu was said",
+                    "trial %u attempt %u: sequence %llu is acknowledged, %llu was sent",
                     ack->trial,
                     ack->attempt,
                     (unsigned long long)ack->sequence,
@@ -397,7 +398,7 @@ static void acknowledged(struct world *w, struct sim_process *p, const struct es
     if (ack->sequence > m->acked) {
         m->acked = ack->sequence;
     }
-    obey(w, p, m, &ack->directive);
+    follow(w, p, m, &ack->directive);
     if (m->released && m->kept_count == 0) {
         forget_member(m);
     }
@@ -422,7 +423,7 @@ void sim_process_message(struct world *w, int process, const struct esp_message 
         return;
     }
     if (message->kind != ESP_MESSAGE_INTRODUCE) {
-        p->heard = w->now; /* "who are you?" renews no lease */
+        p->heard_ms = w->now; /* INTRODUCE renews no lease */
     }
     switch (message->kind) {
     case ESP_MESSAGE_INTRODUCE:
@@ -448,7 +449,7 @@ void sim_process_message(struct world *w, int process, const struct esp_message 
     case ESP_MESSAGE_DIRECT: {
         struct sim_member *m = find_member(p, message->direct.trial, message->direct.attempt);
         if (m) {
-            obey(w, p, m, &message->direct.directive);
+            follow(w, p, m, &message->direct.directive);
         }
         break;
     }
@@ -506,16 +507,16 @@ void sim_process_train(struct world *w, int process, uint64_t generation)
         }
     }
     if (more) {
-        work_on(w, p);
+        schedule_training(w, p);
     }
 }
 
-static void leave(struct world *w, struct sim_process *p)
+static void save_and_release_all(struct world *w, struct sim_process *p)
 {
     for (int i = 0; i < SIM_MEMBERS_MAX; i++) {
         struct sim_member *m = &p->members[i];
         if (m->used && m->training) {
-            save(w, p, m); /* it goes, saved or not */
+            save(w, p, m); /* it is released whether saving succeeds or not */
             release(w, p, m);
         }
     }
@@ -527,9 +528,9 @@ void sim_process_beat(struct world *w, int process, uint64_t generation)
     if (!p->alive || p->generation != generation) {
         return;
     }
-    if (w->now - p->heard > p->lease_ms) {
-        sim_say(w, "process %llu: lease over", (unsigned long long)p->key);
-        leave(w, p);
+    if (w->now - p->heard_ms > p->lease_ms) {
+        sim_log(w, "process %llu: lease over", (unsigned long long)p->key);
+        save_and_release_all(w, p);
         sim_process_exit(w, process, 0, 0, false);
         return;
     }
@@ -543,8 +544,8 @@ void sim_process_term(struct world *w, int process)
     struct sim_process *p = &w->processes[process];
     if (p->alive && !p->dying) {
         p->dying = true;
-        leave(w, p);
-        sim_later(w, sim_range(w, 1, 3000), SIM_PROCESS_DIES, (uint64_t)process, p->generation);
+        save_and_release_all(w, p);
+        sim_later(w, sim_range(w, 1, 3000), SIM_PROCESS_ENDS, (uint64_t)process, p->generation);
     }
 }
 
@@ -554,7 +555,7 @@ void sim_process_exit(struct world *w, int process, int status, int signal, bool
     if (!p->alive) {
         return;
     }
-    sim_say(w,
+    sim_log(w,
             "process %llu exits, status %d signal %d",
             (unsigned long long)p->key,
             status,
@@ -579,11 +580,11 @@ int sim_process_spawn(struct world *w, int host, uint64_t key)
     p->alive = true;
     p->key = key;
     p->host = host;
-    p->heard = w->now;
+    p->heard_ms = w->now;
     p->lease_ms = ESP_LEASE_MS;
     p->pid = 1000 + index;
     p->crash_after = w->faults && sim_chance(w, 0.05) ? (int)sim_range(w, 0, 12) : -1;
     p->link = sim_link_open(w, ESP_ROLE_TRIAL, key);
-    sim_later(w, sim_range(w, 5, 200), SIM_PROCESS_BORN, (uint64_t)index, p->generation);
+    sim_later(w, sim_range(w, 5, 200), SIM_PROCESS_STARTED, (uint64_t)index, p->generation);
     return index;
 }

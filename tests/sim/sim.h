@@ -1,15 +1,15 @@
-/* A deterministic world around the shipped core and the shipped store: simulated trials,
- * agents, hosts, network, clock and disk, everything drawn from one seed.
+/* A deterministic simulation around the shipped core and the shipped store: simulated trials,
+ * agents, hosts, network, clock and disk, all drawn from one seed.
  *
- *   world ─┬─ queue        what will happen when (a heap by time, ties by order of making)
- *          ├─ controller   core + store + the loop's order: append, COMMIT, effects
- *          ├─ hosts        an agent that dies and comes back, its trial processes
+ *   world ─┬─ queue        events to come: a heap by time, then by order of creation
+ *          ├─ controller   core and store in the loop's order: append, COMMIT, effects
+ *          ├─ hosts        an agent that may crash and return, and its trial processes
  *          ├─ links        a connection per peer: delay, loss, duplicates, late messages
  *          ├─ disk         checkpoints by path; a ledger that cannot grow for a while
- *          └─ shadow       what was committed and what was acknowledged, for the invariants
+ *          └─ shadow       committed events and sent reports, for the invariants
  *
- * A violated invariant ends the seed with words; nothing in here asserts on what the core does.
- */
+ * A violated invariant ends the seed with a message. The simulation makes no assertions of its
+ * own about the core. */
 #ifndef ESPALIER_SIM_H
 #define ESPALIER_SIM_H
 
@@ -27,7 +27,7 @@
 #define SIM_LINKS_MAX 1024
 #define SIM_CHECKPOINTS_MAX 8192
 #define SIM_KEPT_MAX 512
-#define SIM_SCORES_MAX 4 /* of finished studies; one is enough for a risk of a half */
+#define SIM_SCORES_MAX 4 /* of finished studies; one suffices for a risk of a half */
 
 struct world;
 
@@ -40,10 +40,10 @@ struct sim_bytes {
 enum sim_occasion {
     SIM_DELIVER_UP,    /* a message reaches the controller */
     SIM_DELIVER_DOWN,  /* a message reaches a peer */
-    SIM_PROCESS_TRAIN, /* a process has done a piece of training */
+    SIM_PROCESS_TRAIN, /* a process has finished a piece of training */
     SIM_PROCESS_BEAT,  /* heartbeat and lease of a process */
-    SIM_PROCESS_BORN,
-    SIM_PROCESS_DIES, /* after SIGTERM: it has saved */
+    SIM_PROCESS_STARTED,
+    SIM_PROCESS_ENDS, /* after SIGTERM, when it has saved */
     SIM_AGENT_BEAT,
     SIM_AGENT_START,
     SIM_CONTROLLER_TICK,
@@ -64,8 +64,8 @@ struct sim_event {
     struct sim_bytes bytes;
 };
 
-/* A connection of one peer to the controller. `epoch` grows when it breaks; messages of an
- * older epoch are lost, or arrive late. */
+/* The connection of one peer to the controller. `epoch` grows when it breaks. Messages of an
+ * older epoch are lost or arrive late. */
 struct sim_link {
     struct esp_peer peer;
     uint64_t epoch;
@@ -79,7 +79,7 @@ struct sim_kept {
     struct sim_bytes bytes;
 };
 
-/* An attempt in a trial process; kept until everything it said is acknowledged. */
+/* An attempt in a trial process. It is kept until all its messages are acknowledged. */
 struct sim_member {
     bool used, training, released, stale;
     uint32_t trial, attempt;
@@ -95,22 +95,22 @@ struct sim_member {
 };
 
 struct sim_process {
-    bool alive, dying, asked; /* asked: a kill of the controller's ended it */
+    bool alive, dying, asked; /* asked: the controller had it killed */
     uint64_t key;
     int host;
     int link;
     uint64_t generation; /* of its pending events */
     bool welcomed;
-    int64_t heard, lease_ms;
+    int64_t heard_ms, lease_ms;
     int64_t pid;
     bool busy;
     struct sim_member members[SIM_MEMBERS_MAX];
-    uint32_t
-        newest[SIM_TRIALS_MAX]; /* attempt it was ever assigned: an older Assign is a repeat */
-    int crash_after;            /* pieces of work until it crashes; -1: never */
+    uint32_t newest[SIM_TRIALS_MAX]; /* highest attempt assigned, by trial: an older Assign is a
+                                        repeat */
+    int crash_after;                 /* pieces of training until it crashes; -1: never */
 };
 
-/* What the agent of a host has to tell: an exit that is not acknowledged yet. */
+/* An exit that the agent reports until it is acknowledged. */
 struct sim_exit {
     uint64_t key;
     int status, signal;
@@ -129,15 +129,15 @@ struct sim_host {
 
 struct sim_checkpoint {
     bool exists, damaged;
-    bool given_up; /* with its trial: nothing may start from it any more */
+    bool given_up; /* its trial was given up: no attempt may start from it */
     uint32_t trial;
     int64_t step, tokens;
     double device_seconds;
     char path[64];
 };
 
-/* What was said, to be found again when it is acknowledged. */
-struct sim_said {
+/* A report that was sent, for the check of its acknowledgement. */
+struct sim_sent {
     uint32_t trial, attempt;
     uint64_t sequence;
     int64_t step;
@@ -150,16 +150,16 @@ struct sim_row {
     double value;
 };
 
-/* What giving up at the stated risk is held against (discards.c). */
-struct sim_giving {
+/* Discarding of one trial, for the checks in discards.c. */
+struct sim_discard_state {
     int64_t horizon;
-    int64_t setting;               /* its number among settings; -1: a repeat */
-    int mark;                      /* the highest; -1: none */
-    float loss[ESP_DISCARD_MARKS]; /* NaN: none there */
+    int64_t setting;               /* its index among settings; -1: a repeat */
+    int mark;                      /* the highest one passed; -1: none */
+    float loss[ESP_DISCARD_MARKS]; /* at each mark; NaN: none */
     bool held, spared;
-    bool decided;  /* the verdict is there, the move is not */
-    bool given_up; /* and not begun anew since */
-    bool anew;     /* begun anew, and nothing saved since */
+    bool decided;  /* the verdict is recorded, the transition is not */
+    bool given_up; /* and not started afresh since */
+    bool afresh;   /* started afresh, and nothing saved since */
     bool diverged;
 };
 
@@ -170,36 +170,36 @@ struct sim_shadow_trial {
     uint64_t process;
     enum esp_trial_state state;
     int64_t last_step;
-    bool saved;     /* since it was asked to pause, or just where it stands */
-    int64_t stands; /* the step that was last told of */
-    int crashes; /* attempts in a row that ended by no kill of ours and brought nothing new */
+    bool saved;       /* since it was directed to pause, or at its position */
+    int64_t position; /* the step of its last report or resumption */
+    int crashes;      /* attempts in a row that crashed without a new report */
 };
 
 struct sim_shadow {
-    struct sim_said *said;
-    size_t said_count, said_capacity;
+    struct sim_sent *sent;
+    size_t sent_count, sent_capacity;
     struct sim_row *rows;
     size_t row_count, row_capacity;
     struct sim_shadow_trial trials[SIM_TRIALS_MAX];
     uint64_t event_hash;
     uint64_t seq;
-    struct sim_giving giving[SIM_TRIALS_MAX];
+    struct sim_discard_state discards[SIM_TRIALS_MAX];
     bool calibrated, opened;
-    double limit; /* better ones that a trial may have; infinity: nothing is given up */
+    double limit; /* settings that may be better than a trial; infinity: none is given up */
     int64_t settings;
     int complete;
-    bool audit_goes_on;
+    bool audit_continued;
 };
 
 struct sim_controller {
-    bool up, resting; /* resting: it has finished and will be started again */
+    bool up, stopped; /* stopped: it has finished and may be started again */
     struct esp_core *core;
     struct esp_store *store;
     struct esp_outcome outcome;
     bool flush_due, disk_full;
     uint64_t generation;
     int64_t tick_at;
-    /* net's table of who is connected */
+    /* connected peers, as the router knows them */
     struct {
         struct esp_peer peer;
         uint64_t epoch;
@@ -209,7 +209,7 @@ struct sim_controller {
 
 struct sim_options {
     bool verbose;
-    const char *folder; /* for ledgers, emptied by the caller */
+    const char *folder; /* for ledgers; the caller removes it */
 };
 
 struct world {
@@ -232,13 +232,13 @@ struct world {
     int checkpoint_count;
     struct sim_shadow shadow;
     bool faults, commands, tagged, exact;
-    bool ties;                /* settings hardly differ, so that leaders tie */
-    bool budget;              /* the study has one, in tokens */
-    bool risky;               /* trials are given up at a stated risk */
-    bool signals, partitions; /* one kind of fault, many of it */
+    bool ties;                /* settings hardly differ, so that some are within seed noise */
+    bool budget;              /* the study has a budget */
+    bool risky;               /* trials are discarded at a stated risk */
+    bool signals, partitions; /* many faults of this kind alone */
     double loss, duplication, late;
     int64_t delay_ms;
-    int64_t piece_ms; /* of training */
+    int64_t piece_ms; /* the longest piece of training */
     int fault_budget;
     bool checkpoints_full;
     bool finished;
@@ -258,23 +258,23 @@ void sim_later(struct world *w,
                enum sim_occasion occasion,
                uint64_t who,
                uint64_t generation);
-__attribute__((format(printf, 2, 3))) void sim_say(struct world *w, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void sim_log(struct world *w, const char *format, ...);
 __attribute__((format(printf, 2, 3))) void
 sim_violate(struct world *w, const char *format, ...);
-/* One seed from beginning to end; 0, or 1 with the violation printed. */
+/* Runs one seed: 0, or 1 with the violation printed. */
 int sim_run(uint64_t seed, const struct sim_options *options);
 
-/* wire.c: the messages in flight, in their shipped encoding */
+/* network.c: messages in transit, in their shipped encoding */
 int sim_link_open(struct world *w, enum esp_role role, uint64_t key);
 void sim_link_break(struct world *w, int link);
-void sim_link_mend(struct world *w, int link);
+void sim_link_restore(struct world *w, int link);
 void sim_send_up(struct world *w, int link, const struct esp_message *message);
 void sim_send_down(struct world *w, int link, const struct esp_message *message);
 void sim_deliver_up(struct world *w, const struct sim_event *event);
 void sim_deliver_down(struct world *w, const struct sim_event *event);
 struct sim_bytes sim_pack(struct world *w, const struct esp_message *message);
 void sim_send_packed_up(struct world *w, int link, struct sim_bytes bytes);
-void sim_wire_release(struct world *w);
+void sim_network_release(struct world *w);
 
 /* controller.c */
 int sim_controller_create(struct world *w);
@@ -289,9 +289,9 @@ void sim_controller_flush(struct world *w);
 void sim_controller_tick(struct world *w, uint64_t generation);
 void sim_controller_room(struct world *w);
 void sim_controller_release(struct world *w);
-/* Folds the whole ledger into the (new) core and holds it against the shadow. */
+/* Folds the whole ledger into the new core and compares it with the shadow. */
 int sim_controller_fold(struct world *w);
-/* Whether the live core equals one folded from the ledger. */
+/* A violation when the live core differs from one folded from the ledger. */
 void sim_controller_compare(struct world *w);
 
 /* process.c */
@@ -322,7 +322,7 @@ int sim_process_by_key(struct world *w, uint64_t key);
 void sim_faults_begin(struct world *w);
 void sim_fault(struct world *w);
 void sim_client(struct world *w);
-void sim_mend(struct world *w, uint64_t who, uint64_t generation);
+void sim_repair(struct world *w, uint64_t who, uint64_t generation);
 void sim_faults_end(struct world *w);
 
 /* check.c */
@@ -333,14 +333,14 @@ void sim_check_drop(struct world *w, const char *path);
 void sim_check_loaded(struct world *w, uint64_t events, uint64_t hash, uint64_t seq);
 uint64_t sim_event_hash(uint64_t hash, const struct esp_event *event);
 void sim_check_end(struct world *w);
-void sim_said(struct world *w,
-              uint32_t trial,
-              uint32_t attempt,
-              uint64_t sequence,
-              int64_t step,
-              double value);
+void sim_record_sent(struct world *w,
+                     uint32_t trial,
+                     uint32_t attempt,
+                     uint64_t sequence,
+                     int64_t step,
+                     double value);
 
-/* discards.c: what is given up, for the same batch after sim_check_commit's own checks */
+/* discards.c: discarding at a stated risk, called by sim_check_commit */
 void sim_discards_commit(struct world *w, const struct esp_event *event);
 void sim_discards_end(struct world *w);
 bool sim_is_audit(uint64_t study_seed, uint64_t setting);

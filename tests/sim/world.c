@@ -1,4 +1,4 @@
-/* The clock, the queue and one seed from beginning to end. */
+/* The clock, the event queue, and the run of one seed. */
 #include "sim.h"
 
 #include "controller/study/study.h"
@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Simulated time after which a study that has no faults any more must have ended, and events
- * per seed: 64 trials of 25 reports take a few thousand. */
+/* Simulated time within which a study must have ended, and the most events of a seed: 64 trials
+ * of 25 reports take a few thousand. */
 #define SIM_LIMIT_MS (48 * 3600 * 1000ll)
 #define SIM_EVENTS_MAX 400000
 
@@ -84,7 +84,7 @@ static struct sim_event next_event(struct world *w)
     return first;
 }
 
-void sim_say(struct world *w, const char *format, ...)
+void sim_log(struct world *w, const char *format, ...)
 {
     if (w->options.verbose) {
         va_list args;
@@ -99,7 +99,7 @@ void sim_say(struct world *w, const char *format, ...)
 void sim_violate(struct world *w, const char *format, ...)
 {
     if (w->violation[0]) {
-        return; /* the first one counts */
+        return; /* only the first one is reported */
     }
     va_list args;
     va_start(args, format);
@@ -107,8 +107,8 @@ void sim_violate(struct world *w, const char *format, ...)
     va_end(args);
 }
 
-/* A seed of the study under which one of its first trials is an audit when it is given up: one
- * in twenty is. */
+/* A study seed for which one of the first trials is drawn as an audit (one trial in twenty is).
+ */
 static uint64_t seed_with_an_audit(uint64_t from)
 {
     for (uint64_t seed = from;; seed++) {
@@ -120,16 +120,16 @@ static uint64_t seed_with_an_audit(uint64_t from)
     }
 }
 
-/* A study drawn from the seed. */
-static int make_study(struct world *w)
+/* The part of the study file on stopping; `stopping` is 1 to 4. */
+static const char *stopping_text(const struct world *w, int stopping)
 {
-    static const char *const stoppings[] = {
+    static const char *const plain[] = {
         "",
         "early_terminate: {type: none}\n",
         "early_terminate: {type: asha, eta: 3}\n",
         "early_terminate: {type: asha, eta: 2, form: stopping}\n",
         "early_terminate: {type: median}\n"};
-    static const char *const tie_breakers[] = {
+    static const char *const repeating[] = {
         "",
         "early_terminate: {type: none, repeats: 2}\n",
         "early_terminate: {type: asha, eta: 3, repeats: 2}\n",
@@ -141,11 +141,32 @@ static int make_study(struct world *w)
         "early_terminate: {type: asha, eta: 3, risk: 0.5, repeats: 1}\n",
         "early_terminate: {type: hyperband, eta: 2, risk: 0.5}\n",
         "early_terminate: {type: cut, at: 1000, risk: 0.5}\n"};
+    return w->risky ? risky[stopping] : w->ties ? repeating[stopping] : plain[stopping];
+}
+
+/* A budget of two to fourteen trainings, of which a part is reserved for repeats. */
+static void append_budget(struct world *w, char *text, size_t size, long long tokens)
+{
+    double trainings = (double)sim_range(w, 20, 140) / 10;
+    /* A step takes a millisecond, so that a training with batch size 4 takes four times as long
+     * as one with 16. */
+    bool seconds = w->seed % 6 == 0;
+    snprintf(text,
+             size,
+             "budget: {%s: %.9g}\n",
+             seconds ? "hours" : "tokens",
+             seconds ? trainings * (double)tokens / (8 * 16) * 0.001 / 3600
+                     : floor(trainings * (double)tokens));
+}
+
+/* A study drawn from the seed. */
+static int make_study(struct world *w)
+{
     uint64_t seed = w->seed % 1000;
     int stopping = (int)sim_range(w, 1, 4);
     bool grid = sim_chance(w, 0.4);
     static const char *const methods[] = {"random", "sobol"};
-    /* Settings that are nearly the same, so that some tie and are repeated. */
+    /* Settings that are nearly equal, so that some are within seed noise and are repeated. */
     bool ties = w->ties = w->seed % 5 == 3;
     w->risky = w->seed % 5 == 1;
     if (w->risky && sim_chance(w, 0.7)) {
@@ -160,9 +181,7 @@ static int make_study(struct world *w)
         "run_cap: %lld\nworkers: %lld\nparameters:\n",
         (unsigned long long)seed,
         grid ? "grid" : methods[sim_range(w, 0, 1)],
-        w->risky ? risky[stopping]
-        : ties   ? tie_breakers[stopping]
-                 : stoppings[stopping],
+        stopping_text(w, stopping),
         (long long)(w->risky ? sim_range(w, 6, 24) : sim_range(w, 2, 12)),
         (long long)sim_range(w, 1, 4));
     length += snprintf(
@@ -181,30 +200,20 @@ static int make_study(struct world *w)
         "trainer:\n  data: /dev/null\n  model: {layers: 1, width: 8, heads: 1, context: 16}\n"
         "  tokens: %lld\n  report_every: 500\n",
         tokens);
-    /* Of two to fourteen trainings, a part of which is kept for repeats. */
     w->budget = ties && w->seed % 3 == 0;
     w->exact = w->exact && !w->budget;
     if (w->budget) {
-        double trainings = (double)sim_range(w, 20, 140) / 10;
-        /* A step takes a millisecond: of seconds, batch size 4 takes four times what 16 does.
-         */
-        bool seconds = w->seed % 6 == 0;
-        snprintf(text + length,
-                 sizeof text - (size_t)length,
-                 "budget: {%s: %.9g}\n",
-                 seconds ? "hours" : "tokens",
-                 seconds ? trainings * (double)tokens / (8 * 16) * 0.001 / 3600
-                         : floor(trainings * (double)tokens));
+        append_budget(w, text + length, sizeof text - (size_t)length, tokens);
     }
     struct esp_error error;
     int rc = esp_study_read_text(text, "sim.yaml", "/", &w->study, NULL, &error);
     if (rc) {
-        sim_violate(w, "the study does not read: %s", error.text);
+        sim_violate(w, "the study cannot be read: %s", error.text);
     }
     return rc;
 }
 
-static void make_world(struct world *w)
+static void draw_conditions(struct world *w)
 {
     w->faults = sim_chance(w, 0.9);
     w->signals = sim_chance(w, 0.05);
@@ -223,7 +232,7 @@ static void make_world(struct world *w)
     }
 }
 
-static void happen(struct world *w, const struct sim_event *e)
+static void handle(struct world *w, const struct sim_event *e)
 {
     struct sim_process *p = &w->processes[e->who % SIM_PROCESSES_MAX];
     switch (e->occasion) {
@@ -239,14 +248,14 @@ static void happen(struct world *w, const struct sim_event *e)
     case SIM_PROCESS_BEAT:
         sim_process_beat(w, (int)e->who, e->generation);
         break;
-    case SIM_PROCESS_BORN:
+    case SIM_PROCESS_STARTED:
         if (p->alive) {
             struct esp_message introduce = {.kind = ESP_MESSAGE_INTRODUCE};
             sim_process_message(w, (int)e->who, &introduce);
             sim_later(w, 2000, SIM_PROCESS_BEAT, e->who, p->generation);
         }
         break;
-    case SIM_PROCESS_DIES:
+    case SIM_PROCESS_ENDS:
         sim_process_exit(w, (int)e->who, 0, 0, true);
         break;
     case SIM_AGENT_BEAT:
@@ -278,7 +287,7 @@ static void happen(struct world *w, const struct sim_event *e)
         break;
     case SIM_FAULT:
         if (e->generation > 0) {
-            sim_mend(w, e->who, e->generation);
+            sim_repair(w, e->who, e->generation);
         } else {
             sim_fault(w);
         }
@@ -293,9 +302,9 @@ static void happen(struct world *w, const struct sim_event *e)
     free(e->bytes.data);
 }
 
-/* `run` has returned: with 5 or 130 a person starts it again; with anything else the study is
- * over. */
-static bool goes_on(struct world *w)
+/* `run` has returned. After exit code 5, 130, or 1 the user starts it again; any other code
+ * ends the study. */
+static bool is_started_again(struct world *w)
 {
     for (int i = 0; i < w->process_count; i++) {
         if (w->processes[i].alive && w->exit_code != 130 &&
@@ -308,7 +317,7 @@ static bool goes_on(struct world *w)
     }
     if (w->exit_code == 5 || w->exit_code == 130 || (w->exit_code == 1 && w->starts < 50)) {
         w->finished = false;
-        sim_say(w, "run returned %d and is started again", w->exit_code);
+        sim_log(w, "run returned %d and is started again", w->exit_code);
         sim_later(w, 1000, SIM_CONTROLLER_START, 0, w->controller.generation);
         return true;
     }
@@ -323,12 +332,12 @@ static void run(struct world *w)
     sim_faults_begin(w);
     sim_controller_start(w);
     for (int i = 0; !w->violation[0]; i++) {
-        if (w->finished && !goes_on(w)) {
+        if (w->finished && !is_started_again(w)) {
             break;
         }
         if (w->queue_count == 0 || w->now > SIM_LIMIT_MS || i > SIM_EVENTS_MAX) {
             sim_violate(w,
-                        "no end after %lld simulated seconds and %d events",
+                        "the study has not ended after %lld simulated seconds and %d events",
                         (long long)w->now / 1000,
                         i);
             break;
@@ -337,12 +346,12 @@ static void run(struct world *w)
         if (event.at > w->now) {
             w->now = event.at;
         }
-        happen(w, &event);
+        handle(w, &event);
     }
     if (w->violation[0]) {
         return;
     }
-    /* Once more from the ledger: what is there, and that a finished study stays finished. */
+    /* The checks at the end use a core that is loaded from the ledger. */
     int expected = w->exit_code;
     w->finished = false;
     struct esp_store_options options = {.unsafe = true};
@@ -371,7 +380,7 @@ int sim_run(uint64_t seed, const struct sim_options *options)
     w->processes = calloc(SIM_PROCESSES_MAX, sizeof *w->processes);
     w->checkpoints = calloc(SIM_CHECKPOINTS_MAX, sizeof *w->checkpoints);
     snprintf(w->folder, sizeof w->folder, "%s", options->folder);
-    make_world(w);
+    draw_conditions(w);
     run(w);
     int failed = w->violation[0] != 0;
     if (failed) {
@@ -381,7 +390,7 @@ int sim_run(uint64_t seed, const struct sim_options *options)
                w->violation);
     }
     sim_controller_release(w);
-    sim_wire_release(w);
+    sim_network_release(w);
     for (int i = 0; i < w->process_count; i++) {
         for (int m = 0; m < SIM_MEMBERS_MAX; m++) {
             for (int k = 0; k < w->processes[i].members[m].kept_count; k++) {
@@ -390,7 +399,7 @@ int sim_run(uint64_t seed, const struct sim_options *options)
         }
     }
     esp_study_destroy(w->study);
-    free(w->shadow.said);
+    free(w->shadow.sent);
     free(w->shadow.rows);
     free(w->queue);
     free(w->processes);

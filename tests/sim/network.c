@@ -1,7 +1,7 @@
-/* Messages in flight. They travel in their shipped encoding, so that what the core says must
- * survive the codec. A link is one connection of one peer: in order, until it breaks; then what
- * was on its way is lost or comes late, and the peer says Hello anew, as ZeroMQ's reconnecting
- * sockets and the controller's INTRODUCE bring about. */
+/* The simulated network. Messages are in their shipped encoding, so that the codec is tested
+ * too. A link is the connection of one peer and keeps messages in order until it breaks. Then
+ * messages in transit are lost or arrive late, and the peer says Hello again, as it does after
+ * ZeroMQ has reconnected and the controller has sent INTRODUCE. */
 #include "sim.h"
 
 #include "proto/codec.h"
@@ -46,7 +46,7 @@ void sim_link_break(struct world *w, int link)
     w->links[link].up = false;
 }
 
-void sim_link_mend(struct world *w, int link)
+void sim_link_restore(struct world *w, int link)
 {
     w->links[link].up = true;
 }
@@ -55,7 +55,7 @@ static struct sim_event *
 push(struct world *w, int64_t at, enum sim_occasion occasion, int link, struct sim_bytes bytes)
 {
     sim_later(w, at - w->now, occasion, (uint64_t)link, w->links[link].epoch);
-    /* sim_later has put the event somewhere in the heap: find it by its order */
+    /* sim_later has put the event into the heap: find it by its order */
     for (size_t i = w->queue_count; i-- > 0;) {
         if (w->queue[i].order == w->order) {
             w->queue[i].bytes = bytes;
@@ -65,7 +65,8 @@ push(struct world *w, int64_t at, enum sim_occasion occasion, int link, struct s
     return NULL;
 }
 
-static void fly(struct world *w, int link, enum sim_occasion occasion, struct sim_bytes bytes)
+static void
+transmit(struct world *w, int link, enum sim_occasion occasion, struct sim_bytes bytes)
 {
     struct sim_link *l = &w->links[link];
     if (!l->up) {
@@ -73,8 +74,8 @@ static void fly(struct world *w, int link, enum sim_occasion occasion, struct si
         return;
     }
     if (w->faults && sim_chance(w, w->loss)) {
-        /* A connection loses messages only by breaking; the peer connects again. */
-        sim_say(w, "link %d breaks", link);
+        /* A connection loses messages only when it breaks, and the peer connects again. */
+        sim_log(w, "link %d breaks", link);
         free(bytes.data);
         l->epoch++;
         return;
@@ -91,7 +92,7 @@ static void fly(struct world *w, int link, enum sim_occasion occasion, struct si
         push(w, at + sim_range(w, 0, 20000), occasion, link, copy);
     }
     if (w->faults && sim_chance(w, w->late)) {
-        /* Left behind in a broken connection's buffer. */
+        /* It waits in the buffer of a broken connection. */
         push(w, at + sim_range(w, 0, 50000), occasion, link, bytes);
         l->epoch++;
         return;
@@ -101,20 +102,20 @@ static void fly(struct world *w, int link, enum sim_occasion occasion, struct si
 
 void sim_send_packed_up(struct world *w, int link, struct sim_bytes bytes)
 {
-    fly(w, link, SIM_DELIVER_UP, bytes);
+    transmit(w, link, SIM_DELIVER_UP, bytes);
 }
 
 void sim_send_up(struct world *w, int link, const struct esp_message *message)
 {
-    fly(w, link, SIM_DELIVER_UP, sim_pack(w, message));
+    transmit(w, link, SIM_DELIVER_UP, sim_pack(w, message));
 }
 
 void sim_send_down(struct world *w, int link, const struct esp_message *message)
 {
-    fly(w, link, SIM_DELIVER_DOWN, sim_pack(w, message));
+    transmit(w, link, SIM_DELIVER_DOWN, sim_pack(w, message));
 }
 
-/* Messages of an older connection mostly die with it. */
+/* Most messages of an older connection are lost with it. */
 static bool arrives(struct world *w, const struct sim_event *event)
 {
     const struct sim_link *l = &w->links[event->who];
@@ -163,7 +164,7 @@ void sim_deliver_down(struct world *w, const struct sim_event *event)
     }
 }
 
-void sim_wire_release(struct world *w)
+void sim_network_release(struct world *w)
 {
     for (size_t i = 0; i < w->queue_count; i++) {
         free(w->queue[i].bytes.data);
