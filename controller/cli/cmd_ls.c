@@ -1,7 +1,7 @@
 /* espalier ls: every trial, one row each. */
 #include "../system/terminal.h"
 #include "../view/export.h"
-#include "../view/results.h"
+#include "../view/trials_table.h"
 #include "output.h"
 #include "verb.h"
 
@@ -26,7 +26,7 @@ static int list_trials(const struct esp_arguments *arguments, struct esp_error *
         esp_buffer_add(&out, "]\n");
     } else {
         int width = esp_terminal_width(stdout);
-        esp_results_table(&ledger, &rows, NULL, width, esp_terminal_color(stdout), &out);
+        esp_trials_table(&ledger, &rows, NULL, width, esp_terminal_color(stdout), &out);
     }
     code = esp_print(&out, error);
 out:

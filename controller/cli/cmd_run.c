@@ -5,7 +5,7 @@
 #include "../system/terminal.h"
 #include "../view/discards.h"
 #include "../view/ledger.h"
-#include "../view/results.h"
+#include "../view/summary.h"
 #include "output.h"
 #include "progress.h"
 #include "source.h"
@@ -92,12 +92,12 @@ static int print_summary(const char *dir, struct esp_error *error)
     struct esp_buffer out = {0};
     int code = ESP_EXIT_FAILURE;
     if (esp_ledger_open(dir, &ledger, error) == 0 &&
-        esp_results_summary(&ledger,
-                            esp_terminal_width(stdout),
-                            esp_terminal_utf8(),
-                            esp_terminal_color(stdout),
-                            &out,
-                            error) == 0) {
+        esp_summary_text(&ledger,
+                         esp_terminal_width(stdout),
+                         esp_terminal_utf8(),
+                         esp_terminal_color(stdout),
+                         &out,
+                         error) == 0) {
         code = esp_print(&out, error);
     }
     esp_buffer_release(&out);

@@ -2,6 +2,7 @@
 
 #include "../money/price.h"
 #include "../system/terminal.h"
+#include "../view/trial_status.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -49,19 +50,25 @@ void esp_progress_print(void *context, const char *words)
     fflush(stderr);
 }
 
-static uint32_t running_of(const struct esp_core_totals *totals)
+static uint32_t count_of(const struct esp_core_totals *totals, enum esp_trial_status status)
 {
-    const uint32_t *by = totals->by_state;
-    return by[ESP_TRIAL_ASSIGNED] + by[ESP_TRIAL_RUNNING] + by[ESP_TRIAL_PAUSING] +
-           by[ESP_TRIAL_STOPPING];
+    uint32_t count = 0;
+    for (int state = 0; state < ESP_TRIAL_STATE_COUNT; state++) {
+        if (esp_trial_status_of((enum esp_trial_state)state) == status) {
+            count += totals->by_state[state];
+        }
+    }
+    return count;
 }
 
-/* Trials that have been looked at: ended, or waiting at a rung. */
+/* Trials that have ended, or wait at a rung. */
 static uint32_t done_of(const struct esp_core_totals *totals)
 {
-    const uint32_t *by = totals->by_state;
-    return by[ESP_TRIAL_PAUSED] + by[ESP_TRIAL_COMPLETE] + by[ESP_TRIAL_PRUNED] +
-           by[ESP_TRIAL_STOPPED] + by[ESP_TRIAL_FAILED];
+    return count_of(totals, ESP_TRIAL_STATUS_PAUSED) +
+           count_of(totals, ESP_TRIAL_STATUS_COMPLETE) +
+           count_of(totals, ESP_TRIAL_STATUS_PRUNED) +
+           count_of(totals, ESP_TRIAL_STATUS_STOPPED) +
+           count_of(totals, ESP_TRIAL_STATUS_FAILED);
 }
 
 void esp_progress_line(const struct esp_progress *progress,
@@ -76,7 +83,8 @@ void esp_progress_line(const struct esp_progress *progress,
     } else {
         esp_buffer_addf(out, "%" PRIu32 " done", done);
     }
-    esp_buffer_addf(out, "%s%" PRIu32 " running", dot, running_of(totals));
+    esp_buffer_addf(
+        out, "%s%" PRIu32 " running", dot, count_of(totals, ESP_TRIAL_STATUS_RUNNING));
     if (totals->best_trial >= 0) {
         esp_buffer_addf(
             out, "%sbest %.4g (#%" PRId64 ")", dot, totals->best_value, totals->best_trial);

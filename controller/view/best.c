@@ -152,3 +152,32 @@ void esp_best_value(const struct esp_best *best, size_t row, int digits, struct 
         esp_buffer_addf(out, "%.*g", digits, best->rows.trials[row].value);
     }
 }
+
+static void add_seeds_json(const struct esp_seeds *seeds, struct esp_buffer *out)
+{
+    if (seeds->count > 1) {
+        esp_buffer_addf(out, ",\"seeds\":%u,\"mean\":", seeds->count);
+        esp_buffer_json_real(out, seeds->mean);
+        esp_buffer_add(out, ",\"spread\":");
+        esp_buffer_json_real(out, esp_seeds_spread(seeds));
+    }
+}
+
+void esp_best_json(const struct esp_best *best, struct esp_buffer *out)
+{
+    const struct esp_rows *rows = &best->rows;
+    esp_buffer_add(out, "[");
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct esp_reader_trial *trial = &rows->trials[i];
+        esp_buffer_addf(
+            out, "%s{\"trial\":%lld,\"value\":", i ? ",\n " : "", (long long)trial->trial);
+        esp_buffer_json_real(out, trial->value);
+        esp_buffer_addf(out,
+                        ",\"tokens\":%lld,\"params\":",
+                        (long long)(trial->tokens > 0 ? trial->tokens : 0));
+        esp_rows_params_json(trial, out);
+        add_seeds_json(&best->seeds[i], out);
+        esp_buffer_add(out, "}");
+    }
+    esp_buffer_add(out, "]\n");
+}

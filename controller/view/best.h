@@ -35,4 +35,9 @@ void esp_best_value(const struct esp_best *best,
                     int digits,
                     struct esp_buffer *out);
 
+/* Appends an array, best first, of {"trial","value","tokens","params"}. `value` is the trial's
+ * own, as in `ls`. A setting that was trained several times also has "seeds", how many
+ * trainings it had, their "mean", by which it ranks, and their standard deviation "spread". */
+void esp_best_json(const struct esp_best *best, struct esp_buffer *out);
+
 #endif

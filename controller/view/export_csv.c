@@ -2,7 +2,7 @@
  * is an empty field; infinities are inf and -inf. */
 #include "export.h"
 
-#include "rows.h"
+#include "trial_status.h"
 
 static void begin_trials(const struct esp_study *study, struct esp_buffer *out)
 {
@@ -24,7 +24,7 @@ static void add_trial(const struct esp_reader_trial *trial, struct esp_buffer *o
     esp_buffer_addf(out,
                     "%lld,%s,%u,%lld,",
                     (long long)trial->trial,
-                    esp_rows_state(trial->state),
+                    esp_trial_state_words(trial->state),
                     trial->attempts,
                     trial->tokens > 0 ? (long long)trial->tokens : 0LL);
     esp_buffer_csv_real(out, trial->value);

@@ -1,7 +1,7 @@
 /* Export as JSON lines: one object per row. A value that is not finite is null. */
 #include "export.h"
 
-#include "rows.h"
+#include "trial_status.h"
 
 void esp_export_trial_members(const struct esp_reader_trial *trial, struct esp_buffer *out)
 {
@@ -10,7 +10,7 @@ void esp_export_trial_members(const struct esp_reader_trial *trial, struct esp_b
         out,
         "\"trial\":%lld,\"state\":\"%s\",\"attempts\":%u,\"tokens\":%lld,\"value\":",
         (long long)trial->trial,
-        esp_rows_state(trial->state),
+        esp_trial_state_words(trial->state),
         trial->attempts,
         trial->tokens > 0 ? (long long)trial->tokens : 0LL);
     esp_buffer_json_real(out, trial->value);

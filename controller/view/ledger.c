@@ -3,7 +3,7 @@
 #include "../agent/agent.h"
 #include "../money/price.h"
 #include "../study/study.h"
-#include "rows.h"
+#include "trial_status.h"
 
 #include <espalier/limits.h>
 #include <math.h>
@@ -62,9 +62,6 @@ static int look(struct esp_ledger *ledger, struct esp_error *error)
     struct esp_process_identity agent;
     ledger->orphans = row.state == ESP_STUDY_INTERRUPTED && !row.alive &&
                       esp_agent_holder(ledger->dir, &agent) == 0;
-    ledger->opened_ms = row.opened_ms;
-    ledger->ended_ms = row.ended_ms;
-    ledger->exit_code = row.exit_code;
     ledger->remedy = row.remedy;
     return read_changes(ledger, error);
 }
@@ -109,12 +106,7 @@ void esp_ledger_remedy(const struct esp_ledger *ledger, struct esp_buffer *out)
 
 const char *esp_ledger_trial_state(const struct esp_ledger *ledger, enum esp_trial_state state)
 {
-    const char *words = esp_rows_state(state);
-    bool over = !ledger->alive && strcmp(words, esp_rows_state(ESP_TRIAL_RUNNING)) == 0;
-    return over ? esp_study_state_name(ESP_STUDY_INTERRUPTED) : words;
-}
-
-double esp_ledger_usd(const struct esp_ledger *ledger, double device_seconds)
-{
-    return esp_price_usd(&ledger->study->budget, device_seconds);
+    bool interrupted = !ledger->alive && esp_trial_status_of(state) == ESP_TRIAL_STATUS_RUNNING;
+    return interrupted ? esp_study_state_name(ESP_STUDY_INTERRUPTED)
+                       : esp_trial_state_words(state);
 }

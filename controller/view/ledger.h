@@ -14,11 +14,9 @@ struct esp_ledger {
     bool maximize;
     enum esp_study_state state;
     bool alive;
-    bool orphans;  /* interrupted, and this host's processes train on until their lease ends */
-    int exit_code; /* of a recorded end; -1: none */
+    bool orphans; /* interrupted, and this host's processes train on until their lease ends */
     struct esp_tie_remedy remedy; /* recorded at that end (ties.h) */
     pid_t pid;
-    int64_t opened_ms, ended_ms;
     struct esp_budget budget; /* as changed */
     int64_t run_cap;          /* as changed; 0: none */
 };
@@ -35,8 +33,5 @@ void esp_ledger_remedy(const struct esp_ledger *ledger, struct esp_buffer *out);
 /* A trial's state in words for people: what the record has as running is "interrupted" once its
  * controller is gone. `status --json`, `ls --json` and `export` keep esp_rows_state's words. */
 const char *esp_ledger_trial_state(const struct esp_ledger *ledger, enum esp_trial_state state);
-
-/* What was spent in money; NaN when no price is known. */
-double esp_ledger_usd(const struct esp_ledger *ledger, double device_seconds);
 
 #endif

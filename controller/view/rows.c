@@ -91,32 +91,6 @@ void esp_rows_release(struct esp_rows *rows)
     *rows = (struct esp_rows){0};
 }
 
-const char *esp_rows_state(enum esp_trial_state state)
-{
-    switch (state) {
-    case ESP_TRIAL_QUEUED:
-        return "queued";
-    case ESP_TRIAL_ASSIGNED:
-    case ESP_TRIAL_RUNNING:
-    case ESP_TRIAL_PAUSING:
-    case ESP_TRIAL_STOPPING:
-        return "running";
-    case ESP_TRIAL_PAUSED:
-        return "paused";
-    case ESP_TRIAL_COMPLETE:
-        return "complete";
-    case ESP_TRIAL_PRUNED:
-        return "pruned";
-    case ESP_TRIAL_STOPPED:
-        return "stopped";
-    case ESP_TRIAL_FAILED:
-        return "failed";
-    case ESP_TRIAL_STATE_COUNT:
-        break;
-    }
-    return "?";
-}
-
 void esp_rows_repeated(const struct esp_reader_trial *trial, struct esp_buffer *out)
 {
     if (trial->repeats >= 0) {

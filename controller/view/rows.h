@@ -27,9 +27,6 @@ void esp_rows_release(struct esp_rows *rows);
 /* Releases all but the first `count`. */
 void esp_rows_cut(struct esp_rows *rows, size_t count);
 
-/* "running" and the like: the seven words of `status --json`; a held trial is "paused". */
-const char *esp_rows_state(enum esp_trial_state state);
-
 /* "repeats #7 with seed 2", or nothing. */
 void esp_rows_repeated(const struct esp_reader_trial *trial, struct esp_buffer *out);
 
