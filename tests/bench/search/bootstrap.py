@@ -1,4 +1,4 @@
-"""Intervals by resampling tasks: the percentile bootstrap (Efron 1979), and ranks."""
+"""Intervals by resampling tables, with the percentile bootstrap (Efron 1979); and ranks."""
 
 import math
 import random
@@ -8,13 +8,13 @@ SAMPLES = 2000
 
 
 def percentile(ordered, share):
-    """The smallest number with at least that share of all at or under it."""
+    """The smallest number that at least this share of the numbers does not exceed."""
     return ordered[max(0, math.ceil(share * len(ordered) - 1e-9) - 1)]
 
 
 def interval(numbers, statistic=statistics.fmean, level=0.95, samples=SAMPLES, seed=1):
-    """Where the statistic lies in `level` of the samples, drawn with replacement. One number has
-    no interval: both ends are it."""
+    """The interval of the statistic in `level` of the samples, drawn with replacement. For a single
+    number both ends are that number."""
     rng = random.Random(seed)
     drawn = sorted(statistic(rng.choices(numbers, k=len(numbers))) for _ in range(samples))
     tail = (1 - level) / 2
@@ -26,7 +26,7 @@ def geometric_mean(ratios):
 
 
 def ranks(numbers):
-    """1 for the lowest; equal ones share the mean of their places."""
+    """1 for the lowest; equal numbers share the mean of their ranks."""
     ordered = sorted(numbers)
     first = {}
     for place, number in enumerate(ordered, 1):

@@ -1,24 +1,24 @@
 #!/usr/bin/env python3
-"""Real Optuna on one table, by the rules of `espalier replay`.
+"""Runs the real Optuna on one table, by the rules of `espalier replay`.
 
     optuna_replay.py TABLE.yaml tpe|gp none|hyperband|median --budget B --seeds S[,S…]
                      [--center OCTAVES | --usual]
 
-The sampler proposes within the ranges and gets the nearest trial not yet taken; the trial is
-trained point by point and paid for, until its end or until the pruner stops it. After every
-payment the trial that `best` would name is scored by its last loss.
+The sampler proposes within the ranges and gets the nearest trial not yet taken. The trial is
+trained point by point, at its cost, until its end or until the pruner stops it. After every point
+the trial that `best` would name is scored by its last loss.
 
-Given to Optuna, so that the comparison is no weaker than it could be:
-* the parameters of the trial it got, not those it asked for: its models see what was trained
-  (on a table of 1000 settings in eight dimensions the two are far apart);
+To make the comparison as strong as possible, Optuna gets
+* the parameters of the trial that stands for the proposal, not the proposed ones, so that its
+  models see what was trained (on a table of 1000 settings in eight dimensions they differ a lot);
 * batch sizes and other numbers as ordered, on the scale of the table (log, or log of 1 - x);
-* Hyperband's real number of points as its largest resource, instead of a guess;
-* a diverged trial is told as pruned, which TPE counts as bad, not as failed, which it ignores.
+* the real number of points as Hyperband's largest resource, instead of a guess;
+* a diverged trial as pruned, which TPE counts as bad, and not as failed, which it ignores.
 
-With --center the first trial is Step Law's optimum (arXiv 2503.04715), its learning rate moved
-by so many octaves. With --usual it has the values that bayes of espalier expects to do well
-(controller/search/default_prior.h). Prints a JSON line per seed. PROTOCOL changes when what is measured does:
-results of another one are not reused."""
+With --center the first trial is Step Law's optimum (arXiv 2503.04715), its learning rate moved by
+so many octaves. With --usual it has the default values that bayes of espalier begins with
+(controller/search/default_prior.h). Prints a JSON line per seed. Increase PROTOCOL when the
+measurement changes: results of another PROTOCOL are not reused."""
 
 import argparse
 import json
@@ -34,7 +34,7 @@ from returned import Returned
 from table import Fault, Table
 
 PROTOCOL = 2
-# Of those any value up to a limit is as good: in the middle of what is searched in practice.
+# Where any value up to a limit is equally good: the middle of the values that are searched.
 USUAL = {"learning_rate": 3e-3, "lr": 3e-3, "l1": 1e-6, "l2": 1e-6, "weight_decay": 0.03,
          "dropout": 0.05}
 warnings.filterwarnings("ignore")
@@ -42,7 +42,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 class Axis:
-    """One parameter: Optuna's distribution, each row's value in it and place in [0, 1]."""
+    """One parameter: Optuna's distribution, each row's value in it, and its place in [0, 1]."""
 
     def __init__(self, name, entry, cells):
         values = entry.get("values")
@@ -79,7 +79,7 @@ class Axis:
 
 
 class Nearest(optuna.samplers.BaseSampler):
-    """Another sampler, whose every proposal becomes the nearest trial not yet taken."""
+    """Wraps a sampler: each proposal is replaced by the nearest trial that is not taken yet."""
 
     def __init__(self, inner, axes, first):
         self.inner, self.first = inner, first
@@ -165,14 +165,14 @@ def within_ranges(wanted, axes):
 
 
 class Search:
-    """One study on the table, until the budget is spent or every trial was taken."""
+    """One study on the table, until the budget is spent or every trial is taken."""
 
     def __init__(self, table, axes, args, seed):
         first = None if args.center is None else step_law(table, axes, args.center)
         first = within_ranges(USUAL, axes) if args.usual else first
         self.table = table
         self.sampler = Nearest(make_sampler(args.sampler, seed), axes, first)
-        # Hyperband deals brackets by a hash of the study's name: without one they are random.
+        # Hyperband assigns brackets by a hash of the study's name; without a name they are random.
         self.study = optuna.create_study(
             study_name=f"{table.name}-{seed}",
             sampler=self.sampler,
@@ -186,12 +186,12 @@ class Search:
     def record(self, row):
         loss = self.table.final(self.returned.row(row))
         loss = loss if math.isfinite(loss) else 1e30
-        # Only changes: the line between is flat.
+        # Only changes are recorded.
         if not self.trace or self.trace[-1][1] != loss:
             self.trace.append([self.spent, loss])
 
     def train(self, trial, row):
-        """False when the budget ends first."""
+        """Trains a trial; False: the budget ends first."""
         curve, before, state = self.table.curves[row], 0, TrialState.COMPLETE
         loss = math.nan
         for step, (tokens, loss) in enumerate(curve, 1):
@@ -231,10 +231,10 @@ def read_arguments():
     parser.add_argument("sampler", choices=["tpe", "gp"])
     parser.add_argument("pruner", choices=["none", "hyperband", "median"])
     parser.add_argument("--budget", type=float, required=True)
-    parser.add_argument("--seeds", required=True, help="their numbers, with commas between")
-    told = parser.add_mutually_exclusive_group()
-    told.add_argument("--center", type=float, help="octaves beside Step Law's optimum")
-    told.add_argument("--usual", action="store_true", help="the first trial has usual values")
+    parser.add_argument("--seeds", required=True, help="seed numbers, separated by commas")
+    first = parser.add_mutually_exclusive_group()
+    first.add_argument("--center", type=float, help="octaves from Step Law's optimum")
+    first.add_argument("--usual", action="store_true", help="the first trial has default values")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""The page: for each group of tables what every search cost and found, then the targets."""
+"""The page: for each group of tables, the cost and regret of every search; and the targets."""
 
 import statistics
 
@@ -11,7 +11,7 @@ HEADS = {"0.01": "1 %", "0.0025": "0.25 %", "0.001": "0.1 %", "rank20": "20th be
 
 
 class Group:
-    """Tables that are figures of one kind, and the rows that ran on all of them."""
+    """Tables of one kind, and the rows that ran on all of them."""
 
     def __init__(self, name, title, tables, cells, labels):
         self.name, self.title, self.tables = name, title, tables
@@ -45,7 +45,7 @@ def make_groups(tables, cells):
 
 
 def figures(cells, budget):
-    """One row of a group as numbers: what the JSON holds and the page prints."""
+    """The numbers of one row of a group, for the JSON and the page."""
     found = {"cost_to_within": {}, "regret_at": {}, "tables": len(cells)}
     for key in KEYS:
         medians = [c.median_cost(key, budget) for c in cells]
@@ -73,7 +73,7 @@ def budgets_in(cells):
 
 
 def mean_ranks(group):
-    """{label: {budget: rank}}: of the mean regret among the rows, averaged over tables."""
+    """{label: {budget: rank}}: rank of the mean regret among the rows, averaged over tables."""
     labels = list(group.cells)
     found = {label: {} for label in labels}
     for b in budgets_in(group.cells[labels[0]]):
@@ -87,7 +87,7 @@ def mean_ranks(group):
 
 
 def spread(mean, low, high, form):
-    """One table has no interval."""
+    """The mean and its interval; a single table has none."""
     ends = "" if low == high == mean else f" [{low:{form}}, {high:{form}}]"
     return f"{mean:{form}}{ends}"
 
@@ -133,7 +133,7 @@ def work_table(summary):
 
 
 def target_table(targets):
-    page = ["| target | wanted | measured | | of which |", "|---|---|---|---|---|"]
+    page = ["| target | limit | measured | verdict | details |", "|---|---|---|---|---|"]
     for t in targets:
         if t["met"] is None:
             measured, verdict = "not measured", ""
@@ -148,13 +148,13 @@ def target_table(targets):
 
 
 def goal(group, table):
-    """What the group's searches are compared by."""
+    """The key of the limit that the group's searches are compared by."""
     return "0.0025" if group.name == "finals" else target_key(table)
 
 
 def drawn(group):
-    """The few rows that a figure shows: ours, our baselines, and of Optuna's combinations the
-    two that are cheapest to the goal."""
+    """The rows that a figure shows: ours, our baselines, and the two of Optuna's combinations with
+    the lowest cost to the goal."""
     order = {
         "finals": [rows.PRIOR, rows.NO_PRIOR, rows.MISPLACED[0], "random + none", "tpe + none"],
         "curves": [rows.DEFAULT, rows.ASHA, rows.HYPERBAND, rows.ASHA_TPE],
@@ -165,25 +165,25 @@ def drawn(group):
         costs = [c.median_cost(goal(group, c.table), c.costs[-1]) for c in cells]
         return statistics.fmean(costs), label
 
-    told = {r.label for r in rows.OPTUNA_ROWS if r.center is not None}
+    with_law = {r.label for r in rows.OPTUNA_ROWS if r.center is not None}
     optuna = [r.label for r in rows.OPTUNA_ROWS if r.label in group.cells]
     if group.name not in ("law", "usual"):
-        optuna = [label for label in optuna if label not in told]
+        optuna = [label for label in optuna if label not in with_law]
     return [label for label in order if label in group.cells] + sorted(optuna, key=cost)[:2]
 
 
 def line_of(label, columns):
-    """A line with its interval: a column for every cost."""
+    """A line with its interval; one column per cost."""
     ends = [interval(column, samples=400) for column in columns]
     middle = [statistics.fmean(column) for column in columns]
     return label, middle, [low for low, _ in ends], [high for _, high in ends]
 
 
 def draw_group(group, folder):
-    """A figure for every table, and one of them all; their names."""
+    """Draws a figure per table, and one over all tables; returns their names."""
     names, labels = [], drawn(group)
     costs = next(iter(group.cells.values()))[0].costs
-    # Nothing can be found on a grid of final losses before the first training's end.
+    # A grid of final losses shows nothing before the first full training.
     first = costs.index(1.0) if group.name == "finals" else 0
     for place, table in enumerate(group.tables):
         series = []
@@ -211,7 +211,7 @@ def draw_group(group, folder):
 
 
 def per_table(group, budget):
-    """Each table alone, the rows that its figure shows; the JSON holds all of them."""
+    """Each table with the rows that its figure shows; the JSON has all rows."""
     budgets = budgets_in(next(iter(group.cells.values())))
     head = ["table", "search", "goal", "cost", "reached"] + [f"regret at {b}" for b in budgets]
     page = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]

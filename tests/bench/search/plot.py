@@ -1,13 +1,13 @@
-"""Regret against cost as SVG, both axes logarithmic, the legend beside the panel.
+"""Plots regret against cost as SVG, both axes logarithmic, with the legend next to the panel.
 
-Lines are steps, as a search finds in steps. The first line has its interval as a band, the
-others as bars at their marks: more than one band over another cannot be told apart."""
+Lines are steps. The first line has its interval as a band, the others as bars at their marks,
+since overlapping bands are hard to tell apart."""
 
 import math
 
 WIDTH, HEIGHT = 840, 440
 LEFT, RIGHT, TOP, BOTTOM = 74, 310, 40, 52
-# Okabe and Ito's colours, told apart with any colour vision; dashes and marks besides.
+# Okabe and Ito's colours, for any colour vision; lines also differ by dashes and marks.
 STYLES = [
     ("#D55E00", "", "circle"),
     ("#0072B2", "7 3", "square"),
@@ -18,7 +18,7 @@ STYLES = [
     ("#56B4E9", "6 2 1 2", "triangle"),
 ]
 LINES_MAX = len(STYLES)
-# Below this share of the highest value a regret is drawn at the bottom edge: it may be 0.
+# A regret may be 0; more than this many decades below the highest value it is drawn at the bottom.
 DECADES_MAX = 3.5
 
 
@@ -42,7 +42,7 @@ class Axes:
 
 
 def ticks(low, high):
-    """1, 2 and 5 of each decade inside of the range, as powers of ten are few."""
+    """1, 2 and 5 times the powers of ten in the range; the powers only, if that is too many."""
     found = []
     for decade in range(math.floor(low), math.ceil(high) + 1):
         for digit in [1, 2, 5]:
@@ -96,7 +96,7 @@ def mark(kind, x, y, colour):
 
 
 def steps(axes, costs, values):
-    """[(x, y)] of a line that stays until the next cost."""
+    """[(x, y)] of a line that is constant up to the next cost."""
     points, y = [], None
     for cost, value in zip(costs, values):
         x = axes.x(cost)
@@ -117,7 +117,7 @@ def band(axes, costs, low, high, colour):
 
 
 def marks(axes, costs, line, place, style):
-    """Marks, and bars but for the first line; every line's at costs of its own."""
+    """Marks of a line, with bars except for the first; lines have theirs at different costs."""
     colour, _, kind = style
     _, middle, low, high = line
     out, step = [], max(1, len(costs) // 6)
@@ -154,7 +154,7 @@ def draw(path, title, y_label, costs, series):
         out.append(mark(kind, x + 14, y, colour))
         out.append(text(x + 36, y + 4, line[0]))
     y = TOP + 24 + 20 * len(series)
-    said = "band, bars: 95 % of the bootstrap"
-    out.append(text(WIDTH - RIGHT + 14, y, said, extra=' fill="#666"'))
+    note = "band, bars: 95 % bootstrap interval"
+    out.append(text(WIDTH - RIGHT + 14, y, note, extra=' fill="#666"'))
     with open(path, "w") as file:
         file.write("\n".join(out + ["</svg>"]) + "\n")

@@ -1,4 +1,4 @@
-/* `espalier replay` as a program of its own, for the search benchmark. */
+/* `espalier replay` as a separate program, for the search benchmark. */
 #include "cli/verb.h"
 
 int main(int argc, char **argv)

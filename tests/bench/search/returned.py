@@ -1,11 +1,11 @@
-"""Which trial a search would return, by the rule of `espalier best`."""
+"""The trial that a search would return, by the rule of `espalier best`."""
 
 import math
 
 
 class Returned:
-    """The trial that `best` would name: of those at their horizon the lowest, before there is
-    one the lowest by the last value."""
+    """The trial that `best` would name: the one with the lowest loss at the horizon; before any is
+    there, the one with the lowest last loss."""
 
     def __init__(self):
         self.complete, self.last = (math.inf, -1), {}

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""How often the eventual best is given up at a stated risk, and how much is given up.
+"""Measures how often the best trial is discarded at a given risk, and how many trials are.
 
     tests/bench/search/risk.py FOLDER [--risk 0.05] [--subsets 20] [--trials 40] [--replay PROGRAM]
                                [--method bayes] [--scheduler freeze-thaw] [--budget 20]
 
 Studies are random subsets of the trials of every table with curves in FOLDER. Each is searched
-once; it is calibrated on the subsets of all tables but itself (espalier replay --calibrate), so
-studies of one recorded table and of others are taken as exchangeable. Prints one JSON object:
-studies, share whose best was given up with its 95 % interval (Wilson), and the mean share of
-trials given up."""
+once and calibrated on all other subsets (espalier replay --calibrate), so studies of the same and
+of other recorded tables count as exchangeable. Prints one JSON object: the number of studies, the
+share whose best was discarded with its 95 % interval (Wilson), and the mean share of trials that
+were discarded."""
 
 import argparse
 import glob
@@ -31,7 +31,7 @@ def has_curves(path):
 
 
 def write_subset(path, name, rng, trials, folder):
-    """The table at `path`, with some of its trials numbered anew, as folder/name.yaml."""
+    """Writes some trials of the table at `path`, renumbered, as folder/name.yaml."""
     stem = path[: -len(".yaml")]
     with open(stem + ".trials.csv") as file:
         header, *rows = file.read().splitlines()

@@ -1,9 +1,9 @@
-"""Which searches the benchmark compares: one line each, here and nowhere else.
+"""The searches that the benchmark compares, one line each.
 
-`label` is the row's name on the page and in the JSON. `tables` says on which tables it is run:
-"finals" (one point per trial), "curves", "both", or "law" (curves of a transformer whose size is
-known, where a scaling law says something; shown apart). `extra` are further arguments of
-`espalier replay`, for switches that take a part of the method away:
+`label` is the row's name on the page and in the JSON. `tables` are the tables that it runs on:
+"finals" (one point per trial), "curves", "both", "law" (curves of a transformer of known size, for
+which a scaling law exists; shown in a group of their own), or "usual" (curves in many dimensions).
+`extra` are further arguments of `espalier replay`, such as ablations:
 
     Row("bayes + freeze-thaw, no curve model", "bayes", "freeze-thaw",
         tables="curves", extra=("--ablate", "curve"), part="ablation")
@@ -20,7 +20,7 @@ class Row:
     prior: str = "none"
     tables: str = "both"
     extra: tuple = ()
-    part: str = "baseline"  # ours | ablation | baseline: what the targets compare
+    part: str = "baseline"  # ours | ablation | baseline, for the targets
 
     optuna = False
 
@@ -31,9 +31,9 @@ class OptunaRow:
     sampler: str
     pruner: str
     tables: str = "both"
-    center: float = None  # octaves beside Step Law's optimum; None: not told of it
-    usual: bool = False  # its first trial has the usual values that bayes knows
-    seeds: int = None  # at most so many, where they are slow; the page says so
+    center: float = None  # octaves from Step Law's optimum; None: no such first trial
+    usual: bool = False  # its first trial has the default values that bayes knows
+    seeds: int = None  # at most so many, for slow rows; the page shows it
     part: str = "baseline"
 
     optuna = True
@@ -115,12 +115,12 @@ def runs_on(row, table):
 
 
 def has_law(table):
-    """Step Law needs the model's size and both of its parameters."""
+    """Step Law needs the model's size, a learning rate and a batch size."""
     known = {"parameters", "context"} <= set(table.model)
     return known and {"learning_rate", "batch_size"} <= set(table.parameters)
 
 
 def has_usual(table):
-    """Where bayes begins with usual values: many dimensions, without a law of its own."""
+    """Whether bayes begins with default values: many dimensions, and no scaling law."""
     many = len(table.parameters) >= 5 and not has_law(table)
     return many and not {"learning_rate", "lr"}.isdisjoint(table.parameters)

@@ -1,9 +1,9 @@
-"""Runs searches on tables, one process per row and table, and keeps what they gave.
+"""Runs searches on tables, one process per row and table, and caches their results.
 
 A result is a dict per seed: {"seed", "trace": [[cost, loss], …], "trials", "complete",
-"discarded", "diverged", "best_killed"}; costs in tokens, a diverged loss 1e30. With a cache
-folder each is a file, named by what it depends on: the table's content, the seed and the budget,
-and for our searches the program's content and arguments, for Optuna its version and the driver's
+"discarded", "diverged", "best_killed"}; costs in tokens, a diverged loss is 1e30. In a cache
+folder each is a file, keyed by its inputs: the table's content, the seed and the budget; for our
+searches the program's content and arguments, for Optuna its version and the driver's
 PROTOCOL."""
 
 import hashlib
@@ -49,7 +49,7 @@ class Cache:
 
 
 def thin(trace):
-    """Only where the returned loss changes: between, it is flat."""
+    """The steps at which the returned loss changes."""
     kept = []
     for cost, loss in trace:
         if not kept or kept[-1][1] != loss:
@@ -58,7 +58,7 @@ def thin(trace):
 
 
 def seeds_in(stdout):
-    """The JSON lines that are a seed's, as they come."""
+    """The results of seeds among the JSON lines, as they arrive."""
     for line in stdout:
         result = json.loads(line)
         if "seed" in result:
@@ -86,7 +86,7 @@ def consecutive(seeds):
 
 
 class Replay:
-    """`espalier replay`, or the program of its own that does the same."""
+    """`espalier replay`, or the benchmark's own program that does the same."""
 
     def __init__(self, command, budget):
         self.command, self.budget = command, budget
@@ -108,7 +108,7 @@ class Replay:
 
 class Optuna:
     def __init__(self, python, budget):
-        # 20 and 20.0 are one budget, and one name in the cache.
+        # 20 and 20.0 are the same budget, with the same key in the cache.
         self.python, self.budget = python, int(budget) if budget == int(budget) else budget
         self.driver = os.path.join(HERE, "optuna_replay.py")
         with open(self.driver) as file:
@@ -132,12 +132,12 @@ class Optuna:
 
 
 def run_row(engine, cache, row, table, seeds):
-    """{seed: result}; what the cache lacks is run, and kept as soon as it is there."""
+    """{seed: result}; missing results are computed and cached one by one."""
     found = {seed: cache.get(engine.key(row, table, seed)) for seed in seeds}
     missing = [seed for seed in seeds if found[seed] is None]
     for command in engine.commands(row, table, missing) if missing else []:
         env = dict(os.environ, **ONE_THREAD)
-        # A file, not a pipe: much on stderr must not hold up a program that we read from.
+        # A file, not a pipe: long output on stderr must not block a program that we read from.
         with tempfile.TemporaryFile("w+") as stderr:
             with subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=env
@@ -156,7 +156,7 @@ def run_row(engine, cache, row, table, seeds):
 
 
 def run_all(work, jobs, progress):
-    """work: functions without arguments; their results, in order. The first failure ends it."""
+    """Calls functions without arguments; returns their results in order, raises the first failure."""
     results = []
     with ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(one) for one in work]

@@ -1,8 +1,8 @@
-"""What a trace is worth. All searches, ours and Optuna's, are scored here from their traces;
-`espalier replay` computes the same figures itself, and a test holds the two together.
+"""Scores of traces, for all searches, ours and Optuna's. `espalier replay` computes the same
+figures, and a test compares the two.
 
-Costs are full trainings. Regret is the returned trial's last loss less the table's best; a
-diverged one, or none yet, counts as the table's worst finite loss."""
+Costs are full trainings. Regret is the returned trial's last loss less the table's best; where it
+diverged, or none is returned yet, the table's worst finite loss counts."""
 
 import math
 import statistics
@@ -10,7 +10,7 @@ import statistics
 WITHIN = {"0.01": 0.01, "0.0025": 0.0025, "0.001": 0.001}
 KEYS = list(WITHIN) + ["rank20"]
 BUDGETS = [1, 2, 5, 10, 20]
-# A table of fewer settings has too few that are not among its best twenty.
+# In a smaller table too many of the settings are among the best twenty.
 LARGE_TABLE = 500
 
 
@@ -29,12 +29,12 @@ def limit(table, key):
 
 
 def target_key(table):
-    """What the search is for: within 1 % of the best; among many settings the best twenty."""
+    """The goal of a search: within 1 % of the best; in a large table the best twenty."""
     return "rank20" if len(table.rows) >= LARGE_TABLE else "0.01"
 
 
 def cost_to_stay(trace, most, horizon):
-    """From when on the returned loss stays at or under `most`; infinity: it does not."""
+    """Cost from which on the returned loss stays at or under `most`; infinity: it does not."""
     cost = math.inf
     for spent, loss in reversed(trace):
         if not loss <= most:

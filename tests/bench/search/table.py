@@ -1,6 +1,6 @@
-"""A table of recorded trainings, as `espalier replay` reads it: NAME.yaml, its trials, its curves.
+"""Reads a table of recorded trainings as `espalier replay` does: NAME.yaml, its trials, its curves.
 
-The description is read without a YAML library, so that the benchmark needs Python alone: keys
+The description is read without a YAML library, so that the benchmark needs nothing but Python: keys
 at the margin, one level of indented keys, and one-line {…} and […]. Anything else is an error
 that names file and line."""
 
@@ -25,7 +25,7 @@ def scalar(text):
 
 
 def split_top(text):
-    """The parts between commas that are outside of brackets."""
+    """The parts between commas that are not in brackets."""
     parts, depth, start = [], 0, 0
     for i, c in enumerate(text):
         depth += (c in "[{") - (c in "]}")
@@ -36,7 +36,7 @@ def split_top(text):
 
 
 def flow(text):
-    """One line of YAML's flow style."""
+    """The value of one line in YAML's flow style."""
     text = text.strip()
     if text.startswith("{") and text.endswith("}"):
         pairs = [part.partition(":") for part in split_top(text[1:-1])]
@@ -47,7 +47,7 @@ def flow(text):
 
 
 def uncommented(line):
-    """Without the comment: a # at the start or after a blank, outside of quotes."""
+    """The line without its comment: a # at the start or after a blank, not in quotes."""
     quote = ""
     for i, c in enumerate(line):
         if quote:
@@ -110,7 +110,7 @@ class Table:
         finals = sorted(self.final(row) for row in range(len(self.rows)))
         finite = [loss for loss in finals if math.isfinite(loss)]
         if not finite:
-            raise Fault(f"{path}: no trial ends with a finite loss: nothing to find")
+            raise Fault(f"{path}: no trial ends with a finite loss, so there is nothing to find")
         self.best, self.worst = finite[0], finite[-1]
         self.middle = finals[len(finals) // 2]
         self.ranked20 = finals[min(19, len(finals) - 1)]

@@ -1,7 +1,7 @@
-"""The figures that the search must reach, each computed from the results, with a verdict.
+"""Targets of the search: each is computed from the results and gets a verdict.
 
-Costs of a table are medians over its seeds, runs that never got there counted as the whole
-budget. Where several tables are one figure, the table is the unit."""
+Costs of a table are medians over its seeds; runs that never reach the limit count with the whole
+budget. In a figure over several tables the table is the unit."""
 
 import statistics
 
@@ -12,10 +12,14 @@ from score import target_key
 FINALS = [
     ("with the prior", [rows.PRIOR], {"0.0025": 2, "0.001": 4}),
     ("without a prior", [rows.NO_PRIOR], {"0.0025": 6, "0.001": 9}),
-    ("prior misplaced by two octaves, the worse way", rows.MISPLACED, {"0.0025": 7, "0.001": 10}),
+    (
+        "prior misplaced by two octaves, in the worse direction",
+        rows.MISPLACED,
+        {"0.0025": 7, "0.001": 10},
+    ),
 ]
 REGRET_FROM, REGRET_RATIO = 2, 1.1
-# A regret below this share of the median setting's is none: seeds alone differ by more.
+# A regret below this share of the median setting's counts as this share: seeds differ by more.
 REGRET_LEAST = 1e-3
 KILLED_MOST = 0.05
 RATIO_MOST, P99_MOST_US = 1.5, 20000
@@ -59,7 +63,7 @@ def on_finals(cells, tables, budget):
 
 
 def cost_ratio(claim, cells, tables, rivals, most, budget):
-    """Ours over the cheapest rival of each table, and the geometric mean over tables."""
+    """Our cost relative to the cheapest rival of each table; the geometric mean over tables."""
     rivals = [label for label in rivals if label in cells]
     tables = [t for t in tables if any(t.name in cells[label] for label in rivals)]
     if not tables:
@@ -84,14 +88,14 @@ def normalised(cells, label, tables, at):
 
 
 def ratio_at(cells, tables, rivals, at):
-    """(ratio, ours, theirs, whose): ours over the lowest of the rivals', or over REGRET_LEAST."""
+    """(ratio, ours, theirs, label): ours relative to the lowest of the rivals' or REGRET_LEAST."""
     ours = normalised(cells, rows.DEFAULT, tables, at)
     theirs, label = min((normalised(cells, r, tables, at), r) for r in rivals)
     return max(ours, REGRET_LEAST) / max(theirs, REGRET_LEAST), ours, theirs, label
 
 
 def regret_ratio(claim, cells, groups, rivals):
-    """The worst of all budgets and groups of tables; a group's regret is its tables' mean."""
+    """The largest ratio of all budgets and groups; a group's regret is its tables' mean."""
     worst = None
     for tables in groups:
         there = [r for r in rivals if all(t.name in cells[r] for t in tables)]
@@ -115,8 +119,8 @@ def on_curves(cells, tables, budget):
         return []
     plain = [r.label for r in rows.ROWS + rows.OPTUNA_ROWS if r.part == "baseline"]
     plain = [label for label in plain if label in cells]
-    law_told = {r.label for r in rows.OPTUNA_ROWS if r.center is not None}
-    optuna = [r.label for r in rows.OPTUNA_ROWS if r.label not in law_told]
+    with_law = {r.label for r in rows.OPTUNA_ROWS if r.center is not None}
+    optuna = [r.label for r in rows.OPTUNA_ROWS if r.label not in with_law]
     what = "cost to the goal on curve tables, as a share of "
     found = [
         cost_ratio(what + words, cells, tables, labels, most, budget)
@@ -126,15 +130,15 @@ def on_curves(cells, tables, budget):
             ("Optuna's best combination (of each table)", optuna, 0.7),
         ]
     ]
-    rivals = [label for label in plain if label not in law_told]
-    what = f"regret over the best baseline's, worst budget from {REGRET_FROM} up, "
+    rivals = [label for label in plain if label not in with_law]
+    what = f"regret relative to the best baseline's, at the worst budget from {REGRET_FROM} up, "
     for words, groups in [("mean over tables", [tables]), ("any table", [[t] for t in tables])]:
         found.append(regret_ratio(what + words, cells, groups, rivals))
     ours = [cells[rows.DEFAULT][t.name] for t in tables]
     share = statistics.fmean(c.discarded for c in ours)
     found.append(
         target(
-            "studies whose eventual best was discarded (bayes + freeze-thaw)",
+            "share of studies whose best trial was discarded (bayes + freeze-thaw)",
             statistics.fmean(c.killed for c in ours),
             KILLED_MOST,
             note=f"share of trials discarded: {share:.3f}",
@@ -144,13 +148,13 @@ def on_curves(cells, tables, budget):
 
 
 def on_decisions(decision):
-    """decision: what tests/bench/decision prints; None: it was not run."""
+    """decision: the output of tests/bench/decision; None: it was not run."""
     if not decision:
         return []
     few, many = decision["200"], decision["10000"]
     p50, p99 = (many[p] / few[p] for p in ["p50_us", "p99_us"])
     return [
-        target("a decision at 10,000 trials over one at 200, p50", p50, RATIO_MOST),
+        target("decision time at 10,000 trials relative to 200 trials, p50", p50, RATIO_MOST),
         target("the same, p99", p99, RATIO_MOST),
-        target("a decision at 10,000 trials, p99 in microseconds", many["p99_us"], P99_MOST_US),
+        target("decision time at 10,000 trials, p99 in microseconds", many["p99_us"], P99_MOST_US),
     ]

@@ -1,4 +1,4 @@
-"""The benchmark itself: its arithmetic by hand, its reading of tables, and a small whole run."""
+"""Tests of the benchmark: its arithmetic by hand, its reading of tables, and a small run."""
 import json
 import math
 import os
@@ -63,7 +63,7 @@ def write_table(folder, name, points, more=""):
 
 def test_bootstrap_of_three_numbers_by_hand(t):
     # Of the 27 samples of (0, 0, 3) 8 have the mean 0, 12 have 1, 6 have 2 and one has 3: the
-    # mean is at most 2 in 96.3 %, so 95 of 100 lie in [0, 2] at the 90 % level, [0, 3] at 95 %.
+    # mean is at most 2 in 96.3 %, so the interval is [0, 2] at the 90 % level, [0, 3] at 95 %.
     assert bootstrap.interval([0, 0, 3], level=0.90, samples=20000) == (0, 2)
     assert bootstrap.interval([0, 0, 3], level=0.95, samples=20000) == (0, 3)
 
@@ -101,11 +101,11 @@ def test_before_any_horizon_the_lowest_last_value_is_returned(t):
     best.observe(0, 2.0, False)
     best.observe(1, 1.5, False)
     assert best.row(7) == 1
-    best.observe(1, 2.5, False)  # it rose: the other one is lower now
+    best.observe(1, 2.5, False)  # its loss rose: the other one is lower now
     assert best.row(7) == 0
-    best.observe(0, math.nan, False)  # diverged: no value any more
+    best.observe(0, math.nan, False)  # diverged: it has no value any more
     assert best.row(7) == 1
-    best.observe(2, 9.0, True)  # at its horizon: before all that are not
+    best.observe(2, 9.0, True)  # at its horizon: ranks before all others
     assert best.row(7) == 2
     best.observe(3, 1.0, False)
     assert best.row(7) == 2
@@ -122,7 +122,7 @@ def test_regret_is_the_worst_loss_before_anything_is_returned(t):
     assert all(abs(a - b) < 1e-12 for a, b in zip(found, wanted)), (found, wanted)
 
 
-def test_one_huge_loss_is_not_all_that_a_mean_says(t):
+def test_one_huge_loss_does_not_dominate_a_mean(t):
     made = table.Table(write_table(t.folder, "bowl", POINTS))
     made.worst, unit = 2e9, score.middle_regret(made)
     seeds = [[[60000, 2e9]], [[60000, made.best + unit]]]
@@ -142,23 +142,23 @@ def test_a_table_is_read_with_its_ranges_and_its_diverged_trials(t):
     assert rows.has_law(made)
 
 
-def test_a_line_that_is_no_key_is_named(t):
+def test_an_invalid_line_is_named(t):
     path = write_table(t.folder, "bowl", POINTS, more="nonsense\n")
     try:
         table.Table(path)
     except table.Fault as fault:
         assert f"{path}:10:" in str(fault) and "nonsense" in str(fault), fault
     else:
-        raise AssertionError("read a line that is no key")
+        raise AssertionError("read an invalid line")
 
 
-def test_targets_say_met_and_missed(t):
+def test_targets_are_met_or_missed(t):
     assert targets.target("c", 2.0, 2)["met"] is True
     assert targets.target("c", 2.01, 2)["met"] is False
     assert targets.target("c", None, 2)["met"] is None
 
 
-def test_regrets_that_no_seed_would_show_are_equal(t):
+def test_regrets_within_seed_noise_are_equal(t):
     one = types.SimpleNamespace(name="one")
     cells = {
         rows.DEFAULT: {"one": types.SimpleNamespace(scaled=[0.3, 0.0004, 0.004])},
@@ -170,7 +170,7 @@ def test_regrets_that_no_seed_would_show_are_equal(t):
     assert all(label == "a" for *_, label in found)
 
 
-def test_rows_have_labels_of_their_own(t):
+def test_labels_of_rows_are_unique(t):
     labels = [row.label for row in rows.ROWS + rows.OPTUNA_ROWS]
     assert len(labels) == len(set(labels))
     for label in [rows.DEFAULT, rows.DEFAULT_NO_PRIOR, rows.PRIOR, rows.NO_PRIOR, rows.ASHA]:
@@ -178,12 +178,12 @@ def test_rows_have_labels_of_their_own(t):
     assert set(rows.MISPLACED) | {rows.HYPERBAND, rows.ASHA_TPE} <= set(labels)
 
 
-def test_seeds_are_asked_for_in_spans(t):
+def test_seeds_are_requested_in_spans(t):
     assert runs.consecutive([1, 2, 3, 7, 9, 10]) == [(1, 3), (7, 1), (9, 2)]
     assert runs.consecutive([]) == []
 
 
-def test_the_scores_are_those_that_replay_computes(t):
+def test_scores_equal_those_of_replay(t):
     for points in [1, POINTS]:
         made = table.Table(write_table(t.folder, f"bowl{points}", points))
         command = [str(REPLAY), made.path, "--method", "tpe", "--scheduler", "asha"]
@@ -236,7 +236,7 @@ def test_a_run_writes_page_json_and_figures(t):
     for figure in figures:
         xml.etree.ElementTree.parse(t.folder / "out" / figure)
         assert f"({figure})" in text
-    # Once more from the cache alone: the same figures, and no file is new.
+    # Again from the cache only: the same figures, and no new file.
     kept = sorted(os.listdir(cache))
     again = bench(t, "--cache", str(cache), "--jobs", "2", "--only", "tpe")
     assert again.returncode == 0, again.stderr
@@ -246,7 +246,7 @@ def test_a_run_writes_page_json_and_figures(t):
 
 
 def follow(path, table_, arguments):
-    """What the driver's trace must be, told only which trial was trained how far."""
+    """Runs the driver and checks its trace against the table."""
     python = environment.interpreter("peers")
     if not python:
         raise harness.Skip("no optuna: tests/peers/environment.py peers installs it")
@@ -262,7 +262,7 @@ def follow(path, table_, arguments):
         yield result
 
 
-def test_optuna_on_final_losses_pays_a_full_training_for_each(t):
+def test_optuna_on_final_losses_costs_a_full_training_each(t):
     made = table.Table(write_table(t.folder, "ends", 1))
     for result in follow(made.path, made, ["tpe", "none"]):
         assert result["spent"] == 6 * made.horizon
@@ -271,7 +271,7 @@ def test_optuna_on_final_losses_pays_a_full_training_for_each(t):
         assert finite == sorted(finite, reverse=True)
 
 
-def test_optuna_starts_at_the_law_when_told_of_it(t):
+def test_optuna_starts_at_the_law_with_center(t):
     made = table.Table(write_table(t.folder, "bowl", POINTS))
     # Step Law for 331776 parameters and 60000 tokens: 6.1e-3 and 4.8 sequences of 64 tokens;
     # nearest in log among the settings: 1e-2 and 4.
@@ -283,7 +283,7 @@ def test_optuna_starts_at_the_law_when_told_of_it(t):
         assert result["trace"][0] == [10000, made.final(int(row["trial"]))]
 
 
-def test_optuna_starts_at_usual_values_when_told_of_them(t):
+def test_optuna_starts_at_default_values_with_usual(t):
     made = table.Table(write_table(t.folder, "bowl", POINTS))
     rates = sorted({float(r["learning_rate"]) for r in made.rows})
     nearest = min(rates, key=lambda rate: abs(math.log(rate / 3e-3)))
@@ -295,7 +295,7 @@ def test_optuna_starts_at_usual_values_when_told_of_them(t):
         assert first in finals and len(finals) < len(made.rows)
 
 
-def test_optuna_prunes_and_the_pruned_count(t):
+def test_optuna_prunes_and_pruned_trials_are_counted(t):
     made = table.Table(write_table(t.folder, "bowl", POINTS))
     for result in follow(made.path, made, ["tpe", "hyperband"]):
         assert result["discarded"] > 0
@@ -303,7 +303,7 @@ def test_optuna_prunes_and_the_pruned_count(t):
         assert result["trials"] - 1 <= ended <= result["trials"]
 
 
-def test_a_failing_search_is_named_with_its_words(t):
+def test_a_failing_search_is_reported_with_its_message(t):
     folder = t.folder / "tables"
     folder.mkdir()
     path = write_table(folder, "bowl", POINTS)
