@@ -106,7 +106,7 @@ int esp_processes_open(const struct esp_processes_options *options,
     if (options->program) {
         snprintf(table->program, sizeof table->program, "%s", options->program);
     } else {
-        rc = esp_launch_beside("espalier-trial", table->program, sizeof table->program);
+        rc = esp_launch_find("espalier-trial", table->program, sizeof table->program);
     }
     if (rc < 0) {
         esp_error_set(error, rc, "cannot find espalier-trial: %s.", strerror(-rc));

@@ -4,7 +4,7 @@
  *   - At most one process is started for a key, even if the agent is killed: the record
  *     (process_record.h) is on disk before the new process runs its program.
  *   - Processes lead their own sessions and survive the agent; opening the table adopts those
- * of a previous agent.
+ *     of a previous agent.
  *   - The exit of a process is kept, on disk too, until esp_processes_forget. */
 #ifndef ESPALIER_AGENT_PROCESSES_H
 #define ESPALIER_AGENT_PROCESSES_H

@@ -80,7 +80,7 @@ static int sample(const struct esp_arguments *arguments, struct esp_error *error
         return esp_exit_of(rc);
     }
     snprintf(path, sizeof path, "%s%s%s", found.path[0] == '/' ? "" : dir, "/", found.path);
-    rc = esp_launch_beside("espalier-trial", program, sizeof program);
+    rc = esp_launch_find("espalier-trial", program, sizeof program);
     if (rc < 0) {
         esp_error_set(error, rc, "espalier-trial cannot be found: %s.", strerror(-rc));
         return ESP_EXIT_FAILURE;

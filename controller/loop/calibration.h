@@ -4,8 +4,8 @@
  * The score of a study is used when the study
  *
  *   - has ended as planned (complete or budget), with a trial at its horizon, and recorded a
- * score. If it may have repeats or used bayes, this must be a score over all seeds: older
- * versions recorded other scores, and their bayes started from other trials,
+ *     score. If it may have repeats or used bayes, this must be a score over all seeds: older
+ *     versions recorded other scores, and their bayes started from other trials,
  *   - is exchangeable with the new study (controller/stop/exchangeable.h),
  *   - is not a copy of one that is used already: the same text, including the seed, adds no
  *     information.

@@ -69,12 +69,12 @@ _Noreturn static void run_child(const struct esp_launch *launch, int gate, int l
     execve(launch->program,
            launch->arguments,
            launch->environment ? launch->environment : environ);
-    const char *words = strerrordesc_np(errno);
+    const char *reason = strerrordesc_np(errno);
     static const char start[] = "cannot execute ";
     ssize_t unused = write(STDERR_FILENO, start, sizeof start - 1);
     unused = write(STDERR_FILENO, launch->program, strlen(launch->program));
     unused = write(STDERR_FILENO, ": ", 2);
-    unused = write(STDERR_FILENO, words, strlen(words));
+    unused = write(STDERR_FILENO, reason, strlen(reason));
     unused = write(STDERR_FILENO, "\n", 1);
     (void)unused;
     _exit(EXEC_FAILED);
@@ -144,7 +144,7 @@ void esp_launch_abandon(struct esp_launched *launched)
     *launched = (struct esp_launched){.pid = -1, .pidfd = -1, .gate = -1};
 }
 
-int esp_launch_beside(const char *name, char *out, size_t size)
+int esp_launch_find(const char *name, char *out, size_t size)
 {
     char self[ESP_PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);

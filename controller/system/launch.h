@@ -39,6 +39,6 @@ void esp_launch_abandon(struct esp_launched *launched);
 
 /* Writes the path of a program in the folder of the running one, for example "espalier-trial".
  * -errno. */
-int esp_launch_beside(const char *name, char *out, size_t size);
+int esp_launch_find(const char *name, char *out, size_t size);
 
 #endif

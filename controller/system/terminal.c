@@ -6,7 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* The size of a terminal that does not tell its own. */
+/* The size assumed for a terminal that does not report its size. */
 #define WIDTH_DEFAULT 80
 #define HEIGHT_DEFAULT 24
 

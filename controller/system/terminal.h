@@ -1,4 +1,4 @@
-/* What a stream can show. */
+/* Properties of the terminal behind a stream. */
 #ifndef ESPALIER_SYSTEM_TERMINAL_H
 #define ESPALIER_SYSTEM_TERMINAL_H
 
@@ -11,7 +11,7 @@ bool esp_terminal_is(FILE *stream);
 /* Whether to use colors: a terminal, TERM is not "dumb", and NO_COLOR is unset or empty. */
 bool esp_terminal_color(FILE *stream);
 
-/* Columns of the terminal; 0 when the stream is none, for no limit. */
+/* Columns of the terminal; 0 (no limit) when the stream is not a terminal. */
 int esp_terminal_width(FILE *stream);
 
 /* Lines of the terminal; 24 when they are unknown. */

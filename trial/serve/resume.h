@@ -20,8 +20,7 @@ int esp_checkpoint_make_folder(const char *dir, uint32_t trial, struct esp_error
 /* Adds a member to a group, from the checkpoint that the Assign names, or from the start if it
  * names none. If that checkpoint is damaged, missing or not the recorded one, the newest older
  * checkpoint of the trial that can be read is used, or else the trial starts again; `fell_back`
- * then says why
- * ("" otherwise). Returns the errors of esp_group_join. */
+ * then says why, and is "" otherwise. Returns the errors of esp_group_join. */
 int esp_resume_join(struct esp_group *group,
                     int slot,
                     const struct esp_trainer *trainer,

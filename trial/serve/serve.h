@@ -1,17 +1,19 @@
 /* A long-lived trial process: it trains one trial after another, or several at once, as the
  * controller assigns them.
  *
- *   Assign      The settings are made and checked, a group of that shape is found or made, and
- *               the member begins or resumes; Started is sent. A fault of one trial (its data,
- * a checkpoint of another model, memory) is reported by Failed and Released, and the process
- * continues. Training    Between two looks at the messages every group does one piece of work.
- * A Report is sent at each report point; a member is saved when its last checkpoint is older
- *               than checkpoint_seconds.
- *   Directives  CONTINUE trains until the given point, SAVE saves, PAUSE saves and releases,
- * STOP releases, after saving if `keep` is set. A save that fails is reported and the attempt
- * continues, except after STOP, which releases it in any case. Fenced      The member is
- * dropped without saving. Exit        On SIGTERM, or when the lease is over, every member is
- * saved and released.
+ *   - Assign: the settings are made and checked, a group of that shape is found or made, and
+ *     the member begins or resumes; Started is sent. A fault of one trial (its data, a
+ *     checkpoint of another model, memory) is reported by Failed and Released, and the process
+ *     continues.
+ *   - Training: between two looks at the messages every group does one piece of work. A Report
+ *     is sent at each report point. A member is saved when its last checkpoint is older than
+ *     checkpoint_seconds.
+ *   - Direct: CONTINUE trains until the given point, SAVE saves, PAUSE saves and releases,
+ *     STOP releases, after saving if `keep` is set. A save that fails is reported and the
+ *     attempt continues, except after STOP, which releases it in any case.
+ *   - Fenced: the member is dropped without saving.
+ *   - SIGTERM, or the end of the lease: every member is saved and released, and the process
+ *     exits.
  *
  * Checkpoints are DIR/checkpoints/TRIAL/ATTEMPT-TOKENS. */
 #ifndef TRIAL_SERVE_H

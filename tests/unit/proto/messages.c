@@ -125,12 +125,12 @@ static struct esp_value field_value(const struct esp_field *field)
     double share = (double)next_random() / 0x1p64;
     switch (field->type) {
     case ESP_FIELD_ENUM: {
-        uint32_t words = 0;
-        while (field->names[words]) {
-            words++;
+        uint32_t count = 0;
+        while (field->names[count]) {
+            count++;
         }
         v.type = ESP_VALUE_TEXT;
-        v.text = field->names[below(words)];
+        v.text = field->names[below(count)];
         break;
     }
     case ESP_FIELD_PATH:

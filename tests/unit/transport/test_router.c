@@ -333,10 +333,10 @@ static void a_peer_that_does_not_read_is_unknown_until_its_next_hello(void **sta
     wire_expect(w, ESP_MESSAGE_HELLO, &from);
     assert_int_equal(from.key, 8);
     message = (struct esp_message){.kind = ESP_MESSAGE_FAILED};
-    char words[2000];
-    memset(words, 'x', sizeof words - 1);
-    words[sizeof words - 1] = '\0';
-    message.failed.text = words;
+    char text[2000];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    message.failed.text = text;
     int rc = 0;
     for (int i = 0; i < 100000 && rc == 0; i++) {
         rc = esp_router_send(w->router, &peer, &message, NULL);

@@ -1,4 +1,4 @@
-/* What the members of an event's union have in common, by kind. */
+/* The text and the strings of an event, which are in different members of its union by kind. */
 #include <espalier/event.h>
 
 const char *esp_event_text(const struct esp_event *event)
