@@ -12,24 +12,6 @@
 /* PROTOCOL events of one incarnation: a faulty peer must not fill the disk. */
 #define PROTOCOL_EVENTS_MAX 100
 
-struct esp_reason esp_reason_none(enum esp_rule rule)
-{
-    struct esp_reason reason = {.rule = rule,
-                                .rung = -1,
-                                .at = -1,
-                                .rank = -1,
-                                .of = -1,
-                                .value = NAN,
-                                .threshold = NAN,
-                                .expected = NAN,
-                                .cost = NAN,
-                                .cost_seconds = NAN};
-    for (int i = 0; i < ESP_RIVALS_MAX; i++) {
-        reason.rivals[i] = -1;
-    }
-    return reason;
-}
-
 struct esp_event esp_event_of(enum esp_event_kind kind)
 {
     return (struct esp_event){.kind = kind, .trial = -1};

@@ -12,9 +12,6 @@ struct esp_event esp_event_of_trial(const struct esp_core *core,
                                     const struct esp_trial *trial,
                                     enum esp_event_kind kind);
 
-/* A reason without numbers. */
-struct esp_reason esp_reason_none(enum esp_rule rule);
-
 /* Copies what the event points to into the outcome. When memory runs out core->failure is set
  * and the step fails as a whole. */
 void esp_record(struct esp_core *core, struct esp_event *event);

@@ -94,21 +94,7 @@ int esp_sampler_propose(const struct esp_sampler *sampler,
                         struct esp_reason *reason)
 {
     assert(trial == sampler->count);
-    *reason = (struct esp_reason){
-        .rule = ESP_RULE_NEW,
-        .rung = -1,
-        .at = -1,
-        .rank = -1,
-        .of = -1,
-        .value = NAN,
-        .threshold = NAN,
-        .expected = NAN,
-        .cost = NAN,
-        .cost_seconds = NAN,
-    };
-    for (int i = 0; i < ESP_RIVALS_MAX; i++) {
-        reason->rivals[i] = -1;
-    }
+    *reason = esp_reason_none(ESP_RULE_NEW);
     uint32_t setting = esp_setting_numbers_to_setting(&sampler->numbers, trial);
     int rc = sampler->ops->propose(sampler->self, setting, values, reason);
     for (int i = 0; rc == 0 && i < ESP_RIVALS_MAX; i++) {

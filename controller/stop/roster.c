@@ -112,37 +112,12 @@ void esp_roster_returned(struct esp_roster *roster, uint32_t trial)
     move(roster, trial, ESP_ROSTER_LIVE, false);
 }
 
-bool esp_roster_at_horizon(const struct esp_roster *roster, uint32_t trial)
-{
-    const struct esp_roster_trial *t = esp_roster_get(roster, trial);
-    return t->tokens >= t->horizon;
-}
-
-int64_t esp_roster_first_waiting(const struct esp_roster *roster)
+/* The paused trial, not held, with the lowest number; -1: none. */
+static int64_t first_waiting(const struct esp_roster *roster)
 {
     return esp_loss_ranking_count(&roster->waiting) > 0
                ? (int64_t)esp_loss_ranking_at(&roster->waiting, 1).trial
                : -1;
-}
-
-struct esp_reason esp_reason_of(enum esp_rule rule)
-{
-    struct esp_reason reason = {
-        .rule = rule,
-        .rung = -1,
-        .at = -1,
-        .rank = -1,
-        .of = -1,
-        .value = NAN,
-        .threshold = NAN,
-        .expected = NAN,
-        .cost = NAN,
-        .cost_seconds = NAN,
-    };
-    for (int i = 0; i < ESP_RIVALS_MAX; i++) {
-        reason.rivals[i] = -1;
-    }
-    return reason;
 }
 
 struct esp_verdict esp_verdict_none(enum esp_rule rule)
@@ -156,13 +131,13 @@ struct esp_verdict esp_verdict_make(enum esp_verdict_action action,
                                     enum esp_rule rule)
 {
     return (struct esp_verdict){
-        .action = action, .trial = trial, .until = until, .reason = esp_reason_of(rule)};
+        .action = action, .trial = trial, .until = until, .reason = esp_reason_none(rule)};
 }
 
 struct esp_verdict esp_roster_slot_to_horizon(const struct esp_roster *roster,
                                               const struct esp_slot_view *view)
 {
-    int64_t waiting = esp_roster_first_waiting(roster);
+    int64_t waiting = first_waiting(roster);
     if (waiting >= 0) {
         return esp_verdict_make(
             ESP_VERDICT_CONTINUE, waiting, roster->trials[waiting].horizon, ESP_RULE_RESTART);

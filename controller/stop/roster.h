@@ -52,12 +52,8 @@ void esp_roster_returned(struct esp_roster *roster, uint32_t trial);
 
 /* A trial that exists; asserts. */
 const struct esp_roster_trial *esp_roster_get(const struct esp_roster *roster, uint32_t trial);
-bool esp_roster_at_horizon(const struct esp_roster *roster, uint32_t trial);
-/* The paused, not held trial with the lowest number; -1: none. */
-int64_t esp_roster_first_waiting(const struct esp_roster *roster);
 
-/* Verdicts. Every number of the reason that is not given is NaN or -1. */
-struct esp_reason esp_reason_of(enum esp_rule rule);
+/* Verdicts, with a reason without numbers. */
 struct esp_verdict esp_verdict_none(enum esp_rule rule);
 struct esp_verdict esp_verdict_make(enum esp_verdict_action action,
                                     int64_t trial,

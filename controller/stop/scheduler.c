@@ -286,11 +286,6 @@ double esp_scheduler_score(const struct esp_scheduler *s)
     return esp_discard_score(&s->discard);
 }
 
-const struct esp_cost *esp_scheduler_cost(const struct esp_scheduler *s)
-{
-    return s->cost;
-}
-
 double esp_scheduler_rate(const struct esp_scheduler *s, uint32_t trial, int device)
 {
     assert(trial < s->count);

@@ -160,8 +160,6 @@ double esp_scheduler_score(const struct esp_scheduler *s);
 /* Device seconds that a token of the trial takes on this class of devices, as far as was told
  * (cost.h); a repeat takes what its setting does. NaN while nothing is known of the device. */
 double esp_scheduler_rate(const struct esp_scheduler *s, uint32_t trial, int device);
-/* All that was told of it, by settings: numbers without the repeats. */
-const struct esp_cost *esp_scheduler_cost(const struct esp_scheduler *s);
 /* How many may be better at a mark; infinity: nothing is given up. */
 double esp_scheduler_limit(const struct esp_scheduler *s);
 int esp_scheduler_refit(const struct esp_scheduler *s, double *numbers, int capacity);

@@ -8,6 +8,7 @@
 #define ESPALIER_EVENT_H
 
 #include <espalier/message.h>
+#include <math.h>
 #include <stddef.h>
 
 enum esp_trial_state {
@@ -111,6 +112,25 @@ struct esp_reason {
         rivals[ESP_RIVALS_MAX]; /* trials it was compared with, the nearest first; -1: none */
 };
 
+/* A reason without numbers. */
+static inline struct esp_reason esp_reason_none(enum esp_rule rule)
+{
+    struct esp_reason reason = {.rule = rule,
+                                .rung = -1,
+                                .at = -1,
+                                .rank = -1,
+                                .of = -1,
+                                .value = NAN,
+                                .threshold = NAN,
+                                .expected = NAN,
+                                .cost = NAN,
+                                .cost_seconds = NAN};
+    for (int i = 0; i < ESP_RIVALS_MAX; i++) {
+        reason.rivals[i] = -1;
+    }
+    return reason;
+}
+
 enum esp_verdict_action {
     ESP_VERDICT_NONE,
     ESP_VERDICT_CONTINUE, /* until `until` */
@@ -181,8 +201,8 @@ struct esp_event_opened {
 };
 
 /* Limits under which a study whose budget is spent would first train the settings that tie with
- * further seeds. All 0: nothing ties, the settings have had their seeds, or something else would
- * come first. */
+ * further seeds. All 0: nothing ties, the settings have had their seeds, or something else
+ * would come first. */
 struct esp_tie_remedy {
     double run_cap;
     double tokens, seconds, usd; /* of the budget; usd 0: no price is known */

@@ -3,6 +3,7 @@
 #include "driver.h"
 
 #include "core/process_table.h"
+#include "stop/scheduler_private.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -62,7 +63,7 @@ report(uint32_t trial, int64_t step, int count, int64_t each, double start, doub
 
 static const struct esp_cost *costs(void)
 {
-    return esp_scheduler_cost(d.core->scheduler);
+    return d.core->scheduler->cost;
 }
 
 static void expect_classes(const char *names)
