@@ -28,6 +28,7 @@ struct esp_arguments {
     double temperature;
     double interval;
     bool json;
+    bool markdown;
     bool curves;
     bool once;
     bool help;

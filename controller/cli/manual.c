@@ -1,4 +1,5 @@
 /* The manual page espalier.1, in roff with the man macros. */
+#include "../study/settings.h"
 #include "verb.h"
 
 #include <stdio.h>
@@ -100,6 +101,57 @@ static void print_verb(FILE *out, const struct esp_cli_verb *verb)
     }
 }
 
+static void print_setting(FILE *out, const struct esp_settings_row *row)
+{
+    char text[ESP_SETTINGS_TEXT_MAX];
+
+    fputs(".TP\n\\fB", out);
+    print_text(out, row->key.name);
+    fprintf(out, "\\fR (%s", esp_settings_type(row));
+    esp_settings_range(row, text);
+    if (text[0]) {
+        fputs(", ", out);
+        print_text(out, text);
+    }
+    fputs("; ", out);
+    fputs(row->key.required ? "" : "default: ", out);
+    esp_settings_default(row, text);
+    print_text(out, text);
+    fputs(")\n", out);
+    print_text(out, row->key.meaning);
+    if (row->key.unit) {
+        fputs(" (", out);
+        print_text(out, row->key.unit);
+        fputs(")", out);
+    }
+    fputs("\n", out);
+}
+
+/* Every key of the study file, as `espalier settings` lists them. */
+static void print_settings(FILE *out)
+{
+    struct esp_settings *settings = esp_settings_create();
+
+    if (!settings) {
+        return;
+    }
+    fputs(".SH STUDY FILE\n"
+          "A study is one YAML file with the keys below.\n",
+          out);
+    for (int g = 0; g < settings->group_count; g++) {
+        const struct esp_settings_group *group = &settings->groups[g];
+        fputs(".SS ", out);
+        print_text(out, group->title);
+        fputs("\n", out);
+        print_text(out, group->about);
+        fputs("\n", out);
+        for (int i = group->first; i < group->first + group->count; i++) {
+            print_setting(out, &settings->rows[i]);
+        }
+    }
+    esp_settings_destroy(settings);
+}
+
 void esp_manual_print(FILE *out)
 {
     fputs(".TH ESPALIER 1 \"\" \"espalier " ESP_VERSION "\" \"User Commands\"\n"
@@ -130,6 +182,7 @@ void esp_manual_print(FILE *out)
     for (size_t i = 0; i < esp_cli_verb_count; i++) {
         print_verb(out, esp_cli_verbs[i]);
     }
+    print_settings(out);
     fputs(".SH EXIT STATUS\n", out);
 #define PRINT_EXIT(name, code, meaning) fprintf(out, ".TP\n%d\n%s.\n", code, meaning);
     ESP_EXIT_CODES(PRINT_EXIT)

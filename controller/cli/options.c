@@ -42,6 +42,10 @@ static const char *const costs[] = {"tokens", "seconds", NULL};
 const struct esp_option esp_options[ESP_OPTION_COUNT] = {
     [ESP_OPTION_HELP] = {"help", 'h', FLAG(help), .help = "Print this help"},
     [ESP_OPTION_JSON] = {"json", 'j', FLAG(json), .help = "Print the result as JSON"},
+    [ESP_OPTION_MARKDOWN] = {"markdown",
+                             0,
+                             FLAG(markdown),
+                             .help = "Print the whole reference as Markdown"},
     [ESP_OPTION_DIR] = {"dir",
                         'd',
                         TEXT(dir, "DIR"),

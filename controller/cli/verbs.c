@@ -9,6 +9,7 @@
     ROW(run)                                                                                   \
     ROW(resume)                                                                                \
     ROW(check)                                                                                 \
+    ROW(settings)                                                                              \
     ROW(doctor)                                                                                \
     ROW(status)                                                                                \
     ROW(ls)                                                                                    \

@@ -38,6 +38,7 @@ const struct esp_stopping_key esp_stopping_keys[] = {
              ABOVE_0,
              .fallback_text = "the last rung / eta^3, but no less than a report interval",
              .unit = "tokens",
+             .example = "1e5",
              .meaning = "the first rung"},
      .offset = AT(min),
      .match = ESP_MATCH_SHARE,
@@ -47,6 +48,7 @@ const struct esp_stopping_key esp_stopping_keys[] = {
              ABOVE_0,
              .fallback_text = "the horizon",
              .unit = "tokens",
+             .example = "1e6",
              .meaning = "the last rung"},
      .offset = AT(max),
      .match = ESP_MATCH_SHARE,
@@ -77,6 +79,7 @@ const struct esp_stopping_key esp_stopping_keys[] = {
              COUNT,
              .fallback_text = "none; then max_iter and s are needed",
              .unit = "reports",
+             .example = "3",
              .meaning = "the first band; each further one is eta times as far"},
      .offset = AT(min_iter)},
     {.key = {.name = "max_iter",
@@ -84,12 +87,14 @@ const struct esp_stopping_key esp_stopping_keys[] = {
              COUNT,
              .fallback_text = "none; then min_iter is needed",
              .unit = "reports",
+             .example = "27",
              .meaning = "the bands are max_iter / eta^k for k from 1 to s"},
      .offset = AT(max_iter)},
     {.key = {.name = "s",
              .type = ESP_KEY_WHOLE,
              COUNT,
              .fallback_text = "none; max_iter needs it",
+             .example = "2",
              .meaning = "number of bands below max_iter"},
      .offset = AT(s)},
     {.key = {.name = "strict",
@@ -121,6 +126,7 @@ const struct esp_stopping_key esp_stopping_keys[] = {
              .range = "between 0 and 100",
              .fallback = NAN,
              .unit = "%",
+             .example = "25",
              .meaning = "share of the trials to keep"},
      .offset = AT(percentile)},
     {.key = {.name = "patience",
@@ -128,6 +134,7 @@ const struct esp_stopping_key esp_stopping_keys[] = {
              COUNT,
              .fallback = NAN,
              .unit = "reports",
+             .example = "5",
              .meaning = "a trial without an improvement in as many reports is stopped"},
      .offset = AT(patience)},
     {.key = {.name = "min_delta",
@@ -145,6 +152,7 @@ const struct esp_stopping_key esp_stopping_keys[] = {
              .range = "finite",
              .fallback = NAN,
              .unit = "units of the metric",
+             .example = "4",
              .meaning = "a trial with a worse value is stopped"},
      .offset = AT(threshold)},
     {.key = {.name = "at",
@@ -152,6 +160,7 @@ const struct esp_stopping_key esp_stopping_keys[] = {
              ABOVE_0,
              .fallback_text = "threshold: from the start; cut needs it",
              .unit = "tokens",
+             .example = "1e5",
              .meaning =
                  "cut: where trials wait until the best are known; threshold: no trial is "
                  "stopped before"},
@@ -165,6 +174,7 @@ const struct esp_stopping_key esp_stopping_keys[] = {
              .fallback_text =
                  "1 with freeze-thaw and the built-in trainer, unless the method is grid "
                  "or `seed` is searched; else 0",
+             .example = "1",
              .meaning =
                  "further seeds for settings whose losses differ by less than a seed does when "
                  "the search ends"},
@@ -172,6 +182,7 @@ const struct esp_stopping_key esp_stopping_keys[] = {
     {.key = {.name = "calibrate",
              .type = ESP_KEY_LIST,
              .fallback_text = "the study's neighbours in its parent folder",
+             .example = "[runs/*]",
              .meaning = "folders of finished studies, or globs, that `risk` is measured on"},
      .offset = AT(calibrate)},
 };

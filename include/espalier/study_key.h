@@ -36,8 +36,9 @@ struct esp_key {
     const char *meaning;             /* one sentence, without a full stop */
     const char *used_by;             /* what reads it; NULL: every study, or see the section */
     const char *example;             /* a value as in a study file; NULL: the default is one */
-    bool required;                   /* the section is wrong without it */
-    bool no_effect;                  /* accepted in files made for W&B, and not used */
+    const char *with; /* other keys that the example needs, before it; NULL: none */
+    bool required;    /* the section is wrong without it */
+    bool no_effect;   /* accepted in files made for W&B, and not used */
 };
 
 #endif

@@ -108,15 +108,17 @@ enum esp_field_type {
 #define ESP_FIELD_REQUIRED 4u   /* no default (data, tokens) */
 
 struct esp_field {
-    const char
-        *name; /* as in the study file, nested by dots: "model.layers", "schedule.type" */
+    const char *name; /* in the study file; nested ones with a dot: "model.layers" */
     enum esp_field_type type;
     unsigned flags;
-    size_t offset;            /* into struct esp_trainer */
-    double min, max;          /* inclusive, for INTEGER and REAL */
-    double fallback;          /* the default, or the index of the default word */
-    const char *const *names; /* ENUM: NULL-terminated words */
-    const char *help;
+    size_t offset;             /* into struct esp_trainer */
+    double min, max;           /* inclusive, for INTEGER and REAL */
+    double fallback;           /* the default, or the index of the default word */
+    const char *fallback_text; /* what the default means; NULL: it speaks for itself */
+    const char *const *names;  /* ENUM: NULL-terminated words */
+    const char *unit;          /* "tokens"; NULL: a plain number or a word */
+    const char *meaning;       /* one sentence, without a full stop */
+    const char *example;       /* PATH: a value; NULL: the default is one */
 };
 
 extern const struct esp_field esp_trainer_fields[];

@@ -228,7 +228,8 @@ void esp_config_read_trainer(struct esp_yaml *yaml,
         const struct esp_field *field = &esp_trainer_fields[i];
         if ((field->flags & ESP_FIELD_REQUIRED) != 0 && !r.nodes[i] &&
             !esp_yaml_has_near(node, field->name)) {
-            esp_yaml_fault(yaml, node, "trainer.%s is missing: %s", field->name, field->help);
+            esp_yaml_fault(
+                yaml, node, "trainer.%s is missing: %s", field->name, field->meaning);
         }
     }
 }
