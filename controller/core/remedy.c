@@ -19,8 +19,8 @@ static bool is_leader(const struct esp_tied *tied, uint32_t trial)
     return false;
 }
 
-/* Tokens that remain to a trial which waits and would go on; 0 for the repeats of leaders,
- * which are among the further seeds. */
+/* Tokens that a waiting trial would still train; 0 for repeats of leaders, which are among the
+ * further seeds. */
 static double remaining(const struct esp_trial *t, const struct esp_tied *tied)
 {
     bool waits = t->state == ESP_TRIAL_PAUSED || t->state == ESP_TRIAL_QUEUED;
@@ -32,7 +32,7 @@ static double remaining(const struct esp_trial *t, const struct esp_tied *tied)
     return (double)(until - done);
 }
 
-/* A limit that exists, raised to what is needed. */
+/* An existing limit, raised to what is needed; 0: there is no limit. */
 static double raised(double limit, double needed)
 {
     return limit > 0 ? fmax(limit, needed) : limit;

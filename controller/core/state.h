@@ -5,18 +5,7 @@
  * and is part of the digest. A volatile member is initialised after a start; nothing that is
  * recorded may depend on how it came to its value.
  *
- * The files form layers, and a file calls only files of lower layers (tests/lint/cycles.py):
- *
- *   step                                    one input and its consequences
- *   startup, spawn, deadlines, message      starting, processes to start, time, peers
- *   attempt, report, hello, agent_message, command…   what a peer's message does
- *   lose, shutdown, create, ask             decisions that several of these share
- *   transition                              a trial's states
- *   process, effects, budget                what follows from the state
- *   record                                  events: numbered, folded, appended
- *   fold…                                   what an event does to the state
- *   process_table, trial, answers           look-ups
- *   list, timer, array, outcome, trial_fsm  data structures */
+ * The files form layers that call each other one way; ARCHITECTURE.md shows them. */
 #ifndef ESPALIER_CORE_STATE_H
 #define ESPALIER_CORE_STATE_H
 
