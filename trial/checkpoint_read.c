@@ -1,14 +1,10 @@
 /* Reading a checkpoint: nothing is used before its checksum was verified. See checkpoint.h. */
-#include "checkpoint_format.h"
+#include "checkpoint_private.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <espalier/kernels.h>
-#include <espalier/limits.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,27 +13,6 @@
 /* Bytes that are verified at a time, so that opening needs little memory whatever the model's
  * size. */
 #define VERIFY_PIECE_BYTES (1 << 20)
-
-struct esp_checkpoint {
-    int fd;
-    char path[ESP_PATH_MAX];
-    struct esp_checkpoint_state state;
-    struct checkpoint_row *rows; /* [tensor_count] */
-    int tensor_count;
-    uint64_t bytes;
-    uint64_t hash;
-};
-
-__attribute__((format(printf, 4, 5))) static int
-refuse(struct esp_error *error, int code, const char *path, const char *format, ...)
-{
-    char words[ESP_ERROR_TEXT_MAX / 2];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(words, sizeof words, format, args);
-    va_end(args);
-    return esp_error_set(error, code, "checkpoint '%.1000s': %s", path, words);
-}
 
 static int read_at(const struct esp_checkpoint *c,
                    void *buffer,
@@ -53,167 +28,17 @@ static int read_at(const struct esp_checkpoint *c,
         }
         if (n < 0) {
             int rc = -errno;
-            return refuse(e, rc, c->path, "cannot be read: %s", strerror(-rc));
+            return esp_checkpoint_refuse(e, rc, c->path, "cannot be read: %s", strerror(-rc));
         }
         if (n == 0) {
-            return refuse(e, -EBADMSG, c->path, "is truncated at byte %" PRIu64, offset);
+            return esp_checkpoint_refuse(
+                e, -EBADMSG, c->path, "is truncated at byte %" PRIu64, offset);
         }
         at += n;
         offset += (uint64_t)n;
         bytes -= (size_t)n;
     }
     return 0;
-}
-
-/* Reads the beginning of the header, which contains its length. */
-static int check_start(const struct esp_checkpoint *c,
-                       const struct checkpoint_fixed *fixed,
-                       struct esp_error *error)
-{
-    if (memcmp(fixed->magic, CHECKPOINT_MAGIC, sizeof fixed->magic) != 0) {
-        return refuse(
-            error, -EBADMSG, c->path, "is no espalier checkpoint (its first bytes differ)");
-    }
-    if (fixed->version > ESP_CHECKPOINT_VERSION) {
-        return refuse(error,
-                      -EPROTONOSUPPORT,
-                      c->path,
-                      "has version %" PRIu32 ", this program reads up to %d; use a newer one",
-                      fixed->version,
-                      ESP_CHECKPOINT_VERSION);
-    }
-    uint64_t least = esp_checkpoint_settings_offset(fixed->version) + sizeof(uint64_t) +
-                     (uint64_t)fixed->tensor_count * CHECKPOINT_TENSOR_BYTES;
-    if (fixed->version < 1 || fixed->header_bytes > CHECKPOINT_HEADER_MAX ||
-        fixed->tensor_count > ESP_CHECKPOINT_TENSORS_MAX || fixed->header_bytes < least) {
-        return refuse(error, -EBADMSG, c->path, "has a damaged header");
-    }
-    return 0;
-}
-
-static int take_fixed(struct esp_checkpoint *c,
-                      const struct checkpoint_fixed *fixed,
-                      struct esp_error *error)
-{
-    c->state.step = fixed->step;
-    c->state.sample = fixed->sample;
-    c->state.reported_step = fixed->reported_step;
-    c->state.loss_count = fixed->loss_count;
-    c->state.loss_sum = fixed->loss_sum;
-    c->state.device_seconds = fixed->device_seconds;
-    c->state.val_loss = fixed->val_loss;
-    c->state.train_loss = fixed->train_loss;
-    c->state.grad_norm = fixed->grad_norm;
-    c->state.data_tokens = fixed->data_tokens;
-    c->state.vocabulary = fixed->vocabulary;
-    c->tensor_count = (int)fixed->tensor_count;
-    if (fixed->step < 0 || fixed->sample < 0 || fixed->reported_step < -1 ||
-        fixed->reported_step > fixed->step || fixed->loss_count < 0) {
-        return refuse(error, -EBADMSG, c->path, "has impossible counts in its header");
-    }
-    return 0;
-}
-
-/* Reads what version 2 appends to the fixed part. */
-static int take_scale(struct esp_checkpoint *c, const uint8_t *header, struct esp_error *error)
-{
-    struct checkpoint_scale kept;
-    int exponent;
-    memcpy(&kept, header + CHECKPOINT_FIXED_BYTES, sizeof kept);
-    if (!(kept.scale >= 1 && kept.scale <= ESP_LOSS_SCALE_MAX) ||
-        frexp(kept.scale, &exponent) != 0.5 || kept.clean < 0 ||
-        kept.clean >= ESP_LOSS_SCALE_CLEAN) {
-        return refuse(error,
-                      -EBADMSG,
-                      c->path,
-                      "has an impossible loss scale of %g with %" PRId64 " clean updates",
-                      kept.scale,
-                      kept.clean);
-    }
-    c->state.loss_scale = kept.scale;
-    c->state.loss_scale_clean = kept.clean;
-    return 0;
-}
-
-/* Reads what version 3 appends after the loss scale. */
-static int
-take_overflowed(struct esp_checkpoint *c, const uint8_t *header, struct esp_error *error)
-{
-    int64_t overflowed;
-    memcpy(&overflowed,
-           header + CHECKPOINT_FIXED_BYTES + CHECKPOINT_SCALE_BYTES,
-           CHECKPOINT_OVERFLOWED_BYTES);
-    if (overflowed < 1 || overflowed > c->state.step) {
-        return refuse(error,
-                      -EBADMSG,
-                      c->path,
-                      "says that %" PRId64 " of its %" PRId64 " updates overflowed",
-                      overflowed,
-                      c->state.step);
-    }
-    c->state.overflowed = overflowed;
-    return 0;
-}
-
-/* Reads the table. Its checksum is right, but a forged file could have a right checksum too, so
- * sizes are still checked before they are used. */
-static int take_rows(struct esp_checkpoint *c, const uint8_t *table, struct esp_error *error)
-{
-    c->rows = calloc((size_t)c->tensor_count + 1, sizeof *c->rows);
-    if (!c->rows) {
-        return refuse(error, -ENOMEM, c->path, "no memory for its table");
-    }
-    memcpy(c->rows, table, (size_t)c->tensor_count * sizeof *c->rows);
-    for (int i = 0; i < c->tensor_count; i++) {
-        struct checkpoint_row *row = &c->rows[i];
-        uint64_t bytes = sizeof(float);
-        int valid = row->name[sizeof row->name - 1] == '\0' &&
-                    row->type == CHECKPOINT_FLOAT32 && row->rank >= 1 && row->rank <= 4;
-        for (int d = 0; d < 4 && valid; d++) {
-            valid = row->shape[d] > 0 && row->shape[d] <= INT64_C(1) << 40 &&
-                    !__builtin_mul_overflow(bytes, (uint64_t)row->shape[d], &bytes);
-        }
-        if (!valid || bytes != row->bytes) {
-            return refuse(error, -EBADMSG, c->path, "row %d of its table is malformed", i);
-        }
-    }
-    return 0;
-}
-
-static int take_header(struct esp_checkpoint *c,
-                       const struct checkpoint_fixed *fixed,
-                       const uint8_t *header,
-                       struct esp_error *error)
-{
-    struct esp_error why;
-    size_t used = 0;
-    size_t end = fixed->header_bytes - sizeof(uint64_t);
-    memcpy(&c->hash, header + end, sizeof c->hash);
-    if (XXH3_64bits(header, end) != c->hash) {
-        return refuse(error, -EBADMSG, c->path, "has a damaged header (its checksum differs)");
-    }
-    int rc = take_fixed(c, fixed, error);
-    if (rc == 0 && fixed->version >= 2) {
-        rc = take_scale(c, header, error);
-    }
-    if (rc == 0 && fixed->version >= 3) {
-        rc = take_overflowed(c, header, error);
-    }
-    if (rc != 0) {
-        return rc;
-    }
-    const size_t settings = esp_checkpoint_settings_offset(fixed->version);
-    size_t table_bytes = (size_t)c->tensor_count * CHECKPOINT_TENSOR_BYTES;
-    size_t setting_bytes = end - table_bytes - settings;
-    rc = esp_checkpoint_settings_decode(
-        header + settings, setting_bytes, fixed->setting_count, &c->state.trainer, &used, &why);
-    if (rc != 0) {
-        return refuse(error, rc, c->path, "%.900s", why.text);
-    }
-    if (used != setting_bytes) {
-        return refuse(error, -EBADMSG, c->path, "has settings of a wrong length");
-    }
-    return take_rows(c, header + settings + setting_bytes, error);
 }
 
 static int
@@ -224,7 +49,8 @@ verify_gap(const struct esp_checkpoint *c, uint64_t from, uint64_t to, struct es
     int rc = read_at(c, gap, to - from, from, error);
     for (uint64_t i = 0; i < to - from && rc == 0; i++) {
         if (gap[i] != 0) {
-            rc = refuse(error, -EBADMSG, c->path, "byte %" PRIu64 " is damaged", from + i);
+            rc = esp_checkpoint_refuse(
+                error, -EBADMSG, c->path, "byte %" PRIu64 " is damaged", from + i);
         }
     }
     return rc;
@@ -237,7 +63,7 @@ static int verify_tensor(const struct esp_checkpoint *c,
 {
     XXH3_state_t *state = XXH3_createState();
     if (!state) {
-        return refuse(error, -ENOMEM, c->path, "no memory to verify it");
+        return esp_checkpoint_refuse(error, -ENOMEM, c->path, "no memory to verify it");
     }
     int rc = 0;
     XXH3_64bits_reset(state);
@@ -251,11 +77,11 @@ static int verify_tensor(const struct esp_checkpoint *c,
         at += n;
     }
     if (rc == 0 && XXH3_64bits_digest(state) != row->hash) {
-        rc = refuse(error,
-                    -EBADMSG,
-                    c->path,
-                    "the tensor '%s' is damaged (its checksum differs)",
-                    row->name);
+        rc = esp_checkpoint_refuse(error,
+                                   -EBADMSG,
+                                   c->path,
+                                   "the tensor '%s' is damaged (its checksum differs)",
+                                   row->name);
     }
     XXH3_freeState(state);
     return rc;
@@ -268,19 +94,24 @@ verify_content(const struct esp_checkpoint *c, uint64_t header_bytes, struct esp
 {
     uint64_t end = header_bytes;
     void *piece = malloc(VERIFY_PIECE_BYTES);
-    int rc = piece ? 0 : refuse(error, -ENOMEM, c->path, "no memory to verify it");
+    int rc =
+        piece ? 0 : esp_checkpoint_refuse(error, -ENOMEM, c->path, "no memory to verify it");
     for (int i = 0; i < c->tensor_count && rc == 0; i++) {
         const struct checkpoint_row *row = &c->rows[i];
         if (row->offset != esp_checkpoint_align(end)) {
-            rc = refuse(
-                error, -EBADMSG, c->path, "the tensor '%s' lies where it cannot", row->name);
+            rc = esp_checkpoint_refuse(error,
+                                       -EBADMSG,
+                                       c->path,
+                                       "the tensor '%s' has an impossible offset",
+                                       row->name);
         } else if (row->offset > c->bytes || row->bytes > c->bytes - row->offset) {
-            rc = refuse(error,
-                        -EBADMSG,
-                        c->path,
-                        "is truncated in the tensor '%s': it has %" PRIu64 " bytes",
-                        row->name,
-                        c->bytes);
+            rc = esp_checkpoint_refuse(error,
+                                       -EBADMSG,
+                                       c->path,
+                                       "is truncated in the tensor '%s': it has %" PRIu64
+                                       " bytes",
+                                       row->name,
+                                       c->bytes);
         }
         if (rc == 0) {
             rc = verify_gap(c, end, row->offset, error);
@@ -291,12 +122,12 @@ verify_content(const struct esp_checkpoint *c, uint64_t header_bytes, struct esp
         end = row->offset + row->bytes;
     }
     if (rc == 0 && end != c->bytes) {
-        rc = refuse(error,
-                    -EBADMSG,
-                    c->path,
-                    "has %" PRIu64 " bytes instead of %" PRIu64,
-                    c->bytes,
-                    end);
+        rc = esp_checkpoint_refuse(error,
+                                   -EBADMSG,
+                                   c->path,
+                                   "has %" PRIu64 " bytes instead of %" PRIu64,
+                                   c->bytes,
+                                   end);
     }
     free(piece);
     return rc;
@@ -308,10 +139,10 @@ static int open_fd(struct esp_checkpoint *c, struct esp_error *error)
     c->fd = open(c->path, O_RDONLY | O_CLOEXEC);
     if (c->fd < 0 || fstat(c->fd, &status) != 0) {
         int rc = -errno;
-        return refuse(error, rc, c->path, "cannot be opened: %s", strerror(-rc));
+        return esp_checkpoint_refuse(error, rc, c->path, "cannot be opened: %s", strerror(-rc));
     }
     if (!S_ISREG(status.st_mode)) {
-        return refuse(error, -EBADMSG, c->path, "is not a regular file");
+        return esp_checkpoint_refuse(error, -EBADMSG, c->path, "is not a regular file");
     }
     c->bytes = (uint64_t)status.st_size;
     return 0;
@@ -340,19 +171,19 @@ int esp_checkpoint_open(const char *path,
     }
     rc = read_at(c, &fixed, sizeof fixed, 0, error);
     if (rc == 0) {
-        rc = check_start(c, &fixed, error);
+        rc = esp_checkpoint_check_start(c, &fixed, error);
     }
     if (rc != 0) {
         goto out;
     }
     header = malloc(fixed.header_bytes);
     if (!header) {
-        rc = refuse(error, -ENOMEM, c->path, "no memory for its header");
+        rc = esp_checkpoint_refuse(error, -ENOMEM, c->path, "no memory for its header");
         goto out;
     }
     rc = read_at(c, header, fixed.header_bytes, 0, error);
     if (rc == 0) {
-        rc = take_header(c, &fixed, header, error);
+        rc = esp_checkpoint_take_header(c, &fixed, header, error);
     }
     if (rc == 0) {
         rc = verify_content(c, fixed.header_bytes, error);
@@ -411,33 +242,34 @@ int esp_checkpoint_read(const struct esp_checkpoint *checkpoint,
         }
     }
     if (!row) {
-        return refuse(error,
-                      -EINVAL,
-                      checkpoint->path,
-                      "has no tensor '%s': it belongs to another model",
-                      tensor->name);
+        return esp_checkpoint_refuse(error,
+                                     -EINVAL,
+                                     checkpoint->path,
+                                     "has no tensor '%s': it belongs to another model",
+                                     tensor->name);
     }
     for (int d = 0; d < 4; d++) {
         int64_t wanted = d < tensor->rank ? tensor->shape[d] : 1;
         if (row->shape[d] != wanted) {
-            return refuse(error,
-                          -EINVAL,
-                          checkpoint->path,
-                          "the tensor '%s' has %" PRId64 " in dimension %d, this model %" PRId64
-                          ": it belongs to another model",
-                          tensor->name,
-                          row->shape[d],
-                          d,
-                          wanted);
+            return esp_checkpoint_refuse(error,
+                                         -EINVAL,
+                                         checkpoint->path,
+                                         "the tensor '%s' has %" PRId64
+                                         " in dimension %d, this model %" PRId64
+                                         ": it belongs to another model",
+                                         tensor->name,
+                                         row->shape[d],
+                                         d,
+                                         wanted);
         }
     }
     int rc = read_at(checkpoint, values, row->bytes, row->offset, error);
     if (rc == 0 && XXH3_64bits(values, row->bytes) != row->hash) {
-        rc = refuse(error,
-                    -EBADMSG,
-                    checkpoint->path,
-                    "the tensor '%s' is damaged (its checksum differs)",
-                    tensor->name);
+        rc = esp_checkpoint_refuse(error,
+                                   -EBADMSG,
+                                   checkpoint->path,
+                                   "the tensor '%s' is damaged (its checksum differs)",
+                                   tensor->name);
     }
     return rc;
 }

@@ -271,17 +271,17 @@ static int parse(int argc, char **argv, struct options *options)
             fputs(usage, stdout);
             return 1;
         default:
-            fputs("'espalier-trial bench --help' explains.\n", stderr);
+            fputs("See 'espalier-trial bench --help'.\n", stderr);
             return -1;
         }
         if (*end != '\0' || options->members < 1 || options->members > ESP_MEMBERS_MAX ||
             !(options->seconds > 0 && options->seconds <= 86400)) {
-            fprintf(stderr, "espalier-trial bench: '%s' is no usable number\n", optarg);
+            fprintf(stderr, "espalier-trial bench: '%s' is not a valid number\n", optarg);
             return -1;
         }
     }
     if (argc - optind != 1) {
-        fprintf(stderr, "espalier-trial bench: name one file\n\n%s", usage);
+        fprintf(stderr, "espalier-trial bench: give one file\n\n%s", usage);
         return -1;
     }
     options->config = argv[optind];

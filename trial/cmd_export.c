@@ -61,7 +61,7 @@ static int parse(int argc, char **argv, const char **checkpoint, const char **ou
             fputs(usage, stdout);
             return 1;
         default:
-            fputs("'espalier-trial export --help' explains.\n", stderr);
+            fputs("See 'espalier-trial export --help'.\n", stderr);
             return -1;
         }
     }

@@ -321,16 +321,16 @@ static int parse(int argc, char **argv, struct options *options)
             fputs(usage, stdout);
             return 1;
         default:
-            fputs("'espalier-trial sample --help' explains.\n", stderr);
+            fputs("See 'espalier-trial sample --help'.\n", stderr);
             return -1;
         }
         if (!good) {
-            fprintf(stderr, "espalier-trial sample: '%s' is no usable number\n", optarg);
+            fprintf(stderr, "espalier-trial sample: '%s' is not a valid number\n", optarg);
             return -1;
         }
     }
     if (argc - optind != 1) {
-        fprintf(stderr, "espalier-trial sample: name one checkpoint\n\n%s", usage);
+        fprintf(stderr, "espalier-trial sample: give one checkpoint\n\n%s", usage);
         return -1;
     }
     options->checkpoint = argv[optind];

@@ -10,10 +10,10 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *summary;
 } commands[] = {
-    {"train", esp_command_train, "train what one or several files say, without a controller"},
+    {"train", esp_command_train, "train one or more files, without a controller"},
     {"bench", esp_command_bench, "measure training speed"},
     {"sample", esp_command_sample, "write text from a checkpoint"},
-    {"serve", esp_command_serve, "train what a controller assigns; started by its agent"},
+    {"serve", esp_command_serve, "train for a controller; its agent starts this"},
     {"export", esp_command_export, "write a checkpoint's weights as safetensors"},
 };
 
@@ -23,7 +23,7 @@ static void print_usage(FILE *out)
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
     }
-    fputs("\n'espalier-trial COMMAND --help' explains each.\n", out);
+    fputs("\nSee 'espalier-trial COMMAND --help'.\n", out);
 }
 
 int esp_command_status(int code)
@@ -65,7 +65,7 @@ int main(int argc, char **argv)
             return commands[i].run(argc - 1, argv + 1);
         }
     }
-    fprintf(stderr, "espalier-trial: there is no command '%s'\n\n", argv[1]);
+    fprintf(stderr, "espalier-trial: unknown command '%s'\n\n", argv[1]);
     print_usage(stderr);
     return ESP_EXIT_USAGE;
 }

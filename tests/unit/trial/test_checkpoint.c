@@ -334,7 +334,7 @@ static void other_files_and_newer_versions_are_refused(void **state)
     expect_refusal(scratch_write(&scratch, "n", bytes, size), -EPROTONOSUPPORT, "newer");
     bytes[0] = 'e';
     expect_refusal(
-        scratch_write(&scratch, "n", bytes, size), -EBADMSG, "no espalier checkpoint");
+        scratch_write(&scratch, "n", bytes, size), -EBADMSG, "not an espalier checkpoint");
     expect_refusal(scratch_path(&scratch, "missing"), -ENOENT, "missing");
     expect_refusal(scratch.path, -EBADMSG, "regular file");
     free(bytes);

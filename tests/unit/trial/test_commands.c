@@ -302,7 +302,7 @@ static void samples_repeat_by_seed_and_continue_the_prompt(void **state)
                      0);
     expect("out", "int main(void) { return 0; }\n");
     assert_int_equal(RUN("sample", "corpus.txt"), 2);
-    expect("err", "no espalier checkpoint");
+    expect("err", "not an espalier checkpoint");
     free(third);
     free(second);
     free(first);
@@ -352,7 +352,7 @@ static void export_refuses_files_that_are_not_checkpoints(void **state)
     assert_int_equal(RUN("export", "c.ckpt", "--out", "w.safetensors"), 2);
     expect("err", "No such file");
     assert_int_equal(RUN("export", "corpus.txt", "--out", "w.safetensors"), 2);
-    expect("err", "no espalier checkpoint");
+    expect("err", "not an espalier checkpoint");
     assert_int_equal(access(scratch_path(&scratch, "w.safetensors"), F_OK), -1);
 }
 
