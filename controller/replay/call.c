@@ -14,7 +14,7 @@ int esp_replay_call_check(const struct esp_replay_call *call, struct esp_error *
         return esp_error_set(
             error, -EINVAL, "--calibrate and --calibration: give only one of them");
     }
-    if (calibrated && !risky && !esp_policy_is_described(&call->policy)) {
+    if (calibrated && !risky && !esp_policy_has_inline_scheduler(&call->policy)) {
         return esp_error_set(error,
                              -EINVAL,
                              "--%s requires --risk R with R above 0, for example --risk 0.05",

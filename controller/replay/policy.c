@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool esp_policy_is_described(const struct esp_policy *policy)
+bool esp_policy_has_inline_scheduler(const struct esp_policy *policy)
 {
     return policy->scheduler[strspn(policy->scheduler, " ")] == '{';
 }
@@ -88,7 +88,7 @@ int esp_policy_check(const struct esp_policy *policy, struct esp_error *error)
     if (rc < 0) {
         return rc;
     }
-    if (esp_policy_is_described(policy)) {
+    if (esp_policy_has_inline_scheduler(policy)) {
         const char *twice = policy->eta > 0 ? "eta" : policy->risk >= 0 ? "risk" : NULL;
         if (twice) {
             return esp_error_set(error,
@@ -180,9 +180,9 @@ static int read_prior(const char *text,
 
 /* A scheduler in braces, as behind early_terminate. Without --calibrate or --calibration
  * nothing is discarded. */
-static int read_described(const struct esp_policy *policy,
-                          struct esp_study *study,
-                          struct esp_error *error)
+static int read_inline_scheduler(const struct esp_policy *policy,
+                                 struct esp_study *study,
+                                 struct esp_error *error)
 {
     int rc = esp_study_read_stopping(study, policy->scheduler, "--scheduler", error);
     struct esp_stopping *stopping = &study->stopping;
@@ -206,8 +206,8 @@ static int read_scheduler(const struct esp_policy *policy,
                           struct esp_study *study,
                           struct esp_error *error)
 {
-    if (esp_policy_is_described(policy)) {
-        return read_described(policy, study, error);
+    if (esp_policy_has_inline_scheduler(policy)) {
+        return read_inline_scheduler(policy, study, error);
     }
     struct esp_stopping *stopping = &study->stopping;
     esp_stopping_init(stopping);

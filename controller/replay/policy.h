@@ -15,7 +15,7 @@ struct esp_policy {
 };
 
 /* Whether the scheduler is given in braces, with its eta and risk among the keys. */
-bool esp_policy_is_described(const struct esp_policy *policy);
+bool esp_policy_has_inline_scheduler(const struct esp_policy *policy);
 
 /* -EINVAL: an unknown method, scheduler or part (the error lists the known ones), a scheduler
  * that needs keys besides its name, or eta or risk together with braces. */

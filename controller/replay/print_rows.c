@@ -87,23 +87,23 @@ static void print_censored(const struct esp_table *table, struct esp_replay_find
     }
     printf(".\n");
     if (exact) {
-        printf("  No answer depends on what is not recorded.\n");
+        printf("  No result depends on losses that are not recorded.\n");
         return;
     }
     if (!(run->beyond_spent > 0 || run->beyond_decisions > 0)) {
         printf(
-            "  Nothing went beyond the record, and the first row is what was spent and named; "
-            "but before\n  a trial was complete, it names some whose loss at the horizon is "
-            "not recorded: for these\n  it takes the last one, and the truth lies between "
-            "`at least` and `at most`.\n");
+            "  No trial went beyond its record. Before a trial was complete, some of the "
+            "returned trials have\n  no recorded loss at their horizon. The first row counts "
+            "their last loss; the true figures are\n  between `at least` and `at most`.\n");
         return;
     }
-    printf("  %.0f%% of decisions and %.0f%% of %s went beyond the record. The first row takes "
-           "such a trial as\n  stopped, at the cost of all that was left of it; the truth lies "
-           "between `at least` and `at most`.\n",
-           100 * run->beyond_decisions / run->seeds,
-           100 * run->beyond_spent / run->seeds,
-           esp_price_name(table->unit));
+    printf(
+        "  %.0f%% of decisions and %.0f%% of %s went beyond the record of a trial. The first "
+        "row counts such\n  a trial as stopped, at the cost of its rest; the true figures are "
+        "between `at least` and `at most`.\n",
+        100 * run->beyond_decisions / run->seeds,
+        100 * run->beyond_spent / run->seeds,
+        esp_price_name(table->unit));
 }
 
 void esp_print_rows(const struct esp_table *table,
@@ -127,8 +127,9 @@ void esp_print_rows(const struct esp_table *table,
                call->policy.risk,
                needed);
     } else if (found->scores >= 0 && !isfinite(found->limit)) {
-        printf("  Too many of the %d scores are of searches without a complete trial: nothing "
-               "was discarded.\n",
-               found->scores);
+        printf(
+            "  Too many of the %d scores are from searches without a complete trial: nothing "
+            "was discarded.\n",
+            found->scores);
     }
 }

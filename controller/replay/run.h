@@ -17,7 +17,7 @@
 struct esp_replay_step {
     int64_t spent;   /* so far, in the table's unit */
     uint32_t row;    /* the table's trial that `best` would name */
-    double returned; /* esp_table_promised of that trial; infinity: diverged */
+    double returned; /* esp_table_final_bound of that trial; infinity: diverged */
     bool complete;   /* it was trained to its horizon: only a better one can replace it */
 };
 

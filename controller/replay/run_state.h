@@ -17,9 +17,10 @@ enum run_trial_state {
 
 struct run_trial {
     enum run_trial_state state;
-    uint32_t row;    /* of the table */
-    uint32_t next;   /* index of its next point in the table */
-    uint32_t unseen; /* first point that was not reported; points before it are only paid */
+    uint32_t row;  /* of the table */
+    uint32_t next; /* index of its next point in the table */
+    uint32_t
+        unseen; /* first point not reported yet; earlier ones, trained again, are only paid */
     int64_t tokens, until; /* trained, and to be trained to */
     int64_t paid;          /* cost of its row's curve so far */
     int64_t clock;         /* when it reached its last point: cost since the search began */

@@ -54,7 +54,7 @@ void esp_replay_trace_add(struct run *run, uint32_t trial)
     r->trace[r->trace_count++] =
         (struct esp_replay_step){.spent = run->spent,
                                  .row = row,
-                                 .returned = esp_table_promised(run->table, row),
+                                 .returned = esp_table_final_bound(run->table, row),
                                  .complete = run->best.at_horizon};
 }
 

@@ -75,7 +75,7 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-double esp_table_promised(const struct esp_table *table, uint32_t trial)
+double esp_table_final_bound(const struct esp_table *table, uint32_t trial)
 {
     if (table->ends[trial] != ESP_TABLE_CENSORED) {
         return esp_table_final(table, trial);
@@ -88,7 +88,7 @@ double esp_table_worst(const struct esp_table *table)
 {
     double worst = esp_table_final(table, table->best);
     for (uint32_t t = 0; t < table->trial_count; t++) {
-        double loss = esp_table_promised(table, t);
+        double loss = esp_table_final_bound(table, t);
         worst = isfinite(loss) ? fmax(worst, loss) : worst;
     }
     return worst;

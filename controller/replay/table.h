@@ -84,7 +84,7 @@ double esp_table_final(const struct esp_table *table, uint32_t trial);
 /* Upper bound of a trial's loss at its horizon, assuming that it would not have ended worse
  * than its record ended: for a censored trial its last recorded loss, but not below the table's
  * best, which losses are compared with; for others the final loss. */
-double esp_table_promised(const struct esp_table *table, uint32_t trial);
+double esp_table_final_bound(const struct esp_table *table, uint32_t trial);
 /* The largest finite one of those bounds. */
 double esp_table_worst(const struct esp_table *table);
 /* The final loss of rank `rank`, from 1, among the trials that are not censored. */

@@ -59,7 +59,7 @@ static int read_cell(const struct esp_table_param *param,
     if (!isfinite(*number) || !isfinite(esp_table_on_scale(scale, *number))) {
         return esp_error_set(error,
                              -EINVAL,
-                             "%s:%d: %s is %g, which a %s scale cannot show",
+                             "%s:%d: %s is %g, which a %s scale does not include",
                              csv->name,
                              csv->lines[row],
                              param->name,

@@ -188,7 +188,7 @@ first_place(const struct esp_space *space, const struct esp_scaling_law *law, do
 }
 
 /* The best candidate that no trial has yet; -1 when every one exists: coordinates that are
- * clipped at the end of their range are equal, though the space is uncountable. Only the best
+ * clipped at the end of their range are equal, though the space is continuous. Only the best
  * ones are compared with the trials. */
 static int best_of(const struct esp_loss_curves *curves,
                    const struct esp_posterior *p,

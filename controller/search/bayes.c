@@ -5,9 +5,9 @@
  * Gaussian process is of no use after a few points. There two of three of the first trials are
  * drawn from the default priors (default_prior.h), if there are any, and the others are
  * proposed by a Parzen estimator (tpe.c). The estimator also proposes every fourth trial later
- * on: expected improvement exploits what was seen, and on a plateau nothing was seen of the
- * valleys. The estimator's cost grows with the trials, so after PARZEN_TRIALS_MAX these trials
- * are Sobol points. */
+ * on, since expected improvement can stay on a plateau when no trial has left it yet. The
+ * estimator's cost grows with the trials, so after PARZEN_TRIALS_MAX these trials are Sobol
+ * points. */
 #include "default_prior.h"
 #include "sampler.h"
 #include "sobol_points.h"

@@ -1,4 +1,5 @@
-/* The covariance of two losses, as a multiple of the variance of f (surrogate.h):
+/* The covariance of two losses, as a multiple of the variance of f (surrogate.h, where gain is
+ * called a, and wander b):
  *
  *   cov = M(x, x')·(1 + gain·min(h, h')²) + [same trial]·wander·min(h, h')²
  *

@@ -22,7 +22,7 @@
 
 struct esp_default_prior_axis {
     int axis;         /* of the space */
-    bool upper_limit; /* any value up to `at` is as good; otherwise `at` is the middle */
+    bool upper_limit; /* all values up to `at` are equally good; otherwise `at` is the middle */
     double at;        /* a coordinate */
     double width;     /* standard deviation around `at`; of an upper limit: above it */
 };

@@ -5,7 +5,8 @@
 
 /* The scale is the spread of the better half, but not less than this share of the best loss. */
 #define SCALE_SHARE_MIN 0.02
-#define LAW_SCALE_SHARE_MAX 0.03
+/* With a known law the scale is this share of the best loss. */
+#define LAW_SCALE_SHARE 0.03
 
 double esp_compress(double e)
 {
@@ -26,10 +27,7 @@ void esp_loss_scale_make(struct esp_loss_scale *scale, double *z, int count, boo
     qsort(z, (size_t)count, sizeof *z, by_number);
     scale->best = count > 0 ? z[0] : 0;
     double spread = count > 1 ? z[count / 2] - z[0] : 0;
-    double least = SCALE_SHARE_MIN * fabs(scale->best);
-    if (known_law && scale->best > 0) {
-        least = LAW_SCALE_SHARE_MAX * fabs(scale->best);
-        spread = fmin(spread, least);
-    }
-    scale->scale = fmax(spread, fmax(least, 1e-12));
+    bool fixed = known_law && scale->best > 0;
+    double least = (fixed ? LAW_SCALE_SHARE : SCALE_SHARE_MIN) * fabs(scale->best);
+    scale->scale = fmax(fixed ? 0 : spread, fmax(least, 1e-12));
 }

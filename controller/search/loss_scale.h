@@ -18,8 +18,8 @@ struct esp_loss_scale {
 };
 
 /* From `count` losses, which are sorted in place; infinite ones are left out by the caller.
- * `known_law`: a scaling law is known (scaling_law.h), so that the scale is at most 3 % of the
- * best loss. */
+ * `known_law`: a scaling law is known (scaling_law.h); then the scale is 3 % of the best
+ * loss. */
 void esp_loss_scale_make(struct esp_loss_scale *scale, double *z, int count, bool known_law);
 
 /* e in scales above the best; NaN and infinity give ESP_W_MAX. */

@@ -1,8 +1,8 @@
 /* The possible means of the Gaussian process: a constant, and the basin of the scaling law
  * (scaling_law.h), moved by each of a fixed set of shifts, at full and at half depth.
  *
- * posterior.h weighs each by its marginal likelihood times the prior weight given here, so that
- * the losses seen switch the law off or move it. */
+ * gaussian_process.h weighs each by its marginal likelihood times the prior weight given here,
+ * so that the losses seen switch the law off or move it. */
 #ifndef ESPALIER_SEARCH_MEAN_FUNCTIONS_H
 #define ESPALIER_SEARCH_MEAN_FUNCTIONS_H
 

@@ -6,13 +6,13 @@
  *
  *   z(i, t) = mean(x_i) + f(x_i) + g(x_i, t) + e_i(t) + noise
  *
- *   f  settings:                     M(x, x')
- *   g  gain that depends on them:    a·M(x, x')·min(h, h')²   0 at the horizon
- *   e  a trial's own wandering:      b·[i = j]·min(h, h')²    0 at the horizon
+ *   f  effect of the settings:               M(x, x')
+ *   g  effect of the settings on the gain:   a·M(x, x')·min(h, h')²   0 at the horizon
+ *   e  deviation of a single trial:          b·[i = j]·min(h, h')²    0 at the horizon
  *
  * with M Matérn-5/2, one length per axis, and h = log2(T/t)/6 the distance to the horizon T:
- * two Brownian motions that run backwards from it, in the time h². (After projection, the
- * remaining gain of the better third of 17 recorded studies deviates by 8.2, 5.0, 3.6, 2.6,
+ * g and e are Brownian motions that run backwards from it, in the time h². (After projection,
+ * the remaining gain of the better third of 17 recorded studies deviates by 8.2, 5.0, 3.6, 2.6,
  * 1.9, 1.4, 0.6 % of the final loss at 4, 8, 12, 20, 33, 50, 70 % of training: the variance
  * grows a little faster than h².) z is scaled by its spread and compressed above
  * (loss_scale.h).

@@ -136,7 +136,7 @@ def test_bounds_are_equal_when_nothing_beyond_the_record_is_needed(t):
     assert bounds["lower"] == bounds["upper"] == lucky[0]["trace"], lucky[0]
     out, _ = t.run("replay", run, "--method", "random", "--scheduler", "none", "--seeds", 1,
                    "--first-seed", lucky[0]["seed"], "--budget", 1)
-    assert "at least" not in out and "No answer depends" in out, out
+    assert "at least" not in out and "No result depends" in out, out
 
 
 def test_replay_of_the_recorded_policy_needs_nothing_beyond_the_record(t):
@@ -149,7 +149,7 @@ def test_replay_of_the_recorded_policy_needs_nothing_beyond_the_record(t):
     assert abs(line["trace"][-1][1] - t.json("best", run)[0]["value"]) < 1e-6, line
     # The text decides which trial completes first, and whether a worse one was returned before.
     exact = line["bounds"]["lower"] == line["bounds"]["upper"] == line["trace"]
-    sentence = "No answer depends" if exact else "Nothing went beyond the record"
+    sentence = "No result depends" if exact else "No trial went beyond its record"
     assert sentence in out and "0% of decisions" not in out, (out, line)
 
 

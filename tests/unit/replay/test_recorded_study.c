@@ -213,8 +213,8 @@ static void check_all(const struct esp_table *table)
     assert_true(table->points[2].seconds == 2); /* they never fall */
     assert_true(table->points[3].seconds == 2.5);
     assert_true(esp_table_final(table, 1) == INFINITY);
-    assert_true(esp_table_promised(table, 1) == 3.2);
-    assert_true(esp_table_promised(table, 2) == INFINITY);
+    assert_true(esp_table_final_bound(table, 1) == 3.2);
+    assert_true(esp_table_final_bound(table, 2) == INFINITY);
     assert_true(esp_table_worst(table) == 4.2);
 }
 
