@@ -1,7 +1,7 @@
 /* The tables of keys and the readers agree: every row is read, and no key without a row is. */
 #include "texts.h"
 
-#include "settings.h"
+#include "../../../controller/study/settings.h"
 
 static struct esp_settings *settings;
 
