@@ -6,6 +6,8 @@
 #include "../study/study.h"
 #include "../view/buffer.h"
 #include "../view/discards.h"
+#include "../view/human.h"
+#include "../view/json.h"
 #include "../view/ledger.h"
 #include "output.h"
 #include "source.h"
@@ -24,7 +26,7 @@ static void add_param(const struct esp_param *param, struct esp_buffer *out)
         param->distribution == ESP_CATEGORICAL_WEIGHTED) {
         for (int i = 0; i < param->choice_count; i++) {
             esp_buffer_add(out, i ? ", " : "");
-            esp_buffer_value(out, &param->choices[i]);
+            esp_human_value(out, &param->choices[i]);
         }
         esp_buffer_add(out, "\n");
         return;
@@ -33,12 +35,12 @@ static void add_param(const struct esp_param *param, struct esp_buffer *out)
     struct esp_value low = esp_param_value(param, esp_param_draw(param, 0.01));
     struct esp_value high = esp_param_value(param, esp_param_draw(param, 0.99));
     esp_buffer_add(out, "mostly ");
-    esp_buffer_value(out, &low);
+    esp_human_value(out, &low);
     esp_buffer_add(out, " to ");
-    esp_buffer_value(out, &high);
+    esp_human_value(out, &high);
     struct esp_value middle = esp_param_value(param, esp_param_draw(param, 0.5));
     esp_buffer_add(out, ", middle ");
-    esp_buffer_value(out, &middle);
+    esp_human_value(out, &middle);
     esp_buffer_add(out, "\n");
 }
 
@@ -77,11 +79,11 @@ static void add_words(const struct esp_study *study,
     }
     if (study->abilities.settings_known) {
         esp_buffer_add(out, "horizon: ");
-        esp_buffer_count(out, (double)study->trainer.tokens);
+        esp_human_count(out, (double)study->trainer.tokens);
         esp_buffer_add(out, " tokens a trial");
         if (study->run_cap > 0) {
             esp_buffer_add(out, ", at most ");
-            esp_buffer_count(out, (double)study->trainer.tokens * (double)study->run_cap);
+            esp_human_count(out, (double)study->trainer.tokens * (double)study->run_cap);
             esp_buffer_add(out, " in all");
         }
         esp_buffer_addf(out, "\ndata: %s\n", study->trainer.data);
@@ -101,21 +103,21 @@ static void add_words(const struct esp_study *study,
 static void add_json(const struct esp_study *study, struct esp_buffer *out)
 {
     esp_buffer_add(out, "{\"study\":");
-    esp_buffer_json_string(out, study->name);
+    esp_json_string(out, study->name);
     esp_buffer_addf(out, ",\"method\":\"%s\",\"metric\":", esp_sampler_of(study)->name);
-    esp_buffer_json_string(out, study->metric);
+    esp_json_string(out, study->metric);
     esp_buffer_addf(out,
                     ",\"goal\":\"%s\",\"run_cap\":%" PRId64 ",\"parameters\":[",
                     study->maximize ? "maximize" : "minimize",
                     study->run_cap);
     for (int p = 0; p < study->param_count; p++) {
         esp_buffer_add(out, p ? "," : "");
-        esp_buffer_json_string(out, study->params[p].name);
+        esp_json_string(out, study->params[p].name);
     }
     esp_buffer_addf(out,
                     "],\"tokens\":%" PRId64 ",\"data\":",
                     study->abilities.horizon_known ? study->trainer.tokens : 0);
-    esp_buffer_json_string(out, study->abilities.settings_known ? study->trainer.data : NULL);
+    esp_json_string(out, study->abilities.settings_known ? study->trainer.data : NULL);
     esp_buffer_add(out, "}\n");
 }
 

@@ -2,6 +2,8 @@
  * something is. */
 #include "../system/cpu_affinity.h"
 #include "../view/buffer.h"
+#include "../view/human.h"
+#include "../view/json.h"
 #include "../view/ledger.h"
 #include "output.h"
 #include "verb.h"
@@ -42,7 +44,7 @@ tell(struct checkup *checkup, enum health health, const char *name, const char *
                         checkup->count++ ? ",\n " : "",
                         name,
                         names[health]);
-        esp_buffer_json_string(&checkup->out, words);
+        esp_json_string(&checkup->out, words);
         esp_buffer_add(&checkup->out, "}");
     } else {
         esp_buffer_addf(&checkup->out, "%s  %-9s %s\n", marks[health], name, words);
@@ -69,9 +71,9 @@ static void check_machine(struct checkup *checkup)
             fclose(meminfo);
         }
         esp_buffer_clear(&words);
-        esp_buffer_count(&words, free_bytes);
+        esp_human_count(&words, free_bytes);
         esp_buffer_add(&words, "B of ");
-        esp_buffer_count(&words, (double)info.totalram * info.mem_unit);
+        esp_human_count(&words, (double)info.totalram * info.mem_unit);
         esp_buffer_add(&words, "B available");
         tell(checkup, free_bytes < MEMORY_LOW_BYTES ? NOTICE : GOOD, "memory", words.data);
     }
@@ -87,7 +89,7 @@ static void check_folder(struct checkup *checkup, const char *dir)
     struct statvfs disk;
     if (statvfs(dir, &disk) == 0) {
         double bytes = (double)disk.f_bavail * (double)disk.f_frsize;
-        esp_buffer_count(&words, bytes);
+        esp_human_count(&words, bytes);
         esp_buffer_addf(&words, "B free in %s", dir);
         tell(checkup, bytes < DISK_LOW_BYTES ? NOTICE : GOOD, "disk", esp_buffer_get(&words));
     }

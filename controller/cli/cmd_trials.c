@@ -1,6 +1,7 @@
 /* espalier stop, pause, continue, extend: commands on trials, sent to the live
  * controller or recorded for the next one. */
 #include "../client/client.h"
+#include "../view/human.h"
 #include "../view/ledger.h"
 #include "../view/rows.h"
 #include "output.h"
@@ -21,7 +22,7 @@ say_until(const char *dir, const uint32_t *trials, uint32_t count, struct esp_er
         rc = esp_rows_one(ledger.reader, trials[i], &rows, error);
         if (rc == 0 && rows.trials[0].until > 0) {
             esp_buffer_addf(&words, "espalier: #%u trains until ", (unsigned)trials[i]);
-            esp_buffer_count(&words, (double)rows.trials[0].until);
+            esp_human_count(&words, (double)rows.trials[0].until);
             esp_buffer_add(&words, " tokens\n");
         }
         esp_rows_release(&rows);

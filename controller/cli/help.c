@@ -2,6 +2,7 @@
 #include "verb.h"
 
 #include "../view/buffer.h"
+#include "../view/human.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +19,7 @@ static void print_wrapped(FILE *out, const char *text, int column, int indent)
         size_t length = strcspn(word, " ");
         struct esp_buffer copy = {0};
         esp_buffer_add_bytes(&copy, word, length);
-        int width = esp_buffer_width(esp_buffer_get(&copy));
+        int width = esp_human_width(esp_buffer_get(&copy));
         if (!begins && column + 1 + width > WIDTH) {
             fprintf(out, "\n%*s", indent, "");
             column = indent;
@@ -82,7 +83,7 @@ static void print_option(FILE *out, const struct esp_option *option)
                     option->argument ? " " : "",
                     option->argument ? option->argument : "");
     add_option_help(option, &help);
-    int width = esp_buffer_width(esp_buffer_get(&left));
+    int width = esp_human_width(esp_buffer_get(&left));
     if (width >= LEFT_COLUMNS) {
         fprintf(out, "%s\n%*s", esp_buffer_get(&left), LEFT_COLUMNS, "");
     } else {
@@ -123,7 +124,7 @@ void esp_help_program(FILE *out)
           out);
     for (size_t i = 0; i < esp_cli_verb_count; i++) {
         const struct esp_cli_verb *verb = esp_cli_verbs[i];
-        int width = 2 + (int)strlen(verb->name) + 1 + esp_buffer_width(verb->operands);
+        int width = 2 + (int)strlen(verb->name) + 1 + esp_human_width(verb->operands);
         fprintf(out,
                 "  %s %s%*s ",
                 verb->name,

@@ -2,6 +2,7 @@
 
 #include "../money/price.h"
 #include "../system/terminal.h"
+#include "../view/human.h"
 #include "../view/trial_status.h"
 
 #include <inttypes.h>
@@ -100,7 +101,7 @@ void esp_progress_line(const struct esp_progress *progress,
     if (totals->run_cap > done && fresh >= ETA_TRIALS_MIN) {
         double rate = (double)fresh / (double)(now_ms - progress->started_ms + 1);
         esp_buffer_addf(out, "%sETA ", dot);
-        esp_buffer_seconds(out, (double)(totals->run_cap - done) / rate / 1000);
+        esp_human_seconds(out, (double)(totals->run_cap - done) / rate / 1000);
     }
 }
 
@@ -187,7 +188,7 @@ int64_t esp_progress_update(void *context,
     esp_buffer_clear(&progress->line);
     esp_progress_line(progress, &totals, now_ms, &progress->line);
     int width = esp_terminal_width(stderr);
-    if (esp_buffer_width(esp_buffer_get(&progress->line)) < width) {
+    if (esp_human_width(esp_buffer_get(&progress->line)) < width) {
         fprintf(stderr, "\r%s\033[K", esp_buffer_get(&progress->line));
         fflush(stderr);
         progress->shown = true;

@@ -1,5 +1,6 @@
 #include "best.h"
 
+#include "json.h"
 #include "seed_record.h"
 
 #include <errno.h>
@@ -157,9 +158,9 @@ static void add_seeds_json(const struct esp_seeds *seeds, struct esp_buffer *out
 {
     if (seeds->count > 1) {
         esp_buffer_addf(out, ",\"seeds\":%u,\"mean\":", seeds->count);
-        esp_buffer_json_real(out, seeds->mean);
+        esp_json_real(out, seeds->mean);
         esp_buffer_add(out, ",\"spread\":");
-        esp_buffer_json_real(out, esp_seeds_spread(seeds));
+        esp_json_real(out, esp_seeds_spread(seeds));
     }
 }
 
@@ -171,7 +172,7 @@ void esp_best_json(const struct esp_best *best, struct esp_buffer *out)
         const struct esp_reader_trial *trial = &rows->trials[i];
         esp_buffer_addf(
             out, "%s{\"trial\":%lld,\"value\":", i ? ",\n " : "", (long long)trial->trial);
-        esp_buffer_json_real(out, trial->value);
+        esp_json_real(out, trial->value);
         esp_buffer_addf(out,
                         ",\"tokens\":%lld,\"params\":",
                         (long long)(trial->tokens > 0 ? trial->tokens : 0));

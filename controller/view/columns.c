@@ -1,5 +1,7 @@
 #include "columns.h"
 
+#include "human.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -65,7 +67,7 @@ void esp_columns_print(const struct esp_columns *table,
     int widths[ESP_COLUMNS_MAX] = {0}, total = 0, shown = 0;
     for (int c = 0; c < table->column_count; c++) {
         for (size_t r = 0; r < rows; r++) {
-            int w = esp_buffer_width(cell_at(table, r, c));
+            int w = esp_human_width(cell_at(table, r, c));
             widths[c] = w > widths[c] ? w : widths[c];
         }
         total += widths[c] + (c ? 2 : 0);
@@ -80,7 +82,7 @@ void esp_columns_print(const struct esp_columns *table,
         }
         for (int c = 0; c < shown; c++) {
             const char *cell = cell_at(table, r, c);
-            int pad = widths[c] - esp_buffer_width(cell);
+            int pad = widths[c] - esp_human_width(cell);
             esp_buffer_addf(out, "%s", c ? "  " : "");
             if (table->right[c]) {
                 esp_buffer_addf(out, "%*s%s", pad, "", cell);

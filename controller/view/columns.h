@@ -4,6 +4,8 @@
 
 #include "buffer.h"
 
+#include <espalier/limits.h>
+
 #define ESP_COLUMNS_MAX (ESP_PARAMS_MAX + 16)
 
 struct esp_columns {

@@ -2,6 +2,7 @@
 #include "detail.h"
 
 #include "export.h"
+#include "json.h"
 #include "reason.h"
 
 struct writer {
@@ -19,7 +20,7 @@ static int add_trial(void *context, const struct esp_reader_trial *trial)
                     ",\"horizon\":%lld,\"cause\":\"%s\",\"words\":",
                     (long long)trial->horizon,
                     esp_cause_name(trial->cause));
-    esp_buffer_json_string(out, trial->words);
+    esp_json_string(out, trial->words);
     return 0;
 }
 
@@ -61,7 +62,7 @@ static int add_event(void *context, const struct esp_event *event)
         esp_reason_json(&event->verdict, out);
     }
     esp_buffer_add(out, ",\"text\":");
-    esp_buffer_json_string(out, esp_event_text(event));
+    esp_json_string(out, esp_event_text(event));
     esp_buffer_add(out, "}");
     return 0;
 }
@@ -71,9 +72,9 @@ static int add_checkpoint(void *context, const struct esp_reader_checkpoint *che
     struct writer *writer = context;
     const struct esp_saved *saved = &checkpoint->saved;
     esp_buffer_add(writer->out, writer->count++ ? ",{\"path\":" : "{\"path\":");
-    esp_buffer_json_string(writer->out, saved->path);
+    esp_json_string(writer->out, saved->path);
     esp_buffer_add(writer->out, ",\"host\":");
-    esp_buffer_json_string(writer->out, saved->host);
+    esp_json_string(writer->out, saved->host);
     esp_buffer_addf(writer->out,
                     ",\"step\":%lld,\"tokens\":%lld,\"bytes\":%llu}",
                     (long long)saved->step,
@@ -91,7 +92,7 @@ static int add_process(void *context, const struct esp_reader_worker *process)
                     (unsigned long long)process->key,
                     (int)process->status,
                     (int)process->signal);
-    esp_buffer_json_string(writer->out, process->tail);
+    esp_json_string(writer->out, process->tail);
     esp_buffer_add(writer->out, "}");
     return 0;
 }
@@ -103,7 +104,7 @@ static int add_note(void *context, const struct esp_reader_note *note)
                     "%s{\"time_ms\":%lld,\"text\":",
                     writer->count++ ? "," : "",
                     (long long)note->time_ms);
-    esp_buffer_json_string(writer->out, note->text);
+    esp_json_string(writer->out, note->text);
     esp_buffer_add(writer->out, "}");
     return 0;
 }

@@ -1,6 +1,7 @@
 /* A trial in full as text for people. */
 #include "detail.h"
 
+#include "human.h"
 #include "reason.h"
 #include "rows.h"
 
@@ -33,7 +34,7 @@ static void add_params(const struct esp_reader_trial *trial, struct esp_buffer *
 {
     for (uint32_t p = 0; p < trial->param_count; p++) {
         esp_buffer_addf(out, "  %s = ", trial->params[p].name);
-        esp_buffer_value(out, &trial->params[p].value);
+        esp_human_value(out, &trial->params[p].value);
         esp_buffer_add(out, "\n");
     }
 }
@@ -56,15 +57,15 @@ static int add_trial(void *context, const struct esp_reader_trial *trial)
     add_params(trial, out);
     if (trial->tokens >= 0) {
         esp_buffer_addf(out, "%s %.5g at ", writer->ledger->study->metric, trial->value);
-        esp_buffer_count(out, (double)trial->tokens);
+        esp_human_count(out, (double)trial->tokens);
         esp_buffer_add(out, " of ");
-        esp_buffer_count(out, (double)trial->horizon);
+        esp_human_count(out, (double)trial->horizon);
         esp_buffer_add(out, " tokens\n");
     }
     esp_buffer_addf(out, "attempts: %u; spent ", trial->attempts);
-    esp_buffer_count(out, (double)trial->spent_tokens);
+    esp_human_count(out, (double)trial->spent_tokens);
     esp_buffer_add(out, " tokens, ");
-    esp_buffer_seconds(out, trial->device_seconds);
+    esp_human_seconds(out, trial->device_seconds);
     esp_buffer_add(out, " of device time\n");
     if (trial->words) {
         esp_buffer_addf(out, "last failure: %s\n", trial->words);
@@ -102,7 +103,7 @@ describe(const struct writer *writer, const struct esp_event *event, struct esp_
     switch (event->kind) {
     case ESP_EVENT_CREATED:
         esp_buffer_add(out, "created, to train until ");
-        esp_buffer_count(out, (double)event->created.horizon);
+        esp_human_count(out, (double)event->created.horizon);
         esp_buffer_add(out, " tokens");
         if (event->created.repeats >= 0) {
             esp_buffer_addf(out,
@@ -120,7 +121,7 @@ describe(const struct writer *writer, const struct esp_event *event, struct esp_
         break;
     case ESP_EVENT_STARTED_AT:
         esp_buffer_add(out, "started at ");
-        esp_buffer_count(out, (double)event->started.tokens);
+        esp_human_count(out, (double)event->started.tokens);
         esp_buffer_add(out, " tokens");
         break;
     case ESP_EVENT_SAVED:
@@ -163,9 +164,9 @@ static int add_checkpoint(void *context, const struct esp_reader_checkpoint *che
     struct esp_buffer *out = writer->out;
     const struct esp_saved *saved = &checkpoint->saved;
     esp_buffer_addf(out, "%s  %s  ", writer->count++ ? "" : "Checkpoints\n", saved->path);
-    esp_buffer_count(out, (double)saved->tokens);
+    esp_human_count(out, (double)saved->tokens);
     esp_buffer_add(out, " tokens, ");
-    esp_buffer_count(out, (double)saved->bytes);
+    esp_human_count(out, (double)saved->bytes);
     esp_buffer_add(out, "B\n");
     return 0;
 }

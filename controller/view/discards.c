@@ -2,6 +2,7 @@
 
 #include "../stop/discard.h"
 #include "best.h"
+#include "json.h"
 
 #include <errno.h>
 #include <espalier/limits.h>
@@ -153,18 +154,18 @@ void esp_discards_json(const struct esp_discards *d, int64_t trials, struct esp_
         return;
     }
     esp_buffer_add(out, "{\"risk\":");
-    esp_buffer_json_real(out, d->risk);
+    esp_json_real(out, d->risk);
     esp_buffer_addf(out,
                     ",\"calibration\":%lld,\"needed\":%d,\"limit\":",
                     (long long)d->calibration,
                     d->needed);
     if (isfinite(d->limit)) {
-        esp_buffer_json_real(out, d->limit);
+        esp_json_real(out, d->limit);
     } else {
         esp_buffer_add(out, "null");
     }
     esp_buffer_addf(out, ",\"given_up\":%lld,\"share\":", (long long)d->given_up);
-    esp_buffer_json_real(out, trials > 0 ? (double)d->given_up / (double)trials : 0);
+    esp_json_real(out, trials > 0 ? (double)d->given_up / (double)trials : 0);
     esp_buffer_addf(out,
                     ",\"begun_anew\":%lld,\"audits\":%lld,\"audits_complete\":%lld,"
                     "\"audits_best\":%lld}",

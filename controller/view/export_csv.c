@@ -2,6 +2,7 @@
  * is an empty field; infinities are inf and -inf. */
 #include "export.h"
 
+#include "csv.h"
 #include "trial_status.h"
 
 static void begin_trials(const struct esp_study *study, struct esp_buffer *out)
@@ -12,7 +13,7 @@ static void begin_trials(const struct esp_study *study, struct esp_buffer *out)
         esp_buffer_clear(&name);
         esp_buffer_addf(&name, "param.%s", study->params[i].name);
         esp_buffer_add(out, ",");
-        esp_buffer_csv_string(out, esp_buffer_get(&name));
+        esp_csv_string(out, esp_buffer_get(&name));
     }
     out->failed |= name.failed;
     esp_buffer_release(&name);
@@ -27,10 +28,10 @@ static void add_trial(const struct esp_reader_trial *trial, struct esp_buffer *o
                     esp_trial_state_words(trial->state),
                     trial->attempts,
                     trial->tokens > 0 ? (long long)trial->tokens : 0LL);
-    esp_buffer_csv_real(out, trial->value);
+    esp_csv_real(out, trial->value);
     for (uint32_t i = 0; i < trial->param_count; i++) {
         esp_buffer_add(out, ",");
-        esp_buffer_csv_value(out, &trial->params[i].value);
+        esp_csv_value(out, &trial->params[i].value);
     }
     esp_buffer_add(out, ",");
     if (trial->repeats >= 0) {
@@ -52,11 +53,11 @@ static void add_point(const struct esp_event *report, struct esp_buffer *out)
                     (long long)report->trial,
                     (long long)point->step,
                     (long long)point->tokens);
-    esp_buffer_csv_real(out, point->train_loss);
+    esp_csv_real(out, point->train_loss);
     esp_buffer_add(out, ",");
-    esp_buffer_csv_real(out, point->value);
+    esp_csv_real(out, point->value);
     esp_buffer_add(out, ",");
-    esp_buffer_csv_real(out, point->device_seconds);
+    esp_csv_real(out, point->device_seconds);
     esp_buffer_add(out, "\n");
 }
 

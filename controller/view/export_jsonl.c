@@ -1,6 +1,7 @@
 /* Export as JSON lines: one object per row. A value that is not finite is null. */
 #include "export.h"
 
+#include "json.h"
 #include "trial_status.h"
 
 void esp_export_trial_members(const struct esp_reader_trial *trial, struct esp_buffer *out)
@@ -13,14 +14,14 @@ void esp_export_trial_members(const struct esp_reader_trial *trial, struct esp_b
         esp_trial_state_words(trial->state),
         trial->attempts,
         trial->tokens > 0 ? (long long)trial->tokens : 0LL);
-    esp_buffer_json_real(out, trial->value);
+    esp_json_real(out, trial->value);
     for (uint32_t i = 0; i < trial->param_count; i++) {
         esp_buffer_clear(&name);
         esp_buffer_addf(&name, "param.%s", trial->params[i].name);
         esp_buffer_add(out, ",");
-        esp_buffer_json_string(out, esp_buffer_get(&name));
+        esp_json_string(out, esp_buffer_get(&name));
         esp_buffer_add(out, ":");
-        esp_buffer_json_value(out, &trial->params[i].value);
+        esp_json_value(out, &trial->params[i].value);
     }
     out->failed |= name.failed;
     esp_buffer_release(&name);
@@ -53,11 +54,11 @@ static void add_point(const struct esp_event *report, struct esp_buffer *out)
                     (long long)report->trial,
                     (long long)point->step,
                     (long long)point->tokens);
-    esp_buffer_json_real(out, point->train_loss);
+    esp_json_real(out, point->train_loss);
     esp_buffer_add(out, ",\"val_loss\":");
-    esp_buffer_json_real(out, point->value);
+    esp_json_real(out, point->value);
     esp_buffer_add(out, ",\"device_seconds\":");
-    esp_buffer_json_real(out, point->device_seconds);
+    esp_json_real(out, point->device_seconds);
     esp_buffer_add(out, "}\n");
 }
 

@@ -1,5 +1,6 @@
 #include "picture.h"
 
+#include "human.h"
 #include "plot.h"
 
 #include <math.h>
@@ -167,7 +168,7 @@ void esp_picture_text(const struct esp_ledger *ledger,
         .color = color,
     };
     for (int k = 0; k < plot.series_count && axes.series >= 0; k++) {
-        esp_buffer_value(&names[k], &axes.values[k]);
+        esp_human_value(&names[k], &axes.values[k]);
         plot.series[k] = esp_buffer_get(&names[k]);
     }
     esp_plot_print(&plot, out);

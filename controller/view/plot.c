@@ -1,5 +1,7 @@
 #include "plot.h"
 
+#include "human.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -170,7 +172,7 @@ add_x_axis(const struct esp_plot *plot, const struct frame *frame, struct esp_bu
     snprintf(left, sizeof left, "%.3g", from);
     snprintf(right, sizeof right, "%.3g", to);
     int room = plot->width - (int)strlen(left) - (int)strlen(right);
-    int name = esp_buffer_width(plot->x_name);
+    int name = esp_human_width(plot->x_name);
     int before = (room - name) / 2;
     before = before > 1 ? before : 1;
     int after = room - name - before;

@@ -1,5 +1,8 @@
 #include "reason.h"
 
+#include "human.h"
+#include "json.h"
+
 #include <math.h>
 
 /* Whether a value is as good as another, in the metric's own sense; false for NaN. */
@@ -202,7 +205,7 @@ add_value(const struct esp_reason *reason, const char *metric, struct esp_buffer
     esp_buffer_add(out, forecast ? " forecast for its horizon" : setting ? " so far" : "");
     if (reason->at > 0) {
         esp_buffer_add(out, forecast ? ", standing at " : best ? " up to " : " at ");
-        esp_buffer_count(out, (double)reason->at);
+        esp_human_count(out, (double)reason->at);
         esp_buffer_add(out, " tokens");
         esp_buffer_add(out, forecast ? "," : "");
     }
@@ -245,12 +248,12 @@ static void add_numbers(const struct esp_verdict *verdict,
         esp_buffer_addf(out, " Expected improvement %.4g", reason->expected);
         if (!isnan(reason->cost)) {
             esp_buffer_add(out, " for the ");
-            esp_buffer_count(out, reason->cost);
+            esp_human_count(out, reason->cost);
             esp_buffer_add(out, " tokens that remain");
         }
         if (!isnan(reason->cost_seconds)) {
             esp_buffer_add(out, ", about ");
-            esp_buffer_seconds(out, reason->cost_seconds);
+            esp_human_seconds(out, reason->cost_seconds);
             esp_buffer_add(out, " of the device");
         }
         esp_buffer_add(out, ".");
@@ -277,7 +280,7 @@ add_calibrated(const struct esp_verdict *verdict, const char *metric, struct esp
         reason->expected,
         metric,
         reason->value);
-    esp_buffer_count(out, (double)reason->at);
+    esp_human_count(out, (double)reason->at);
     esp_buffer_addf(out,
                     " tokens is rank %d of %d there; the limit is %.0f better ones.",
                     (int)reason->rank,
@@ -307,7 +310,7 @@ void esp_reason_verdict(const struct esp_verdict *verdict,
         verdict->action == ESP_VERDICT_CONTINUE || verdict->action == ESP_VERDICT_START;
     if (goes_on && verdict->until > 0) {
         esp_buffer_add(out, " until ");
-        esp_buffer_count(out, (double)verdict->until);
+        esp_human_count(out, (double)verdict->until);
         esp_buffer_add(out, " tokens");
     }
     if (reason->rung >= 0) {
@@ -320,7 +323,7 @@ void esp_reason_verdict(const struct esp_verdict *verdict,
 static void add_real(struct esp_buffer *out, const char *name, double value)
 {
     esp_buffer_addf(out, ",\"%s\":", name);
-    esp_buffer_json_real(out, value);
+    esp_json_real(out, value);
 }
 
 static void add_integer(struct esp_buffer *out, const char *name, int64_t value, bool known)

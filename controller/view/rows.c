@@ -1,5 +1,7 @@
 #include "rows.h"
 
+#include "json.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,9 +108,9 @@ void esp_rows_params_json(const struct esp_reader_trial *trial, struct esp_buffe
     esp_buffer_add(out, "{");
     for (uint32_t i = 0; i < trial->param_count; i++) {
         esp_buffer_add(out, i ? "," : "");
-        esp_buffer_json_string(out, trial->params[i].name);
+        esp_json_string(out, trial->params[i].name);
         esp_buffer_add(out, ":");
-        esp_buffer_json_value(out, &trial->params[i].value);
+        esp_json_value(out, &trial->params[i].value);
     }
     esp_buffer_add(out, "}");
 }

@@ -1,6 +1,7 @@
 #include "spent.h"
 
 #include "../money/price.h"
+#include "human.h"
 
 #include <math.h>
 
@@ -20,9 +21,9 @@ struct esp_spent esp_spent_of(const struct esp_ledger *ledger,
 void esp_spent_text(const struct esp_spent *spent, struct esp_buffer *out)
 {
     esp_buffer_add(out, "cost: ");
-    esp_buffer_count(out, (double)spent->tokens);
+    esp_human_count(out, (double)spent->tokens);
     esp_buffer_add(out, " tokens, ");
-    esp_buffer_seconds(out, spent->device_seconds);
+    esp_human_seconds(out, spent->device_seconds);
     esp_buffer_add(out, " of device time");
     if (!isnan(spent->usd)) {
         esp_buffer_addf(out, ", $%.2f", spent->usd);
@@ -34,7 +35,7 @@ void esp_spent_text(const struct esp_spent *spent, struct esp_buffer *out)
                         "%s %.0f %% of the ",
                         spent->final ? "saved:" : "spent so far",
                         100 * (spent->final ? 1 - share : share));
-        esp_buffer_count(out, (double)spent->full_tokens);
+        esp_human_count(out, (double)spent->full_tokens);
         esp_buffer_addf(out,
                         " tokens that all %lld trials would have used to their horizon\n",
                         (long long)spent->trials);

@@ -1,5 +1,7 @@
 #include "status.h"
 
+#include "human.h"
+#include "json.h"
 #include "rows.h"
 
 int esp_status_read(struct esp_ledger *ledger, struct esp_status *out, struct esp_error *error)
@@ -41,7 +43,7 @@ static void add_best_json(const struct esp_best *best, struct esp_buffer *out)
     }
     const struct esp_reader_trial *trial = &best->rows.trials[0];
     esp_buffer_addf(out, "{\"trial\":%lld,\"value\":", (long long)trial->trial);
-    esp_buffer_json_real(out, trial->value);
+    esp_json_real(out, trial->value);
     esp_buffer_add(out, ",\"params\":");
     esp_rows_params_json(trial, out);
     esp_buffer_add(out, "}");
@@ -50,9 +52,9 @@ static void add_best_json(const struct esp_best *best, struct esp_buffer *out)
 static void add_spent_json(const struct esp_spent *spent, struct esp_buffer *out)
 {
     esp_buffer_addf(out, "{\"tokens\":%lld,\"device_seconds\":", (long long)spent->tokens);
-    esp_buffer_json_real(out, spent->device_seconds);
+    esp_json_real(out, spent->device_seconds);
     esp_buffer_add(out, ",\"usd\":");
-    esp_buffer_json_real(out, spent->usd);
+    esp_json_real(out, spent->usd);
     esp_buffer_addf(out, "},\"full_cost\":{\"tokens\":%lld}", (long long)spent->full_tokens);
 }
 
@@ -60,7 +62,7 @@ void esp_status_json(const struct esp_status *status, struct esp_buffer *out)
 {
     const struct esp_ledger *ledger = status->ledger;
     esp_buffer_add(out, "{\"study\":");
-    esp_buffer_json_string(out, ledger->study->name);
+    esp_json_string(out, ledger->study->name);
     esp_buffer_addf(out, ",\"state\":\"%s\",\"trials\":{", esp_study_state_name(ledger->state));
     for (int i = 0; i < ESP_TRIAL_STATUS_COUNT; i++) {
         esp_buffer_addf(out,
@@ -111,7 +113,7 @@ static void add_best(const struct esp_status *status, struct esp_buffer *out)
     esp_buffer_addf(out, " (#%lld)", (long long)trial->trial);
     for (uint32_t p = 0; p < trial->param_count; p++) {
         esp_buffer_addf(out, "%s %s ", p ? "," : ":", trial->params[p].name);
-        esp_buffer_value(out, &trial->params[p].value);
+        esp_human_value(out, &trial->params[p].value);
     }
     esp_buffer_add(out, "\n");
 }

@@ -1,6 +1,8 @@
 #include "ties.h"
 
 #include "../money/price.h"
+#include "human.h"
+#include "json.h"
 #include "seed_record.h"
 
 #include <math.h>
@@ -89,7 +91,7 @@ static void add_remedy(const struct esp_tie *tie,
                     "to compare them with one more seed each: %u training%s, ",
                     tie->further.trainings,
                     tie->further.trainings == 1 ? "" : "s");
-    esp_buffer_count(out, tie->further.tokens_total);
+    esp_human_count(out, tie->further.tokens_total);
     esp_buffer_add(out, " tokens");
     if (ledger->study->stopping.repeats == 0) {
         esp_buffer_add(out, "; a study does so itself with `repeats: 1` in early_terminate");
@@ -135,7 +137,7 @@ void esp_tie_json(const struct esp_tie *tie, struct esp_buffer *out)
         esp_buffer_addf(out, "%s%u", k ? "," : "{\"trials\":[", tied->trials[k]);
     }
     esp_buffer_add(out, "],\"noise\":");
-    esp_buffer_json_real(out, tied->noise);
+    esp_json_real(out, tied->noise);
     esp_buffer_addf(out,
                     ",\"repeats\":%u,\"tokens\":%.0f}",
                     tie->further.trainings,

@@ -1,6 +1,7 @@
 #include "trials_table.h"
 
 #include "columns.h"
+#include "human.h"
 
 #include <math.h>
 
@@ -87,12 +88,12 @@ void esp_trials_table(const struct esp_ledger *ledger,
         for (int p = 0; p < study->param_count && p < (int)trial->param_count; p++) {
             if (!is_constant(ledger, p)) {
                 esp_buffer_clear(&cell);
-                esp_buffer_value(&cell, &trial->params[p].value);
+                esp_human_value(&cell, &trial->params[p].value);
                 esp_columns_add(&table, esp_buffer_get(&cell));
             }
         }
         esp_buffer_clear(&cell);
-        esp_buffer_count(&cell, trial->tokens > 0 ? (double)trial->tokens : 0);
+        esp_human_count(&cell, trial->tokens > 0 ? (double)trial->tokens : 0);
         esp_columns_add(&table, esp_buffer_get(&cell));
         add_state(&table, ledger, trial, &cell);
     }

@@ -2,6 +2,7 @@
 #include "../../../controller/cli/verb.h"
 #include "../../../controller/search/registry.h"
 #include "../../../controller/view/buffer.h"
+#include "../../../controller/view/human.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -216,7 +217,7 @@ static void help_fits_into_80_columns(void **state)
     setlocale(LC_CTYPE, "C.UTF-8");
     char *text = print_help(&size);
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
-        if (esp_buffer_width(line) > 80) {
+        if (esp_human_width(line) > 80) {
             fail_msg("too wide: %s", line);
         }
     }

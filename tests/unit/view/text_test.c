@@ -1,6 +1,9 @@
 /* JSON, CSV and numbers for people. */
 #include "../../../controller/view/buffer.h"
 #include "../../../controller/view/columns.h"
+#include "../../../controller/view/csv.h"
+#include "../../../controller/view/human.h"
+#include "../../../controller/view/json.h"
 
 #include <locale.h>
 #include <math.h>
@@ -15,7 +18,7 @@
 static void check_json(const char *string, const char *expected)
 {
     struct esp_buffer text = {0};
-    esp_buffer_json_string(&text, string);
+    esp_json_string(&text, string);
     assert_string_equal(esp_buffer_get(&text), expected);
     esp_buffer_release(&text);
 }
@@ -36,10 +39,10 @@ static void json_strings_escape_any_bytes(void **state)
 static void check_real(double value, const char *json, const char *csv)
 {
     struct esp_buffer text = {0};
-    esp_buffer_json_real(&text, value);
+    esp_json_real(&text, value);
     assert_string_equal(esp_buffer_get(&text), json);
     esp_buffer_clear(&text);
-    esp_buffer_csv_real(&text, value);
+    esp_csv_real(&text, value);
     assert_string_equal(esp_buffer_get(&text), csv);
     esp_buffer_release(&text);
 }
@@ -58,7 +61,7 @@ static void reals_are_short_and_exact(void **state)
     for (int i = 1; i < 2000; i++) {
         double value = exp(i * 0.37 - 350) * 1.2345678901234567;
         struct esp_buffer text = {0};
-        esp_buffer_json_real(&text, value);
+        esp_json_real(&text, value);
         assert_true(strtod(esp_buffer_get(&text), NULL) == value);
         esp_buffer_release(&text);
     }
@@ -67,7 +70,7 @@ static void reals_are_short_and_exact(void **state)
 static void check_csv(const char *string, const char *expected)
 {
     struct esp_buffer text = {0};
-    esp_buffer_csv_string(&text, string);
+    esp_csv_string(&text, string);
     assert_string_equal(esp_buffer_get(&text), expected);
     esp_buffer_release(&text);
 }
@@ -94,15 +97,15 @@ check_words(void (*add)(struct esp_buffer *, double), double value, const char *
 static void counts_and_times_read_well(void **state)
 {
     (void)state;
-    check_words(esp_buffer_count, 950, "950");
-    check_words(esp_buffer_count, 1250000, "1.25M");
-    check_words(esp_buffer_count, 999999, "1M");
-    check_words(esp_buffer_count, 14.4e9, "14.4G");
-    check_words(esp_buffer_seconds, 3.21, "3.2 s");
-    check_words(esp_buffer_seconds, 59.7, "1 min 0 s");
-    check_words(esp_buffer_seconds, 250, "4 min 10 s");
-    check_words(esp_buffer_seconds, 7500, "2 h 5 min");
-    check_words(esp_buffer_seconds, NAN, "?");
+    check_words(esp_human_count, 950, "950");
+    check_words(esp_human_count, 1250000, "1.25M");
+    check_words(esp_human_count, 999999, "1M");
+    check_words(esp_human_count, 14.4e9, "14.4G");
+    check_words(esp_human_seconds, 3.21, "3.2 s");
+    check_words(esp_human_seconds, 59.7, "1 min 0 s");
+    check_words(esp_human_seconds, 250, "4 min 10 s");
+    check_words(esp_human_seconds, 7500, "2 h 5 min");
+    check_words(esp_human_seconds, NAN, "?");
 }
 
 static void tables_align_and_drop_what_is_too_wide(void **state)
