@@ -1,6 +1,7 @@
 /* espalier settings: every key of the study file, or some in full. */
 #include "../study/settings.h"
 #include "../system/terminal.h"
+#include "../view/json.h"
 #include "output.h"
 #include "settings_markdown.h"
 #include "verb.h"
@@ -130,7 +131,7 @@ static void add_full(struct esp_buffer *out, const struct esp_settings_row *row,
 static void add_member(struct esp_buffer *out, const char *name, const char *text)
 {
     esp_buffer_addf(out, ",\"%s\":", name);
-    esp_buffer_json_string(out, text && text[0] ? text : NULL);
+    esp_json_string(out, text && text[0] ? text : NULL);
 }
 
 static void add_json(struct esp_buffer *out, const struct esp_settings_row *row)
@@ -138,7 +139,7 @@ static void add_json(struct esp_buffer *out, const struct esp_settings_row *row)
     char text[ESP_SETTINGS_TEXT_MAX];
 
     esp_buffer_add(out, "{\"name\":");
-    esp_buffer_json_string(out, row->path);
+    esp_json_string(out, row->path);
     add_member(out, "type", esp_settings_type(row));
     esp_settings_default(row, text);
     add_member(out, "default", row->key.required ? NULL : text);
