@@ -1,5 +1,7 @@
 #include "settings_markdown.h"
 
+#include <stdio.h>
+
 /* Text in a table's cell: a bar would end it. */
 static void add_cell(struct esp_buffer *out, const char *text)
 {
