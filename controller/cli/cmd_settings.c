@@ -1,6 +1,7 @@
 /* espalier settings: every key of the study file, or some in full. */
 #include "../study/settings.h"
 #include "../system/terminal.h"
+#include "../view/human.h"
 #include "../view/json.h"
 #include "output.h"
 #include "settings_markdown.h"
@@ -14,30 +15,6 @@
 #define WIDTH_MIN 60
 #define WIDTH_MAX 100
 
-/* Words of a text in lines of `width` columns, the first of which begins at column `at`, the
- * others at column `indent`. Ends with a line break. */
-static void add_wrapped(struct esp_buffer *out, int at, int indent, int width, const char *text)
-{
-    int column = at;
-    bool first = true;
-
-    while (*text) {
-        int length = (int)strcspn(text, " ");
-        if (!first && column + 1 + length > width) {
-            esp_buffer_addf(out, "\n%*s", indent, "");
-            column = indent;
-        } else if (!first) {
-            esp_buffer_add(out, " ");
-            column++;
-        }
-        esp_buffer_add_bytes(out, text, (size_t)length);
-        column += length;
-        text += length + strspn(text + length, " ");
-        first = false;
-    }
-    esp_buffer_add(out, "\n");
-}
-
 static void add_line(struct esp_buffer *out, const struct esp_settings_row *row, int width)
 {
     char fallback[ESP_SETTINGS_TEXT_MAX], text[2 * ESP_SETTINGS_TEXT_MAX];
@@ -50,7 +27,7 @@ static void add_line(struct esp_buffer *out, const struct esp_settings_row *row,
     if ((int)strlen(name) > NAME_COLUMNS - 3) {
         esp_buffer_addf(out, "\n%*s", NAME_COLUMNS, "");
     }
-    add_wrapped(out, at, NAME_COLUMNS, width, text);
+    esp_human_wrapped(out, text, at, NAME_COLUMNS, width);
 }
 
 /* The keys of a group; those that have no effect on one line. */
@@ -74,7 +51,7 @@ static void add_group(struct esp_buffer *out,
     }
     if (any) {
         esp_buffer_add(out, "  ");
-        add_wrapped(out, 2, 2, width, unused);
+        esp_human_wrapped(out, unused, 2, 2, width);
     }
 }
 
@@ -94,7 +71,7 @@ static void add_part(struct esp_buffer *out, const char *label, const char *text
 {
     if (text && text[0]) {
         esp_buffer_addf(out, "  %-*s", LABEL_COLUMNS, label);
-        add_wrapped(out, 2 + LABEL_COLUMNS, 2 + LABEL_COLUMNS, width, text);
+        esp_human_wrapped(out, text, 2 + LABEL_COLUMNS, 2 + LABEL_COLUMNS, width);
     }
 }
 
@@ -103,7 +80,7 @@ static void add_full(struct esp_buffer *out, const struct esp_settings_row *row,
     char text[ESP_SETTINGS_TEXT_MAX];
 
     esp_buffer_addf(out, "%s\n  ", row->path);
-    add_wrapped(out, 2, 2, width, row->key.meaning);
+    esp_human_wrapped(out, row->key.meaning, 2, 2, width);
     esp_buffer_add(out, "\n");
     add_part(out, "type", esp_settings_type(row), width);
     if (!row->words) {
@@ -120,10 +97,10 @@ static void add_full(struct esp_buffer *out, const struct esp_settings_row *row,
     for (int i = 0; i < row->word_count; i++) {
         const struct esp_settings_word *word = &row->words[i];
         esp_buffer_addf(out, "%s  %s\n      ", i ? "" : "\n", word->name);
-        add_wrapped(out, 6, 6, width, word->meaning);
+        esp_human_wrapped(out, word->meaning, 6, 6, width);
         if (word->keys && word->keys[0]) {
             esp_buffer_add(out, "      keys: ");
-            add_wrapped(out, 12, 12, width, word->keys);
+            esp_human_wrapped(out, word->keys, 12, 12, width);
         }
     }
 }

@@ -69,3 +69,28 @@ int esp_human_width(const char *string)
     }
     return width;
 }
+
+void esp_human_wrapped(
+    struct esp_buffer *text, const char *words, int column, int indent, int width)
+{
+    bool begins_line = true;
+    struct esp_buffer word = {0};
+    for (const char *p = words + strspn(words, " "); *p; p += strspn(p, " ")) {
+        size_t length = strcspn(p, " ");
+        esp_buffer_clear(&word);
+        esp_buffer_add_bytes(&word, p, length);
+        int columns = esp_human_width(esp_buffer_get(&word));
+        if (!begins_line && column + 1 + columns > width) {
+            esp_buffer_addf(text, "\n%*s", indent, "");
+            column = indent;
+            begins_line = true;
+        }
+        esp_buffer_addf(text, "%s%s", begins_line ? "" : " ", esp_buffer_get(&word));
+        column += columns + !begins_line;
+        begins_line = false;
+        p += length;
+    }
+    esp_buffer_add(text, "\n");
+    text->failed |= word.failed;
+    esp_buffer_release(&word);
+}
