@@ -21,8 +21,8 @@ int esp_bracket_plan_make(struct esp_bracket_plan *plan,
         return esp_error_line(error,
                               -EINVAL,
                               study->stopping.line,
-                              "early_terminate %s shares out a known amount of "
-                              "training; give max",
+                              "early_terminate %s needs to know how far trials train, and this "
+                              "study does not say; give `max`",
                               one_bracket ? "halving" : "hyperband");
     }
     *plan = (struct esp_bracket_plan){

@@ -8,15 +8,15 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-/* A trial's own last intervals: enough for a middle that one stall does not move. */
+/* Intervals of a trial that are kept: enough for a median that one stall does not change. */
 #define OWN_KEPT 5
-/* Before it has this many, its own rate is believed within FIRST_OFF of the fit's only: a
- * single interval may have been a stall. */
+/* With fewer intervals, a trial's own rate is limited to within a factor of FIRST_OFF of the
+ * fitted one: a single interval may have been a stall. */
 #define OWN_SURE 3
 #define FIRST_OFF 2.0
-/* Intervals that the fit counts as beside a trial's own. */
+/* Weight of the fitted rate, in intervals. */
 #define FIT_COUNTS 1.0
-/* Combinations of settings, beside the batch size, that change the cost; further ones are
+/* Combinations of the settings, other than batch size, that change the cost. Further ones are
  * predicted from all trials. */
 #define KINDS_MAX 32
 #define SHAPES_MAX 12
@@ -25,19 +25,19 @@
 struct trial {
     double inverse; /* 1/B */
     int kind, device;
-    int64_t tokens; /* where the next interval begins */
-    double seconds; /* the clock there; NaN: not known */
-    uint32_t told;  /* intervals on this device */
+    int64_t tokens;     /* where the next interval begins */
+    double seconds;     /* the trial's clock there; NaN: unknown */
+    uint32_t intervals; /* on this device */
     double own[OWN_KEPT];
 };
 
 struct esp_cost {
     const struct esp_study *study;
-    int batch; /* the parameter; -1: it is not searched, or a program's */
+    int batch; /* index of the batch size among the parameters; -1: not searched, or unknown */
     int shapes[SHAPES_MAX], shape_count;
     double kinds[KINDS_MAX][SHAPES_MAX];
     int kind_count;
-    /* Of every kind, and (the last) of all together; NULL: nothing told. */
+    /* By kind, and (the last) of all together; NULL: no interval yet. */
     struct esp_rate *rates[ESP_DEVICE_CLASSES_MAX][KINDS_MAX + 1];
     struct trial *trials;
     uint32_t count, capacity;
@@ -84,7 +84,7 @@ void esp_cost_destroy(struct esp_cost *cost)
     free(cost);
 }
 
-/* A program's batch size may be anything: its trials differ by their own rates alone. */
+/* 1/B. A program's batch size is unknown: its trials differ only by their own rates. */
 static double inverse_of(const struct esp_cost *cost, const double *values)
 {
     double size =
@@ -142,7 +142,7 @@ void esp_cost_started(
     struct trial *t = &cost->trials[trial];
     if (t->device != device) {
         t->device = device;
-        t->told = 0;
+        t->intervals = 0;
     }
     t->tokens = tokens;
     t->seconds = device_seconds;
@@ -173,7 +173,7 @@ void esp_cost_observed(struct esp_cost *cost,
     if (!further || !(rate >= ESP_RATE_MIN && rate <= ESP_RATE_MAX)) {
         return;
     }
-    t->own[t->told++ % OWN_KEPT] = rate;
+    t->own[t->intervals++ % OWN_KEPT] = rate;
     add(cost, t->device, KIND_NONE, t->inverse, rate);
     if (t->kind != KIND_NONE) {
         add(cost, t->device, t->kind, t->inverse, rate);
@@ -199,11 +199,11 @@ double esp_cost_of_trial(const struct esp_cost *cost, uint32_t trial, int device
     assert(trial < cost->count && device >= 0 && device < ESP_DEVICE_CLASSES_MAX);
     const struct trial *t = &cost->trials[trial];
     double fit = fitted(cost, device, t->kind, t->inverse);
-    if (t->told == 0 || t->device != device) {
+    if (t->intervals == 0 || t->device != device) {
         return fit;
     }
-    int n = t->told < OWN_KEPT ? (int)t->told : OWN_KEPT;
-    double own = esp_rate_middle(t->own, n);
+    int n = t->intervals < OWN_KEPT ? (int)t->intervals : OWN_KEPT;
+    double own = esp_rate_median(t->own, n);
     if (n < OWN_SURE) {
         own = fmin(fmax(own, fit / FIRST_OFF), fit * FIRST_OFF);
     }

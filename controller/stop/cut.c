@@ -1,8 +1,8 @@
-/* The k-epoch cut: every trial gets `at` tokens, and once no new trial may be created the best
- * of them run to their horizon. It often matches the clever rules (Egele et al., "The
- * unreasonable effectiveness of early discarding after one epoch", Neurocomputing 2024), so it
- * is the baseline that they must beat. With `eta` the best ⌊n/eta⌋ go on, else the best three;
- * at least one. */
+/* The k-epoch cut: every trial trains to `at` tokens; once no new trial may be created, the
+ * best of them go on to their horizon. It often matches more elaborate rules (Egele et al.,
+ * "The unreasonable effectiveness of early discarding after one epoch", Neurocomputing 2024),
+ * so it is the baseline for them. With `eta` the best ⌊n/eta⌋ go on, else the best three; at
+ * least one. */
 #include "roster.h"
 #include "rungs.h"
 
@@ -16,12 +16,12 @@
 struct cut {
     struct esp_roster roster;
     int64_t at;
-    double eta;                       /* 0: not given */
-    struct esp_loss_ranking everyone; /* who reached `at`, by the loss there */
-    struct esp_loss_ranking waiting;  /* those of them that are paused there */
-    double *value;                    /* there; NaN: not reached */
-    bool *sent;                       /* on to the horizon */
-    uint32_t sent_count;              /* that have not failed since */
+    double eta;                      /* 0: not given */
+    struct esp_loss_ranking arrived; /* trials that reached `at`, by loss there */
+    struct esp_loss_ranking waiting; /* of these, trials that are paused there */
+    double *value;                   /* by trial: loss at `at`; NaN: not reached */
+    bool *sent;                      /* by trial: it was sent to its horizon */
+    uint32_t sent_count;             /* of these, trials that have not failed since */
     uint32_t capacity;
 };
 
@@ -35,7 +35,7 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
     cut->at = study->stopping.at >= 1 ? (int64_t)study->stopping.at : interval;
     cut->eta = study->stopping.eta > 1 ? study->stopping.eta : 0;
     esp_roster_init(&cut->roster);
-    esp_loss_ranking_init(&cut->everyone);
+    esp_loss_ranking_init(&cut->arrived);
     esp_loss_ranking_init(&cut->waiting);
     *self = cut;
     return 0;
@@ -45,7 +45,7 @@ static void destroy(void *self)
 {
     struct cut *cut = self;
     esp_roster_release(&cut->roster);
-    esp_loss_ranking_release(&cut->everyone);
+    esp_loss_ranking_release(&cut->arrived);
     esp_loss_ranking_release(&cut->waiting);
     free(cut->value);
     free(cut->sent);
@@ -84,7 +84,7 @@ observed(void *self, uint32_t trial, int64_t tokens, double loss, double device_
     esp_roster_observed(&cut->roster, trial, tokens, loss, device_seconds);
     if (isnan(cut->value[trial]) && tokens >= cut->at) {
         cut->value[trial] = isfinite(loss) ? loss : INFINITY;
-        esp_loss_ranking_insert(&cut->everyone, cut->value[trial], trial);
+        esp_loss_ranking_insert(&cut->arrived, cut->value[trial], trial);
     }
 }
 
@@ -116,7 +116,7 @@ static void ended(void *self, uint32_t trial, enum esp_cause cause)
     struct cut *cut = self;
     esp_roster_ended(&cut->roster, trial, cause);
     if (cut->sent[trial] && cause != ESP_CAUSE_COMPLETE && cause != ESP_CAUSE_LOST) {
-        cut->sent_count--; /* the next best takes its place */
+        cut->sent_count--; /* the next best trial takes its place */
     }
     relist(cut, trial);
 }
@@ -130,7 +130,7 @@ static void returned(void *self, uint32_t trial)
 
 static uint32_t kept(const struct cut *cut)
 {
-    uint32_t n = esp_loss_ranking_count(&cut->everyone);
+    uint32_t n = esp_loss_ranking_count(&cut->arrived);
     uint32_t kept = cut->eta > 0 ? esp_rungs_share(n, cut->eta) : DEFAULT_KEPT;
     return kept > 0 ? kept : 1;
 }
@@ -138,7 +138,7 @@ static uint32_t kept(const struct cut *cut)
 static struct esp_verdict slot(const void *self, const struct esp_slot_view *view)
 {
     const struct cut *cut = self;
-    /* Interrupted ones first: those not yet at the cut, and those sent on. */
+    /* First the interrupted trials: before the cut, or on the way to their horizon. */
     uint32_t waiting = esp_loss_ranking_count(&cut->roster.waiting);
     for (uint32_t i = 1; i <= waiting; i++) {
         uint32_t trial = esp_loss_ranking_at(&cut->roster.waiting, i).trial;
@@ -164,7 +164,7 @@ static struct esp_verdict slot(const void *self, const struct esp_slot_view *vie
                              esp_roster_get(&cut->roster, best.trial)->horizon,
                              ESP_RULE_CUT);
         verdict.reason.at = cut->at;
-        esp_reason_rank(&verdict.reason, &cut->everyone, best.loss, best.trial, kept(cut));
+        esp_reason_rank(&verdict.reason, &cut->arrived, best.loss, best.trial, kept(cut));
         return verdict;
     }
     return view->live > 0 ? esp_verdict_none(ESP_RULE_NONE)
@@ -186,7 +186,7 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
     }
     struct esp_verdict verdict = esp_verdict_make(ESP_VERDICT_PAUSE, trial, 0, ESP_RULE_CUT);
     verdict.reason.at = cut->at;
-    esp_reason_rank(&verdict.reason, &cut->everyone, cut->value[trial], trial, kept(cut));
+    esp_reason_rank(&verdict.reason, &cut->arrived, cut->value[trial], trial, kept(cut));
     return verdict;
 }
 

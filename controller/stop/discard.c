@@ -10,13 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int by_number(const void *a, const void *b)
+static int compare_doubles(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-/* Shares like 1 − 0.05 are not exact in binary: what misses a whole number by less is one. */
+/* Shares like 1 − 0.05 are not exact in binary: numbers this near to a whole one count as
+ * whole. */
 #define ROUNDING 1e-9
 
 int esp_discard_needed(double risk)
@@ -38,9 +39,9 @@ double esp_discard_limit(const double *scores, int count, double risk)
     assert(sorted);
     memcpy(sorted, scores, (size_t)count * sizeof *sorted);
     for (int i = 0; i < count; i++) {
-        sorted[i] = isnan(sorted[i]) ? INFINITY : sorted[i]; /* a study without an end */
+        sorted[i] = isnan(sorted[i]) ? INFINITY : sorted[i]; /* no trial was complete */
     }
-    qsort(sorted, (size_t)count, sizeof *sorted, by_number);
+    qsort(sorted, (size_t)count, sizeof *sorted, compare_doubles);
     double limit = sorted[rank > 0 ? rank - 1 : 0];
     free(sorted);
     return limit;
@@ -153,20 +154,21 @@ void esp_discard_leads(struct esp_discard *d, uint32_t trial)
     d->best = trial;
 }
 
-/* How many had a lower loss at a mark; ties do not count against a trial. */
+/* Number of trials with a lower loss at a mark; equal losses do not count. */
 static uint32_t beaten_by(const struct esp_discard *d, int mark, double loss)
 {
     return esp_loss_ranking_rank(&d->all[mark], loss, 0) - 1;
 }
 
-/* By number alone, so that it has nothing to do with how the trial does. */
+/* Depends on seed and number alone, so that it is independent of how well the trial does. */
 static bool is_audit(const struct esp_discard *d, uint32_t trial)
 {
     return esp_random_at(d->seed, trial, ESP_RANDOM_AUDIT, 0).word[0] <
            UINT32_MAX / ESP_AUDIT_EVERY;
 }
 
-static void decided_here(struct esp_discard *d, enum esp_verdict_action action, uint32_t trial)
+static void
+apply_own_verdict(struct esp_discard *d, enum esp_verdict_action action, uint32_t trial)
 {
     struct esp_discard_trial *t = &d->trials[trial];
     bool paused = t->paused;
@@ -197,7 +199,7 @@ void esp_discard_decided(struct esp_discard *d, const struct esp_verdict *verdic
     }
     uint32_t trial = (uint32_t)verdict->trial;
     if (verdict->reason.rule == ESP_RULE_CALIBRATED) {
-        decided_here(d, verdict->action, trial);
+        apply_own_verdict(d, verdict->action, trial);
     }
     if (verdict->action == ESP_VERDICT_CONTINUE) {
         d->trials[trial].given_up = false;

@@ -1,14 +1,15 @@
-/* The median rule, and its cousin the percentile rule. Both stop a trial for good when its best
- * loss so far is worse than what completed trials had at the same amount of training.
+/* The median rule and the percentile rule. Both stop a trial for good when its best loss so far
+ * is worse than the losses of completed trials at the same amount of training.
  *
  * median (Golovin et al., "Google Vizier", KDD 2017, 3.2.2): the threshold is the median of the
- *   completed trials' running averages up to there.
+ *   running averages of the completed trials up to there.
  * percentile (Optuna's PercentilePruner): the threshold is a percentile of their losses there.
  *
- * Nothing is stopped before `startup_trials` (5) have been completed, nor before
+ * No trial is stopped before `startup_trials` (5) trials have completed, nor before
  * `warmup_tokens`. Trials of different batch sizes report at slightly different tokens, so
- * amounts of training are compared by mark: the number of the report interval, exact up to
- * 127 and in 64ths of an octave beyond, which bounds the marks whatever a program counts. */
+ * amounts of training are compared by mark: the number of the report interval, exact up to 127
+ * and in 64ths of an octave beyond. That bounds the number of marks, whatever unit a program
+ * counts in. */
 #include "roster.h"
 #include "rungs.h"
 #include "search/quantile.h"
@@ -23,12 +24,12 @@
 /* 2^63 needs 57 octaves of 64 beyond the first 128 marks. */
 #define MARKS_MAX (57 * 64 + 128)
 
-struct course {
+struct curve {
     double *at_mark; /* running average or loss at each mark; NaN before the first report */
     int marks, capacity;
     double sum;
     uint32_t count;
-    bool counted; /* told to the thresholds */
+    bool counted; /* in the thresholds */
 };
 
 struct median {
@@ -38,7 +39,7 @@ struct median {
     uint32_t startup;
     double warmup;
     int64_t interval;
-    struct course *courses;
+    struct curve *curves;
     uint32_t capacity;
     struct esp_quantile *thresholds; /* by mark */
     int marks;
@@ -103,12 +104,12 @@ static void destroy(void *self)
 {
     struct median *median = self;
     for (uint32_t i = 0; i < median->roster.count; i++) {
-        free(median->courses[i].at_mark);
+        free(median->curves[i].at_mark);
     }
     for (int i = 0; i < median->marks; i++) {
         esp_quantile_release(&median->thresholds[i]);
     }
-    free(median->courses);
+    free(median->curves);
     free(median->thresholds);
     esp_roster_release(&median->roster);
     free(median);
@@ -121,18 +122,18 @@ static void created(void *self, uint32_t trial, int64_t horizon, const double *v
     esp_roster_created(&median->roster, trial, horizon);
     if (trial >= median->capacity) {
         uint32_t capacity = median->capacity ? median->capacity * 2 : 16;
-        median->courses = realloc(median->courses, capacity * sizeof *median->courses);
-        assert(median->courses);
+        median->curves = realloc(median->curves, capacity * sizeof *median->curves);
+        assert(median->curves);
         median->capacity = capacity;
     }
-    median->courses[trial] = (struct course){0};
+    median->curves[trial] = (struct curve){0};
 }
 
 static void
 observed(void *self, uint32_t trial, int64_t tokens, double loss, double device_seconds)
 {
     struct median *median = self;
-    struct course *c = &median->courses[trial];
+    struct curve *c = &median->curves[trial];
     esp_roster_observed(&median->roster, trial, tokens, loss, device_seconds);
     if (c->counted || tokens < 0) {
         return;
@@ -150,7 +151,7 @@ observed(void *self, uint32_t trial, int64_t tokens, double loss, double device_
         assert(c->at_mark);
         c->capacity = capacity;
     }
-    /* A mark without a report has what was known before it. */
+    /* A mark without a report has the value of the mark before. */
     while (c->marks < mark) {
         c->at_mark[c->marks] = c->marks > 0 ? c->at_mark[c->marks - 1] : NAN;
         c->marks++;
@@ -161,8 +162,8 @@ observed(void *self, uint32_t trial, int64_t tokens, double loss, double device_
     c->at_mark[mark] = median->averages ? c->sum / (double)c->count : loss;
 }
 
-/* A trial that has been completed becomes one that others are held against. */
-static void count_in(struct median *median, struct course *c)
+/* Adds a completed trial to the thresholds. */
+static void count_in(struct median *median, struct curve *c)
 {
     if (c->marks > median->marks) {
         median->thresholds =
@@ -199,8 +200,8 @@ static void ended(void *self, uint32_t trial, enum esp_cause cause)
 {
     struct median *median = self;
     esp_roster_ended(&median->roster, trial, cause);
-    if (cause == ESP_CAUSE_COMPLETE && !median->courses[trial].counted) {
-        count_in(median, &median->courses[trial]);
+    if (cause == ESP_CAUSE_COMPLETE && !median->curves[trial].counted) {
+        count_in(median, &median->curves[trial]);
     }
 }
 

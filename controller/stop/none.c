@@ -1,4 +1,4 @@
-/* The scheduler that lets every trial run to its horizon. */
+/* Trains every trial to its horizon. */
 #include "roster.h"
 
 #include <assert.h>

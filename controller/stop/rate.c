@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 #define OCTAVES_BEYOND 2
-/* A middle that is off by more than this share of the line counts for less, in proportion. */
+/* A median that is off by more than this share of the line gets a proportionally lower weight.
+ */
 #define HUBER 0.5
 #define HUBER_ROUNDS 3
 
@@ -21,7 +22,7 @@ void esp_rate_release(struct esp_rate *rate)
     esp_rate_init(rate);
 }
 
-double esp_rate_middle(const double *numbers, int count)
+double esp_rate_median(const double *numbers, int count)
 {
     double sorted[ESP_RATE_KEPT];
     assert(count > 0 && count <= ESP_RATE_KEPT);
@@ -41,7 +42,7 @@ static int kept(const struct esp_rate_size *size)
     return size->count < ESP_RATE_KEPT ? (int)size->count : ESP_RATE_KEPT;
 }
 
-/* The place of a batch size: its own, a new one, or, when there is no room, the nearest. */
+/* The entry of a batch size: its own, a new one, or the nearest when there is no room. */
 static struct esp_rate_size *size_of(struct esp_rate *rate, double inverse)
 {
     int eighth = (int)lround(-8 * log2(inverse)), nearest = 0;
@@ -61,8 +62,9 @@ static struct esp_rate_size *size_of(struct esp_rate *rate, double inverse)
     return &rate->sizes[nearest];
 }
 
-/* The line of least squares with these weights; of those with a and b not negative. A quadratic
- * in two unknowns: where the free minimum breaks one bound, the best lies on that bound. */
+/* Fits the line by weighted least squares, with a and b not negative. The sum of squares is a
+ * quadratic in two unknowns: where its free minimum violates a bound, the minimum is on that
+ * bound. */
 static void solve(struct esp_rate *rate, const double *weight)
 {
     double w = 0, x = 0, y = 0, xx = 0, xy = 0, xx_free = 0, xy_free = 0;
@@ -118,7 +120,7 @@ void esp_rate_add(struct esp_rate *rate, double inverse, double seconds)
     for (int i = 0; i < n; i++) {
         size->x += size->inverse[i] / n;
     }
-    size->y = esp_rate_middle(size->rate, n);
+    size->y = esp_rate_median(size->rate, n);
     rate->least = rate->least > 0 ? fmin(rate->least, inverse) : inverse;
     rate->most = fmax(rate->most, inverse);
     refit(rate);

@@ -70,7 +70,8 @@ const struct esp_scheduler_row esp_schedulers[] = {
      .keys = {"patience", "min_delta", "warmup_tokens"},
      .required = {"patience"},
      .example = "{type: patience, patience: REPORTS}",
-     .example_meaning = "the reports without improvement that are too many",
+     .example_meaning = "the number of reports without improvement after which a trial is "
+                        "stopped",
      .summary = "stops a trial that no longer improves"},
     {.type = ESP_SCHEDULER_THRESHOLD,
      .name = "threshold",
@@ -87,7 +88,7 @@ const struct esp_scheduler_row esp_schedulers[] = {
      .ops = &esp_scheduler_wandb_hyperband,
      .keys = {"eta", "min_iter", "max_iter", "s", "strict"},
      .example = "{type: hyperband, min_iter: REPORTS}",
-     .example_meaning = "where its bands are",
+     .example_meaning = "the reports before its first band",
      .summary = "W&B's hyperband rule: stops a trial that is not among the best 1/eta at the "
                 "last band it has reached"},
     {.type = ESP_SCHEDULER_FREEZE_THAW,

@@ -10,14 +10,14 @@ enum state { LIVE, PAUSED, HELD, ENDED };
 
 struct esp_repeat_trial {
     int64_t horizon, tokens;
-    double final; /* the loss there; NaN: not yet */
-    double last;  /* the last finite one; NaN: none yet */
-    uint32_t of;  /* the setting's first trial; its own number for that one */
+    double final; /* loss at the horizon; NaN: none yet */
+    double last;  /* last finite loss; NaN: none yet */
+    uint32_t of;  /* first trial of the setting; its own number when it is that one */
     enum state state;
-    /* of a first trial */
+    struct esp_scatter scatter; /* of the trial's own curve */
+    /* Of a setting's first trial: */
     uint32_t made; /* repeats created */
     struct esp_seeds seeds;
-    struct esp_scatter scatter; /* of its own curve, a repeat's too */
 };
 
 void esp_repeat_init(struct esp_repeat *r, uint32_t most)
@@ -79,7 +79,7 @@ void esp_repeat_repeated(struct esp_repeat *r, uint32_t trial, uint32_t of, int6
     push(&r->open, &r->open_count, &r->open_capacity, trial);
 }
 
-/* The first loss at the horizon counts. */
+/* Counts the first loss at the horizon. */
 static void settle(struct esp_repeat *r, uint32_t trial, double loss)
 {
     struct esp_repeat_trial *t = &r->trials[trial];
@@ -144,10 +144,10 @@ void esp_repeat_ended(struct esp_repeat *r, uint32_t trial, enum esp_cause cause
     struct esp_repeat_trial *t = &r->trials[trial];
     change_state(r, trial, ENDED);
     if (cause == ESP_CAUSE_COMPLETE) {
-        settle(r, trial, t->last); /* a program may be at its end before our horizon */
+        settle(r, trial, t->last); /* a program may end before the horizon */
     }
     if (cause == ESP_CAUSE_DIVERGED && t->of != trial) {
-        r->trials[t->of].seeds.spoiled = true;
+        r->trials[t->of].seeds.diverged = true;
     }
 }
 
@@ -406,9 +406,9 @@ struct esp_verdict esp_repeat_report(const struct esp_repeat *r, uint32_t trial,
     return esp_verdict_none(ESP_RULE_NONE);
 }
 
-uint32_t esp_repeat_reserve(uint32_t most, bool by_name, int64_t run_cap)
+uint32_t esp_repeat_reserve(uint32_t most, bool given, int64_t run_cap)
 {
-    int64_t share = by_name ? run_cap / 2 : run_cap / 5;
+    int64_t share = given ? run_cap / 2 : run_cap / 5;
     int64_t wanted = most > 0 ? ESP_REPEAT_LEADERS : 0;
     int64_t kept = share < wanted ? share : wanted;
     return kept < 2 ? 0 : (uint32_t)kept;

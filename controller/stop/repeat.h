@@ -1,26 +1,25 @@
 /* Ties under seed noise are settled by further seeds (early_terminate's `repeats`).
  *
- * Two settings whose losses at the horizon differ by less than what the seed alone does are a
- * tie: naming one of them best would be luck. When the search has nothing else to do, the
- * leading settings, ESP_REPEAT_LEADERS at most, are trained once more with another seed, the
- * best first, as long as
+ * Two settings whose losses at the horizon differ by less than the seed noise tie: which of
+ * them is better is then a matter of luck. When the search has nothing else to do, the leading
+ * settings, ESP_REPEAT_LEADERS at most, are trained once more with another seed, the best
+ * first, as long as
  *
- *   - at least two of them tie with the first (seeds.h says by which noise), and
- *   - the setting has had less than `repeats` further seeds.
+ *   - at least two of them tie with the first (seeds.h), and
+ *   - the setting has had fewer than `repeats` further seeds.
  *
- * Every loss that comes in counts at once: if the first's second seed settles the question, no
- * other is spent. All that tie get their second seed before one gets a third, and a third waits
- * for every second that is on its way. A repeat is never stopped early, for only values at the
- * horizon are compared.
+ * Every loss counts as soon as it is reported: if the second seed of the first setting decides,
+ * no other is trained. All that tie get their second seed before one gets a third, and a third
+ * waits for every second seed that is being trained. A repeat is never stopped early, because
+ * only losses at the horizon are compared.
  *
- * Repeats count as trials: run_cap is a promise of how many there will be. So that it leaves
- * room for them, the last of its trials are kept for repeats (`esp_repeat_reserve`); when
- * nothing ties they become new settings after all. As much is kept of a budget, counted in
- * trainings to the horizon: when no more is left of it, leaders that tie come before new
- * settings and paused trials (scheduler.c).
+ * Repeats count as trials, because run_cap promises their number. The last trials of run_cap
+ * are therefore kept for repeats (`esp_repeat_reserve`); when nothing ties they become new
+ * settings after all. As many are kept of a budget, counted in full trainings: when no more is
+ * left of it, leaders that tie come before new settings and paused trials (scheduler_decide.c).
  *
- * Pure, a fold of what it is told. Told of every trial, repeats or not. A decision looks at the
- * first few settings and at those with repeats. */
+ * Pure: a fold of the events of every trial, repeats included. A decision looks at the first
+ * few settings with one seed and at those with repeats. */
 #ifndef ESPALIER_STOP_REPEAT_H
 #define ESPALIER_STOP_REPEAT_H
 
@@ -31,34 +30,33 @@
 
 #define ESP_REPEAT_LEADERS 3
 #define ESP_REPEATS_MAX 2
-/* Leading settings with one seed that are looked at: ESP_REPEAT_LEADERS, and what is the same
- * training as one of them. */
+/* Settings with one seed that are looked at: ESP_REPEAT_LEADERS, and others that may be the
+ * same training as one of them. */
 #define ESP_REPEAT_LOOKED_AT 16
 
 struct esp_repeat_trial; /* repeat.c */
 
 struct esp_repeat {
-    uint32_t most; /* further seeds per setting; 0: never */
+    uint32_t most; /* further seeds per setting; 0: none */
     struct esp_repeat_trial *trials;
     uint32_t count, capacity;
-    struct esp_loss_ranking singles; /* settings with one loss and no repeat, by it */
+    struct esp_loss_ranking singles; /* settings with one loss and no repeat, by loss */
     uint32_t *repeated;              /* settings with repeats */
     uint32_t repeated_count, repeated_capacity;
-    uint32_t since; /* settings first repeated since the last new one */
+    uint32_t since; /* settings whose first repeat is later than the last new setting */
     uint32_t *open; /* repeats that are live or paused */
     uint32_t open_count, open_capacity;
     struct esp_seed_pool pool;
-    double least;   /* loss at a horizon, of any seed; NaN: none yet */
-    double scatter; /* of the curve that ended there */
+    double least;   /* lowest loss at a horizon, of any seed; NaN: none yet */
+    double scatter; /* of the curve of that trial */
 };
 
 /* `most` is early_terminate's repeats, at most ESP_REPEATS_MAX. */
 void esp_repeat_init(struct esp_repeat *repeat, uint32_t most);
 void esp_repeat_release(struct esp_repeat *repeat);
 
-/* The folds: a new setting; trial `of` again (itself no repeat); a loss; and a trial's
- * standing.
- */
+/* The folds: a new setting; a repeat of trial `of`, which is itself none; a loss; and changes
+ * of a trial's state. */
 void esp_repeat_created(struct esp_repeat *repeat, uint32_t trial, int64_t horizon);
 void esp_repeat_repeated(struct esp_repeat *repeat,
                          uint32_t trial,
@@ -72,11 +70,11 @@ void esp_repeat_continued(struct esp_repeat *repeat, uint32_t trial);
 void esp_repeat_paused(struct esp_repeat *repeat, uint32_t trial, bool held);
 void esp_repeat_ended(struct esp_repeat *repeat, uint32_t trial, enum esp_cause cause);
 
-/* Nothing else is to be done: REPEAT the settings of a trial, CONTINUE a repeat that waits, or
- * NONE. `may_repeat`: run_cap allows one more training; whether the budget pays the one that is
- * named is the asker's to tell (scheduler.c). */
+/* When nothing else is to be done: REPEAT the settings of a trial, CONTINUE a paused repeat, or
+ * NONE. `may_repeat`: run_cap allows one more training; the caller checks whether the budget
+ * covers it (scheduler_decide.c). */
 struct esp_verdict esp_repeat_next(const struct esp_repeat *repeat, bool may_repeat);
-/* To a report of a repeat. */
+/* The answer to a report of a repeat. */
 struct esp_verdict
 esp_repeat_report(const struct esp_repeat *repeat, uint32_t trial, bool waiting);
 
@@ -107,25 +105,25 @@ void esp_repeat_further(const struct esp_repeat *repeat,
                         double horizon,
                         struct esp_further_seeds *out);
 
-/* Repeats that are queued or somewhere on a process. */
+/* Number of repeats that are queued or on a process. */
 uint32_t esp_repeat_live(const struct esp_repeat *repeat);
 /* Whether the last trial was a repeat. */
 bool esp_repeat_was_last(const struct esp_repeat *repeat);
-/* The setting's first trial, of which this one is a repeat; its own number when it is none. */
+/* The first trial of the setting; the trial's own number when it is no repeat. */
 uint32_t esp_repeat_of(const struct esp_repeat *repeat, uint32_t trial);
-/* A trial's horizon as created. */
+/* The horizon that a trial was created with. */
 int64_t esp_repeat_horizon(const struct esp_repeat *repeat, uint32_t trial);
 /* All seeds of a setting, by its first trial. */
 const struct esp_seeds *esp_repeat_seeds(const struct esp_repeat *repeat, uint32_t trial);
-/* The setting that ranks first over all its seeds, by its first trial: what `best` names. -1
- * while none has a loss at its horizon. */
+/* The best setting at its horizon (setting_rank.h), by its first trial; -1: none is there yet.
+ */
 int64_t esp_repeat_best(const struct esp_repeat *repeat);
-/* What a seed is taken to do, near the least loss at a horizon. */
+/* Estimated seed noise near the lowest loss at a horizon. */
 double esp_repeat_noise(const struct esp_repeat *repeat);
 
-/* Trials of a run_cap (0: none), or trainings of a budget, that are kept for repeats: one
- * further round for all leaders, as far as that is at most a fifth of it, or half of it when
- * the study asks for repeats by name. Fewer than two would settle nothing. */
-uint32_t esp_repeat_reserve(uint32_t most, bool by_name, int64_t run_cap);
+/* Trials of a run_cap (0: none), or trainings of a budget, that are kept for repeats: one seed
+ * more for each leader, limited to a fifth of run_cap, or half of it when the study file asks
+ * for repeats (`given`). Fewer than two would decide nothing: then none are kept. */
+uint32_t esp_repeat_reserve(uint32_t most, bool given, int64_t run_cap);
 
 #endif

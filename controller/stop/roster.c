@@ -62,8 +62,8 @@ void esp_roster_observed(struct esp_roster *roster,
     t->device_seconds = device_seconds;
 }
 
-/* Every change of a trial's standing passes here, so that `waiting` is always the paused ones
- * that are not held. */
+/* Every change of a trial's state goes through here, so that `waiting` always has the paused
+ * trials that are not held. */
 static void
 move(struct esp_roster *roster, uint32_t trial, enum esp_roster_state state, bool held)
 {
@@ -99,7 +99,7 @@ void esp_roster_paused(struct esp_roster *roster, uint32_t trial, bool held)
 
 void esp_roster_ended(struct esp_roster *roster, uint32_t trial, enum esp_cause cause)
 {
-    /* A lost attempt goes back into the queue; the trial has not left the search. */
+    /* The trial of a lost attempt is queued again; it has not left the search. */
     move(roster, trial, cause == ESP_CAUSE_LOST ? ESP_ROSTER_LIVE : ESP_ROSTER_ENDED, false);
 }
 

@@ -105,7 +105,7 @@ int esp_rungs_reached(const struct esp_rungs *rungs, int64_t tokens, int64_t hor
 
 uint32_t esp_rungs_share(uint32_t n, double eta)
 {
-    /* 27 / 3 must not become 8 by rounding when eta came from a file as 3.0000000000000004. */
+    /* 27 / 3 must not be rounded down to 8 when eta was read as 3.0000000000000004. */
     return (uint32_t)floor((double)n / eta + 1e-9);
 }
 

@@ -1,9 +1,10 @@
-/* The ladder of successive halving: rung k stands at min·eta^k tokens, the last one at a
- * trial's own horizon.
+/* The rungs of successive halving: rung k is at min·eta^k tokens, the last one at the trial's
+ * horizon.
  *
- * Trials of different batch sizes have slightly different horizons, and every loss is reported
- * at the first step at or beyond a mark. So a trial is at rung k once its recorded tokens reach
- * min(level k, its horizon), and its value there is the first one reported from then on. */
+ * Trials of different batch sizes have slightly different horizons, and a loss is reported at
+ * the first step at or beyond a mark. So a trial has reached rung k once its recorded tokens
+ * are at least min(level k, its horizon), and its value there is the first loss reported from
+ * then on. */
 #ifndef ESPALIER_STOP_RUNGS_H
 #define ESPALIER_STOP_RUNGS_H
 
@@ -16,26 +17,29 @@
 #define ESP_RUNGS_MAX 64
 
 struct esp_rungs {
-    int64_t level[ESP_RUNGS_MAX]; /* growing; the last is INT64_MAX: the horizon */
+    int64_t level[ESP_RUNGS_MAX]; /* tokens, ascending; the last is INT64_MAX: the horizon */
     int count;
     double eta;
 };
 
-/* From early_terminate's eta, min and max. `lowest` (when the file gives no min): a horizon
- * that is known makes it horizon / eta^3, but no less than the interval between reports; one
- * that is not makes it one unit. -EINVAL: nothing could ever be compared. */
+/* Sets the rungs from early_terminate's eta, min and max. Without min the first rung is at
+ * max / eta^3, but no less than a report interval; without a known horizon either, at one
+ * token. -EINVAL: eta is not above 1, or min not below
+ * the last rung. */
 int esp_rungs_make(struct esp_rungs *rungs,
                    const struct esp_study *study,
                    struct esp_error *error);
 
-/* Tokens between the reports of the built-in trainer; 1 for a program. */
+/* Tokens between the reports of the built-in trainer; 1 for a program, whose interval is
+ * unknown.
+ */
 int64_t esp_report_interval(const struct esp_study *study);
-/* Every trial's horizon or a little more; 0: not known before a trial says it. */
+/* Upper bound of the trials' horizons; 0: unknown before a trial reports its own. */
 int64_t esp_study_horizon(const struct esp_study *study);
 
-/* Where a trial with this horizon is sent to reach rung `rung`. */
+/* Tokens that a trial with this horizon needs to reach a rung. */
 int64_t esp_rungs_target(const struct esp_rungs *rungs, int rung, int64_t horizon);
-/* The highest rung that tokens reach; -1: none. */
+/* The highest rung reached with these tokens; -1: none. */
 int esp_rungs_reached(const struct esp_rungs *rungs, int64_t tokens, int64_t horizon);
 /* The rung of a trial's horizon. */
 int esp_rungs_top(const struct esp_rungs *rungs, int64_t horizon);
@@ -43,8 +47,8 @@ int esp_rungs_top(const struct esp_rungs *rungs, int64_t horizon);
 /* ⌊n / eta⌋. */
 uint32_t esp_rungs_share(uint32_t n, double eta);
 
-/* Rank, count, value, threshold (the worst loss within the first `kept`; NaN when none is) and
- * the nearest rivals of (loss, trial), which is in the ranking. */
+/* Sets rank, count, value, threshold (the worst loss among the first `kept`; NaN: none) and the
+ * nearest rivals of (loss, trial), which is in the ranking. */
 void esp_reason_rank(struct esp_reason *reason,
                      const struct esp_loss_ranking *ranking,
                      double loss,

@@ -232,11 +232,7 @@ void esp_scheduler_returned(struct esp_scheduler *s, uint32_t trial)
 
 struct esp_verdict esp_scheduler_discard(const struct esp_scheduler *s)
 {
-    struct esp_verdict verdict = esp_discard_next(&s->discard);
-    if (verdict.action == ESP_VERDICT_NONE && s->ops->discard) {
-        verdict = s->ops->discard(s->self);
-    }
-    return esp_scheduler_outward(s, verdict);
+    return esp_scheduler_outward(s, esp_discard_next(&s->discard));
 }
 
 const struct esp_seeds *esp_scheduler_seeds(const struct esp_scheduler *s, uint32_t trial)
@@ -284,6 +280,11 @@ double esp_scheduler_limit(const struct esp_scheduler *s)
 double esp_scheduler_score(const struct esp_scheduler *s)
 {
     return esp_discard_score(&s->discard);
+}
+
+const struct esp_cost *esp_scheduler_cost(const struct esp_scheduler *s)
+{
+    return s->cost;
 }
 
 double esp_scheduler_rate(const struct esp_scheduler *s, uint32_t trial, int device)

@@ -1,12 +1,12 @@
-/* A scheduler answers two questions (DESIGN 7): a slot is free, start a new trial or continue
- * which paused one, until where? And: a report came, continue until where, pause, or prune?
+/* A scheduler answers two questions. A slot is free: start a new trial, or continue which
+ * paused one, and until where? A report came: continue until where, pause, or prune?
  *
- * Pure: its state is a fold of what it was told. The two questions change nothing; a verdict
- * counts once `decided` was told of it. A scheduler's trials are settings: repeats of a setting
- * with another seed are kept from it (repeat.h), and its numbers are turned into those of the
- * study and back. Losses are smaller-is-better; NaN and infinities may be
- * asked about and are worse than everything. A decision's cost does not grow with the number of
- * trials beyond a logarithm. Fidelity is tokens seen. */
+ * Pure: its state is a fold of the events that it was given. The questions change nothing; a
+ * verdict takes effect when it is passed to `decided`. A scheduler's trials are settings: it
+ * does not see repeats of a setting with another seed (repeat.h), and its numbers are converted
+ * to and from the study's. Losses are smaller-is-better; NaN and infinities may occur and are
+ * worse than every number. The cost of a decision grows with the number of trials by a
+ * logarithm at most. Amounts of training are in tokens. */
 #ifndef ESPALIER_STOP_SCHEDULER_H
 #define ESPALIER_STOP_SCHEDULER_H
 
@@ -18,25 +18,24 @@
 
 struct esp_scheduler;
 
-/* A budget in trainings to the horizon; both infinite where it has no limit, or nothing tells
- * yet what a training costs. What is left is beyond what is spent and what is promised to live
- * trials. */
+/* A budget in full trainings; infinite where it has no limit, or while the cost of a training
+ * is unknown. What is left excludes what is spent and what is committed to live trials. */
 struct esp_trainings {
     double whole;
     double left;
-    double tokens, seconds; /* left; infinite where no limit speaks of them */
-    double rate;            /* seconds that a token took so far, in the mean; 0: none yet */
+    double tokens, seconds; /* left; infinite where no limit applies to them */
+    double rate;            /* mean seconds per token so far; 0: none yet */
 };
 
-/* What the core knows when a slot is free, or would be. */
+/* State of the study when a slot is free, or if it were. */
 struct esp_slot_view {
     bool may_create;             /* run_cap, budget and sampler allow a new trial */
-    uint32_t next_trial;         /* its number */
-    uint32_t live;               /* trials assigned, running, pausing or stopping now */
-    int device;                  /* the class of the slot's device */
+    uint32_t next_trial;         /* number of that trial */
+    uint32_t live;               /* trials that are assigned, running, pausing or stopping */
+    int device;                  /* class of the slot's device */
     bool may_repeat;             /* run_cap allows a training with another seed */
-    int64_t run_cap;             /* as it is now; 0: none */
-    struct esp_trainings budget; /* all 0: as if there were none */
+    int64_t run_cap;             /* current value; 0: none */
+    struct esp_trainings budget; /* all 0: there is none */
 };
 
 struct esp_scheduler_ops {
@@ -45,35 +44,33 @@ struct esp_scheduler_ops {
     const char *(*fault)(const struct esp_stopping *stopping);
     int (*create)(const struct esp_study *study, void **self, struct esp_error *error);
     void (*destroy)(void *self);
-    /* Optional, called once after `create`: what training costs, kept up to date beside self.
-     * Its trials are settings, as the scheduler's. */
+    /* Optional, called once after `create`: predicted costs of training, kept up to date by the
+     * caller, by settings. Borrowed. */
     void (*costs)(void *self, const struct esp_cost *cost);
-    /* A trial exists; `horizon` is its last step in tokens. Told in trial order. */
+    /* A trial was created; `horizon` is its last step in tokens. In the order of trials. */
     void (*created)(void *self, uint32_t trial, int64_t horizon, const double *values);
-    /* A recorded loss; tokens grow within a trial. `device_seconds` is cumulative. */
+    /* A loss was recorded; tokens grow within a trial. `device_seconds` is cumulative. */
     void (*observed)(
         void *self, uint32_t trial, int64_t tokens, double loss, double device_seconds);
-    /* A verdict was recorded (also the user's and the core's own: pause, stop, restart). */
+    /* A verdict was recorded; also the user's and the core's own (pause, stop, restart). */
     void (*decided)(void *self, const struct esp_verdict *verdict);
-    /* The trial now waits, saved (PAUSED); `held` ones must not be named by `slot`. */
+    /* The trial waits, with a checkpoint where it can save (PAUSED). `slot` must not name it
+     * when it is `held`. */
     void (*paused)(void *self, uint32_t trial, bool held);
-    /* The trial has left the search for good, or for now (the user may bring it back:
-     * `returned`). */
+    /* The trial has left the search; the user may bring it back (`returned`). */
     void (*ended)(void *self, uint32_t trial, enum esp_cause cause);
     void (*returned)(void *self, uint32_t trial);
     /* A slot is free: START, CONTINUE a paused trial, END the study, or NONE (wait). */
     struct esp_verdict (*slot)(const void *self, const struct esp_slot_view *view);
     /* After `observed`: CONTINUE until where, PAUSE, PRUNE, END, or NONE (go on as directed).
-     * `waiting` says that the trial has reached its `until` and idles: NONE is then not allowed
-     * unless it has reached its horizon. The view is that of its slot, were it free. */
+     * `waiting`: the trial has reached its `until` and is idle; NONE is then allowed only at
+     * its horizon. The view is that of its slot, if that were free. */
     struct esp_verdict (*report)(const void *self,
                                  uint32_t trial,
                                  bool waiting,
                                  const struct esp_slot_view *view);
-    /* Optional: a paused trial to be discarded for good, or NONE. Asked after every batch. A
-     * scheduler is not told of those that the calibrated rule gives up (discard.h). */
-    struct esp_verdict (*discard)(const void *self);
-    /* Optional, as a sampler's. */
+    /* Optional: a refit of the scheduler's model, as numbers to record (their count; 0: no
+     * refit is due), and taking such numbers over, as a sampler's. */
     int (*refit)(const void *self, double *numbers, int capacity);
     void (*fitted)(void *self, const double *numbers, int count);
 };
@@ -98,18 +95,19 @@ int esp_scheduler_create(const struct esp_study *study,
                          struct esp_scheduler **out,
                          struct esp_error *error);
 void esp_scheduler_destroy(struct esp_scheduler *scheduler);
-/* Scores of finished studies that paused trials are given up by (discard.h); told once, before
- * the first trial. The array may go afterwards. */
+/* Sets the scores of finished studies that discards are calibrated on (discard.h). Call once,
+ * before the first trial; the array is not kept. */
 void esp_scheduler_calibrated(struct esp_scheduler *s, const double *scores, int count);
 void esp_scheduler_created(struct esp_scheduler *s,
                            uint32_t trial,
                            int64_t horizon,
                            const double *values);
-/* An attempt goes on from here (cost.h). Not told: where the trial was last observed, on the
- * same device. Devices come as classes, small numbers in order of their first appearance. */
+/* An attempt continues from here (cost.h). Without this call it continues where the trial was
+ * last observed, on the same device. Devices are given as classes, numbered in the order in
+ * which they first appeared. */
 void esp_scheduler_started(
     struct esp_scheduler *s, uint32_t trial, int device, int64_t tokens, double device_seconds);
-/* Trial `of` again, with another seed. */
+/* A repeat of trial `of` with another seed was created. */
 void esp_scheduler_repeated(struct esp_scheduler *s,
                             uint32_t trial,
                             uint32_t of,
@@ -123,9 +121,8 @@ void esp_scheduler_decided(struct esp_scheduler *s, const struct esp_verdict *ve
 void esp_scheduler_paused(struct esp_scheduler *s, uint32_t trial, bool held);
 void esp_scheduler_ended(struct esp_scheduler *s, uint32_t trial, enum esp_cause cause);
 void esp_scheduler_returned(struct esp_scheduler *s, uint32_t trial);
-/* Beside START, CONTINUE, END and NONE: REPEAT the settings of a trial, which the view's budget
- * pays to the horizon. What is continued may have been given up (DISCARD): it begins anew then.
- */
+/* START, CONTINUE, END, NONE, or REPEAT of a trial's settings, if the budget covers it to the
+ * horizon. A trial that is continued may have been discarded; it then begins again. */
 struct esp_verdict esp_scheduler_slot(const struct esp_scheduler *s,
                                       const struct esp_slot_view *view);
 struct esp_verdict esp_scheduler_report(const struct esp_scheduler *s,
@@ -154,13 +151,17 @@ double esp_scheduler_further_seconds(const struct esp_scheduler *s,
  * more of the budget is left than what is kept for that. */
 bool esp_scheduler_repeats_first(const struct esp_scheduler *s,
                                  const struct esp_slot_view *view);
-/* What later studies calibrate their discards on (discard.h); NaN while no trial is complete.
- */
+/* Score of this study, for later studies to calibrate on (discard.h); NaN while no trial is
+ * complete. */
 double esp_scheduler_score(const struct esp_scheduler *s);
-/* Device seconds that a token of the trial takes on this class of devices, as far as was told
- * (cost.h); a repeat takes what its setting does. NaN while nothing is known of the device. */
+/* Predicted device seconds per token of a trial on this class of devices (cost.h); a repeat has
+ * the rate of its setting. NaN while nothing has run on such a device. */
 double esp_scheduler_rate(const struct esp_scheduler *s, uint32_t trial, int device);
-/* How many may be better at a mark; infinity: nothing is given up. */
+/* Predicted costs by setting, new settings included. */
+const struct esp_cost *esp_scheduler_cost(const struct esp_scheduler *s);
+/* Number of better trials at a mark beyond which a paused trial is discarded; infinity: none
+ * is.
+ */
 double esp_scheduler_limit(const struct esp_scheduler *s);
 int esp_scheduler_refit(const struct esp_scheduler *s, double *numbers, int capacity);
 void esp_scheduler_fitted(struct esp_scheduler *s, const double *numbers, int count);

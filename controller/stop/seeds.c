@@ -18,8 +18,8 @@ void esp_seeds_add(struct esp_seeds *seeds, struct esp_seed_pool *pool, double l
     }
 }
 
-/* For a smooth curve b = a + w (c - a) between its neighbours but for noise, whose variance in
- * b - a - w (c - a) is 1 + w^2 + (1 - w)^2 times a point's. */
+/* On a smooth curve a point b between its neighbours a and c is a + w (c - a) plus noise. The
+ * variance of b - a - w (c - a) is 1 + w^2 + (1 - w)^2 times that of a point. */
 void esp_scatter_add(struct esp_scatter *s, int64_t tokens, int64_t horizon, double loss)
 {
     if (!isfinite(loss)) {
@@ -47,7 +47,8 @@ double esp_scatter_size(const struct esp_scatter *s)
     return s->count >= ESP_SCATTER_LEAST ? sqrt(s->sum / s->count) : NAN;
 }
 
-/* Student's quantile at the normal distribution's 1: exact to three digits. */
+/* Quantile of Student's distribution at the probability of one standard error, 84.1 per cent;
+ * exact to three digits. */
 static double one_error(uint32_t freedom)
 {
     static const double few[] = {1.837, 1.321, 1.197, 1.142, 1.111};
@@ -67,7 +68,7 @@ double esp_seed_noise(const struct esp_seed_pool *pool, double loss, double scat
 
 double esp_seeds_score(const struct esp_seeds *seeds, double noise)
 {
-    if (seeds->count == 0 || seeds->spoiled) {
+    if (seeds->count == 0 || seeds->diverged) {
         return INFINITY;
     }
     return seeds->mean + noise / sqrt(seeds->count);
@@ -80,7 +81,7 @@ double esp_seeds_spread(const struct esp_seeds *seeds)
 
 bool esp_seeds_tie(const struct esp_seeds *best, const struct esp_seeds *other, double noise)
 {
-    if (best->count == 0 || other->count == 0 || best->spoiled || other->spoiled) {
+    if (best->count == 0 || other->count == 0 || best->diverged || other->diverged) {
         return false;
     }
     return fabs(other->mean - best->mean) <

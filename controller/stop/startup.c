@@ -25,8 +25,8 @@ int esp_startup_init(
     }
     s->rung = malloc((size + 1) * sizeof *s->rung);
     s->value = malloc((size + 1) * sizeof *s->value);
-    s->dead = calloc(size + 1, sizeof *s->dead);
-    if (!s->rung || !s->value || !s->dead) {
+    s->ended = calloc(size + 1, sizeof *s->ended);
+    if (!s->rung || !s->value || !s->ended) {
         return -ENOMEM;
     }
     for (uint32_t i = 0; i < size; i++) {
@@ -42,10 +42,10 @@ void esp_startup_release(struct esp_startup *s)
     }
     free(s->rung);
     free(s->value);
-    free(s->dead);
+    free(s->ended);
     s->rung = NULL;
     s->value = NULL;
-    s->dead = NULL;
+    s->ended = NULL;
 }
 
 void esp_startup_observed(struct esp_startup *s, uint32_t trial, int64_t tokens, double loss)
@@ -62,32 +62,32 @@ void esp_startup_observed(struct esp_startup *s, uint32_t trial, int64_t tokens,
 
 void esp_startup_ended(struct esp_startup *s, uint32_t trial)
 {
-    if (trial < s->size && !s->dead[trial]) {
-        s->dead[trial] = true;
-        s->silent += s->rung[trial] < 0;
+    if (trial < s->size && !s->ended[trial]) {
+        s->ended[trial] = true;
+        s->unreported += s->rung[trial] < 0;
     }
 }
 
 void esp_startup_returned(struct esp_startup *s, uint32_t trial)
 {
-    if (trial < s->size && s->dead[trial]) {
-        s->dead[trial] = false;
-        s->silent -= s->rung[trial] < 0;
+    if (trial < s->size && s->ended[trial]) {
+        s->ended[trial] = false;
+        s->unreported -= s->rung[trial] < 0;
     }
 }
 
-/* All that were sent to the rung have told something there, or never will. */
+/* Whether all trials that were sent to the rung have a loss there or have ended. */
 static bool full(const struct esp_startup *s, int rung)
 {
     if (rung == 0) {
-        return esp_loss_ranking_count(&s->at[0]) + s->silent >= s->size;
+        return esp_loss_ranking_count(&s->at[0]) + s->unreported >= s->size;
     }
     const struct esp_loss_ranking *below = &s->at[rung - 1];
     bool all = full(s, rung - 1);
     for (uint32_t r = 1; all && r <= s->kept[rung - 1] && r <= esp_loss_ranking_count(below);
          r++) {
         uint32_t trial = esp_loss_ranking_at(below, r).trial;
-        all = s->rung[trial] >= rung || s->dead[trial];
+        all = s->rung[trial] >= rung || s->ended[trial];
     }
     return all;
 }

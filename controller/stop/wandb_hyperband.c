@@ -1,10 +1,11 @@
-/* W&B's hyperband rule, exactly (wandb/sweeps, hyperband_stopping.py).
+/* W&B's hyperband rule, exactly as in wandb/sweeps, hyperband_stopping.py.
  *
  * Bands are int(min_iter·eta^k) for k = 0, 1, …, or int(max_iter/eta^k) for k = 1 … s, in
  * finite reports. The threshold at a band is sorted(values there, over all trials)[int(n/eta)].
- * At every report a trial is held against the threshold of the highest band it has reached, as
- * that stands now, with its best loss so far (strict: its loss at the band); it is stopped for
- * good when it is worse. So the first at a band lives: it is its own threshold. */
+ * At every report the best loss of a trial so far (strict: its loss at the band) is compared
+ * with the present threshold of the highest band that it has reached; the trial is stopped for
+ * good when it is worse. So the first trial at a band is never stopped there: it is the
+ * threshold. */
 #include "roster.h"
 #include "rungs.h"
 #include "stopping_keys.h"
@@ -17,8 +18,8 @@
 #define BANDS_MAX 100 /* W&B's own limit */
 
 struct history {
-    uint32_t finite; /* reports */
-    int band;        /* the highest reached; -1: none */
+    uint32_t finite; /* finite reports */
+    int band;        /* highest band reached; -1: none */
     double at_band;
 };
 

@@ -3,7 +3,6 @@
 #include "driver.h"
 
 #include "core/process_table.h"
-#include "stop/scheduler_private.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -63,7 +62,7 @@ report(uint32_t trial, int64_t step, int count, int64_t each, double start, doub
 
 static const struct esp_cost *costs(void)
 {
-    return d.core->scheduler->cost;
+    return esp_scheduler_cost(d.core->scheduler);
 }
 
 static void expect_classes(const char *names)

@@ -1,6 +1,6 @@
 /* Ties under seed noise: who is repeated, in what order, until when, and how that ranks. */
 #include "drive.h"
-#include "stop/scheduler_private.h"
+#include "stop/scheduler.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -412,7 +412,7 @@ static void what_training_costs_is_told_by_the_study_s_numbers(void **state)
         uint32_t before = i == 4 ? 2 : i - 1;
         assert_true(i == 3 || esp_scheduler_rate(s, i, 0) > esp_scheduler_rate(s, before, 0));
     }
-    assert_true(esp_cost_of_trial(s->cost, 3, 0) == esp_scheduler_rate(s, 4, 0));
+    assert_true(esp_cost_of_trial(esp_scheduler_cost(s), 3, 0) == esp_scheduler_rate(s, 4, 0));
     esp_scheduler_destroy(s);
 }
 
