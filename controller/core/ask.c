@@ -61,6 +61,7 @@ struct esp_verdict esp_ask_slot(struct esp_core *core)
 
 bool esp_propose(struct esp_core *core, double *values, struct esp_reason *reason)
 {
+    assert(core->trial_count < ESP_TRIALS_MAX);
     double numbers[ESP_FIT_NUMBERS_MAX];
     int count = esp_sampler_refit(core->sampler, numbers, ESP_FIT_NUMBERS_MAX);
     if (count > 0) {

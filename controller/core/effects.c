@@ -22,6 +22,8 @@ static void add(struct esp_core *core, const struct esp_effect *effect)
 
 void esp_send(struct esp_core *core, struct esp_peer peer, const struct esp_message *message)
 {
+    /* Before START only commands of clients are answered. */
+    assert(core->mode != ESP_MODE_LOADED || peer.role == ESP_ROLE_CLIENT);
     if (peer.role == ESP_ROLE_TRIAL) {
         struct esp_trial_process *p = esp_process_find(core, peer.key);
         if (p && p->connected) {
@@ -98,6 +100,7 @@ void esp_send_ack(struct esp_core *core, struct esp_trial *t)
         return;
     }
     struct esp_message message = {.kind = ESP_MESSAGE_ACK};
+    assert(esp_trial_state_live(t->state));
     message.ack = (struct esp_ack){.trial = esp_trial_index(core, t),
                                    .attempt = t->attempt,
                                    .sequence = t->taken_sequence + ESP_PLANT("ack-ahead"),

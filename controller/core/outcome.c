@@ -138,6 +138,7 @@ static int reserve(void **array, size_t *capacity, size_t count, size_t size)
     }
     *array = moved;
     *capacity = larger;
+    assert(count < *capacity);
     return 0;
 }
 

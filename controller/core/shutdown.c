@@ -25,6 +25,7 @@
 
 void esp_record_ended(struct esp_core *core, enum esp_study_state state, int exit_code)
 {
+    assert(state != ESP_STUDY_INTERRUPTED); /* readers infer it; it is never recorded */
     struct esp_event event = esp_event_of(ESP_EVENT_ENDED);
     event.ended = (struct esp_event_ended){.state = state, .exit_code = exit_code};
     double score = state != ESP_STUDY_RUNNING ? esp_scheduler_score(core->scheduler) : NAN;
@@ -197,6 +198,7 @@ static void discard_waiting(struct esp_core *core)
 
 void esp_shutdown_settle(struct esp_core *core)
 {
+    assert(core->mode != ESP_MODE_LOADED && core->mode != ESP_MODE_RUN);
     bool saving = core->mode == ESP_MODE_INTERRUPT || core->mode == ESP_MODE_BUDGET ||
                   core->mode == ESP_MODE_END;
     if (saving && esp_live_trials(core) == 0) {

@@ -109,6 +109,7 @@ static uint32_t demand(struct esp_core *core, uint32_t most)
 
 void esp_spawn_needed(struct esp_core *core)
 {
+    assert(core->mode == ESP_MODE_RUN);
     uint32_t starting = core->class_count[ESP_PROCESS_STARTING];
     uint32_t alive = starting + core->class_count[ESP_PROCESS_UP];
     uint32_t most = wanted(core);

@@ -234,6 +234,23 @@ static void take_input(struct esp_core *core, const struct esp_input *input)
     }
 }
 
+/* What holds between steps. */
+static void check_invariants(const struct esp_core *core)
+{
+    uint32_t trials = 0, processes = 0;
+    for (int i = 0; i < ESP_TRIAL_STATE_COUNT; i++) {
+        trials += core->by_state[i];
+    }
+    for (int i = 0; i < ESP_PROCESS_CLASS_COUNT; i++) {
+        processes += core->class_count[i];
+    }
+    assert(trials == core->trial_count && processes == core->process_count);
+    assert(core->by_state[ESP_TRIAL_QUEUED] == core->queue.count);
+    assert(core->alive.count == processes - core->class_count[ESP_PROCESS_EXITED]);
+    assert(core->available.count <= core->alive.count);
+    assert(core->answering_trial == ESP_NOWHERE);
+}
+
 int esp_core_step(struct esp_core *core,
                   const struct esp_input *input,
                   int64_t now_ms,
@@ -248,7 +265,7 @@ int esp_core_step(struct esp_core *core,
         esp_deadlines_expire(core);
     }
     settle(core);
-    assert(core->by_state[ESP_TRIAL_QUEUED] == core->queue.count);
+    check_invariants(core);
     core->outcome = NULL;
     return core->failure;
 }

@@ -33,6 +33,7 @@ void esp_trial_watch(struct esp_core *core, struct esp_trial *t)
         t->due_ms = INT64_MAX;
         break;
     }
+    assert(t->due_ms > core->now_ms);
     esp_trial_set_timer(core, t);
 }
 
@@ -189,6 +190,7 @@ bool esp_trial_trigger(struct esp_core *core, struct esp_trial *t, enum esp_trig
 
 void esp_trial_restart(struct esp_core *core, struct esp_trial *t)
 {
+    assert(t->state == ESP_TRIAL_PAUSED && !t->held);
     struct esp_verdict verdict = {.action = ESP_VERDICT_CONTINUE,
                                   .trial = esp_trial_index(core, t),
                                   .until = t->until,
@@ -199,6 +201,7 @@ void esp_trial_restart(struct esp_core *core, struct esp_trial *t)
 
 void esp_trial_pause(struct esp_core *core, struct esp_trial *t, enum esp_rule rule)
 {
+    assert(!esp_trial_state_ended(t->state) && t->state != ESP_TRIAL_STOPPING);
     struct esp_verdict verdict = {.action = ESP_VERDICT_PAUSE,
                                   .trial = esp_trial_index(core, t),
                                   .until = t->until,
