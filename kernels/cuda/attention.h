@@ -83,7 +83,8 @@ template <typename A> DEVICE void zero_rows(A *first, int64_t step, int rows, in
     }
 }
 
-/* attention_mma.cu. False: the tensor cores do not support this shape, and nothing was done. */
+/* attention_mma_forward.cu, attention_mma_backward.cu. False: the tensor cores do not support
+ * this shape, and nothing was done. */
 template <typename A>
 bool esp_cuda_attention_mma_forward(const struct esp_kernels *kernels,
                                     const struct esp_batch *batch,

@@ -1,5 +1,5 @@
 /* Attention in plain CUDA, for fp32, for heads that the tensor cores do not support, and as the
- * reference of attention_mma.cu. Tiles of 32 rows; four threads share a row.
+ * reference of attention_mma.h. Tiles of 32 rows; four threads share a row.
  *
  * Forward: Dao et al. 2022, algorithm 1, with a running maximum and sum. Backward: one kernel
  * owns the keys' gradients, another the queries', so that no two blocks add to the same

@@ -10,7 +10,7 @@ fi
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 kernels=0 bad=0
-for name in activation attention attention_mma columns embed loss norm optimize; do
+for name in activation attention attention_mma_backward attention_mma_forward columns embed loss norm optimize; do
     "$nvcc" -gencode=arch=compute_90a,code=sm_90a -std=c++17 -O3 -I"$root" -I"$root/include" \
         -Xptxas -v -cubin -o "$out/$name.cubin" "$root/kernels/cuda/$name.cu" 2>"$out/$name.log" || {
         cat "$out/$name.log"
