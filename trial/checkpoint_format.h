@@ -29,7 +29,7 @@ _Static_assert(CHECKPOINT_FIXED_BYTES + CHECKPOINT_SCALE_BYTES + CHECKPOINT_OVER
                        ESP_CHECKPOINT_TENSORS_MAX * CHECKPOINT_TENSOR_BYTES + 8 <=
                    CHECKPOINT_HEADER_MAX,
                "the largest header fits");
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are stored as they lie");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are stored in memory order");
 
 /* A tensor's row in the table. */
 struct checkpoint_row {

@@ -63,7 +63,7 @@ static int64_t tokens_done(const struct esp_group *group)
 }
 
 static int
-look(const struct esp_group_event *events, int count, int rc, struct esp_error *error)
+check_finite(const struct esp_group_event *events, int count, int rc, struct esp_error *error)
 {
     for (int i = 0; i < count && rc == 0; i++) {
         if (events[i].what & ESP_GROUP_NOT_FINITE) {
@@ -81,16 +81,16 @@ static int step_once(struct esp_group *group, struct esp_error *error)
     if (rc > 0) {
         return esp_error_set(error, -EIO, "training ended before it could be measured");
     }
-    return look(events, count, rc, error);
+    return check_finite(events, count, rc, error);
 }
 
 /* Waits until everything that was enqueued is done. */
-static int finish(struct esp_group *group, struct esp_error *error)
+static int wait_all(struct esp_group *group, struct esp_error *error)
 {
     struct esp_group_event events[ESP_MEMBERS_MAX];
     int count = 0;
     int rc = esp_group_collect(group, events, &count, error);
-    return look(events, count, rc, error);
+    return check_finite(events, count, rc, error);
 }
 
 /* Runs for the given time. Ends with a whole update of every member, so that the counted tokens
@@ -107,7 +107,7 @@ measure(struct esp_group *group, double seconds, double *rate, struct esp_error 
     while (rc == 0 && tokens_done(group) < warm) {
         rc = step_once(group, error);
     }
-    rc = rc == 0 ? finish(group, error) : rc;
+    rc = rc == 0 ? wait_all(group, error) : rc;
     int64_t first = tokens_done(group), done = first, before;
     double start = esp_clock_seconds(), elapsed = 0;
     do {
@@ -116,7 +116,7 @@ measure(struct esp_group *group, double seconds, double *rate, struct esp_error 
         done = tokens_done(group);
         elapsed = esp_clock_seconds() - start;
     } while (rc == 0 && (elapsed < seconds || done == before));
-    rc = rc == 0 ? finish(group, error) : rc;
+    rc = rc == 0 ? wait_all(group, error) : rc;
     elapsed = esp_clock_seconds() - start;
     *rate = (double)(done - first) / elapsed;
     return rc;
@@ -124,7 +124,7 @@ measure(struct esp_group *group, double seconds, double *rate, struct esp_error 
 
 /* Keeps the better of this measurement and the earlier ones: on a shared machine one may fall
  * into a busy moment. */
-static int look_at_peak(const struct options *options,
+static int measure_peak(const struct options *options,
                         const struct esp_kernels *kernels,
                         double *peak,
                         struct esp_error *error)
@@ -169,13 +169,13 @@ static int bench(const struct options *options,
         figures->precision = kernels->precision;
         figures->params = esp_model_count(model);
         figures->flops_per_token = esp_model_flops_per_token(esp_model_shape(model));
-        rc = look_at_peak(options, kernels, &figures->peak, error);
+        rc = measure_peak(options, kernels, &figures->peak, error);
     }
     if (rc == 0) {
         rc = measure(group, options->seconds, &figures->tokens_per_second, error);
     }
     if (rc == 0) {
-        rc = look_at_peak(options, kernels, &figures->peak, error);
+        rc = measure_peak(options, kernels, &figures->peak, error);
     }
     esp_group_destroy(group);
     return rc;

@@ -68,7 +68,7 @@ static void push(struct sampler *s, int32_t token)
     s->window[s->length++] = token;
 }
 
-static int compare_down(const void *a, const void *b)
+static int compare_descending(const void *a, const void *b)
 {
     float x = *(const float *)a, y = *(const float *)b;
     return (x < y) - (x > y);
@@ -94,7 +94,7 @@ static int32_t choose(struct sampler *s, const struct options *options, double u
     double least = -INFINITY;
     if (options->top_k > 0 && options->top_k < s->vocabulary) {
         memcpy(s->sorted, s->logits, (size_t)s->vocabulary * sizeof *s->sorted);
-        qsort(s->sorted, (size_t)s->vocabulary, sizeof *s->sorted, compare_down);
+        qsort(s->sorted, (size_t)s->vocabulary, sizeof *s->sorted, compare_descending);
         least = (double)s->sorted[options->top_k - 1];
     }
     double top = (double)s->logits[best], sum = 0;

@@ -26,7 +26,7 @@ struct member {
     int64_t until;       /* tokens, ≤ steps · step_tokens */
 
     int64_t step;          /* enqueued updates; all are done when no piece is pending */
-    int64_t gathered;      /* sequences of the next update whose gradients are accumulated */
+    int64_t accumulated;   /* sequences of the next update whose gradients are accumulated */
     int64_t reported_step; /* −1: none */
     double loss_sum;       /* sum of training losses since the last report, nats … */
     int64_t loss_count;    /* … and their number of tokens */

@@ -50,7 +50,7 @@ static void take_update(struct member *member, int64_t step, const struct esp_mo
     }
     if (r->skipped > 0 || !isfinite(r->loss_sum) || !isfinite(r->grad_norm)) {
         member->step = step; /* later updates were enqueued and skipped */
-        member->gathered = 0;
+        member->accumulated = 0;
         member->validating = false;
         esp_group_close_report(member, NAN);
         member->state = ESP_GROUP_ENDED;

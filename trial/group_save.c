@@ -137,7 +137,7 @@ int esp_group_save(struct esp_group *group,
 
     saving.values = malloc((size_t)esp_model_count(group->model) * sizeof *saving.values);
     if (!table || !saving.values) {
-        rc = esp_error_set(error, -ENOMEM, "checkpoint: no memory to gather the model");
+        rc = esp_error_set(error, -ENOMEM, "checkpoint: no memory to copy the model");
         goto out;
     }
     for (int i = 0; i < count; i++) {

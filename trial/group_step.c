@@ -58,7 +58,7 @@ struct esp_group_point esp_group_point(const struct esp_group *group, int slot)
 
 /* Sets the new state of a member that has reached a place to stop, and returns the event's
  * bits. */
-static unsigned settle(struct member *member)
+static unsigned stop_if_due(struct member *member)
 {
     if (member->step == member->steps) {
         member->state = ESP_GROUP_ENDED;
@@ -91,18 +91,18 @@ static int64_t at_most(int64_t a, int64_t b)
 
 /* Fills slot's input from its rows of the host buffers: the next frame of the `whole` samples
  * of its batch, or of the windows; `first` is the next sample or window. */
-static int gather(struct esp_group *group,
-                  int slot,
-                  bool validation,
-                  int64_t first,
-                  int64_t whole,
-                  struct esp_error *error)
+static int set_input(struct esp_group *group,
+                     int slot,
+                     bool validation,
+                     int64_t first,
+                     int64_t whole,
+                     struct esp_error *error)
 {
     const struct member *member = &group->members[slot];
     size_t offset = (size_t)slot * (size_t)group->micro_batch * (size_t)group->context;
     uint64_t seed = (uint64_t)member->trainer.seed;
     int64_t frame = esp_group_frame(group, whole);
-    int64_t done = validation ? member->window : member->gathered;
+    int64_t done = validation ? member->window : member->accumulated;
     int64_t count = at_most(frame, whole - done);
     group->inputs[slot] = (struct esp_model_input){
         .active = true,
@@ -113,7 +113,7 @@ static int gather(struct esp_group *group,
         .dropout = validation ? 0 : member->trainer.dropout,
         .seed = seed,
         .step = (uint64_t)member->step,
-        .first_sequence = validation ? 0 : member->gathered,
+        .first_sequence = validation ? 0 : member->accumulated,
         .batch_tokens = validation ? 0 : member->step_tokens,
     };
     return validation ? esp_batch_validation(group->data,
@@ -148,7 +148,7 @@ static void finish_validation(struct events *events, int slot)
         return;
     }
     esp_group_close_report(member, loss);
-    emit(events, slot, ESP_GROUP_REPORT | settle(member));
+    emit(events, slot, ESP_GROUP_REPORT | stop_if_due(member));
 }
 
 /* Enqueues one micro-batch of windows for every validating member. */
@@ -162,7 +162,7 @@ static int validate(struct esp_group *group, struct piece *piece, struct esp_err
             continue;
         }
         any = true;
-        int rc = gather(group, slot, true, member->window, group->windows, error);
+        int rc = set_input(group, slot, true, member->window, group->windows, error);
         if (rc != 0) {
             return rc;
         }
@@ -176,7 +176,7 @@ static struct esp_model_update update_of(const struct member *member)
 {
     const struct esp_trainer *trainer = &member->trainer;
     return (struct esp_model_update){
-        .active = member->gathered == trainer->batch_size,
+        .active = member->accumulated == trainer->batch_size,
         .updates = member->step + 1,
         .learning_rate = esp_schedule_rate(trainer, member->step),
         .beta1 = trainer->beta1,
@@ -206,8 +206,8 @@ static int accumulate(struct esp_group *group, const bool *trains, struct esp_er
                 continue;
             }
             done[slot] = true;
-            int rc = gather(
-                group, slot, false, member->step * batch + member->gathered, batch, error);
+            int rc = set_input(
+                group, slot, false, member->step * batch + member->accumulated, batch, error);
             if (rc != 0) {
                 return rc;
             }
@@ -233,11 +233,11 @@ static int update(struct esp_group *group,
         if (!trains[slot]) {
             continue;
         }
-        member->gathered += group->inputs[slot].sequences;
+        member->accumulated += group->inputs[slot].sequences;
         group->updates[slot] = update_of(member);
         if (group->updates[slot].active) {
             any = true;
-            member->gathered = 0;
+            member->accumulated = 0;
             piece->parts[slot].step = ++member->step;
         }
     }
@@ -260,7 +260,7 @@ static void plan(struct esp_group *group, bool *trains, struct events *events)
             member->validation = (struct esp_model_loss){0};
         }
         if (!member->validating) {
-            unsigned what = settle(member);
+            unsigned what = stop_if_due(member);
             if (what != 0) {
                 emit(events, slot, what);
             } else {

@@ -29,9 +29,9 @@ bool esp_json_sign(struct esp_json *json, char sign)
     return true;
 }
 
-bool esp_json_expect(struct esp_json *json, char sign, const char *words)
+bool esp_json_expect(struct esp_json *json, char sign, const char *fault)
 {
-    return esp_json_sign(json, sign) || refuse(json, words);
+    return esp_json_sign(json, sign) || refuse(json, fault);
 }
 
 bool esp_json_end(struct esp_json *json)

@@ -18,8 +18,8 @@ struct esp_json {
  * follows. */
 bool esp_json_sign(struct esp_json *json, char sign);
 
-/* The same, but sets `fault` when another character follows. `words` states what is missing. */
-bool esp_json_expect(struct esp_json *json, char sign, const char *words);
+/* The same, but sets `fault` when another character follows. `fault` states what is missing. */
+bool esp_json_expect(struct esp_json *json, char sign, const char *fault);
 
 /* Reads a string; `*text` is NUL-terminated in place. False: sets `fault` for a missing string,
  * bad escapes, control characters, invalid UTF-8, or U+0000. */

@@ -64,7 +64,7 @@ void ESP_CPU(linear_forward)(const struct esp_kernels *kernels,
             .c = e.out,
             .c_step = op->width_out,
             .after = e.bias || e.activation != ESP_KERNEL_LINEAR ? add_bias : NULL,
-            .beside = e.pre,
+            .second = e.pre,
             .context = &e,
         };
         ESP_CPU(multiply)(&p, kernels->state);
@@ -96,7 +96,7 @@ void ESP_CPU(linear_backward_input)(const struct esp_kernels *kernels,
             .c = e.out,
             .c_step = op->width_in,
             .after = e.activation != ESP_KERNEL_LINEAR ? multiply_slope : NULL,
-            .beside = e.pre,
+            .second = e.pre,
             .context = &e,
         };
         ESP_CPU(multiply)(&p, kernels->state);

@@ -14,7 +14,7 @@ enum triangle { TRIANGLE_NONE, TRIANGLE_RESULT, TRIANGLE_LEFT };
 
 /* c[m, n] = a[m, k] · b[k, n], or c += with `accumulate`. `after` (may be NULL) is called for
  * each block of c that is complete: `rows` rows from `row` by `columns` columns from `column`.
- * `beside` is a second matrix that `after` reads or writes, with c's shape and step, or NULL: a
+ * `second` is a second matrix that `after` reads or writes, with c's shape and step, or NULL: a
  * hint to prefetch it. `sums` [n] (may be NULL) += Σ over k of b, which then is not transposed
  * and has b.step = n; computing them while b is packed saves a pass over it. */
 struct product {
@@ -26,7 +26,7 @@ struct product {
     real *c;
     int64_t c_step;
     void (*after)(const void *context, int64_t row, int64_t rows, int column, int columns);
-    const real *beside;
+    const real *second;
     const void *context;
     real *sums;
 };

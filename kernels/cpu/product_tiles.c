@@ -126,12 +126,13 @@ static void multiply_block(const struct product *p,
                            int64_t rows,
                            int done)
 {
-    struct strip s = {
-        .rows = rows,
-        .depth = part->depth,
-        .c_step = p->c_step,
-        .add = p->accumulate || part->k > 0,
-        .beside = done && p->beside ? (int64_t)((uintptr_t)p->beside - (uintptr_t)p->c) : 0};
+    struct strip s = {.rows = rows,
+                      .depth = part->depth,
+                      .c_step = p->c_step,
+                      .add = p->accumulate || part->k > 0,
+                      .second_offset = done && p->second
+                                           ? (int64_t)((uintptr_t)p->second - (uintptr_t)p->c)
+                                           : 0};
     cut_triangle(p, part, row, &s);
     if (p->a.transposed) {
         copy_left(p, part, row, rows, within(s.begin, 0, part->depth), state->left);

@@ -44,7 +44,7 @@ struct strip {
     int add;            /* the sums are added to c; else c is overwritten */
     const real *c_next; /* the next strip's first tile */
     /* Distance in bytes from c to the second matrix that the epilogue uses; 0: none. */
-    int64_t beside;
+    int64_t second_offset;
     /* Prefetches of what is copied next, of both operands. */
     struct ahead left, right;
     /* Triangles: tiles that end at or before row `first` are left out; the tile of rows i … j −
@@ -163,7 +163,7 @@ ESP_INLINE void tile(const struct strip *s, struct tile t, int rows, int vectors
         ESP_UNROLL(PANEL)
         for (int v = 0; v < vectors; v++) {
             __builtin_prefetch(t.next + v * LANES, 0, 2);
-            __builtin_prefetch((const char *)(t.next + v * LANES) + s->beside, 0, 2);
+            __builtin_prefetch((const char *)(t.next + v * LANES) + s->second_offset, 0, 2);
         }
         t.next += s->c_step;
         if (turned) {

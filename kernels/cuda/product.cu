@@ -204,10 +204,10 @@ static cublasLtMatmulPreference_t prefer(struct esp_cuda_state *state,
     return preference;
 }
 
-static bool ask(struct esp_cuda_state *state,
-                struct esp_cuda_plan *plan,
-                cublasLtMatmulPreference_t preference,
-                int members)
+static bool find_algorithm(struct esp_cuda_state *state,
+                           struct esp_cuda_plan *plan,
+                           cublasLtMatmulPreference_t preference,
+                           int members)
 {
     cublasLtMatmulHeuristicResult_t result;
     int found = 0;
@@ -240,7 +240,7 @@ static int choose(struct esp_cuda_state *state, struct esp_cuda_plan *plan)
     int64_t canonical = divide_up(TILES_WANTED, tiles);
     canonical = canonical < CANONICAL_MAX ? canonical : CANONICAL_MAX;
     cublasLtMatmulPreference_t preference = prefer(state, key);
-    bool found = !state->failed && ask(state, plan, preference, (int)canonical);
+    bool found = !state->failed && find_algorithm(state, plan, preference, (int)canonical);
     if (found) {
         cublasLtMatmulHeuristicResult_t result;
         set_batch(state, plan->a, key->members);
@@ -257,7 +257,7 @@ static int choose(struct esp_cuda_state *state, struct esp_cuda_plan *plan)
         found = fits == CUBLAS_STATUS_SUCCESS && result.workspaceSize <= ESP_CUDA_LIBRARY_BYTES;
     }
     if (!found && !state->failed) {
-        found = ask(state, plan, preference, key->members);
+        found = find_algorithm(state, plan, preference, key->members);
     }
     if (preference) {
         cublasLtMatmulPreferenceDestroy(preference);

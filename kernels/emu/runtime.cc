@@ -46,7 +46,7 @@ extern "C" void esp_emu_set_memory(size_t bytes)
     memory_total = bytes;
 }
 
-static void work_off(struct esp_emu_stream *stream)
+static void run_queue(struct esp_emu_stream *stream)
 {
     while (!stream->queue.empty()) {
         std::function<void()> work = stream->queue.front();
@@ -64,7 +64,7 @@ void esp_emu_enqueue(cudaStream_t stream, std::function<void()> work)
     }
     stream->queue.push_back(work);
     if (stream->queue.size() > QUEUE_MAX) {
-        work_off(stream);
+        run_queue(stream);
     }
 }
 
@@ -167,7 +167,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
-    work_off(stream);
+    run_queue(stream);
     delete stream;
     return cudaSuccess;
 }
@@ -179,7 +179,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
         return last_error;
     }
     synchronisations++;
-    work_off(stream);
+    run_queue(stream);
     return cudaSuccess;
 }
 
@@ -235,7 +235,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags)
 cudaError_t cudaEventDestroy(cudaEvent_t event)
 {
     if (event->stream && !event->done) {
-        work_off(event->stream);
+        run_queue(event->stream);
     }
     delete event;
     return cudaSuccess;
@@ -245,7 +245,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
     assert(!stream->capturing);
     if (event->stream && !event->done) {
-        work_off(event->stream); /* an older record of the same event */
+        run_queue(event->stream); /* an older record of the same event */
     }
     event->done = false;
     event->stream = stream;
@@ -264,7 +264,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
     if (event->done) {
         return cudaSuccess;
     }
-    work_off(event->stream);
+    run_queue(event->stream);
     last_error = cudaErrorNotReady; /* as in the versions that PyTorch works around */
     return cudaErrorNotReady;
 }
@@ -272,7 +272,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
     if (!event->done) {
-        work_off(event->stream);
+        run_queue(event->stream);
     }
     return cudaSuccess;
 }

@@ -7,9 +7,9 @@
  *   branch = kind->forward(norm)                            the block's file
  *
  * A kind of block is one file, which defines one `struct block_kind`: its tensors, the buffers
- * that it keeps for the backward pass, both passes, and its FLOPs. Which blocks a layer has is
- * said in block.c. The tensor table, the allocation plan, fresh weights, checkpoints, imported
- * and exported weights, weight decay and the FLOP count are made from these rows: no other file
+ * that it keeps for the backward pass, both passes, and its FLOPs. block.c lists the blocks of
+ * a layer. The tensor table, the allocation plan, fresh weights, checkpoints, imported and
+ * exported weights, weight decay and the FLOP count are made from these rows: no other file
  * knows which tensors or buffers a block has. */
 #ifndef ESP_MODEL_BLOCK_H
 #define ESP_MODEL_BLOCK_H

@@ -98,7 +98,7 @@ static inline double cosine_of(double r)
 
 /* Rounds to float; sets `unsure` to 1 when a slightly different value would round to another
  * float. */
-static inline float round_surely(double value, uint64_t *unsure)
+static inline float round_checked(double value, uint64_t *unsure)
 {
     const float low = (float)(value * (1 - UNSURE)), high = (float)(value * (1 + UNSURE));
     *unsure |= low != high;
@@ -128,8 +128,8 @@ void NAME_AT(ESP_LEVEL)(const struct esp_normal_tensor *t,
         const uint64_t up = (sine & ~swap) | (cosine & swap);
         const uint64_t left = ((quadrant + 1) & 2) << 62, below = (quadrant & 2) << 62;
         uint64_t doubt = (uint64_t)(from_one < NEAR) | (uint64_t)(fabs(r) < NEAR);
-        block->even[i] = round_surely(radius * double_of(across ^ left), &doubt);
-        block->odd[i] = round_surely(radius * double_of(up ^ below), &doubt);
+        block->even[i] = round_checked(radius * double_of(across ^ left), &doubt);
+        block->odd[i] = round_checked(radius * double_of(up ^ below), &doubt);
         block->unsure[i] = doubt;
     }
 }

@@ -114,7 +114,7 @@ static void an_fp16_member_resumes_with_its_loss_scale_bit_for_bit(void **state)
     assert_true(whole.count > before);
 
     /* alone, and in another slot with another member */
-    struct record alone = {0}, beside[2] = {0};
+    struct record alone = {0}, with_other[2] = {0};
     struct esp_group *y = make_group(&t, 1), *z = make_group(&t, 2);
     join(y, 0, &t, path);
     assert_same_scale(scale_of(y, 0), saved);
@@ -124,10 +124,10 @@ static void an_fp16_member_resumes_with_its_loss_scale_bit_for_bit(void **state)
     struct esp_trainer other = t;
     other.seed = 9;
     join(z, 0, &other, NULL);
-    run_to_step(z, 0, 3, beside);
+    run_to_step(z, 0, 3, with_other);
     join(z, 1, &t, path);
-    run_to_rest(z, beside);
-    assert_same_points(&whole, before, &beside[1]);
+    run_to_rest(z, with_other);
+    assert_same_points(&whole, before, &with_other[1]);
     assert_same_member(x, 0, z, 1);
     const struct esp_model_scale end = scale_of(x, 0);
     assert_same_scale(scale_of(y, 0), end);

@@ -118,7 +118,7 @@ static struct esp_checkpoint_state overflowed_example(void)
 static void expect_refusal(const char *path, int code, const char *words)
 {
     struct esp_checkpoint *c = NULL;
-    struct esp_error error = {"nothing said"};
+    struct esp_error error = {"no error"};
     assert_int_equal(esp_checkpoint_open(path, &c, &error), code);
     assert_null(c);
     if (!strstr(error.text, words)) {

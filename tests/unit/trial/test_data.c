@@ -46,7 +46,7 @@ static const char *write_pattern(const char *name, int64_t from, int64_t count)
 static void expect_error(const char *pattern, int64_t vocabulary, int code, const char *words)
 {
     struct esp_data *data = NULL;
-    struct esp_error error = {"nothing said"};
+    struct esp_error error = {"no error"};
     assert_int_equal(esp_data_open(pattern, vocabulary, 16, &data, &error), code);
     assert_null(data);
     if (!strstr(error.text, words)) {

@@ -142,7 +142,7 @@ static int compare(const struct setting *s,
     for (int i = 0; i < POINTS; i++) {
         if (tokens[i] != s->tokens[i]) {
             fprintf(stderr,
-                    "point %d lies at %" PRId64 " tokens, not %" PRId64 "\n",
+                    "point %d is at %" PRId64 " tokens, not %" PRId64 "\n",
                     i,
                     tokens[i],
                     s->tokens[i]);

@@ -107,7 +107,7 @@ static void bad_headers_are_refused(void **state)
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct esp_safetensors_header h;
-        struct esp_error error = {"nothing said"};
+        struct esp_error error = {"no error"};
         int rc = esp_safetensors_parse(bad[i].text, strlen(bad[i].text), 16, &h, &error);
         if (rc != -EBADMSG || !strstr(error.text, bad[i].words)) {
             fail_msg("%s: %d, '%s'", bad[i].text, rc, error.text);
