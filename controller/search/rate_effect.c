@@ -31,14 +31,15 @@
 /* Whether a parameter changes the shape of the schedule. */
 static bool schedule_is_searched(const struct esp_study *study)
 {
-    static const char *const shape[] = {
-        "schedule", "schedule.type", "decay", "schedule.decay", "floor", "schedule.floor"};
+    const struct esp_field *type = esp_trainer_field("schedule.type");
+    const struct esp_field *decay = esp_trainer_field("schedule.decay");
+    const struct esp_field *floor = esp_trainer_field("schedule.floor");
     for (int p = 0; p < study->param_count; p++) {
-        bool fixed = study->params[p].distribution == ESP_CONSTANT;
-        for (size_t i = 0; i < sizeof shape / sizeof *shape; i++) {
-            if (!fixed && strcmp(study->params[p].name, shape[i]) == 0) {
-                return true;
-            }
+        const struct esp_param *param = &study->params[p];
+        const struct esp_field *field = esp_trainer_field(param->name);
+        bool shapes = field && (field == type || field == decay || field == floor);
+        if (shapes && param->distribution != ESP_CONSTANT) {
+            return true;
         }
     }
     return false;
