@@ -1,13 +1,13 @@
-/* How long one decision takes among 200 and among 10,000 trials, on one core.
+/* Measures the time of one decision among 200 and among 10,000 trials, on one core.
  *
  *   decision [--method M] [--scheduler S]
  *
- * A decision is what the controller asks between two reports: a free slot (with the proposal
- * when it is a new trial), or what becomes of a trial that reached its mark. Refits are asked
- * for after every report, as the controller does, and are counted apart. Times are processor
- * time of all threads: on one core that is how long it takes, and other programs do not add to
- * it. Memory is the process's peak; `reports` is how much record it holds then, of which the
- * searches keep tokens and loss. Prints
+ * A decision is the answer that the controller needs between two reports: what a free slot does
+ * (with the proposal, for a new trial), or what a trial does at its mark. Refits are requested
+ * after every report, as by the controller, and are timed separately. Times are processor time
+ * of all threads: on one core that is the elapsed time, and other programs do not add to it.
+ * Memory is the process's peak; `reports` is the number of reports that it then holds, of which
+ * the searches keep tokens and loss. Prints
  * {"200":{"p50_us","p99_us","refit_p99_us","rss_kib","reports"},"10000":{…}}. */
 #include "replay/policy.h"
 #include "replay/summary.h"
@@ -109,7 +109,7 @@ static void refit(struct search *s)
     }
 }
 
-/* `trials` trials paused at random marks, told without asking. */
+/* Adds `trials` trials that are paused at random marks, without asking for decisions. */
 static void fill(struct search *s, uint32_t trials)
 {
     for (uint32_t t = 0; t < trials; t++) {
@@ -144,7 +144,7 @@ static void fill(struct search *s, uint32_t trials)
     }
 }
 
-/* One worker's life: a slot, then reports until the trial leaves it. */
+/* One worker: a slot, then reports until the trial leaves it. */
 static void decide(struct search *s, const struct esp_study *study)
 {
     while (s->asked < DECISIONS) {

@@ -83,7 +83,7 @@ static struct esp_slot_view slot_view(const struct drive *drive)
                                   .live = drive->live};
 }
 
-/* Returns false when the scheduler has nothing for a slot now. */
+/* False when the scheduler has nothing to do for a slot. */
 static bool fill(struct drive *drive)
 {
     struct esp_slot_view view = slot_view(drive);
@@ -91,7 +91,7 @@ static bool fill(struct drive *drive)
     struct esp_verdict again = esp_scheduler_slot(drive->scheduler, &view);
     same(&verdict, &again);
     if (verdict.action == ESP_VERDICT_NONE) {
-        assert_true(drive->live > 0); /* else the study would hang */
+        assert_true(drive->live > 0); /* else the study would wait forever */
         return false;
     }
     drive->last = verdict;
@@ -118,7 +118,8 @@ static bool fill(struct drive *drive)
         trial = drive->count++;
     } else {
         assert_int_equal(verdict.action, ESP_VERDICT_CONTINUE);
-        if (drive->trials[trial].given_up) { /* anew: what is trained again is told to nobody */
+        if (drive->trials[trial]
+                .given_up) { /* begins again: the scheduler does not see retrained reports */
             drive->spent += drive->trials[trial].tokens;
             drive->trials[trial].given_up = false;
             drive->anew++;

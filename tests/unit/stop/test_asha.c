@@ -1,4 +1,4 @@
-/* ASHA against examples worked by hand, and what must hold on random curves. */
+/* ASHA on examples worked out by hand, and properties on random curves. */
 #include "drive.h"
 
 #include <espalier/random.h>
@@ -15,7 +15,7 @@
 
 static struct drive drive; /* large */
 
-/* A trial's loss is the same everywhere on its curve. */
+/* Every trial has the same loss at all points of its curve. */
 static double flat(uint32_t trial, int64_t tokens, void *context)
 {
     (void)tokens;
@@ -34,9 +34,9 @@ static void open_flat(bool stopping_form, const double *losses, uint32_t run_cap
     drive.run_cap = run_cap;
 }
 
-/* r = 1, R = 9, eta = 3, one worker. By hand from algorithm 2: at three in rung 0 the best of
- * them (1) goes on to 3; at six the second (3); at nine the third (7), and with it rung 1 has
- * three, whose best (7) runs to 9. */
+/* r = 1, R = 9, eta = 3, one worker. By hand from algorithm 2: with three trials in rung 0 the
+ * best of them (1) goes on to 3; with six, the second (3); with nine, the third (7). Rung 1
+ * then has three, of which the best (7) runs to 9. */
 static void promotion_follows_the_paper(void **state)
 {
     (void)state;
@@ -51,7 +51,7 @@ static void promotion_follows_the_paper(void **state)
     drive_close(&drive);
 }
 
-static void a_promotion_names_its_numbers(void **state)
+static void a_promotion_records_rank_threshold_and_rivals(void **state)
 {
     (void)state;
     const double losses[] = {.9, .5, .7};
@@ -71,9 +71,9 @@ static void a_promotion_names_its_numbers(void **state)
     drive_close(&drive);
 }
 
-/* Three trials can promote one to rung 1, but never fill it: the end would come with nobody at
- * the horizon. Then the best of the highest rung goes on alone. */
-static void the_end_has_a_trial_at_its_horizon(void **state)
+/* Three trials promote one to rung 1 and no more, so no trial would reach the horizon. At the
+ * end the best trial of the highest rung goes on. */
+static void a_search_ends_with_a_trial_at_its_horizon(void **state)
 {
     (void)state;
     const double losses[] = {.9, .5, .7};
@@ -83,8 +83,8 @@ static void the_end_has_a_trial_at_its_horizon(void **state)
     drive_close(&drive);
 }
 
-/* Optuna: at each rung a trial lives when it is within the best max(1, ⌊n/eta⌋) there, itself
- * counted: 0 alone, 1 better than 0, 2 worse than the best of three, 3 best of four. */
+/* Optuna: at each rung a trial goes on when it is among the best max(1, ⌊n/eta⌋) there, itself
+ * included: 0 is alone, 1 better than 0, 2 worse than the best of three, 3 best of four. */
 static void stopping_form_follows_optuna(void **state)
 {
     (void)state;
@@ -102,14 +102,14 @@ static void an_interrupted_trial_is_finished_first(void **state)
     (void)state;
     const double losses[] = {.9, .5, .7, .6};
     open_flat(false, losses, 4);
-    drive_run(&drive, 4); /* 1 is on its way from 1 to 3 */
+    drive_run(&drive, 4); /* trial 1 is between 1 and 3 tokens */
     drive_interrupt(&drive);
     drive_run(&drive, 0);
     assert_string_equal(drive.log, "S0>1 P0 S1>1 P1 S2>1 P2 C1>3 C1>3 P1 S3>1 P3 C1>9 =1 END");
     drive_close(&drive);
 }
 
-static void held_trials_are_not_named(void **state)
+static void held_trials_are_not_continued(void **state)
 {
     (void)state;
     const double losses[] = {.9, .5, .7, .6, .8, .95};
@@ -118,14 +118,14 @@ static void held_trials_are_not_named(void **state)
     esp_scheduler_paused(drive.scheduler, 1, true);
     drive.trials[1].held = true;
     drive_run(&drive, 4);
-    /* 1 leads, but waits for the user; of six two are promoted, so the next best (3) goes. */
+    /* 1 leads but is held by the user. Of six two are promoted: the next best (3) goes on. */
     assert_string_equal(drive.log, "S0>1 P0 S1>1 P1 S2>1 P2 S3>1 P3 S4>1 P4 S5>1 P5 ");
     drive_run(&drive, 1);
     assert_non_null(strstr(drive.log, "C3>3 "));
     drive_close(&drive);
 }
 
-static void a_trial_that_the_user_brings_back_runs_to_its_end(void **state)
+static void a_trial_that_the_user_continues_runs_to_its_horizon(void **state)
 {
     (void)state;
     const double losses[] = {.5, .9, .7};
@@ -143,8 +143,8 @@ static void a_trial_that_the_user_brings_back_runs_to_its_end(void **state)
     drive_close(&drive);
 }
 
-/* Of nine trials six diverge at once. They count at rung 0, so that of the three others one in
- * three is promoted as nine trials deserve: all three. */
+/* Of nine trials six diverge at once. They count at rung 0, so a third of nine is promoted: all
+ * of the other three. */
 static void diverged_trials_count_as_the_worst(void **state)
 {
     (void)state;
@@ -181,7 +181,7 @@ static void a_shorter_horizon_is_the_same_rung(void **state)
     struct esp_verdict v = esp_scheduler_slot(s, &view);
     assert_int_equal(v.action, ESP_VERDICT_CONTINUE);
     assert_int_equal(v.trial, 0);
-    assert_int_equal(v.until, 2); /* not 3: it ends there */
+    assert_int_equal(v.until, 2); /* not 3: its horizon is 2 */
     esp_scheduler_destroy(s);
 }
 
@@ -203,10 +203,10 @@ static void bad_rungs_are_refused(void **state)
 
 struct wild {
     uint64_t seed;
-    uint32_t better; /* this trial's curve is lower by 1 */
+    uint32_t better; /* trial with a curve that is lower by 1 */
 };
 
-/* Power laws that cross, with noise, some of which diverge. */
+/* Power laws that cross, with noise; some diverge. */
 static double wild_curve(uint32_t trial, int64_t tokens, void *context)
 {
     const struct wild *wild = context;
@@ -221,7 +221,8 @@ static double wild_curve(uint32_t trial, int64_t tokens, void *context)
            (trial == wild->better ? 1.0 : 0.0);
 }
 
-/* Every trial's furthest step, on random curves, with and without one curve being better. */
+/* Compares the furthest step of every trial on random curves, with and without one of them
+ * being better. */
 static void a_better_curve_is_never_treated_worse(void **state)
 {
     (void)state;
@@ -256,12 +257,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(promotion_follows_the_paper),
-        cmocka_unit_test(a_promotion_names_its_numbers),
-        cmocka_unit_test(the_end_has_a_trial_at_its_horizon),
+        cmocka_unit_test(a_promotion_records_rank_threshold_and_rivals),
+        cmocka_unit_test(a_search_ends_with_a_trial_at_its_horizon),
         cmocka_unit_test(stopping_form_follows_optuna),
         cmocka_unit_test(an_interrupted_trial_is_finished_first),
-        cmocka_unit_test(held_trials_are_not_named),
-        cmocka_unit_test(a_trial_that_the_user_brings_back_runs_to_its_end),
+        cmocka_unit_test(held_trials_are_not_continued),
+        cmocka_unit_test(a_trial_that_the_user_continues_runs_to_its_horizon),
         cmocka_unit_test(diverged_trials_count_as_the_worst),
         cmocka_unit_test(a_shorter_horizon_is_the_same_rung),
         cmocka_unit_test(bad_rungs_are_refused),

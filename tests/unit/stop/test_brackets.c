@@ -1,4 +1,5 @@
-/* Hyperband's brackets, successive halving, the cut, PASHA and W&B's rule, worked by hand. */
+/* Hyperband's brackets, successive halving, the cut, PASHA and W&B's rule, on examples worked
+ * out by hand. */
 #include "drive.h"
 
 #include <espalier/random.h>
@@ -50,7 +51,7 @@ static void brackets_have_the_sizes_of_the_paper(void **state)
         losses[i] = 1.0 + i;
     }
     open_flat(study, losses, 81 + 34 + 15 + 8 + 5);
-    drive.workers = 200; /* nobody advances before all have started */
+    drive.workers = 200; /* no trial is promoted before all have started */
     uint32_t trial = 0;
     for (int b = 0; b < 5; b++) {
         for (uint32_t i = 0; i < size[b]; i++, trial++) {
@@ -67,8 +68,9 @@ static void brackets_have_the_sizes_of_the_paper(void **state)
     drive_close(&drive);
 }
 
-/* R = 9: 9 at 1, of them 3 to 3, of them 1 to 9; then 5 at 3, of them 1 to 9; then 3 at 9. */
-static void a_bracket_halves_as_worked_by_hand(void **state)
+/* R = 9: 9 trials at 1, of these 3 to 3, of these 1 to 9; then 5 at 3, of these 1 to 9; then 3
+ * at 9. */
+static void a_bracket_promotes_as_worked_out_by_hand(void **state)
 {
     (void)state;
     const double losses[] = {9, 8, 7, 1, 6, 2, 5, 3, 4, 15, 14, 11, 13, 12, 21, 22, 23};
@@ -108,7 +110,7 @@ static void halving_puts_all_trials_in_one_bracket(void **state)
     drive_close(&drive);
 }
 
-static void an_interrupted_bracket_ends_as_if_it_were_not(void **state)
+static void an_interrupted_bracket_gives_the_same_result(void **state)
 {
     (void)state;
     double losses[40];
@@ -135,7 +137,7 @@ static void an_interrupted_bracket_ends_as_if_it_were_not(void **state)
     assert_memory_equal(tokens[0], tokens[1], sizeof tokens[0]);
 }
 
-static void the_cut_sends_the_best_three_on(void **state)
+static void the_cut_continues_the_best_three(void **state)
 {
     (void)state;
     const double losses[] = {5, 3, NAN, 1, 4, 2};
@@ -154,9 +156,9 @@ static void the_cut_sends_the_best_three_on(void **state)
     drive_close(&drive);
 }
 
-/* Where ranks never change PASHA never trains beyond its first ceiling, but for the one that
- * the end brings to its horizon. */
-static void pasha_stops_climbing_when_ranks_are_stable(void **state)
+/* When ranks never change, PASHA trains no trial beyond its first ceiling, except the one that
+ * is taken to its horizon at the end. */
+static void pasha_keeps_its_ceiling_while_ranks_are_stable(void **state)
 {
     (void)state;
     double losses[60];
@@ -181,7 +183,7 @@ static double crossing(uint32_t trial, int64_t tokens, void *context)
     return tokens < 9 ? u : 3 - 2 * u;
 }
 
-static void pasha_climbs_while_ranks_change(void **state)
+static void pasha_raises_its_ceiling_while_ranks_change(void **state)
 {
     (void)state;
     drive_open(&drive, rungs_from_one(ESP_SCHEDULER_PASHA, 81));
@@ -197,7 +199,7 @@ static void pasha_climbs_while_ranks_change(void **state)
 }
 
 /* The example in the docstring of wandb/sweeps' hyperband_stop_runs: max_iter 5, eta 2, s 2
- * make bands 1 and 2. Run a has 10, 9; b 10, 10 is stopped at band 2; c 10, 8 lives. */
+ * make bands 1 and 2. Run a has 10, 9; b 10, 10 is stopped at band 2; c 10, 8 goes on. */
 static double wandb_example(uint32_t trial, int64_t tokens, void *context)
 {
     (void)context;
@@ -216,15 +218,15 @@ static void wandb_follows_its_example(void **state)
     drive.loss = wandb_example;
     drive.run_cap = 3;
     drive_run(&drive, 0);
-    /* b alone with a: sorted(9, 10)[int(2/2)] = 10, and it lives; the threshold falls to
-     * sorted(8, 9, 10)[1] = 9 only when c has come. */
+    /* With a and b alone the threshold is sorted(9, 10)[int(2/2)] = 10, and b goes on; it falls
+     * to sorted(8, 9, 10)[1] = 9 only when c arrives. */
     assert_string_equal(drive.log, "S0>4 =0 S1>4 =1 S2>4 =2 END");
     drive_close(&drive);
     drive_open(&drive, study);
     drive.loss = wandb_example;
     drive.run_cap = drive.workers = 3;
     drive_run(&drive, 0);
-    /* Side by side: b is asked at its third report, when c's 8 is known. */
+    /* Trained in turns: the decision on b's third report knows c's 8. */
     assert_string_equal(drive.log, "S0>4 S1>4 S2>4 X1 =0 =2 END");
     drive_close(&drive);
 }
@@ -236,8 +238,9 @@ static double dip(uint32_t trial, int64_t tokens, void *context)
     return curves[trial][tokens - 1];
 }
 
-/* min_iter 2, eta 4: bands 2, 8. Trial 2 is at 9 there, worse than 5; its best so far is 1. */
-static void wandb_strict_looks_at_the_band(void **state)
+/* min_iter 2, eta 4: bands 2, 8. Trial 2 has 9 at the band, worse than 5; its best so far is 1.
+ */
+static void wandb_strict_compares_the_loss_at_the_band(void **state)
 {
     (void)state;
     struct esp_study *study = drive_study(ESP_SCHEDULER_WANDB_HYPERBAND, 4);
@@ -262,7 +265,7 @@ static double stall(uint32_t trial, int64_t tokens, void *context)
     return curves[trial][tokens - 1];
 }
 
-static void patience_and_threshold_look_at_one_trial(void **state)
+static void patience_and_threshold_depend_on_one_trial_alone(void **state)
 {
     (void)state;
     struct esp_study *study = drive_study(ESP_SCHEDULER_PATIENCE, 8);
@@ -292,16 +295,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(brackets_have_the_sizes_of_the_paper),
-        cmocka_unit_test(a_bracket_halves_as_worked_by_hand),
+        cmocka_unit_test(a_bracket_promotes_as_worked_out_by_hand),
         cmocka_unit_test(a_bracket_that_cannot_be_filled_goes_on),
         cmocka_unit_test(halving_puts_all_trials_in_one_bracket),
-        cmocka_unit_test(an_interrupted_bracket_ends_as_if_it_were_not),
-        cmocka_unit_test(the_cut_sends_the_best_three_on),
-        cmocka_unit_test(pasha_stops_climbing_when_ranks_are_stable),
-        cmocka_unit_test(pasha_climbs_while_ranks_change),
+        cmocka_unit_test(an_interrupted_bracket_gives_the_same_result),
+        cmocka_unit_test(the_cut_continues_the_best_three),
+        cmocka_unit_test(pasha_keeps_its_ceiling_while_ranks_are_stable),
+        cmocka_unit_test(pasha_raises_its_ceiling_while_ranks_change),
         cmocka_unit_test(wandb_follows_its_example),
-        cmocka_unit_test(wandb_strict_looks_at_the_band),
-        cmocka_unit_test(patience_and_threshold_look_at_one_trial),
+        cmocka_unit_test(wandb_strict_compares_the_loss_at_the_band),
+        cmocka_unit_test(patience_and_threshold_depend_on_one_trial_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* What training costs: the fit against a direct solve, what must not poison it, and what is
- * predicted where little is known. */
+/* Predicted cost of training: the fit compared with a direct solution, its robustness, and the
+ * predictions where little is known. */
 #include "stop/cost.h"
 #include "stop/rate.h"
 
@@ -63,7 +63,7 @@ static void direct(const double *x, const double *y, int n, double *a, double *b
     *a = (m[0][2] - m[0][1] * *b) / m[0][0];
 }
 
-static void the_fit_is_the_line_of_least_squares(void **state)
+static void the_fit_is_the_least_squares_line(void **state)
 {
     (void)state;
     for (uint64_t seed = 0; seed < 200; seed++) {
@@ -85,7 +85,7 @@ static void the_fit_is_the_line_of_least_squares(void **state)
     }
 }
 
-/* A grid over the feasible quadrant finds nothing better. */
+/* No point of a grid over the feasible quadrant is better. */
 static void the_fit_is_the_best_without_negative_costs(void **state)
 {
     (void)state;
@@ -94,7 +94,7 @@ static void the_fit_is_the_best_without_negative_costs(void **state)
         struct esp_rate rate;
         double x[4], y[4], best = INFINITY, ours = 0;
         esp_rate_init(&rate);
-        for (int i = 0; i < 4; i++) { /* within Huber's limit: the quadratic is the true one */
+        for (int i = 0; i < 4; i++) { /* within Huber's limit, where the weights are 1 */
             x[i] = ldexp(1, -i);
             y[i] = seed % 2 ? 1 - 0.1 * x[i] + 0.05 * uniform(seed, (uint64_t)i)
                             : pow(x[i], 1.2) * (1 + 0.05 * uniform(seed, (uint64_t)i));
@@ -119,7 +119,7 @@ static void the_fit_is_the_best_without_negative_costs(void **state)
     assert_int_equal(bound, 50);
 }
 
-static void stalls_do_not_move_the_fit(void **state)
+static void stalls_do_not_change_the_fit(void **state)
 {
     (void)state;
     struct esp_rate rate;
@@ -127,7 +127,7 @@ static void stalls_do_not_move_the_fit(void **state)
     for (int i = 0; i < 200; i++) {
         double x = ldexp(1, -2 - i % 5);
         double seconds = 4e-4 * x + 1e-5;
-        /* Every fourth interval of each size stalls for up to a thousand times its length. */
+        /* Every fourth interval of each size is up to a thousand times as long. */
         bool stall = i / 5 % 4 == 3;
         esp_rate_add(&rate, x, stall ? seconds * (2 + 998 * uniform(1, (uint64_t)i)) : seconds);
         if (i >= 15) {
@@ -138,7 +138,7 @@ static void stalls_do_not_move_the_fit(void **state)
     esp_rate_release(&rate);
 }
 
-static void one_wild_batch_size_hardly_moves_the_others(void **state)
+static void one_outlying_batch_size_hardly_changes_the_others(void **state)
 {
     (void)state;
     struct esp_rate rate;
@@ -153,7 +153,7 @@ static void one_wild_batch_size_hardly_moves_the_others(void **state)
     esp_rate_release(&rate);
 }
 
-static void a_machine_that_slows_down_is_followed(void **state)
+static void the_fit_follows_a_machine_that_slows_down(void **state)
 {
     (void)state;
     struct esp_rate rate;
@@ -167,7 +167,7 @@ static void a_machine_that_slows_down_is_followed(void **state)
     esp_rate_release(&rate);
 }
 
-static void more_batch_sizes_than_there_is_room_for_are_fitted_too(void **state)
+static void batch_sizes_beyond_the_limit_are_fitted_too(void **state)
 {
     (void)state;
     struct esp_rate rate;
@@ -184,7 +184,7 @@ static void more_batch_sizes_than_there_is_room_for_are_fitted_too(void **state)
     esp_rate_release(&rate);
 }
 
-static void far_beyond_what_was_seen_the_line_is_not_believed(void **state)
+static void the_line_is_extrapolated_by_two_octaves_only(void **state)
 {
     (void)state;
     struct esp_rate rate;
@@ -234,7 +234,7 @@ static double of(const struct esp_cost *cost, double batch, int device)
     return esp_cost_of_values(cost, (double[]){batch, 0}, device);
 }
 
-/* A new trial of this batch size that reports `reports` times at `rate` on the device. */
+/* Adds a trial of this batch size that reports `reports` times at `rate` on the device. */
 static void train(struct esp_cost *cost,
                   uint32_t trial,
                   const double *values,
@@ -265,13 +265,13 @@ static void every_token_costs_the_same_before_enough_is_seen(void **state)
     esp_cost_destroy(cost);
 }
 
-/* Device 0: little to launch, slow at large batches; device 1 the other way round. */
+/* Device 0 has a short fixed time and is slow at large batches; device 1 is the opposite. */
 static double crossing(int device, double batch)
 {
     return device ? 8e-4 / batch + 1e-6 : 1e-5 / batch + 2e-5;
 }
 
-static void two_devices_are_learnt_apart(void **state)
+static void two_devices_are_fitted_separately(void **state)
 {
     (void)state;
     struct esp_cost *cost = open_cost(study_of(false));
@@ -285,12 +285,12 @@ static void two_devices_are_learnt_apart(void **state)
         near(of(cost, batch, 1), crossing(1, batch), 1e-9);
     }
     assert_true(of(cost, 4, 0) < of(cost, 4, 1) && of(cost, 256, 0) > of(cost, 256, 1));
-    /* Trial 3 (batch 64) has told of device 0 alone. */
+    /* Trial 3 (batch 64) has reported on device 0 only. */
     near(esp_cost_of_trial(cost, 3, 1), crossing(1, 64), 1e-9);
     esp_cost_destroy(cost);
 }
 
-static void a_trial_s_own_rate_is_preferred(void **state)
+static void a_trials_own_rate_is_preferred(void **state)
 {
     (void)state;
     struct esp_cost *cost = open_cost(study_of(false));
@@ -302,35 +302,36 @@ static void a_trial_s_own_rate_is_preferred(void **state)
     train(cost, 6, (double[]){8}, 0, 1.5 * usual, 5);
     near(of(cost, 8, 0), usual, 0.02);
     near(esp_cost_of_trial(cost, 6, 0), 1.5 * usual, 0.08);
-    /* A single interval that takes thirty times as long is not. */
+    /* One interval that takes thirty times as long is not trusted. */
     train(cost, 7, (double[]){8}, 0, 30 * usual, 1);
     near(esp_cost_of_trial(cost, 7, 0), usual, 0.5);
-    /* On another device it is its batch size that counts. */
+    /* On another device the rate is predicted from its batch size. */
     esp_cost_started(cost, 6, 1, 5 * TOKENS, 0);
     assert_true(isnan(esp_cost_of_trial(cost, 6, 1)));
     esp_cost_destroy(cost);
 }
 
-static void resuming_and_training_again_do_not_poison_the_fit(void **state)
+static void resuming_and_retraining_do_not_distort_the_fit(void **state)
 {
     (void)state;
     struct esp_cost *cost = open_cost(study_of(false));
     double batch = 16;
     train(cost, 0, &batch, 0, 1e-5, 4);
-    /* Lost at 4; its checkpoint was at 2, with the clock there. 3 and 4 are not told again. */
+    /* Lost at 4; its checkpoint was at 2, with the clock there. 3 and 4 are not reported again.
+     */
     esp_cost_started(cost, 0, 0, 2 * TOKENS, 2e-2);
     esp_cost_observed(cost, 0, 5 * TOKENS, 5e-2);
     near(of(cost, 16, 0), 1e-5, 1e-9);
-    /* Again, from the beginning, on a clock that starts anew. */
+    /* Again, from the beginning, on a clock that restarts. */
     esp_cost_started(cost, 0, 0, 0, 0);
     esp_cost_observed(cost, 0, 6 * TOKENS, 6e-2);
     near(of(cost, 16, 0), 1e-5, 1e-9);
-    /* From a checkpoint whose clock nobody knows: the first interval is none. */
+    /* From a checkpoint with an unknown clock: the first interval does not count. */
     esp_cost_started(cost, 0, 0, 6 * TOKENS, NAN);
     esp_cost_observed(cost, 0, 7 * TOKENS, 1000);
     esp_cost_observed(cost, 0, 8 * TOKENS, 1000 + 1e-2);
     near(of(cost, 16, 0), 1e-5, 1e-9);
-    /* Moved to a device that is ten times as fast: neither is told the other's pace. */
+    /* Moved to a device that is ten times as fast: the rates of the two are kept apart. */
     esp_cost_started(cost, 0, 1, 8 * TOKENS, 1000 + 1e-2);
     esp_cost_observed(cost, 0, 9 * TOKENS, 1000 + 1e-2 + 1e-3);
     near(of(cost, 16, 0), 1e-5, 1e-9);
@@ -339,7 +340,7 @@ static void resuming_and_training_again_do_not_poison_the_fit(void **state)
     esp_cost_destroy(cost);
 }
 
-static void clocks_that_are_no_numbers_or_stand_still_are_passed_over(void **state)
+static void intervals_with_an_invalid_clock_are_ignored(void **state)
 {
     (void)state;
     struct esp_cost *cost = open_cost(study_of(false));
@@ -352,7 +353,7 @@ static void clocks_that_are_no_numbers_or_stand_still_are_passed_over(void **sta
     }
     struct esp_cost *other = open_cost(study_of(false));
     esp_cost_created(other, 0, &batch);
-    for (int i = 0; i < 9; i++) { /* every second report is sound */
+    for (int i = 0; i < 9; i++) { /* every second report is valid */
         esp_cost_observed(other, 0, (int64_t)(3 * i + 1) * TOKENS, (3 * i + 1) * 1e-2);
         esp_cost_observed(other, 0, (int64_t)(3 * i + 2) * TOKENS, (3 * i + 2) * 1e-2);
         esp_cost_observed(other, 0, (int64_t)(3 * i + 3) * TOKENS, clocks[i]);
@@ -376,7 +377,7 @@ static void a_batch_size_that_is_not_searched_gives_one_number(void **state)
     esp_cost_destroy(cost);
 }
 
-static void a_program_s_trials_are_known_by_their_own_rates(void **state)
+static void a_programs_trials_are_predicted_from_their_own_rates(void **state)
 {
     (void)state;
     struct esp_study *study = study_of(false);
@@ -389,24 +390,24 @@ static void a_program_s_trials_are_known_by_their_own_rates(void **state)
     esp_cost_destroy(cost);
 }
 
-static void another_shape_is_predicted_from_its_like(void **state)
+static void a_shape_is_predicted_from_trials_of_that_shape(void **state)
 {
     (void)state;
     struct esp_cost *cost = open_cost(study_of(true));
-    for (uint32_t t = 0; t < 4; t++) { /* narrow ones at four batch sizes */
+    for (uint32_t t = 0; t < 4; t++) { /* narrow models at four batch sizes */
         double values[] = {ldexp(1, 2 * (int)t), 0};
         train(cost, t, values, 0, 1e-4 / values[0] + 1e-5, 5);
     }
-    /* Nothing is known of wide ones: as all. */
+    /* No wide model has run: predicted from all trials. */
     near(esp_cost_of_values(cost, (double[]){16, 1}, 0), 1e-4 / 16 + 1e-5, 1e-9);
-    /* One wide trial takes ten times as long. What a batch costs beside is as with all. */
+    /* One wide trial takes ten times as long. The dependence on batch size is that of all
+     * trials. */
     train(cost, 4, (double[]){16, 1}, 0, 10 * (1e-4 / 16 + 1e-5), 2);
     near(esp_cost_of_values(cost, (double[]){16, 1}, 0), 10 * (1e-4 / 16 + 1e-5), 1e-9);
     double ratio = esp_cost_of_values(cost, (double[]){1, 1}, 0) /
                    esp_cost_of_values(cost, (double[]){64, 1}, 0);
     near(ratio, (1e-4 + 1e-5) / (1e-4 / 64 + 1e-5), 0.1);
-    /* With two batch sizes the wide ones have a line of their own, and the narrow ones theirs.
-     */
+    /* With two batch sizes the wide models have their own line, and the narrow ones theirs. */
     train(cost, 5, (double[]){64, 1}, 0, 1.2e-4, 2);
     near(esp_cost_of_values(cost, (double[]){64, 1}, 0), 1.2e-4, 1e-9);
     near(esp_cost_of_values(cost, (double[]){64, 0}, 0), 1e-4 / 64 + 1e-5, 1e-9);
@@ -416,21 +417,21 @@ static void another_shape_is_predicted_from_its_like(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_fit_is_the_line_of_least_squares),
+        cmocka_unit_test(the_fit_is_the_least_squares_line),
         cmocka_unit_test(the_fit_is_the_best_without_negative_costs),
-        cmocka_unit_test(stalls_do_not_move_the_fit),
-        cmocka_unit_test(one_wild_batch_size_hardly_moves_the_others),
-        cmocka_unit_test(a_machine_that_slows_down_is_followed),
-        cmocka_unit_test(more_batch_sizes_than_there_is_room_for_are_fitted_too),
-        cmocka_unit_test(far_beyond_what_was_seen_the_line_is_not_believed),
+        cmocka_unit_test(stalls_do_not_change_the_fit),
+        cmocka_unit_test(one_outlying_batch_size_hardly_changes_the_others),
+        cmocka_unit_test(the_fit_follows_a_machine_that_slows_down),
+        cmocka_unit_test(batch_sizes_beyond_the_limit_are_fitted_too),
+        cmocka_unit_test(the_line_is_extrapolated_by_two_octaves_only),
         cmocka_unit_test(every_token_costs_the_same_before_enough_is_seen),
-        cmocka_unit_test(two_devices_are_learnt_apart),
-        cmocka_unit_test(a_trial_s_own_rate_is_preferred),
-        cmocka_unit_test(resuming_and_training_again_do_not_poison_the_fit),
-        cmocka_unit_test(clocks_that_are_no_numbers_or_stand_still_are_passed_over),
+        cmocka_unit_test(two_devices_are_fitted_separately),
+        cmocka_unit_test(a_trials_own_rate_is_preferred),
+        cmocka_unit_test(resuming_and_retraining_do_not_distort_the_fit),
+        cmocka_unit_test(intervals_with_an_invalid_clock_are_ignored),
         cmocka_unit_test(a_batch_size_that_is_not_searched_gives_one_number),
-        cmocka_unit_test(a_program_s_trials_are_known_by_their_own_rates),
-        cmocka_unit_test(another_shape_is_predicted_from_its_like),
+        cmocka_unit_test(a_programs_trials_are_predicted_from_their_own_rates),
+        cmocka_unit_test(a_shape_is_predicted_from_trials_of_that_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Discarding at a stated risk: the quantile and the rule. The promise on simulated studies is
- * in test_discard_risk.c. */
+/* Discarding at a stated risk: the quantile and the rule. test_discard_risk.c tests the
+ * guarantee on simulated studies. */
 #include "drive.h"
 
 #include "stop/discard.h"
@@ -31,11 +31,12 @@ static void the_limit_is_the_conformal_quantile(void **state)
     assert_true(esp_discard_limit(scores, 40, 0.5) == 20);
     assert_true(isinf(esp_discard_limit(scores, 40, 0)));
     assert_true(isinf(esp_discard_limit(NULL, 0, 0.05)));
-    scores[0] = scores[1] = scores[2] = NAN; /* studies without an end count as the worst */
+    scores[0] = scores[1] = scores[2] =
+        NAN; /* scores that are not numbers count as the worst */
     assert_true(isinf(esp_discard_limit(scores, 40, 0.05)));
 }
 
-/* Final losses and noise that fades: ranks at small marks mislead. */
+/* Final losses and noise that decreases: ranks at small marks are misleading. */
 static double noisy(uint32_t trial, int64_t tokens, void *context)
 {
     uint64_t seed = *(const uint64_t *)context;

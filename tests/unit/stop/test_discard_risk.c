@@ -1,12 +1,12 @@
-/* The promise of discard.h on simulated exchangeable studies: a task is drawn by its seed, its
- * curves cross, leaders tie under seed noise and are repeated, schedulers run as they are, and
- * every study is run twice, without and with giving up. Seeds are fixed, so that a failure
- * repeats.
+/* The guarantee of discard.h on simulated exchangeable studies. A task is drawn by its seed,
+ * its curves cross, leaders tie under seed noise and are repeated, the real schedulers run, and
+ * every study is run twice, without and with discards. Seeds are fixed, so that a failure can
+ * be repeated.
  *
- * Two things are held: whose best is given up has a score beyond the limit (always: this is
- * what the rule does), and such scores are as rare as the risk says (within three deviations:
- * this is what the calibration does). The second bound is the sharper one, for most studies
- * whose score is beyond the limit get their best to its end all the same. */
+ * Two properties are tested: a study whose best trial is discarded has a score above the limit
+ * (always: the rule), and such scores are as rare as the risk states (within three standard
+ * deviations: the calibration). The second bound is the sharper one, because most studies with
+ * a score above the limit get their best trial to its horizon all the same. */
 #include "drive.h"
 
 #include "stop/discard.h"
@@ -37,14 +37,14 @@ static double unit(uint64_t seed, uint64_t stream, uint64_t counter)
     return esp_random_unit(b.word[0], b.word[1]);
 }
 
-/* The parameter that drive gives the trial. */
+/* The trial's parameter, as drive.c draws it. */
 static double value_of(uint32_t trial)
 {
     return unit(1, trial, 1u << 30);
 }
 
-/* Of a task: where its bowl has its bottom, how much small values lead early, how strong the
- * noise is that fades towards the horizon. */
+/* A task: where its loss has the minimum, how much small values lead early, and the size of the
+ * noise, which decreases towards the horizon. */
 static double curve(uint32_t trial, int64_t tokens, void *context)
 {
     uint64_t seed = *(const uint64_t *)context;
@@ -64,7 +64,7 @@ static double another_seed(uint32_t trial, void *context)
 
 struct outcome {
     double score;
-    int64_t best; /* complete, by all seeds at the horizon; -1: none */
+    int64_t best; /* complete trial, by all seeds at the horizon; -1: none */
     uint32_t given_up, anew, spared, repeats;
     char log[16384];
 };
@@ -118,7 +118,7 @@ static bool says(const struct outcome *o, char what, int64_t trial)
     return strstr(o->log, word) != NULL;
 }
 
-/* The log without what the rule did; it ends where the audit begins. */
+/* The log without the discards; it ends where the audit begins. */
 static void strip(const char *log, char *out)
 {
     const char *audit = strstr(log, "audit "), *end = audit ? audit : strstr(log, "END");
@@ -133,7 +133,7 @@ static void strip(const char *log, char *out)
     *out = '\0';
 }
 
-/* Of studies that only pause, for groups of K to be taken from. */
+/* Scores of studies that only pause, from which groups of K are taken. */
 static double scores[STUDIES_MAX];
 static int64_t best[STUDIES_MAX];
 
@@ -149,14 +149,14 @@ static void pause_only(enum esp_scheduler_type type, int count)
         repeats += (int)o.repeats;
     }
     print_message("%d repeats in %d studies\n", repeats, count);
-    assert_true(repeats > count / 100); /* else nothing of this tells of them */
+    assert_true(repeats > count / 100); /* else repeats would not be tested */
 }
 
 struct counts {
     int studies, killed, beyond, discarded, spared, anew;
 };
 
-/* The studies of seeds from `from` on go by `k` scores. */
+/* Studies with seeds from `from` on, calibrated on `k` scores. */
 static void measure_by(enum esp_scheduler_type type,
                        double risk,
                        const double *by,
@@ -180,7 +180,8 @@ static void measure_by(enum esp_scheduler_type type,
     }
 }
 
-/* `repeats` times K studies and `each` that go by them, all of different seeds. */
+/* `repeats` times K studies and `each` that are calibrated on them, all with different seeds.
+ */
 static struct counts
 measure(enum esp_scheduler_type type, double risk, int k, int repeats, int each)
 {
@@ -203,9 +204,9 @@ measure(enum esp_scheduler_type type, double risk, int k, int repeats, int each)
     return sum;
 }
 
-/* As many of n as are likely (three standard deviations) when each has the chance p. Studies
- * that go by the same scores are not independent: with K scores the chance given them varies by
- * about p/√(K·p), which is allowed for at the number of repeats. */
+/* Upper bound (three standard deviations) of the number of n studies, each with probability p.
+ * Studies that are calibrated on the same scores are not independent: given K scores the
+ * probability varies by about p/√(K·p), which is allowed for by the number of repeats. */
 static double allowed(double p, int k, int repeats, int each)
 {
     double n = (double)repeats * each;
@@ -213,8 +214,8 @@ static double allowed(double p, int k, int repeats, int each)
     return n * (p + 3 * sqrt(chance * chance + given * given));
 }
 
-/* How many scores would lie beyond the limits of a rule that takes a larger risk than it says:
- * the bound must see it. */
+/* Number of scores above the limits of a rule that takes a larger risk than it states: the
+ * bound must detect it. */
 static int beyond_at(double risk, int k, int repeats, int each)
 {
     int beyond = 0;
@@ -228,7 +229,7 @@ static int beyond_at(double risk, int k, int repeats, int each)
     return beyond;
 }
 
-static void asha_keeps_the_promise_at_every_risk(void **state)
+static void asha_keeps_the_guarantee_at_every_risk(void **state)
 {
     (void)state;
     static const struct {
@@ -245,14 +246,14 @@ static void asha_keeps_the_promise_at_every_risk(void **state)
         assert_true(sum.beyond <= most);
         assert_true(beyond_at(4 * cases[i].risk, k, repeats, each) > most);
         assert_true(sum.discarded > sum.studies * (int)trials / 10);
-        /* One in twenty is spared, within three deviations and a little. */
+        /* One in twenty is spared, within a little more than three standard deviations. */
         double audits = (sum.discarded + sum.spared) / 20.0;
         assert_true(fabs(sum.spared - audits) < 4 * sqrt(audits) + 10);
     }
 }
 
-/* Smaller studies: each of its decisions is a fit. */
-static void freeze_thaw_keeps_the_promise(void **state)
+/* Smaller studies, because each of its decisions is a fit. */
+static void freeze_thaw_keeps_the_guarantee(void **state)
 {
     (void)state;
     static const struct {
@@ -270,7 +271,7 @@ static void freeze_thaw_keeps_the_promise(void **state)
         assert_true(beyond_at(5 * cases[i].risk, k, repeats, each) > most);
         assert_true(sum.discarded > sum.studies * (int)trials / 10);
     }
-    /* What the risk is of: with a limit of 0 many lose their best. */
+    /* Shows that discards matter: with a limit of 0 many studies lose their best trial. */
     double nought[19] = {0};
     struct counts bold = {0};
     measure_by(ESP_SCHEDULER_FREEZE_THAW, 0.05, nought, 19, 0, 40, &bold);
@@ -278,7 +279,7 @@ static void freeze_thaw_keeps_the_promise(void **state)
     assert_true(bold.killed > allowed(0.05, 19, 1, 40));
 }
 
-static void one_study_too_few_gives_nothing_up(void **state)
+static void one_study_too_few_discards_nothing(void **state)
 {
     (void)state;
     static struct outcome o;
@@ -302,8 +303,8 @@ static void one_study_too_few_gives_nothing_up(void **state)
     assert_int_equal(esp_discard_needed(0), 0);
 }
 
-/* What the theorem rests on: up to the audit every decision is that of the study which only
- * pauses, whatever is given up, so that its score is the same, too. */
+/* The assumption of the proof: up to the audit every decision is that of the study that only
+ * pauses, whatever is discarded, so the score is the same, too. */
 static void giving_up_changes_no_decision(enum esp_scheduler_type type, int studies)
 {
     static struct outcome plain, real;
@@ -325,16 +326,16 @@ static void giving_up_changes_no_decision(enum esp_scheduler_type type, int stud
         repeated += (int)real.repeats;
     }
     assert_true(seen > 0 && repeated > 0 &&
-                begun_anew > 0); /* with a limit of 0 some are wanted again */
+                begun_anew > 0); /* with a limit of 0 some are chosen again */
 }
 
-static void asha_decides_as_if_nothing_were_given_up(void **state)
+static void asha_decides_as_if_nothing_were_discarded(void **state)
 {
     (void)state;
     giving_up_changes_no_decision(ESP_SCHEDULER_ASHA, 200);
 }
 
-static void freeze_thaw_decides_as_if_nothing_were_given_up(void **state)
+static void freeze_thaw_decides_as_if_nothing_were_discarded(void **state)
 {
     (void)state;
     giving_up_changes_no_decision(ESP_SCHEDULER_FREEZE_THAW, 6);
@@ -343,11 +344,11 @@ static void freeze_thaw_decides_as_if_nothing_were_given_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(asha_keeps_the_promise_at_every_risk),
-        cmocka_unit_test(one_study_too_few_gives_nothing_up),
-        cmocka_unit_test(asha_decides_as_if_nothing_were_given_up),
-        cmocka_unit_test(freeze_thaw_decides_as_if_nothing_were_given_up),
-        cmocka_unit_test(freeze_thaw_keeps_the_promise),
+        cmocka_unit_test(asha_keeps_the_guarantee_at_every_risk),
+        cmocka_unit_test(one_study_too_few_discards_nothing),
+        cmocka_unit_test(asha_decides_as_if_nothing_were_discarded),
+        cmocka_unit_test(freeze_thaw_decides_as_if_nothing_were_discarded),
+        cmocka_unit_test(freeze_thaw_keeps_the_guarantee),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* freeze-thaw on simulated curves: it ends, with the best, for a fraction of the cost. */
+/* freeze-thaw on simulated curves: it ends with the best trial for a fraction of the cost. */
 #include "drive.h"
 
 #include <espalier/random.h>
@@ -16,14 +16,14 @@ static struct drive drive;
 
 #define HORIZON 54
 
-/* The parameter that drive gives the trial. */
+/* The trial's parameter, as drive.c draws it. */
 static double value_of(uint32_t trial)
 {
     struct esp_random_block b = esp_random_at(1, trial, ESP_RANDOM_SIMULATION, 1u << 30);
     return esp_random_unit(b.word[0], b.word[1]);
 }
 
-/* A bowl with its bottom at 0.6; trials far above it diverge half way. */
+/* A bowl with its minimum at 0.6; trials far above it diverge half way. */
 static double final_loss(uint32_t trial)
 {
     double away = value_of(trial) - 0.6;
@@ -52,7 +52,7 @@ static void open_curves(uint64_t *seed, uint32_t run_cap, uint32_t workers)
     drive.workers = workers;
 }
 
-/* The best of the complete ones, less the best there is among those that do not diverge. */
+/* Loss of the best complete trial minus that of the best trial which does not diverge. */
 static double regret(void)
 {
     double found = INFINITY, best = INFINITY;
@@ -81,18 +81,18 @@ static void it_finds_the_best_for_a_fraction_of_the_cost(void **state)
     }
 }
 
-static void many_workers_never_wait_for_nothing(void **state)
+static void no_slot_is_idle_while_nothing_runs(void **state)
 {
     (void)state;
     uint64_t seed = 9;
-    open_curves(&seed, 60, 8); /* drive fails where a slot gets nothing and nothing runs */
+    open_curves(&seed, 60, 8); /* drive.c fails when a slot gets nothing and nothing runs */
     drive_run(&drive, 0);
     assert_true(drive.ended);
     assert_true(regret() <= 0.01);
     drive_close(&drive);
 }
 
-static void an_interrupted_search_goes_on(void **state)
+static void an_interrupted_search_continues(void **state)
 {
     (void)state;
     uint64_t seed = 3;
@@ -107,7 +107,7 @@ static void an_interrupted_search_goes_on(void **state)
     drive_close(&drive);
 }
 
-static void a_verdict_names_what_it_weighed(void **state)
+static void a_verdict_records_what_it_weighed(void **state)
 {
     (void)state;
     uint64_t seed = 1;
@@ -144,8 +144,8 @@ static void it_ends_when_everything_diverges(void **state)
     drive_close(&drive);
 }
 
-/* Two trials of batch sizes 4 and 64, as good as each other at 6 of 54, saved and waiting: sent
- * there by this rule. `rates` are their seconds per token, on the device where they ran: 0. */
+/* Two trials of batch sizes 4 and 64 with equal losses at 6 of 54 tokens, paused there by this
+ * rule. `rates` are their seconds per token on device 0, where they ran. */
 static struct esp_scheduler *two_sent_by(enum esp_rule rule, const double *rates)
 {
     static struct esp_value sizes[] = {{.type = ESP_VALUE_INTEGER, .integer = 4, .real = 4},
@@ -189,22 +189,23 @@ static struct esp_scheduler *two_that_wait(const double *rates)
     return two_sent_by(ESP_RULE_LEADER, rates);
 }
 
-/* The model finds the cheaper of two equals more worth while; the leader's share goes by their
- * curves alone. */
+/* The model prefers the cheaper of two equal trials; the leader's share depends on their curves
+ * alone. */
 static void the_leader_by_its_curve_gets_a_share(void **state)
 {
     (void)state;
     struct esp_scheduler *s = two_sent_by(ESP_RULE_FREEZE_THAW, (double[]){1, 4});
     struct esp_slot_view view = {.next_trial = 2};
     esp_scheduler_observed(s, 1, 7, 3, 28);
-    esp_scheduler_paused(s, 1, false); /* further, and better */
+    esp_scheduler_paused(s, 1, false); /* further, and with a lower loss */
     struct esp_verdict verdict = esp_scheduler_slot(s, &view);
     assert_int_equal(verdict.action, ESP_VERDICT_CONTINUE);
     assert_int_equal(verdict.reason.rule, ESP_RULE_LEADER);
     assert_int_equal(verdict.trial, 1);
     assert_true(verdict.reason.at == 7 && verdict.until > 7 && verdict.reason.value < 3);
     int64_t spent = 13, led = 0;
-    while (verdict.reason.rule == ESP_RULE_LEADER) { /* 4 of 10 that were spent, no more */
+    while (verdict.reason.rule ==
+           ESP_RULE_LEADER) { /* four tenths of what was spent, no more */
         assert_true((double)led < 0.4 * (double)spent);
         led += verdict.until - verdict.reason.at;
         spent += verdict.until - verdict.reason.at;
@@ -217,7 +218,7 @@ static void the_leader_by_its_curve_gets_a_share(void **state)
     esp_scheduler_destroy(s);
 }
 
-static void of_two_equally_promising_the_cheaper_goes_on(void **state)
+static void of_two_equally_promising_trials_the_cheaper_continues(void **state)
 {
     (void)state;
     for (int cheap = 0; cheap < 2; cheap++) {
@@ -230,7 +231,7 @@ static void of_two_equally_promising_the_cheaper_goes_on(void **state)
         assert_true(verdict.reason.cost == HORIZON - 6);
         assert_true(fabs(verdict.reason.cost_seconds / (HORIZON - 6) - 1) < 0.3);
         assert_int_equal(verdict.reason.rivals[0], 1 - cheap);
-        /* On a device that nothing ran on every token is as good as another. */
+        /* On a device that nothing ran on, every token costs the same. */
         view.device = 1;
         verdict = esp_scheduler_slot(s, &view);
         assert_int_equal(verdict.action, ESP_VERDICT_CONTINUE);
@@ -240,12 +241,13 @@ static void of_two_equally_promising_the_cheaper_goes_on(void **state)
     }
 }
 
-/* Trial 0 is dear where it ran; on device 1, where others of its batch size told, it is not. */
-static void what_is_cheap_depends_on_the_slot_s_device(void **state)
+/* Trial 0 is expensive where it ran, but not on device 1, where others of its batch size ran.
+ */
+static void the_cost_is_that_of_the_slots_device(void **state)
 {
     (void)state;
     struct esp_scheduler *s = two_that_wait((double[]){4, 1});
-    for (uint32_t t = 0; t < 2; t++) { /* both were moved there for two steps */
+    for (uint32_t t = 0; t < 2; t++) { /* both ran there for two steps */
         esp_scheduler_started(s, t, 1, 6, 0);
         for (int64_t tokens = 7; tokens <= 8; tokens++) {
             double rate = t == 0 ? 0.1 : 0.8;
@@ -260,8 +262,8 @@ static void what_is_cheap_depends_on_the_slot_s_device(void **state)
     esp_scheduler_destroy(s);
 }
 
-/* The share is the model's then. */
-static void nobody_leads_from_far_behind(void **state)
+/* The leader's share then goes to the choice of the model. */
+static void a_trial_far_from_the_best_loss_is_no_leader(void **state)
 {
     (void)state;
     struct esp_scheduler *s = two_sent_by(ESP_RULE_FREEZE_THAW, (double[]){1, 1});
@@ -285,15 +287,15 @@ static void a_trial_is_first_judged_after_its_warm_up(void **state)
     static const struct {
         double warmup, min;
         const char *param;
-        int64_t bracket, new; /* where trials of the start-up, and later ones, are sent first */
+        int64_t bracket, new; /* first tokens of trials of the start-up, and of later ones */
     } cases[] = {
         {0.02, 0, "x", 2, 2},          /* 1/27, as without a warm-up */
         {0.05, 0, "x", 6, 4},          /* 1/9; 0.0625 of 54 */
         {0.1, 0, "x", 6, 7},           /* 1/9; 0.125 */
         {0.2, 0, "x", 18, 14},         /* 1/3; a quarter */
-        {0.2, 0, "warmup", 2, 2},      /* each trial has its own */
-        {0.02, 0, "constant", 18, 14}, /* 0.2, as a parameter of one value */
-        {0.2, 3, "x", 6, 3},           /* the user knows better */
+        {0.2, 0, "warmup", 2, 2},      /* each trial has its own warm-up */
+        {0.02, 0, "constant", 18, 14}, /* 0.2, as a parameter with one value */
+        {0.2, 3, "x", 6, 3},           /* the user has set `min` */
     };
     struct esp_value fifth = {.type = ESP_VALUE_REAL, .real = 0.2};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -323,7 +325,7 @@ static void a_trial_is_first_judged_after_its_warm_up(void **state)
     }
 }
 
-/* New trials until the first other verdict. */
+/* Number of new trials before the first other verdict. */
 static uint32_t size_of_the_startup(int params)
 {
     struct esp_study *study = drive_study(ESP_SCHEDULER_FREEZE_THAW, HORIZON);
@@ -361,7 +363,7 @@ static void many_dimensions_begin_with_more_trials_than_few(void **state)
     assert_int_equal(size_of_the_startup(5), 24);
 }
 
-/* The study began with a run_cap of 2; what it is now, is in the view. */
+/* The study began with a run_cap of 2; the view has the present value. */
 static void a_raised_cap_counts_at_a_report_too(void **state)
 {
     (void)state;
@@ -384,16 +386,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_finds_the_best_for_a_fraction_of_the_cost),
-        cmocka_unit_test(many_workers_never_wait_for_nothing),
-        cmocka_unit_test(an_interrupted_search_goes_on),
-        cmocka_unit_test(a_verdict_names_what_it_weighed),
+        cmocka_unit_test(no_slot_is_idle_while_nothing_runs),
+        cmocka_unit_test(an_interrupted_search_continues),
+        cmocka_unit_test(a_verdict_records_what_it_weighed),
         cmocka_unit_test(it_ends_when_everything_diverges),
-        cmocka_unit_test(of_two_equally_promising_the_cheaper_goes_on),
-        cmocka_unit_test(what_is_cheap_depends_on_the_slot_s_device),
+        cmocka_unit_test(of_two_equally_promising_trials_the_cheaper_continues),
+        cmocka_unit_test(the_cost_is_that_of_the_slots_device),
         cmocka_unit_test(a_raised_cap_counts_at_a_report_too),
         cmocka_unit_test(many_dimensions_begin_with_more_trials_than_few),
         cmocka_unit_test(a_trial_is_first_judged_after_its_warm_up),
-        cmocka_unit_test(nobody_leads_from_far_behind),
+        cmocka_unit_test(a_trial_far_from_the_best_loss_is_no_leader),
         cmocka_unit_test(the_leader_by_its_curve_gets_a_share),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

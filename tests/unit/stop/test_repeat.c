@@ -1,4 +1,5 @@
-/* Ties under seed noise: who is repeated, in what order, until when, and how that ranks. */
+/* Ties under seed noise: which settings are repeated, in what order and until when, and how
+ * settings with repeats rank. */
 #include "drive.h"
 #include "stop/scheduler.h"
 
@@ -15,7 +16,7 @@
 
 static struct esp_repeat r;
 
-/* Settings 0, 1, … with these losses at the horizon. */
+/* Adds settings 0, 1, … with these losses at the horizon. */
 static void settings(uint32_t most, const double *losses, uint32_t count)
 {
     esp_repeat_init(&r, most);
@@ -66,7 +67,7 @@ static void a_clear_leader_needs_no_second_seed(void **state)
     esp_repeat_release(&r);
 }
 
-static void leaders_that_tie_are_repeated_the_best_first(void **state)
+static void tied_leaders_are_repeated_best_first(void **state)
 {
     (void)state;
     settings(1, (double[]){2.003, 2.5, 2.001, 2.002, 2.0}, 5);
@@ -78,8 +79,8 @@ static void leaders_that_tie_are_repeated_the_best_first(void **state)
     esp_repeat_release(&r);
 }
 
-/* Equal to the last bit: the same values with the same seed, drawn twice. */
-static void one_training_twice_is_no_tie(void **state)
+/* Losses are equal to the last bit: the same values and seed were drawn twice. */
+static void the_same_training_drawn_twice_is_no_tie(void **state)
 {
     (void)state;
     settings(1, (double[]){2.0, 2.0, 2.0, 2.4}, 4);
@@ -92,7 +93,7 @@ static void one_training_twice_is_no_tie(void **state)
     esp_repeat_release(&r);
 }
 
-static void nothing_is_repeated_where_it_is_off_or_may_not(void **state)
+static void nothing_is_repeated_when_it_is_off_or_not_allowed(void **state)
 {
     (void)state;
     settings(0, (double[]){2.0, 2.001}, 2);
@@ -103,19 +104,20 @@ static void nothing_is_repeated_where_it_is_off_or_may_not(void **state)
     esp_repeat_release(&r);
 }
 
-/* The second seed of the leader is so good that no other setting ties any more. */
-static void a_settled_question_costs_no_further_seed(void **state)
+/* The second seed of the leader is so good that no other setting still ties. */
+static void a_decided_tie_gets_no_further_seed(void **state)
 {
     (void)state;
     settings(2, (double[]){2.0, 2.006}, 2);
     uint32_t second = begin(0);
     finish(second, 1.999);
     expect_none();
-    assert_true(esp_repeat_noise(&r) < ESP_SEED_NOISE_SHARE * 2.0); /* it has learned */
+    assert_true(esp_repeat_noise(&r) <
+                ESP_SEED_NOISE_SHARE * 2.0); /* lower than its first estimate */
     esp_repeat_release(&r);
 }
 
-static void a_third_seed_waits_for_every_second(void **state)
+static void a_third_seed_waits_for_all_second_seeds(void **state)
 {
     (void)state;
     settings(2, (double[]){2.0, 2.001}, 2);
@@ -124,7 +126,7 @@ static void a_third_seed_waits_for_every_second(void **state)
     finish(a, 2.004);
     expect_none();
     finish(b, 2.002);
-    uint32_t c = begin(1); /* means 2.002 and 2.0015: the better one first */
+    uint32_t c = begin(1); /* means are 2.002 and 2.0015: the better one first */
     finish(c, 2.001);
     uint32_t d = begin(0);
     finish(d, 2.001);
@@ -132,7 +134,7 @@ static void a_third_seed_waits_for_every_second(void **state)
     esp_repeat_release(&r);
 }
 
-static void a_repeat_that_diverged_spoils_its_setting(void **state)
+static void a_repeat_that_diverged_ranks_its_setting_last(void **state)
 {
     (void)state;
     settings(1, (double[]){2.0, 2.001, 2.4}, 3);
@@ -140,11 +142,11 @@ static void a_repeat_that_diverged_spoils_its_setting(void **state)
     esp_repeat_observed(&r, a, 10, NAN);
     esp_repeat_ended(&r, a, ESP_CAUSE_DIVERGED);
     assert_true(isinf(esp_seeds_score(esp_repeat_seeds(&r, 0), 0.005)));
-    expect_none(); /* 1 leads by far now */
+    expect_none(); /* 1 now leads by far */
     esp_repeat_release(&r);
 }
 
-static void a_repeat_that_was_interrupted_goes_on_and_a_held_one_stays(void **state)
+static void an_interrupted_repeat_continues_and_a_held_one_does_not(void **state)
 {
     (void)state;
     settings(1, (double[]){2.0, 2.001}, 2);
@@ -162,7 +164,7 @@ static void a_repeat_that_was_interrupted_goes_on_and_a_held_one_stays(void **st
     esp_repeat_release(&r);
 }
 
-static void one_seed_must_beat_a_mean_by_the_noise_it_has(void **state)
+static void one_seed_must_beat_a_mean_by_its_larger_error(void **state)
 {
     (void)state;
     struct esp_seed_pool pool = {0};
@@ -174,7 +176,7 @@ static void one_seed_must_beat_a_mean_by_the_noise_it_has(void **state)
     assert_true(fabs(pool.m2 - 8e-6) < 1e-12);
     assert_true(fabs(esp_seeds_spread(&two) - sqrt(8e-6)) < 1e-9);
     assert_true(isnan(esp_seeds_spread(&one)));
-    /* s^2 = (.005^2 + 8e-6) / 2, and 1.321 is Student's with 2 degrees of freedom */
+    /* s^2 = (.005^2 + 8e-6) / 2; 1.321 is Student's quantile at 2 degrees of freedom */
     double noise = esp_seed_noise(&pool, 2.0, NAN);
     assert_true(fabs(noise - 1.321 * sqrt((0.005 * 0.005 + 8e-6) / 2)) < 1e-12);
     assert_true(esp_seeds_score(&two, noise) < esp_seeds_score(&one, noise));
@@ -191,10 +193,10 @@ static void expect_noise(double loss, double scatter, double want)
     }
 }
 
-static void the_noise_has_a_floor_and_a_ceiling(void **state)
+static void the_noise_has_a_minimum_and_a_maximum(void **state)
 {
     (void)state;
-    const double t = 1.837; /* Student's with 1 degree of freedom */
+    const double t = 1.837; /* Student's quantile at 1 degree of freedom */
     expect_noise(0.1, NAN, t * ESP_SEED_NOISE_MIN);
     expect_noise(-1000, NAN, t * ESP_SEED_NOISE_MAX);
     expect_noise(NAN, NAN, t * ESP_SEED_NOISE_MIN);
@@ -204,7 +206,7 @@ static void the_noise_has_a_floor_and_a_ceiling(void **state)
     expect_noise(4, 0.2, t * ESP_SEED_NOISE_MAX);
 }
 
-static void a_part_of_run_cap_is_kept(void **state)
+static void a_part_of_run_cap_is_kept_for_repeats(void **state)
 {
     (void)state;
     assert_int_equal(esp_repeat_reserve(1, false, 24), 3);
@@ -216,8 +218,8 @@ static void a_part_of_run_cap_is_kept(void **state)
     assert_int_equal(esp_repeat_reserve(1, false, 0), 0);
 }
 
-/* A scheduler of its own, run_cap 8, the last three kept: asks for every slot as a core does.
- */
+/* Asks a scheduler of a study with run_cap 8, of which the last three are kept, for every slot
+ * as the core does. */
 static struct esp_scheduler *open_scheduler(enum esp_scheduler_type type)
 {
     struct esp_study *study = drive_study(type, HORIZON);
@@ -261,7 +263,7 @@ static void start(struct esp_scheduler *s, uint32_t trial)
     esp_scheduler_decided(s, &verdict);
 }
 
-static void repeats_come_last_and_what_is_left_of_run_cap_is_used(void **state)
+static void repeats_come_last_and_unused_ones_become_settings(void **state)
 {
     (void)state;
     struct esp_scheduler *s = open_scheduler(ESP_SCHEDULER_NONE);
@@ -272,7 +274,7 @@ static void repeats_come_last_and_what_is_left_of_run_cap_is_used(void **state)
             train(s, i, losses[i]);
         }
     }
-    assert_int_equal(ask(s, 5, 1).action, ESP_VERDICT_NONE); /* the last is under way */
+    assert_int_equal(ask(s, 5, 1).action, ESP_VERDICT_NONE); /* the last one is running */
     train(s, 4, losses[4]);
     struct esp_verdict verdict = ask(s, 5, 0);
     assert_int_equal(verdict.action, ESP_VERDICT_REPEAT);
@@ -286,15 +288,15 @@ static void repeats_come_last_and_what_is_left_of_run_cap_is_used(void **state)
     assert_int_equal(report(s, 5, false).action, ESP_VERDICT_NONE);
     train(s, 5, 2.003);
     train(s, 6, 2.004);
-    start(s, 7); /* two of three were needed */
+    start(s, 7); /* two of the three kept were needed */
     assert_int_equal(ask(s, 8, 1).action, ESP_VERDICT_NONE);
     train(s, 7, 2.0001);
-    verdict = ask(s, 8, 0); /* a tie again, but run_cap is reached */
+    verdict = ask(s, 8, 0); /* a tie again, but at run_cap */
     assert_int_equal(verdict.action, ESP_VERDICT_END);
     esp_scheduler_destroy(s);
 }
 
-static void without_a_tie_all_of_run_cap_is_new_settings(void **state)
+static void without_a_tie_all_of_run_cap_is_used_for_settings(void **state)
 {
     (void)state;
     struct esp_scheduler *s = open_scheduler(ESP_SCHEDULER_NONE);
@@ -360,7 +362,7 @@ static void every_scheduler_ends_within_run_cap_when_asked_for_repeats(void **st
             }
         }
         assert_true(ended);
-        /* Others may train but one trial to the horizon: then nothing ties. */
+        /* Some schedulers train only one trial to the horizon: then nothing ties. */
         assert_true(repeats > 0 || types[k] != ESP_SCHEDULER_MEDIAN);
         esp_scheduler_destroy(s);
     }
@@ -387,9 +389,9 @@ static void a_target_ends_the_search_without_repeats(void **state)
     esp_scheduler_destroy(s);
 }
 
-/* Settings 0 to 2, then trial 3 repeats 1 on a device of another class, slower; trial 4 is
- * setting 3. */
-static void what_training_costs_is_told_by_the_study_s_numbers(void **state)
+/* Settings 0 to 2; trial 3 repeats 1 on a slower device of another class; trial 4 is setting 3.
+ */
+static void costs_are_asked_by_the_studys_trial_numbers(void **state)
 {
     (void)state;
     struct esp_scheduler *s = open_scheduler(ESP_SCHEDULER_FREEZE_THAW);
@@ -406,9 +408,9 @@ static void what_training_costs_is_told_by_the_study_s_numbers(void **state)
             esp_scheduler_observed(s, i, tokens, 3, rate * (double)tokens);
         }
     }
-    assert_true(isnan(esp_scheduler_rate(s, 3, 1))); /* of a repeat nothing is learnt … */
+    assert_true(isnan(esp_scheduler_rate(s, 3, 1))); /* repeats are not fitted … */
     assert_true(esp_scheduler_rate(s, 3, 0) == esp_scheduler_rate(s, 1, 0));
-    for (uint32_t i = 1; i < 5; i++) { /* … and it shifts nobody's */
+    for (uint32_t i = 1; i < 5; i++) { /* … and do not shift the numbers of others */
         uint32_t before = i == 4 ? 2 : i - 1;
         assert_true(i == 3 || esp_scheduler_rate(s, i, 0) > esp_scheduler_rate(s, before, 0));
     }
@@ -426,8 +428,8 @@ static void reach(struct esp_scheduler *s, uint32_t trial, int64_t tokens, doubl
     }
 }
 
-/* Settings 0 and 1 are complete, trial 2 repeats 0, and trial 3, the third setting, waits as
- * the worst. `want` is what becomes of it, which the study's seed decides. */
+/* Settings 0 and 1 are complete, trial 2 repeats 0, and trial 3, the third setting, is paused
+ * as the worst. `want` is the verdict on it, which depends on the study's seed. */
 static struct esp_scheduler *third_setting_waits(enum esp_verdict_action want)
 {
     static const double nought[1] = {0};
@@ -477,18 +479,18 @@ static struct esp_verdict last_slot(const struct esp_scheduler *s)
     return esp_scheduler_slot(s, &view);
 }
 
-static void a_trial_behind_a_repeat_is_given_up_by_its_own_number(void **state)
+static void a_trial_behind_a_repeat_is_discarded_by_its_own_number(void **state)
 {
     (void)state;
     struct esp_scheduler *s = third_setting_waits(ESP_VERDICT_DISCARD);
     esp_scheduler_ended(s, 3, ESP_CAUSE_PRUNED);
     assert_int_equal(esp_scheduler_discard(s).action, ESP_VERDICT_NONE);
     assert_int_equal(last_slot(s).action, ESP_VERDICT_END);
-    assert_true(esp_scheduler_score(s) == 0); /* of the settings' best, without the repeat */
+    assert_true(esp_scheduler_score(s) == 0); /* of the best setting; the repeat is no rival */
     esp_scheduler_destroy(s);
 }
 
-static void the_audit_comes_last_and_goes_by_its_own_number(void **state)
+static void the_audit_comes_last_and_has_its_own_number(void **state)
 {
     (void)state;
     struct esp_scheduler *s = third_setting_waits(ESP_VERDICT_SPARE);
@@ -507,9 +509,9 @@ static void the_audit_comes_last_and_goes_by_its_own_number(void **state)
     esp_scheduler_destroy(s);
 }
 
-/* Setting 1 leads by its first seed, and nobody beat it early; setting 0 by the mean, whom
- * three beat half way. */
-static void the_score_is_of_the_setting_that_ranks_first_over_its_seeds(void **state)
+/* Setting 1 leads by its first seed and was never beaten; setting 0 leads by its mean, and
+ * three had lower losses than it half way. */
+static void the_score_is_that_of_the_best_setting_over_all_seeds(void **state)
 {
     (void)state;
     static const double half[] = {3, 2.5, 2.6, 2.7}, end[] = {2.001, 2.0, 2.3, 2.4};
@@ -530,8 +532,8 @@ static void the_score_is_of_the_setting_that_ranks_first_over_its_seeds(void **s
     esp_scheduler_destroy(s);
 }
 
-/* Another seed of the leader ran away: it ranks behind whatever held. */
-static void the_score_is_not_of_a_setting_of_which_a_seed_diverged(void **state)
+/* Another seed of the leader diverged: it ranks behind all others. */
+static void the_score_is_never_that_of_a_setting_with_a_diverged_seed(void **state)
 {
     (void)state;
     struct esp_scheduler *s = open_scheduler(ESP_SCHEDULER_NONE);
@@ -552,25 +554,25 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clear_leader_needs_no_second_seed),
-        cmocka_unit_test(leaders_that_tie_are_repeated_the_best_first),
-        cmocka_unit_test(one_training_twice_is_no_tie),
-        cmocka_unit_test(nothing_is_repeated_where_it_is_off_or_may_not),
-        cmocka_unit_test(a_settled_question_costs_no_further_seed),
-        cmocka_unit_test(a_third_seed_waits_for_every_second),
-        cmocka_unit_test(a_repeat_that_diverged_spoils_its_setting),
-        cmocka_unit_test(a_repeat_that_was_interrupted_goes_on_and_a_held_one_stays),
-        cmocka_unit_test(one_seed_must_beat_a_mean_by_the_noise_it_has),
-        cmocka_unit_test(the_noise_has_a_floor_and_a_ceiling),
-        cmocka_unit_test(a_part_of_run_cap_is_kept),
-        cmocka_unit_test(repeats_come_last_and_what_is_left_of_run_cap_is_used),
-        cmocka_unit_test(without_a_tie_all_of_run_cap_is_new_settings),
+        cmocka_unit_test(tied_leaders_are_repeated_best_first),
+        cmocka_unit_test(the_same_training_drawn_twice_is_no_tie),
+        cmocka_unit_test(nothing_is_repeated_when_it_is_off_or_not_allowed),
+        cmocka_unit_test(a_decided_tie_gets_no_further_seed),
+        cmocka_unit_test(a_third_seed_waits_for_all_second_seeds),
+        cmocka_unit_test(a_repeat_that_diverged_ranks_its_setting_last),
+        cmocka_unit_test(an_interrupted_repeat_continues_and_a_held_one_does_not),
+        cmocka_unit_test(one_seed_must_beat_a_mean_by_its_larger_error),
+        cmocka_unit_test(the_noise_has_a_minimum_and_a_maximum),
+        cmocka_unit_test(a_part_of_run_cap_is_kept_for_repeats),
+        cmocka_unit_test(repeats_come_last_and_unused_ones_become_settings),
+        cmocka_unit_test(without_a_tie_all_of_run_cap_is_used_for_settings),
         cmocka_unit_test(every_scheduler_ends_within_run_cap_when_asked_for_repeats),
         cmocka_unit_test(a_target_ends_the_search_without_repeats),
-        cmocka_unit_test(what_training_costs_is_told_by_the_study_s_numbers),
-        cmocka_unit_test(a_trial_behind_a_repeat_is_given_up_by_its_own_number),
-        cmocka_unit_test(the_audit_comes_last_and_goes_by_its_own_number),
-        cmocka_unit_test(the_score_is_of_the_setting_that_ranks_first_over_its_seeds),
-        cmocka_unit_test(the_score_is_not_of_a_setting_of_which_a_seed_diverged),
+        cmocka_unit_test(costs_are_asked_by_the_studys_trial_numbers),
+        cmocka_unit_test(a_trial_behind_a_repeat_is_discarded_by_its_own_number),
+        cmocka_unit_test(the_audit_comes_last_and_has_its_own_number),
+        cmocka_unit_test(the_score_is_that_of_the_best_setting_over_all_seeds),
+        cmocka_unit_test(the_score_is_never_that_of_a_setting_with_a_diverged_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

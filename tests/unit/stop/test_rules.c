@@ -1,4 +1,4 @@
-/* none, median, percentile and the target, through the interface. */
+/* The schedulers none, median and percentile, the target, and the default scheduler. */
 #include "drive.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 static struct drive drive;
 
-/* Rows of four losses. */
+/* Every trial has a row of four losses. */
 static double row(uint32_t trial, int64_t tokens, void *context)
 {
     return ((double(*)[4])context)[trial][tokens - 1];
@@ -27,7 +27,7 @@ static void open_rows(struct esp_study *study, double (*rows)[4], uint32_t run_c
     drive.run_cap = run_cap;
 }
 
-static void none_trains_everything_to_the_end(void **state)
+static void none_trains_every_trial_to_its_horizon(void **state)
 {
     (void)state;
     double rows[3][4] = {{9, 8, 7, 6}, {1, 1, 1, 1}, {5, NAN, 5, 5}};
@@ -37,7 +37,7 @@ static void none_trains_everything_to_the_end(void **state)
     drive_close(&drive);
 }
 
-static void none_picks_interrupted_trials_up(void **state)
+static void none_continues_interrupted_trials(void **state)
 {
     (void)state;
     double rows[3][4] = {{9, 8, 7, 6}, {1, 1, 1, 1}, {5, 4, 5, 5}};
@@ -65,18 +65,18 @@ static void median_compares_the_best_with_running_averages(void **state)
     double lives[4] = {7, 6, 5, 4}, dies[4] = {7, 6.1, 5, 4}, dips[4] = {2, 99, 99, 99};
     memcpy(rows[5], lives, sizeof lives); /* 6 at the second report equals the median */
     memcpy(rows[6], dies, sizeof dies);
-    memcpy(rows[7], dips, sizeof dips); /* its best so far counts */
+    memcpy(rows[7], dips, sizeof dips); /* compared by its best loss so far */
     open_rows(drive_study(ESP_SCHEDULER_MEDIAN, 4), rows, 8);
     drive_run(&drive, 5 * 4 + 4);
     assert_string_equal(drive.log, "S0>4 =0 S1>4 =1 S2>4 =2 S3>4 =3 S4>4 =4 S5>4 =5 ");
-    /* With 5 the averages at report 2 are 5, 6, 6.5, 7, 8, 9: median 6.5 now, so that 6 lives
-     * there; at report 3 the averages are 13/3, 16/3, 6, 19/3, 22/3, 25/3. */
+    /* With 5 the averages at report 2 are 5, 6, 6.5, 7, 8, 9: the median is now 6.5, so 6 goes
+     * on there; at report 3 the averages are 13/3, 16/3, 6, 19/3, 22/3, 25/3. */
     drive_run(&drive, 0);
     assert_string_equal(drive.log + 48, "S6>4 =6 S7>4 =7 END");
     drive_close(&drive);
 }
 
-static void median_stops_what_is_worse_than_the_median(void **state)
+static void median_stops_trials_worse_than_the_median(void **state)
 {
     (void)state;
     double rows[7][4] = {{5, 3, 2, 1},
@@ -87,7 +87,7 @@ static void median_stops_what_is_worse_than_the_median(void **state)
                          {7, 6.1, 5, 4},
                          {7, 5.9, 5.5, 5.4}};
     /* averages at 2: 4 … 8, median 6; at 3: 10/3, 13/3, 16/3, 19/3, 22/3, median 16/3. Trial 6
-     * is held against five: 5 was stopped, and only completed trials are rivals. */
+     * is compared with five: 5 was stopped, and only completed trials count. */
     open_rows(drive_study(ESP_SCHEDULER_MEDIAN, 4), rows, 7);
     drive_run(&drive, 0);
     assert_string_equal(drive.log,
@@ -100,14 +100,14 @@ static void median_stops_what_is_worse_than_the_median(void **state)
     open_rows(study, rows, 7);
     drive_run(&drive, 0);
     /* Report 3 is the first that may stop: 5 has 5 there, below 16/3. With its average of
-     * 18.1/3 the median of six is (16/3 + 18.1/3) / 2 = 5.68, so 6 lives on with 5.5. */
+     * 18.1/3 the median of six is (16/3 + 18.1/3) / 2 = 5.68, so 6 goes on with 5.5. */
     drive_run(&drive, 0);
     assert_string_equal(drive.log,
                         "S0>4 =0 S1>4 =1 S2>4 =2 S3>4 =3 S4>4 =4 S5>4 =5 S6>4 =6 END");
     drive_close(&drive);
 }
 
-static void a_verdict_of_the_median_names_its_numbers(void **state)
+static void a_median_verdict_records_its_numbers(void **state)
 {
     (void)state;
     double rows[6][4] = {
@@ -123,7 +123,7 @@ static void a_verdict_of_the_median_names_its_numbers(void **state)
     drive_close(&drive);
 }
 
-static void percentile_keeps_the_best_share(void **state)
+static void percentile_keeps_the_stated_share(void **state)
 {
     (void)state;
     double rows[7][4] = {{5, 3, 2, 1},
@@ -134,7 +134,7 @@ static void percentile_keeps_the_best_share(void **state)
                          {6, 4, 3, 2},
                          {6, 4.1, 3, 2.5}};
     struct esp_study *study = drive_study(ESP_SCHEDULER_PERCENTILE, 4);
-    study->stopping.percentile = 25; /* of five: the second */
+    study->stopping.percentile = 25; /* the second of five */
     open_rows(study, rows, 7);
     drive_run(&drive, 0);
     assert_string_equal(drive.log,
@@ -163,7 +163,7 @@ static void the_target_ends_the_search(void **state)
     assert_int_equal(drive.last.reason.at, 3);
     drive_close(&drive);
 
-    study->maximize = true; /* the caller has negated: -6 is an accuracy of 6 */
+    study->maximize = true; /* losses are negated: -6 is an accuracy of 6 */
     study->target = 6;
     double negated[1][4] = {{-4, -5, -6.5, -7}};
     open_rows(study, negated, 1);
@@ -182,7 +182,7 @@ static void the_default_is_freeze_thaw_for_the_trainer_and_none_for_a_program(vo
     assert_int_equal(esp_scheduler_create(study, &s, NULL), 0);
     assert_int_equal(esp_scheduler_slot(s, &view).until, 10); /* 270 / 27 */
     esp_scheduler_destroy(s);
-    study->trainer.report_every = 40; /* 270 / 3 is the first rung that reports can tell */
+    study->trainer.report_every = 40; /* 270 / 3 is the first rung at or beyond a report */
     assert_int_equal(esp_scheduler_create(study, &s, NULL), 0);
     assert_int_equal(esp_scheduler_slot(s, &view).until, 90);
     esp_scheduler_destroy(s);
@@ -195,12 +195,12 @@ static void the_default_is_freeze_thaw_for_the_trainer_and_none_for_a_program(vo
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(none_trains_everything_to_the_end),
-        cmocka_unit_test(none_picks_interrupted_trials_up),
+        cmocka_unit_test(none_trains_every_trial_to_its_horizon),
+        cmocka_unit_test(none_continues_interrupted_trials),
         cmocka_unit_test(median_compares_the_best_with_running_averages),
-        cmocka_unit_test(median_stops_what_is_worse_than_the_median),
-        cmocka_unit_test(a_verdict_of_the_median_names_its_numbers),
-        cmocka_unit_test(percentile_keeps_the_best_share),
+        cmocka_unit_test(median_stops_trials_worse_than_the_median),
+        cmocka_unit_test(a_median_verdict_records_its_numbers),
+        cmocka_unit_test(percentile_keeps_the_stated_share),
         cmocka_unit_test(the_target_ends_the_search),
         cmocka_unit_test(the_default_is_freeze_thaw_for_the_trainer_and_none_for_a_program),
     };

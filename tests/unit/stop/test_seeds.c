@@ -1,4 +1,4 @@
-/* What a seed is taken to do, held against seeds that were trained.
+/* The estimated seed noise, compared with recorded trainings of several seeds.
  *
  * tests/golden/parity.csv: five settings of 0.3M parameters on Shakespeare, three seeds each,
  * 1M tokens (PyTorch). tests/golden/seeds.csv: three settings each of two studies on C headers,
@@ -82,7 +82,7 @@ static void read_parity(void)
                            &step,
                            train,
                            &loss);
-        if (found < 7) { /* before the first step there is no train_loss */
+        if (found < 7) { /* there is no train_loss before the first step */
             assert_int_equal(
                 sscanf(line, "%*[^,],%*[^,],%*[^,],%ld,%ld,,%lf", &tokens, &step, &loss), 3);
         }
@@ -132,15 +132,15 @@ static double deviation(const struct setting *s)
     return esp_seeds_spread(&seeds);
 }
 
-/* By one seed alone, before any repeat. */
+/* Estimated from one seed, before any repeat. */
 static double start(const struct setting *s, int seed)
 {
     struct esp_seed_pool none = {0};
     return esp_seed_noise(&none, s->last[seed], esp_scatter_size(&s->curve[seed]));
 }
 
-/* What a study begins with, without what it adds for knowing nothing yet (1.84). */
-static void the_start_is_of_the_size_that_seeds_have(void **state)
+/* The prior of a study, without Student's factor for an unknown sigma (1.84). */
+static void the_prior_has_the_size_of_recorded_seed_noise(void **state)
 {
     (void)state;
     double sum = 0, flat = 0;
@@ -172,8 +172,8 @@ struct share {
     int tie, of;
 };
 
-/* Two seeds of one setting stand for two settings that are equally good; `pool` is what repeats
- * have shown. */
+/* Two seeds of one setting represent two equally good settings; `pool` has the deviations among
+ * repeats. */
 static struct share ties(const char *prefix, bool shown)
 {
     struct share share = {0};
@@ -192,7 +192,7 @@ static struct share ties(const char *prefix, bool shown)
                 esp_seeds_add(&one, &other, s->last[a]);
                 esp_seeds_add(&two, &other, s->last[b]);
                 for (int k = 0, found = 0; shown && found < 2; k++) {
-                    if (k != a && k != b) { /* a third setting of the study, repeated */
+                    if (k != a && k != b) { /* a third setting of the study, with a repeat */
                         esp_seeds_add(&twice, &pool, s->last[k]);
                         found++;
                     }
@@ -212,27 +212,28 @@ static struct share ties(const char *prefix, bool shown)
     return share;
 }
 
-/* Two thirds would tie if sigma were known. */
-static void settings_that_are_equally_good_tie_before_any_repeat(void **state)
+/* If sigma were known, two thirds would tie. */
+static void equally_good_settings_tie_before_any_repeat(void **state)
 {
     (void)state;
     struct share parity = ties("parity", false), mid = ties("mid", false);
     struct share tiny = ties("tiny", false);
     assert_true(3 * parity.tie >= 2 * parity.of);
     assert_true(3 * mid.tie >= 2 * mid.of);
-    /* Their noise is many times what any curve shows; enough tie for it to be found out. */
+    /* Their noise is many times the scatter of any curve, but enough of them tie for repeats to
+     * show it. */
     assert_true(3 * tiny.tie >= tiny.of);
 }
 
-static void one_repeat_tells_most_of_what_a_seed_does(void **state)
+static void one_repeat_corrects_most_of_the_noise_estimate(void **state)
 {
     (void)state;
     struct share tiny = ties("tiny", true);
     assert_true(2 * tiny.tie >= tiny.of);
 }
 
-/* A line, and points that lie off it by turns: each is off its neighbours' line by twice d. */
-static void scatter_is_what_lies_off_a_smooth_curve(void **state)
+/* Points alternate about a line by d: each is 2 d from the line between its neighbours. */
+static void scatter_is_the_distance_from_a_smooth_curve(void **state)
 {
     (void)state;
     struct esp_scatter s = {0};
@@ -246,7 +247,7 @@ static void scatter_is_what_lies_off_a_smooth_curve(void **state)
         esp_scatter_add(&s, 50 * i, 1000, 4 - 0.1 * i + (i % 2 ? 0.01 : -0.01));
     }
     assert_true(fabs(esp_scatter_size(&s) - 0.02 / sqrt(1.5)) < 1e-9);
-    /* Unevenly spaced points of a line are none either. */
+    /* Unevenly spaced points of a line have no scatter either. */
     s = (struct esp_scatter){0};
     for (int i = 0; i < 10; i++) {
         esp_scatter_add(&s, 500 + 5 * i * i, 1000, 2 - 0.001 * (500 + 5 * i * i));
@@ -254,7 +255,7 @@ static void scatter_is_what_lies_off_a_smooth_curve(void **state)
     assert_true(s.count > 4 && esp_scatter_size(&s) < 1e-12);
 }
 
-static void scatter_of_few_points_or_after_what_is_not_finite_is_not_known(void **state)
+static void scatter_is_unknown_with_few_points_or_after_a_loss_that_is_not_finite(void **state)
 {
     (void)state;
     struct esp_scatter s = {0};
@@ -264,7 +265,7 @@ static void scatter_of_few_points_or_after_what_is_not_finite_is_not_known(void 
     assert_true(isnan(esp_scatter_size(&s)));
     esp_scatter_add(&s, 750, 1000, 3);
     assert_false(isnan(esp_scatter_size(&s)));
-    esp_scatter_add(&s, 750, 1000, 90); /* told twice */
+    esp_scatter_add(&s, 750, 1000, 90); /* reported twice */
     assert_int_equal(s.count, ESP_SCATTER_LEAST);
     esp_scatter_add(&s, 800, 1000, NAN);
     assert_true(isnan(esp_scatter_size(&s)));
@@ -273,11 +274,11 @@ static void scatter_of_few_points_or_after_what_is_not_finite_is_not_known(void 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_start_is_of_the_size_that_seeds_have),
-        cmocka_unit_test(settings_that_are_equally_good_tie_before_any_repeat),
-        cmocka_unit_test(one_repeat_tells_most_of_what_a_seed_does),
-        cmocka_unit_test(scatter_is_what_lies_off_a_smooth_curve),
-        cmocka_unit_test(scatter_of_few_points_or_after_what_is_not_finite_is_not_known),
+        cmocka_unit_test(the_prior_has_the_size_of_recorded_seed_noise),
+        cmocka_unit_test(equally_good_settings_tie_before_any_repeat),
+        cmocka_unit_test(one_repeat_corrects_most_of_the_noise_estimate),
+        cmocka_unit_test(scatter_is_the_distance_from_a_smooth_curve),
+        cmocka_unit_test(scatter_is_unknown_with_few_points_or_after_a_loss_that_is_not_finite),
     };
     if (argc != 3) {
         fprintf(stderr, "usage: %s PARITY.csv SEEDS.csv\n", argv[0]);

@@ -1,4 +1,5 @@
-/* The bracket that freeze-thaw starts with, worked by hand: nine trials, eta 3, horizon 90. */
+/* The start-up bracket of freeze-thaw, on an example worked out by hand: nine trials, eta 3,
+ * horizon 90. */
 #include "stop/startup.h"
 
 #include <math.h>
@@ -32,7 +33,7 @@ static void tell_first_rung(uint32_t from, uint32_t to)
     }
 }
 
-static void rungs_stand_thirds_below_the_horizon(void **state)
+static void rungs_are_powers_of_a_third_of_the_horizon(void **state)
 {
     (void)state;
     assert_int_equal(s.rungs, 2);
@@ -42,24 +43,24 @@ static void rungs_stand_thirds_below_the_horizon(void **state)
     assert_int_equal(s.kept[1], 1);
     esp_startup_release(&s);
     assert_int_equal(esp_startup_init(&s, 27, 3, 12, 90, 3), 0);
-    assert_int_equal(s.rungs, 2); /* what lies below `least` is at it, and once only */
+    assert_int_equal(s.rungs, 2); /* rungs below `least` become one rung there */
     assert_int_equal(s.level[0], 12);
     assert_int_equal(s.level[1], 30);
 }
 
-static void a_trial_that_comes_back_is_waited_for_and_counted_once(void **state)
+static void a_trial_that_returns_is_waited_for_and_counted_once(void **state)
 {
     (void)state;
     tell_first_rung(0, 7);
     esp_startup_ended(&s, 8);
     esp_startup_returned(&s, 8);
     tell_first_rung(8, 9);
-    assert_int_equal(esp_startup_next(&s, 0, 1), -1); /* 7 has not told */
+    assert_int_equal(esp_startup_next(&s, 0, 1), -1); /* 7 has no loss yet */
     tell_first_rung(7, 8);
     assert_int_equal(esp_startup_next(&s, 0, 1), 0);
 }
 
-static void nobody_goes_on_before_all_have_told(void **state)
+static void no_trial_goes_on_before_all_have_a_loss(void **state)
 {
     (void)state;
     tell_first_rung(0, 8);
@@ -83,28 +84,28 @@ static void the_last_rung_leads_to_the_horizon(void **state)
     esp_startup_observed(&s, 0, 30, 1.5);
     esp_startup_observed(&s, 5, 30, 1.2);
     assert_int_equal(esp_startup_onward(&s, 5), 0);
-    esp_startup_observed(&s, 7, 31, NAN); /* worse than all */
+    esp_startup_observed(&s, 7, 31, NAN); /* worse than all others */
     assert_true(esp_startup_onward(&s, 5) == INT64_MAX);
     assert_int_equal(esp_startup_onward(&s, 7), 0);
     assert_int_equal(esp_startup_rung(&s, 5), 1);
 }
 
-static void the_dead_are_not_waited_for(void **state)
+static void ended_trials_are_not_waited_for(void **state)
 {
     (void)state;
     tell_first_rung(1, 9);
     assert_int_equal(esp_startup_onward(&s, 7), 0);
-    esp_startup_ended(&s, 0); /* before it told anything */
+    esp_startup_ended(&s, 0); /* before its first loss */
     assert_int_equal(esp_startup_onward(&s, 7), 30);
-    assert_int_equal(esp_startup_onward(&s, 3), 30); /* in its stead */
+    assert_int_equal(esp_startup_onward(&s, 3), 30); /* takes its place */
     esp_startup_observed(&s, 7, 30, 1);
     esp_startup_observed(&s, 5, 30, 2);
     assert_int_equal(esp_startup_onward(&s, 7), 0);
-    esp_startup_ended(&s, 3); /* on its way to the second rung */
+    esp_startup_ended(&s, 3); /* on the way to the second rung */
     assert_true(esp_startup_onward(&s, 7) == INT64_MAX);
 }
 
-static void a_reason_tells_rank_and_limit(void **state)
+static void a_reason_has_rank_and_limit(void **state)
 {
     (void)state;
     struct esp_reason reason = {.rivals = {-1, -1, -1, -1}};
@@ -117,7 +118,7 @@ static void a_reason_tells_rank_and_limit(void **state)
     assert_int_equal(reason.rivals[0], 7);
 }
 
-static void others_are_not_its_business(void **state)
+static void later_trials_are_ignored(void **state)
 {
     (void)state;
     esp_startup_observed(&s, 9, 50, 1);
@@ -130,15 +131,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
-            rungs_stand_thirds_below_the_horizon, open_nine, release),
+            rungs_are_powers_of_a_third_of_the_horizon, open_nine, release),
         cmocka_unit_test_setup_teardown(
-            nobody_goes_on_before_all_have_told, open_nine, release),
+            no_trial_goes_on_before_all_have_a_loss, open_nine, release),
         cmocka_unit_test_setup_teardown(the_last_rung_leads_to_the_horizon, open_nine, release),
         cmocka_unit_test_setup_teardown(
-            a_trial_that_comes_back_is_waited_for_and_counted_once, open_nine, release),
-        cmocka_unit_test_setup_teardown(the_dead_are_not_waited_for, open_nine, release),
-        cmocka_unit_test_setup_teardown(a_reason_tells_rank_and_limit, open_nine, release),
-        cmocka_unit_test_setup_teardown(others_are_not_its_business, open_nine, release),
+            a_trial_that_returns_is_waited_for_and_counted_once, open_nine, release),
+        cmocka_unit_test_setup_teardown(ended_trials_are_not_waited_for, open_nine, release),
+        cmocka_unit_test_setup_teardown(a_reason_has_rank_and_limit, open_nine, release),
+        cmocka_unit_test_setup_teardown(later_trials_are_ignored, open_nine, release),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
