@@ -1,6 +1,7 @@
 /* The part of JSON that headers of safetensors files need. See safetensors_json.h. */
 #include "safetensors_json.h"
 
+#include <espalier/utf8.h>
 #include <string.h>
 
 static bool refuse(struct esp_json *json, const char *fault)
@@ -141,23 +142,6 @@ static bool take_escape(struct esp_json *json, char *to, size_t *length)
     return true;
 }
 
-/* Number of bytes of the UTF-8 sequence at p (RFC 3629); 0: not UTF-8. */
-static size_t sequence_bytes(const unsigned char *p, size_t left)
-{
-    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
-    if (n == 0 || p[0] > 0xF4 || n > left) {
-        return 0;
-    }
-    for (size_t i = 1; i < n; i++) {
-        if ((p[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    bool bad = (p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
-               (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F);
-    return bad ? 0 : n;
-}
-
 bool esp_json_string(struct esp_json *json, char **text)
 {
     size_t length = 0;
@@ -183,8 +167,7 @@ bool esp_json_string(struct esp_json *json, char **text)
             }
             continue;
         }
-        size_t n =
-            sequence_bytes((const unsigned char *)json->text + json->at, json->size - json->at);
+        size_t n = esp_utf8_length(json->text + json->at, json->size - json->at);
         if (n == 0) {
             return refuse(json, "bytes that are no UTF-8");
         }

@@ -3,6 +3,7 @@
 #include "event_fields.h"
 #include "event_text.h"
 #include <errno.h>
+#include <espalier/utf8.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -47,34 +48,11 @@ void esp_text_raw(struct esp_text *text, const char *string)
     put(text, string, strlen(string));
 }
 
-/* Length in bytes of the UTF-8 character at `s` (Unicode 15, table 3-7: no overlong forms, no
- * surrogates); 0: it is not one. */
-static size_t utf8_length(const unsigned char *s)
-{
-    if (s[0] < 0x80) {
-        return 1;
-    }
-    size_t length = s[0] >= 0xc2 && s[0] <= 0xdf   ? 2
-                    : (s[0] & 0xf0) == 0xe0        ? 3
-                    : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
-                                                   : 0;
-    for (size_t i = 1; i < length; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) {
-        return 0;
-    }
-    return length;
-}
-
 bool esp_text_clean(struct esp_text *text, const char *string)
 {
     const unsigned char *s = (const unsigned char *)string;
     size_t length;
-    while (*s && (length = utf8_length(s)) > 0) {
+    while (*s && (length = esp_utf8_length((const char *)s, ESP_UTF8_TERMINATED)) > 0) {
         s += length;
     }
     if (!*s) {
@@ -82,7 +60,7 @@ bool esp_text_clean(struct esp_text *text, const char *string)
     }
     text->length = 0;
     for (s = (const unsigned char *)string; *s; s += length ? length : 1) {
-        length = utf8_length(s);
+        length = esp_utf8_length((const char *)s, ESP_UTF8_TERMINATED);
         put(text, length ? (const char *)s : "\xef\xbf\xbd", length ? length : 3);
     }
     return true;
@@ -93,7 +71,7 @@ void esp_text_quote(struct esp_text *text, const char *string)
     const unsigned char *s = (const unsigned char *)string;
     put(text, "\"", 1);
     while (*s) {
-        size_t length = utf8_length(s);
+        size_t length = esp_utf8_length((const char *)s, ESP_UTF8_TERMINATED);
         if (length == 0) {
             put(text, "\xef\xbf\xbd", 3);
             s++;

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <espalier/limits.h>
+#include <espalier/utf8.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -141,35 +142,13 @@ int esp_files_read(const char *path, char *out, size_t size)
     return (int)used;
 }
 
-/* Length of the well-formed UTF-8 sequence at `p` (Unicode 15, table 3-7), or 0. */
-static size_t sequence_length(const unsigned char *p)
-{
-    if (p[0] < 0x80) {
-        return 1;
-    }
-    size_t length = p[0] >= 0xC2 && p[0] <= 0xDF   ? 2
-                    : p[0] >= 0xE0 && p[0] <= 0xEF ? 3
-                    : p[0] >= 0xF0 && p[0] <= 0xF4 ? 4
-                                                   : 0;
-    for (size_t i = 1; i < length; i++) {
-        if ((p[i] & 0xC0) != 0x80) {
-            return 0; /* also stops at the NUL */
-        }
-    }
-    if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
-        (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F)) {
-        return 0;
-    }
-    return length;
-}
-
 /* Replaces bytes that are not UTF-8, and control characters other than newline and tab, by '?'.
  */
 static void clean(char *text)
 {
     unsigned char *p = (unsigned char *)text;
     while (*p) {
-        size_t length = sequence_length(p);
+        size_t length = esp_utf8_length((const char *)p, ESP_UTF8_TERMINATED);
         if (length == 0 ||
             (length == 1 && (*p < 0x20 || *p == 0x7F) && *p != '\n' && *p != '\t')) {
             *p++ = '?';

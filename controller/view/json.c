@@ -1,30 +1,9 @@
 #include "json.h"
 
+#include <espalier/utf8.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* Bytes of the well-formed UTF-8 sequence at `p`, or 0 (Unicode 15, table 3-7). */
-static size_t sequence_length(const unsigned char *p)
-{
-    if (p[0] < 0x80) {
-        return 1;
-    }
-    size_t length = p[0] >= 0xC2 && p[0] <= 0xDF   ? 2
-                    : p[0] >= 0xE0 && p[0] <= 0xEF ? 3
-                    : p[0] >= 0xF0 && p[0] <= 0xF4 ? 4
-                                                   : 0;
-    for (size_t i = 1; i < length; i++) {
-        if ((p[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
-        (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F)) {
-        return 0;
-    }
-    return length;
-}
 
 void esp_json_string(struct esp_buffer *text, const char *string)
 {
@@ -34,7 +13,7 @@ void esp_json_string(struct esp_buffer *text, const char *string)
     }
     esp_buffer_add(text, "\"");
     for (const unsigned char *p = (const unsigned char *)string; *p;) {
-        size_t length = sequence_length(p);
+        size_t length = esp_utf8_length((const char *)p, ESP_UTF8_TERMINATED);
         if (*p == '"' || *p == '\\') {
             esp_buffer_addf(text, "\\%c", *p);
         } else if (*p == '\n') {

@@ -2,6 +2,7 @@
 #include "yaml_tree.h"
 
 #include <errno.h>
+#include <espalier/utf8.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,45 +30,6 @@ void *esp_yaml_take(struct esp_yaml *yaml, size_t size)
     taken = (char *)chunk->bytes + chunk->used;
     chunk->used += size;
     return taken;
-}
-
-/* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
-size_t esp_yaml_utf8_length(const unsigned char *at, size_t left)
-{
-    static const struct {
-        unsigned char first_min, first_max, second_min, second_max;
-        size_t length;
-    } forms[] = {
-        {0x00, 0x7f, 0, 0, 1},
-        {0xc2, 0xdf, 0x80, 0xbf, 2},
-        {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3},
-        {0xed, 0xed, 0x80, 0x9f, 3},
-        {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4},
-        {0xf1, 0xf3, 0x80, 0xbf, 4},
-        {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-
-    for (size_t i = 0; left > 0 && i < sizeof forms / sizeof forms[0]; i++) {
-        if (at[0] < forms[i].first_min || at[0] > forms[i].first_max) {
-            continue;
-        }
-        if (forms[i].length > left) {
-            return 0;
-        }
-        if (forms[i].length > 1 &&
-            (at[1] < forms[i].second_min || at[1] > forms[i].second_max)) {
-            return 0;
-        }
-        for (size_t j = 2; j < forms[i].length; j++) {
-            if ((at[j] & 0xc0) != 0x80) {
-                return 0;
-            }
-        }
-        return forms[i].length;
-    }
-    return 0;
 }
 
 static int index_lines(struct esp_yaml *yaml)
@@ -108,8 +70,7 @@ void esp_yaml_locate(const struct esp_yaml *yaml, size_t offset, int *line, int 
     *line = (int)low + 1;
     *column = 1;
     for (at = yaml->line_starts[low]; at < offset && at < yaml->size; (*column)++) {
-        size_t step =
-            esp_yaml_utf8_length((const unsigned char *)yaml->text + at, yaml->size - at);
+        size_t step = esp_utf8_length(yaml->text + at, yaml->size - at);
         at += step ? step : 1;
     }
 }
@@ -125,7 +86,7 @@ static bool check_bytes(struct esp_yaml *yaml)
         return false;
     }
     for (size_t i = 0; i < yaml->size;) {
-        size_t step = esp_yaml_utf8_length(bytes + i, yaml->size - i);
+        size_t step = esp_utf8_length(yaml->text + i, yaml->size - i);
         if (step == 0) {
             esp_yaml_fault_at(
                 yaml, i, "the byte 0x%02x is not UTF-8; save the file as UTF-8", bytes[i]);

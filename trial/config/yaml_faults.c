@@ -3,6 +3,7 @@
 #include "yaml_tree.h"
 
 #include <espalier/suggest.h>
+#include <espalier/utf8.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -126,8 +127,7 @@ render_source(const struct esp_yaml *yaml, const struct fault *fault, char *out,
     size_t used = (size_t)snprintf(out, size, "\n%5d | %s", fault->line, first > 1 ? "…" : "");
 
     while (at < yaml->size && yaml->text[at] != '\n' && yaml->text[at] != '\r') {
-        size_t step =
-            esp_yaml_utf8_length((const unsigned char *)yaml->text + at, yaml->size - at);
+        size_t step = esp_utf8_length(yaml->text + at, yaml->size - at);
         unsigned char byte = (unsigned char)yaml->text[at];
         step = step ? step : 1;
         if (column >= first + SHOWN_MAX) {

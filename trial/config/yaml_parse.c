@@ -5,6 +5,7 @@
 #include "yaml_build.h"
 
 #include <errno.h>
+#include <espalier/utf8.h>
 #include <libfyaml.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,8 +116,7 @@ static size_t offset_of(const struct esp_yaml *yaml, int line, int column)
     size_t offset = yaml->line_starts[line - 1];
 
     while (--column > 0 && offset < yaml->size && yaml->text[offset] != '\n') {
-        size_t step = esp_yaml_utf8_length((const unsigned char *)yaml->text + offset,
-                                           yaml->size - offset);
+        size_t step = esp_utf8_length(yaml->text + offset, yaml->size - offset);
         offset += step ? step : 1;
     }
     return offset;

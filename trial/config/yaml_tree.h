@@ -63,7 +63,4 @@ int esp_yaml_build(struct esp_yaml *yaml);
 __attribute__((format(printf, 3, 4))) void
 esp_yaml_fault_at(struct esp_yaml *yaml, size_t offset, const char *format, ...);
 
-/* Bytes of the valid UTF-8 sequence that starts at `at` (1 to 4), or 0. */
-size_t esp_yaml_utf8_length(const unsigned char *at, size_t left);
-
 #endif
