@@ -25,6 +25,11 @@
 #include <espalier/plant.h>
 #include <string.h>
 
+/* How long grants wait after a save found no room: from one second, doubled each time, to about
+ * a minute. */
+#define DISK_WAIT_MIN_MS 1000
+#define DISK_WAIT_MAX_MS (64 * DISK_WAIT_MIN_MS)
+
 static const struct esp_attempt_key *key_of(const struct esp_message *m)
 {
     switch (m->kind) {
@@ -99,13 +104,14 @@ static void take_saved(struct esp_core *core, struct esp_trial *t, const struct 
     core->disk_backoff_ms = 0;
 }
 
-/* The disk has no room for checkpoints: what is trained now could not be saved. Nothing is
- * granted for a time that doubles from one second to about a minute. */
+/* The disk has no room for checkpoints: what is trained now could not be saved, so nothing is
+ * granted for a while. */
 static void wait_for_room(struct esp_core *core)
 {
-    core->disk_backoff_ms = core->disk_backoff_ms ? core->disk_backoff_ms * 2 : 1000;
-    if (core->disk_backoff_ms > 64000) {
-        core->disk_backoff_ms = 64000;
+    core->disk_backoff_ms =
+        core->disk_backoff_ms ? core->disk_backoff_ms * 2 : DISK_WAIT_MIN_MS;
+    if (core->disk_backoff_ms > DISK_WAIT_MAX_MS) {
+        core->disk_backoff_ms = DISK_WAIT_MAX_MS;
     }
     core->disk_due_ms = core->now_ms + core->disk_backoff_ms;
     esp_timer_sooner(core, ESP_TIMER_CORE, 0, core->disk_due_ms);
@@ -119,7 +125,7 @@ static void take_failed(struct esp_core *core, struct esp_trial *t, const struct
     event.failed = (struct esp_event_failed){
         .code = f->code,
         .save_failed = f->save_failed,
-        .words = esp_outcome_text(core->outcome, f->text, ESP_MESSAGE_TEXT_MAX)};
+        .text = esp_outcome_text(core->outcome, f->text, ESP_MESSAGE_TEXT_MAX)};
     esp_record(core, &event);
     if (f->save_failed) {
         if (no_room) {

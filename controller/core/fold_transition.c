@@ -184,7 +184,7 @@ int esp_fold_transition(struct esp_core *core,
     t->state = m->to;
     t->cause = m->cause;
     if (t->state == ESP_TRIAL_FAILED) {
-        esp_fold_failure(core, m->words);
+        esp_fold_failure(core, m->text);
     }
     fold_trigger(t, m);
     enter(core, t, m->trigger);

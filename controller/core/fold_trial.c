@@ -337,7 +337,7 @@ int esp_fold_trial(struct esp_core *core, const struct esp_event *e, struct esp_
         fold_directed(t, &e->directive);
         return 0;
     case ESP_EVENT_FAILED:
-        esp_fold_failure(core, e->failed.words);
+        esp_fold_failure(core, e->failed.text);
         return 0;
     default:
         return 0; /* PROTOCOL: nothing but its sequence */

@@ -169,7 +169,7 @@ bool esp_trial_transition(struct esp_core *core,
                                                                            : ESP_CAUSE_NONE,
                                            .excused = transition->excused &&
                                                       !ESP_PLANT("counts-our-kills"),
-                                           .words = transition->text};
+                                           .text = transition->text};
     if (transition->trigger == ESP_TRIGGER_GRANT) {
         const struct esp_checkpoint *c = esp_trial_checkpoint(t);
         event.attempt = t->attempt + !ESP_PLANT("attempt-not-incremented");

@@ -9,11 +9,11 @@ const char *esp_event_text(const struct esp_event *event)
     case ESP_EVENT_CHANGED:
         return event->changed.setting;
     case ESP_EVENT_MOVED:
-        return event->moved.words;
+        return event->moved.text;
     case ESP_EVENT_STARTED_AT:
         return event->started.fell_back;
     case ESP_EVENT_FAILED:
-        return event->failed.words;
+        return event->failed.text;
     case ESP_EVENT_AGENT:
         return event->agent.host;
     case ESP_EVENT_EXITED:
@@ -44,7 +44,7 @@ int esp_event_strings(struct esp_event *event,
     case ESP_EVENT_CHANGED:
         return one_string(out, &event->changed.setting);
     case ESP_EVENT_MOVED:
-        return one_string(out, &event->moved.words);
+        return one_string(out, &event->moved.text);
     case ESP_EVENT_STARTED_AT:
         return one_string(out, &event->started.fell_back);
     case ESP_EVENT_SAVED:
@@ -52,7 +52,7 @@ int esp_event_strings(struct esp_event *event,
         out[1] = (struct esp_event_string){&event->saved.host, ESP_NAME_MAX};
         return 2;
     case ESP_EVENT_FAILED:
-        return one_string(out, &event->failed.words);
+        return one_string(out, &event->failed.text);
     case ESP_EVENT_AGENT:
         one_string(&out[0], &event->agent.host);
         one_string(&out[1], &event->agent.device);

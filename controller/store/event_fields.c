@@ -105,7 +105,7 @@ static const struct esp_json_field moved[] = {
     SPARSE("granted_until", INT64, moved.until, NULL),
     SPARSE("resumed_from", INT64, moved.resumed_from, NULL),
     SPARSE("excused", BOOL, moved.excused, NULL),
-    SPARSE("words", TEXT, moved.words, NULL),
+    SPARSE("words", TEXT, moved.text, NULL),
 };
 
 static const struct esp_json_field started[] = {
@@ -159,7 +159,7 @@ static const struct esp_json_field failed[] = {
     SEQUENCE,
     ALWAYS("error", INT32, failed.code, NULL),
     SPARSE("flag", BOOL, failed.save_failed, NULL),
-    ALWAYS("words", TEXT, failed.words, NULL),
+    ALWAYS("words", TEXT, failed.text, NULL),
 };
 
 static const struct esp_json_field agent[] = {

@@ -347,7 +347,7 @@ static int fold_moved(struct esp_store *store, const struct esp_event *event)
     if (ended) {
         sqlite3_bind_int64(s, 9, event->time_ms);
     }
-    bind_words(store, s, 10, moved->words);
+    bind_words(store, s, 10, moved->text);
     int rc = run(s);
     if (rc == SQLITE_OK) {
         rc = set_attribute(store, event->trial, moved->to);
@@ -430,7 +430,7 @@ static int fold_failed(struct esp_store *store, const struct esp_event *event)
 {
     sqlite3_stmt *s = store->sql[ESP_SQL_FAILED];
     sqlite3_bind_int64(s, 1, event->trial);
-    bind_words(store, s, 2, event->failed.words);
+    bind_words(store, s, 2, event->failed.text);
     return run(s);
 }
 

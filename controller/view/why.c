@@ -49,8 +49,8 @@ static void add_change(struct writer *writer, const struct esp_event_moved *move
         return;
     }
     esp_buffer_add(writer->out, words);
-    if (moved->words && moved->words[0]) {
-        esp_buffer_addf(writer->out, " (%s)", moved->words);
+    if (moved->text && moved->text[0]) {
+        esp_buffer_addf(writer->out, " (%s)", moved->text);
     }
     esp_buffer_add(writer->out, "\n");
     writer->count++;

@@ -242,7 +242,7 @@ struct esp_event_moved {
     int64_t until;        /* GRANT: tokens to train to */
     int64_t resumed_from; /* GRANT: tokens of the checkpoint it starts from; -1: the start */
     bool excused;         /* LOST, NO_ANSWER, SAVE_FAILED: does not count as fruitless */
-    const char *words;    /* the peer's explanation; NULL: none */
+    const char *text;     /* the peer's explanation; NULL: none */
 };
 
 /* An attempt began to train. */
@@ -264,9 +264,9 @@ struct esp_event_dropped {
 };
 
 struct esp_event_failed {
-    int32_t code;      /* negative errno */
-    bool save_failed;  /* only a save failed: the attempt goes on */
-    const char *words; /* the peer's explanation */
+    int32_t code;     /* negative errno */
+    bool save_failed; /* only a save failed: the attempt goes on */
+    const char *text; /* the peer's explanation */
 };
 
 /* An agent is new, or its slots, host or device have changed. */

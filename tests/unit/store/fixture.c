@@ -201,7 +201,7 @@ static struct esp_event_moved any_moved(uint64_t *random)
         .until = any_integer(random),
         .resumed_from = -any_integer(random),
         .excused = fixture_random(random) & 1,
-        .words = odd_text(random)};
+        .text = odd_text(random)};
 }
 
 static struct esp_saved any_saved(uint64_t *random, const struct esp_event *event)
@@ -257,7 +257,7 @@ static void fill_of_trial(struct esp_event *event, uint64_t *random)
     case ESP_EVENT_FAILED:
         event->failed = (struct esp_event_failed){.code = (int32_t)any_integer(random),
                                                   .save_failed = fixture_random(random) & 1,
-                                                  .words = odd_text(random)};
+                                                  .text = odd_text(random)};
         break;
     case ESP_EVENT_PROTOCOL:
         event->protocol = (struct esp_event_protocol){
@@ -446,7 +446,7 @@ static void same_moved(const struct esp_event_moved *a, const struct esp_event_m
     assert_int_equal(a->until, b->until);
     assert_int_equal(a->resumed_from, b->resumed_from);
     assert_int_equal(a->excused, b->excused);
-    same_text(a->words, b->words);
+    same_text(a->text, b->text);
 }
 
 static void same_of_trial(const struct esp_event *a, const struct esp_event *b)
@@ -489,7 +489,7 @@ static void same_of_trial(const struct esp_event *a, const struct esp_event *b)
     case ESP_EVENT_FAILED:
         assert_int_equal(a->failed.code, b->failed.code);
         assert_int_equal(a->failed.save_failed, b->failed.save_failed);
-        same_text(a->failed.words, b->failed.words);
+        same_text(a->failed.text, b->failed.text);
         break;
     case ESP_EVENT_PROTOCOL:
         assert_int_equal(a->protocol.process, b->protocol.process);

@@ -341,7 +341,7 @@ static void each_kind_is_written_as_it_always_was(void **state)
                     .to = ESP_TRIAL_STOPPING,
                     .cause = ESP_CAUSE_LOST,
                     .excused = true,
-                    .words = "gone"}},
+                    .text = "gone"}},
          "{\"sequence\":4,\"trigger\":\"lost\",\"from\":\"RUNNING\",\"to\":\"STOPPING\","
          "\"cause\":\"lost\",\"excused\":true,\"words\":\"gone\"}"},
         {{.kind = ESP_EVENT_STARTED_AT, .sequence = 1, .started = {0, 4096, true, NULL}},
