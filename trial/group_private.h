@@ -17,8 +17,8 @@ struct esp_checkpoint;
 
 struct member {
     enum esp_group_state state;
-    uint64_t
-        generation; /* number of the slot's occupant; results of an earlier one are discarded */
+    /* Number of the slot's occupant; results of an earlier one are discarded. */
+    uint64_t generation;
     unsigned pending; /* bits of an event that is not emitted yet */
     struct esp_trainer trainer;
     int64_t steps;       /* steps of the whole training */
@@ -58,8 +58,8 @@ struct piece {
 
 struct esp_group {
     const struct esp_kernels *kernels;
-    struct esp_kernels
-        *own_kernels; /* opened for the trainer's precision, if that differs; else NULL */
+    /* Opened for the trainer's precision, if that differs; else NULL. */
+    struct esp_kernels *own_kernels;
     struct esp_trainer trainer; /* as given at creation: the group's shapes */
     struct esp_data *data;
     struct esp_model *model;

@@ -211,8 +211,8 @@ struct esp_linear_forward {
     struct esp_view in;     /* [N, Cin], A */
     struct esp_view weight; /* [Cin, Cout] or [Cout, Cin], A */
     struct esp_view bias;   /* [Cout], R, or NULL */
-    struct esp_view
-        narrow_bias;     /* [Cout], A: rounded bias, for products that add it; or NULL */
+    /* [Cout], A: rounded bias, for products that add it; or NULL. */
+    struct esp_view narrow_bias;
     struct esp_view out; /* [N, Cout], A; [rows, Cout] when out_packed */
     struct esp_view pre; /* [N, Cout], A, or NULL */
     struct esp_rows rows;
@@ -348,8 +348,8 @@ struct esp_kernels {
     size_t activation_bytes;
     size_t alignment;        /* bytes, of every tensor within a slab: 64 or 256 */
     int vocabulary_multiple; /* the vocabulary is padded to a multiple of this: 1 or 128 */
-    int64_t
-        chunk_elements; /* preferred size of one chunk of a member's logits; 0: no preference */
+    /* Preferred size of one chunk of a member's logits; 0: no preference. */
+    int64_t chunk_elements;
     enum esp_precision precision; /* type that products compute in; never AUTO */
     bool host_memory;             /* the host may read memory of `allocate` directly */
     void *state;

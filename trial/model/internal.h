@@ -8,8 +8,7 @@
 #include <espalier/kernels.h>
 #include <espalier/limits.h>
 
-/* Numbers of the embedding's tensors. Those of the layers follow, then those of the final norm.
- */
+/* Numbers of the embedding's tensors. Those of layers and final norm follow. */
 enum {
     TOKEN_TABLE,
     POSITION_TABLE,
@@ -24,12 +23,12 @@ enum {
 struct plan {
     size_t bytes;
     struct esp_view slab[SLABS]; /* indexed by enum esp_model_slab; data NULL: none */
-    size_t input_bytes; /* size of control, tokens and targets, which are uploaded as one block
-                           starting at `control` */
+    /* Size of control, tokens and targets, which are adjacent and uploaded together. */
+    size_t input_bytes;
     struct esp_view tokens, targets; /* [N], int32: of the current micro-batch */
-    struct esp_view
-        branch;           /* [N, C]: result of the current block, until the next norm adds it */
-    struct esp_view last; /* [N, C]: the stream that the final norm reads */
+    /* [N, C]: result of the current block, until the next norm adds it. */
+    struct esp_view branch;
+    struct esp_view last;  /* [N, C]: the stream that the final norm reads */
     struct esp_view final; /* [N, C]: the final norm's result */
     struct esp_view final_mean, final_rstd;
     struct esp_view logits;          /* [chunk, Vp] */
@@ -40,8 +39,8 @@ struct plan {
     struct esp_control *control;     /* [K] */
     struct esp_loss_sum *train_loss; /* [K]: of the incomplete batch */
     struct esp_loss_sum *eval_loss;  /* [K] */
-    struct esp_update_result
-        *result;                  /* [K], directly after eval_loss: one snapshot covers both */
+    /* [K], directly after eval_loss: one snapshot covers both. */
+    struct esp_update_result *result;
     uint32_t *halted;             /* [K]: 1 after a skipped update */
     double *scratch;              /* [K · ESP_OPTIMIZE_SCRATCH] */
     struct esp_view narrow;       /* [slab], A: rounded parameters; none where A is R */
@@ -133,8 +132,7 @@ int32_t *esp_model_staged(const struct esp_model *model, const struct esp_view *
 /* The batch that the host copy of control describes. */
 struct esp_batch esp_model_batch(const struct esp_model *model, int frame);
 
-/* graphs.c: runs one micro-step of the active members, as a graph where the backend has them.
- */
+/* graphs.c: runs one micro-step of the active members, as a graph if the backend has them. */
 int esp_model_run_step(struct esp_model *model, int frame, bool gradient, bool dropout);
 /* step.c: enqueues the operations of one micro-step. */
 void esp_model_enqueue_step(struct esp_model *model,
@@ -209,8 +207,7 @@ static inline struct esp_view esp_model_weight(const struct esp_model *model, in
     return view;
 }
 
-/* A rounded bias for products that add it; none where A is R and they can add the bias itself.
- */
+/* A rounded bias for products that add it; none where A is R, since they add the bias itself. */
 static inline struct esp_view esp_model_narrow_bias(const struct esp_model *model, int tensor)
 {
     return model->plan.narrow.data ? esp_model_weight(model, tensor) : (struct esp_view){0};

@@ -28,8 +28,8 @@ struct esp_model_shape {
     int context;
     int vocabulary;
     enum esp_activation activation;
-    enum esp_objective
-        objective; /* CAUSAL: each position sees itself and before; MASKED: all */
+    /* CAUSAL: each position sees itself and before; MASKED: all. */
+    enum esp_objective objective;
     enum esp_optimizer optimizer;
     enum esp_recompute recompute;
 };
@@ -96,8 +96,8 @@ struct esp_model_result {
     int64_t updates;  /* completed updates */
     int64_t skipped;  /* skipped updates: loss or gradient was not finite (parameters are
                          unchanged) */
-    int64_t
-        overflowed; /* skipped updates: fp16's gradient overflowed, and its scale was halved */
+    /* Skipped updates: fp16's gradient overflowed, and its scale was halved. */
+    int64_t overflowed;
 };
 
 /* fp16's dynamic loss scale, which is part of a member's state like its moments (struct

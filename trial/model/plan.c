@@ -30,9 +30,8 @@ static struct esp_view take_view(struct planner *p, int64_t count, size_t size)
  * layer 0. */
 struct keep {
     bool in;         /* the stream that its norm reads */
-    bool block;      /* buffers that only the forward pass of the whole layer computes again */
-    bool recomputed; /* the norm's result, and buffers that block_kind.recompute computes again
-                      */
+    bool block;      /* buffers that only the layer's whole forward pass computes again */
+    bool recomputed; /* the norm's result, and buffers that kind->recompute computes again */
 };
 
 static void take_buffers(struct planner *p,
