@@ -3,6 +3,7 @@
 #include "table_csv.h"
 #include "table_scale.h"
 
+#include <espalier/study_section.h>
 #include <espalier/trainer.h>
 #include <espalier/yaml.h>
 
@@ -10,8 +11,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const goal_names[] = {"minimize", "maximize", NULL};
 
 static void read_values(struct esp_yaml *yaml,
                         const struct esp_yaml_node *list,
@@ -107,7 +106,7 @@ read_metric(struct esp_yaml *yaml, const struct esp_yaml_node *root, struct esp_
         esp_yaml_read_text(yaml, node, "metric.name", table->metric, sizeof table->metric);
     }
     if ((node = esp_yaml_get(metric, "goal"))) {
-        esp_yaml_read_word(yaml, node, "metric.goal", goal_names, &goal);
+        esp_yaml_read_word(yaml, node, "metric.goal", esp_goal_words, &goal);
     }
     table->maximize = goal == 1;
 }

@@ -108,8 +108,11 @@ void esp_settings_range(const struct esp_settings_row *row, char *out)
             out, ESP_SETTINGS_TEXT_MAX, "in [%.16g, %.16g]", key->min, key->max);
     } else if (key->type == ESP_KEY_WORD && key->words) {
         for (int i = 0; key->words[i] && used < ESP_SETTINGS_TEXT_MAX; i++) {
-            used += (size_t)snprintf(
-                out + used, ESP_SETTINGS_TEXT_MAX - used, "%s%s", i ? ", " : "one of ", key->words[i]);
+            used += (size_t)snprintf(out + used,
+                                     ESP_SETTINGS_TEXT_MAX - used,
+                                     "%s%s",
+                                     i ? ", " : "one of ",
+                                     key->words[i]);
         }
     }
     if (key->or_form && used < ESP_SETTINGS_TEXT_MAX) {

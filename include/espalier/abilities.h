@@ -42,7 +42,4 @@ static inline struct esp_abilities esp_abilities_builtin(void)
     };
 }
 
-/* "tokens", "steps", "epochs"; "units" where the unit is unknown. */
-const char *esp_progress_name(enum esp_progress_unit unit);
-
 #endif

@@ -46,23 +46,16 @@ void esp_section_check(const struct esp_key_section *section,
                        struct esp_yaml *yaml,
                        const struct esp_yaml_node *mapping);
 
-/* Reads a value of the key's type (REAL, WHOLE, BOOLEAN, WORD) and checks its range: a number,
- * 0 or 1, or the index of the word. Where it is wrong, adds a fault, leaves `out` as it was and
- * returns false. */
-bool esp_key_read(struct esp_yaml *yaml,
-                  const struct esp_key_section *section,
-                  const struct esp_key *key,
-                  const struct esp_yaml_node *value,
-                  double *out);
-
-/* The same for a key of a mapping, which may be absent: then true, and `out` stays. */
+/* Reads a key of type REAL, WHOLE, BOOLEAN or WORD and checks its range: into `out` goes the
+ * number, 0 or 1, or the index of the word. Where the file does not have the key, `out` stays
+ * as it was. False, with a fault, where the value is wrong; `out` then stays as well. */
 bool esp_section_read(const struct esp_key_section *section,
                       struct esp_yaml *yaml,
                       const struct esp_yaml_node *mapping,
                       const char *name,
                       double *out);
 
-/* A WHOLE key, exact in all of its 64 bits. */
+/* The same for a WHOLE key, exact in all of its 64 bits. */
 bool esp_section_read_whole(const struct esp_key_section *section,
                             struct esp_yaml *yaml,
                             const struct esp_yaml_node *mapping,

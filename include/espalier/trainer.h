@@ -1,8 +1,8 @@
-/* The settings of the built-in trainer: what one trial trains (DESIGN 8).
+/* The settings of the built-in trainer: everything that defines one training.
  *
- * A plain value. `esp_trainer_fields` describes every member once; the study file's reader, the
- * wire codec, the config hash and the check of searched parameters are all driven by that
- * table. */
+ * A plain value. Each member has a row in `esp_trainer_fields`, which drives the reader of the
+ * study file, the wire codec, the hash of the settings, the check of searched parameters, and
+ * the reference that `espalier settings` prints. */
 #ifndef ESPALIER_TRAINER_H
 #define ESPALIER_TRAINER_H
 
@@ -29,11 +29,6 @@ enum esp_schedule_type {
     ESP_SCHEDULE_INVERSE_SQRT,
 };
 
-/* The words of `schedule.type`, in the order of enum esp_schedule_type, NULL-terminated. Study
- * files and the tables of `espalier replay` use the same ones; case and '-' against '_' do not
- * count (esp_yaml_read_word). */
-extern const char *const esp_schedule_words[];
-
 enum esp_optimizer {
     ESP_OPTIMIZER_ADAMW,
     ESP_OPTIMIZER_SGD,
@@ -54,35 +49,35 @@ enum esp_recompute {
 };
 
 struct esp_trainer {
-    /* data: a text file, a glob, or token shards (nanoGPT, llm.c); absolute after reading a
-     * study */
+    /* A text file, a glob, or token shards (nanoGPT, llm.c); made absolute when a study is
+     * read. */
     char data[ESP_PATH_MAX];
     char init_from[ESP_PATH_MAX]; /* weights to start from (checkpoint, safetensors, llm.c) or
                                      "" */
 
-    /* model: what changes shapes */
+    /* The model: settings that change the shapes of its tensors. */
     int64_t layers;
     int64_t width;
     int64_t heads;
-    int64_t context;    /* tokens in a sequence */
-    int64_t vocabulary; /* 0: from the data (256 for text) */
+    int64_t context;    /* tokens of a sequence */
+    int64_t vocabulary; /* number of tokens; 0: that of the data (256 for text) */
     int64_t activation; /* enum esp_activation */
     int64_t objective;  /* enum esp_objective */
 
-    /* the horizon and its schedule */
-    int64_t tokens;            /* every trial's horizon */
-    int64_t schedule;          /* enum esp_schedule_type */
-    double warmup;             /* share of all steps, linear from 0 */
-    double decay;              /* wsd: share of the steps after warm-up, linear to the floor */
-    double floor;              /* share of the peak learning rate */
-    int64_t optimizer;         /* enum esp_optimizer */
-    int64_t precision;         /* enum esp_precision */
-    int64_t recompute;         /* enum esp_recompute */
-    int64_t micro_batch;       /* sequences per forward pass; 0: chosen by the memory plan */
+    /* The horizon and the learning-rate schedule. */
+    int64_t tokens;    /* length of a complete training, the horizon of every trial */
+    int64_t schedule;  /* enum esp_schedule_type */
+    double warmup;     /* share of all steps in which the rate rises linearly from 0 */
+    double decay;      /* wsd: last share of the steps after the warm-up, linear to the floor */
+    double floor;      /* lowest rate, as a share of the peak learning rate */
+    int64_t optimizer; /* enum esp_optimizer */
+    int64_t precision; /* enum esp_precision */
+    int64_t recompute; /* enum esp_recompute */
+    int64_t micro_batch;       /* sequences per forward pass; 0: chosen by the trainer */
     int64_t report_every;      /* tokens between validation losses; 0: a 25th of the horizon */
-    double checkpoint_seconds; /* save at a report when the last save is older than this */
+    double checkpoint_seconds; /* age of the last checkpoint at which a report saves another */
 
-    /* what is usually searched */
+    /* Settings that are usually searched. */
     double learning_rate;
     int64_t batch_size; /* sequences per update */
     double weight_decay;
@@ -99,12 +94,12 @@ enum esp_field_type {
     ESP_FIELD_INTEGER,
     ESP_FIELD_REAL,
     ESP_FIELD_PATH, /* char[ESP_PATH_MAX] */
-    ESP_FIELD_ENUM, /* int64_t, `names` gives the words */
+    ESP_FIELD_ENUM, /* int64_t, an index into `names` */
 };
 
 /* Bits of struct esp_field.flags. */
 #define ESP_FIELD_SEARCHABLE 1u /* may be a parameter of a study */
-#define ESP_FIELD_SHAPE 2u      /* changes shapes: another group of members */
+#define ESP_FIELD_SHAPE 2u      /* trials that differ in it cannot share a group of members */
 #define ESP_FIELD_REQUIRED 4u   /* no default (data, tokens) */
 
 struct esp_field {
@@ -124,7 +119,7 @@ struct esp_field {
 extern const struct esp_field esp_trainer_fields[];
 extern const size_t esp_trainer_field_count;
 
-/* One named value: how params and settings cross folders and the wire. Text is borrowed. */
+/* A value of a parameter or setting, in memory and in messages. Text is borrowed. */
 enum esp_value_type {
     ESP_VALUE_REAL,
     ESP_VALUE_INTEGER,
@@ -134,7 +129,7 @@ enum esp_value_type {
 
 struct esp_value {
     enum esp_value_type type;
-    double real; /* REAL; also set for INTEGER and BOOLEAN (exact below 2^53) */
+    double real; /* REAL; for INTEGER and BOOLEAN the same number (exact below 2^53) */
     int64_t integer;
     const char *text;
 };
@@ -144,14 +139,14 @@ struct esp_setting {
     struct esp_value value;
 };
 
-/* All defaults. */
+/* Sets every member to its default. */
 void esp_trainer_init(struct esp_trainer *trainer);
 
-/* The field called `name`, or NULL. "learning_rate" and the like have no prefix. Plain names of
- * nested fields ("warmup", "floor") are accepted too, as DESIGN 8 lists them. */
+/* The field of that name, or NULL. A nested field is also found by its last part: "warmup" for
+ * "schedule.warmup", and "schedule" for "schedule.type". */
 const struct esp_field *esp_trainer_field(const char *name);
 
-/* Sets one field from a value. -ENOENT: no such field (the error suggests the nearest);
+/* Sets one field. -ENOENT: there is no such field (the error suggests the most similar name);
  * -EINVAL: wrong type, not finite, or out of [min, max]. The trainer is unchanged on failure.
  */
 int esp_trainer_set(struct esp_trainer *trainer,
@@ -163,20 +158,21 @@ int esp_trainer_set(struct esp_trainer *trainer,
 struct esp_value esp_trainer_get(const struct esp_trainer *trainer,
                                  const struct esp_field *field);
 
-/* What no single field shows: width divisible by heads, a horizon of at least one step, warm-up
- * and decay that fit. Called on the trainer of a trial, after its params were set. -EINVAL. */
+/* Checks fields against each other: width divisible by heads, a horizon of at least one step, a
+ * warm-up that leaves steps after it. For the settings of one trial, after its parameters were
+ * set. -EINVAL. */
 int esp_trainer_validate(const struct esp_trainer *trainer, struct esp_error *error);
 
-/* steps = ⌊tokens / (batch·context)⌋, at least 0; and the horizon in tokens,
- * steps·batch·context. */
+/* Number of steps, ⌊tokens / (batch_size · context)⌋, and the horizon in tokens,
+ * steps · batch_size · context. */
 int64_t esp_trainer_steps(const struct esp_trainer *trainer);
 int64_t esp_trainer_horizon_tokens(const struct esp_trainer *trainer);
 
-/* A 64-bit hash (XXH3) over all fields that decide the numbers of a training run: everything
- * but report_every, checkpoint_seconds and micro_batch. */
+/* A hash (XXH3) of all fields that affect the numbers of a training: every one but
+ * report_every, checkpoint_seconds and micro_batch. */
 uint64_t esp_trainer_hash(const struct esp_trainer *trainer);
 
-/* The key of a group of members that can share a process: a hash over what changes shapes,
+/* A hash of the fields that trials in one process must share: those that change shapes,
  * precision, optimizer, recompute and data. */
 uint64_t esp_trainer_group(const struct esp_trainer *trainer);
 

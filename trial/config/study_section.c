@@ -107,11 +107,12 @@ static bool read_real(struct esp_yaml *yaml,
     return true;
 }
 
-bool esp_key_read(struct esp_yaml *yaml,
-                  const struct esp_key_section *section,
-                  const struct esp_key *key,
-                  const struct esp_yaml_node *value,
-                  double *out)
+/* Reads a value of the key's type; see esp_section_read. */
+static bool read_value(struct esp_yaml *yaml,
+                       const struct esp_key_section *section,
+                       const struct esp_key *key,
+                       const struct esp_yaml_node *value,
+                       double *out)
 {
     char buffer[LABEL_MAX];
     const char *label = label_of(section, key, buffer);
@@ -149,7 +150,7 @@ bool esp_section_read(const struct esp_key_section *section,
     const struct esp_key *key = esp_section_key(section, name);
     const struct esp_yaml_node *value = esp_yaml_get(mapping, name);
 
-    return !value || esp_key_read(yaml, section, key, value, out);
+    return !value || read_value(yaml, section, key, value, out);
 }
 
 bool esp_section_read_whole(const struct esp_key_section *section,

@@ -10,7 +10,7 @@
 /* Integers are exact as doubles up to here; also the largest seed. */
 #define WHOLE_MAX 9007199254740992.0
 
-const char *const esp_schedule_words[] = {
+static const char *const schedule_words[] = {
     [ESP_SCHEDULE_COSINE] = "cosine",
     [ESP_SCHEDULE_LINEAR] = "linear",
     [ESP_SCHEDULE_WSD] = "wsd",
@@ -77,7 +77,7 @@ const struct esp_field esp_trainer_fields[] = {
      .unit = "tokens",
      .meaning = "length of a complete training, the horizon of every trial",
      .example = "2e7"},
-    {WORD("schedule.type", schedule, SEARCH, esp_schedule_words, ESP_SCHEDULE_COSINE),
+    {WORD("schedule.type", schedule, SEARCH, schedule_words, ESP_SCHEDULE_COSINE),
      .meaning = "how the learning rate falls after the warm-up"},
     {REAL("schedule.warmup", warmup, SEARCH, 0, 1, 0.02),
      .unit = "share of all steps",
