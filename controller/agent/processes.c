@@ -1,11 +1,13 @@
 #include "processes.h"
 
 #include "../system/cpu_affinity.h"
+#include "../system/environment.h"
 #include "../system/files.h"
 #include "../system/launch.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <espalier/message.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,7 +20,6 @@
 /* Acknowledged keys that are remembered, so that a delayed Spawn does not start them again. */
 #define FORGOTTEN_MAX 1024
 #define TAIL_LINES 40
-#define ENVIRONMENT_MAX 4096
 
 struct esp_processes {
     struct esp_processes_options options;
@@ -152,43 +153,20 @@ static void log_path(const struct esp_processes *table, uint64_t key, char out[E
     snprintf(out, ESP_PATH_MAX, "%s/logs/%" PRIu64 ".log", table->options.dir, key);
 }
 
-/* Makes the environment of a trial process. Its entries are borrowed; the caller frees the
- * array. */
-static char **make_environment(char *device)
-{
-    static char blas[] = "OPENBLAS_NUM_THREADS=1", omp[] = "OMP_NUM_THREADS=1";
-    char **out = calloc(ENVIRONMENT_MAX + 4, sizeof *out);
-    size_t used = 0;
-    if (!out) {
-        return NULL;
-    }
-    for (char **p = environ; *p && used < ENVIRONMENT_MAX; p++) {
-        if (strncmp(*p, "OPENBLAS_NUM_THREADS=", 21) != 0 &&
-            strncmp(*p, "OMP_NUM_THREADS=", 16) != 0 &&
-            (!device || strncmp(*p, "CUDA_VISIBLE_DEVICES=", 21) != 0)) {
-            out[used++] = *p;
-        }
-    }
-    out[used++] = blas;
-    out[used++] = omp;
-    if (device) {
-        out[used++] = device;
-    }
-    return out;
-}
-
 static int start(struct esp_processes *table,
                  struct esp_process *entry,
                  const char *device,
                  struct esp_error *error)
 {
-    char key[24], study[24], slot[16], log[ESP_PATH_MAX], visible[ESP_NAME_MAX + 32];
+    char key[48], study[48], slot[16], log[ESP_PATH_MAX], visible[ESP_NAME_MAX + 32];
+    char blas[] = "OPENBLAS_NUM_THREADS=1", omp[] = "OMP_NUM_THREADS=1";
     char **environment = NULL;
     cpu_set_t set;
     bool cuda = strncmp(device, "cuda:", 5) == 0;
     int core_fd = cuda ? -1 : esp_cpu_affinity_claim(entry->record.slot, &set), rc = 0;
-    snprintf(key, sizeof key, "%" PRIu64, entry->record.key);
-    snprintf(study, sizeof study, "%" PRIu64, table->options.study);
+    /* Not as arguments: those are visible to every user of the host. */
+    snprintf(key, sizeof key, ESP_ENV_KEY "=%" PRIu64, entry->record.key);
+    snprintf(study, sizeof study, ESP_ENV_STUDY "=%" PRIu64, table->options.study);
     snprintf(slot, sizeof slot, "%" PRIu32, entry->record.slot);
     log_path(table, entry->record.key, log);
     /* The process sees only the GPU with this UUID. */
@@ -197,10 +175,6 @@ static int start(struct esp_processes *table,
                                "serve",
                                "--connect",
                                table->options.endpoint,
-                               "--key",
-                               key,
-                               "--study",
-                               study,
                                "--dir",
                                table->options.dir,
                                "--device",
@@ -208,7 +182,8 @@ static int start(struct esp_processes *table,
                                "--slot",
                                slot,
                                NULL};
-    environment = make_environment(cuda ? visible : NULL);
+    char *changed[] = {key, study, blas, omp, cuda ? visible : NULL, NULL};
+    environment = esp_environment_with(changed);
     if (!environment) {
         rc = esp_error_set(error, -ENOMEM, "out of memory.");
         goto out;

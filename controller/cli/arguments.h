@@ -20,7 +20,6 @@ struct esp_arguments {
     const char *format;
     const char *prompt;
     const char *connect;
-    int64_t study;
     int64_t workers;
     int64_t count;
     int64_t tokens;

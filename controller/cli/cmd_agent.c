@@ -3,13 +3,20 @@
 #include "verb.h"
 
 #include <errno.h>
+#include <espalier/message.h>
 #include <stdlib.h>
 #include <string.h>
 
 static int run_agent(const struct esp_arguments *arguments, struct esp_error *error)
 {
-    if (!arguments->connect || !arguments->dir || arguments->study == 0) {
-        esp_error_set(error, 0, "agent: --connect, --dir and --study are needed.");
+    const char *nonce = getenv(ESP_ENV_STUDY);
+    uint64_t study = nonce ? strtoull(nonce, NULL, 10) : 0;
+    if (!arguments->connect || !arguments->dir || study == 0) {
+        esp_error_set(error,
+                      0,
+                      "agent: --connect, --dir and the environment variable %s are needed; "
+                      "`espalier run` starts the agent with them.",
+                      ESP_ENV_STUDY);
         return ESP_EXIT_USAGE;
     }
     char *dir = realpath(arguments->dir, NULL);
@@ -21,7 +28,7 @@ static int run_agent(const struct esp_arguments *arguments, struct esp_error *er
         .dir = dir,
         .endpoint = arguments->connect,
         .device = arguments->device,
-        .study = (uint64_t)arguments->study,
+        .study = study,
     };
     int code = esp_agent_run(&options, error);
     free(dir);
@@ -38,8 +45,11 @@ const struct esp_cli_verb esp_cli_row_agent = {
                "on one host. `espalier run` starts it; there is no need to do so "
                "by hand.\n"
                "\n"
+               "The environment variable " ESP_ENV_STUDY " holds the nonce of the study: "
+               "an argument would be visible to every user of the host.\n"
+               "\n"
                "Exit code 10 means that another agent of the study already runs on "
                "this host.",
-    .options = {ESP_OPTION_CONNECT, ESP_OPTION_DIR, ESP_OPTION_STUDY, ESP_OPTION_DEVICE},
+    .options = {ESP_OPTION_CONNECT, ESP_OPTION_DIR, ESP_OPTION_DEVICE},
     .main = run_agent,
 };

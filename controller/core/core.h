@@ -104,6 +104,13 @@ int esp_core_step(struct esp_core *core,
                   int64_t now_ms,
                   struct esp_outcome *outcome);
 
+/* Why a Hello of `peer` is refused, a constant; NULL: it is accepted. Ask before the connection
+ * is bound to the peer: what a refused connection sends must not count as the peer's. Before
+ * START and after the end NULL: the core ignores the Hello. */
+const char *esp_core_refuses(const struct esp_core *core,
+                             const struct esp_peer *peer,
+                             const struct esp_hello *hello);
+
 /* When the next TICK is needed, monotonic ms; INT64_MAX: never. */
 int64_t esp_core_deadline(const struct esp_core *core);
 

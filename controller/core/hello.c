@@ -108,11 +108,6 @@ static void kill_unknown(struct esp_core *core, struct esp_peer peer, const stru
 
 static void hello_agent(struct esp_core *core, struct esp_peer peer, const struct esp_hello *h)
 {
-    if (peer.key == 0 ||
-        (!esp_agent_find(core, peer.key) && core->agent_count >= ESP_AGENTS_MAX)) {
-        welcome(core, peer, "too many agents");
-        return;
-    }
     struct esp_agent *agent = record_agent(core, peer.key, h);
     if (!agent) {
         return;
@@ -185,10 +180,7 @@ static void
 hello_process(struct esp_core *core, struct esp_peer peer, const struct esp_hello *h)
 {
     struct esp_trial_process *p = esp_process_find(core, peer.key);
-    if (!p || p->exited) {
-        welcome(core, peer, p ? "this process was taken for dead" : "an unknown process");
-        return;
-    }
+    assert(p && !p->exited);
     p->connected = true;
     p->greeted = true;
     p->heard_ms = core->now_ms;
@@ -215,16 +207,42 @@ hello_process(struct esp_core *core, struct esp_peer peer, const struct esp_hell
     assert(p->fenced_count == 0 || !p->available_link.listed);
 }
 
+static const char *refuse_agent(const struct esp_core *core, uint64_t id)
+{
+    bool full = !esp_agent_find(core, id) && core->agent_count >= ESP_AGENTS_MAX;
+    return id == 0 || full ? "too many agents" : NULL;
+}
+
+static const char *refuse_process(const struct esp_core *core, uint64_t key)
+{
+    const struct esp_trial_process *p = esp_process_find(core, key);
+    return !p ? "an unknown process" : p->exited ? "this process was taken for dead" : NULL;
+}
+
+const char *esp_core_refuses(const struct esp_core *core,
+                             const struct esp_peer *peer,
+                             const struct esp_hello *h)
+{
+    if (core->mode == ESP_MODE_LOADED || core->mode == ESP_MODE_DONE) {
+        return NULL;
+    }
+    if (h->protocol != ESP_PROTOCOL_VERSION) {
+        return "another protocol version";
+    }
+    if (h->role != peer->role || (peer->role != ESP_ROLE_CLIENT && h->key != peer->key)) {
+        return "another role or key than it is connected with";
+    }
+    if (peer->role != ESP_ROLE_CLIENT && h->study != core->options.nonce) {
+        return "another study";
+    }
+    return peer->role == ESP_ROLE_AGENT   ? refuse_agent(core, peer->key)
+           : peer->role == ESP_ROLE_TRIAL ? refuse_process(core, peer->key)
+                                          : NULL;
+}
+
 void esp_hello(struct esp_core *core, struct esp_peer peer, const struct esp_hello *h)
 {
-    const char *refused = NULL;
-    if (h->protocol != ESP_PROTOCOL_VERSION) {
-        refused = "another protocol version";
-    } else if (peer.role != ESP_ROLE_CLIENT && h->study != core->options.nonce) {
-        refused = "another study";
-    } else if (h->role != peer.role || (peer.role != ESP_ROLE_CLIENT && h->key != peer.key)) {
-        refused = "another role or key than it is connected with";
-    }
+    const char *refused = esp_core_refuses(core, &peer, h);
     if (refused) {
         welcome(core, peer, refused);
         return;

@@ -67,10 +67,22 @@ int esp_loop_step(struct esp_loop *loop, const struct esp_input *given)
     return rc < 0 ? esp_error_set(&loop->error, rc, "out of memory.") : 0;
 }
 
+/* While the ledger cannot be written the core is behind: peers are asked again afterwards. */
+static const char *
+admit(void *context, const struct esp_peer *peer, const struct esp_hello *hello)
+{
+    const struct esp_loop *loop = context;
+    return loop->ledger_failed ? NULL : esp_core_refuses(loop->session->core, peer, hello);
+}
+
 int esp_loop_listen(struct esp_loop *loop)
 {
     struct esp_endpoint local = {.address = loop->endpoint};
-    return esp_router_create(&local, 1, &loop->router, &loop->error);
+    int rc = esp_router_create(&local, 1, &loop->router, &loop->error);
+    if (rc == 0) {
+        esp_router_admission(loop->router, admit, loop);
+    }
+    return rc;
 }
 
 int esp_loop_start(struct esp_loop *loop)

@@ -2,14 +2,17 @@
 
 #include "../agent/agent.h"
 #include "../agent/process_record.h"
+#include "../system/environment.h"
 #include "../system/files.h"
 #include "../system/launch.h"
 
 #include <errno.h>
+#include <espalier/message.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
@@ -22,7 +25,8 @@
 
 int esp_local_agent_start(struct esp_local_agent *agent, struct esp_error *error)
 {
-    char log[ESP_PATH_MAX], study[24];
+    char log[ESP_PATH_MAX], study[48];
+    char *changed[] = {study, NULL};
     if (snprintf(log, sizeof log, "%s/logs", agent->dir) >= (int)sizeof log) {
         return esp_error_set(error, -ENAMETOOLONG, "%s: the path is too long.", agent->dir);
     }
@@ -31,30 +35,35 @@ int esp_local_agent_start(struct esp_local_agent *agent, struct esp_error *error
         return rc;
     }
     strncat(log, "/agent.log", sizeof log - strlen(log) - 1);
-    snprintf(study, sizeof study, "%" PRIu64, agent->study);
+    snprintf(study, sizeof study, ESP_ENV_STUDY "=%" PRIu64, agent->study);
+    char **environment = esp_environment_with(changed);
+    if (!environment) {
+        return esp_error_set(error, -ENOMEM, "out of memory.");
+    }
     const char *arguments[] = {"espalier",
                                "agent",
                                "--connect",
                                agent->endpoint,
                                "--dir",
                                agent->dir,
-                               "--study",
-                               study,
                                "--device",
                                agent->device,
                                NULL};
     struct esp_launch launch = {
         .program = "/proc/self/exe",
         .arguments = (char *const *)arguments,
+        .environment = environment,
         .log = log,
         .keep_fd = -1,
     };
     struct esp_launched launched;
     rc = esp_launch_prepare(&launch, &launched, error);
     if (rc < 0) {
+        free(environment);
         return rc;
     }
     esp_launch_release(&launched);
+    free(environment);
     agent->pid = launched.pid;
     agent->pidfd = launched.pidfd;
     agent->child = true;

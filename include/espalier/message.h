@@ -17,6 +17,12 @@
 
 #define ESP_PROTOCOL_VERSION 1
 
+/* Environment variables that hold the process key of a trial process, and the nonce of the
+ * study (for an agent too), in decimal. They are secrets: whoever knows them can speak as the
+ * process. */
+#define ESP_ENV_KEY "ESPALIER_PROCESS_KEY"
+#define ESP_ENV_STUDY "ESPALIER_STUDY_NONCE"
+
 enum esp_role {
     ESP_ROLE_NONE,
     ESP_ROLE_AGENT,

@@ -44,6 +44,8 @@ struct esp_router {
     zmq_msg_t body;
     struct esp_peers *peers;
     uint64_t last_client;
+    esp_router_admit *admit; /* NULL: every Hello is accepted */
+    void *admit_context;
     struct esp_router_counts counts;
     struct report_limit reports;
 };
@@ -111,6 +113,12 @@ int esp_router_create(const struct esp_endpoint *endpoints,
     }
     *out = router;
     return 0;
+}
+
+void esp_router_admission(struct esp_router *router, esp_router_admit *admit, void *context)
+{
+    router->admit = admit;
+    router->admit_context = context;
 }
 
 void esp_router_destroy(struct esp_router *router, int linger_ms)
@@ -219,6 +227,16 @@ receive_frames(struct esp_router *router, uint8_t route[ESP_ROUTE_SIZE], bool *g
     return frames;
 }
 
+/* Answers a Hello that is not admitted. The connection stays what it is. */
+static int refuse(struct esp_router *router, struct esp_connection *c, const char *reason)
+{
+    struct esp_message message = {.kind = ESP_MESSAGE_WELCOME, .welcome.refused = reason};
+    router->counts.refused++;
+    c->asked_ms = esp_clock_ms(); /* its next messages do not ask for another Hello at once */
+    send_to(router, c, &message, NULL); /* a peer that does not get it says Hello again */
+    return DROPPED;
+}
+
 static int take_hello(struct esp_router *router,
                       struct esp_connection *c,
                       struct esp_hello *hello,
@@ -232,6 +250,11 @@ static int take_hello(struct esp_router *router,
     if (peer.key == 0) {
         esp_error_set(error, 0, "a Hello without a key.");
         return malformed(router, now_ms, error);
+    }
+    const char *refused =
+        router->admit ? router->admit(router->admit_context, &peer, hello) : NULL;
+    if (refused) {
+        return refuse(router, c, refused);
     }
     switch (esp_peers_bind(router->peers, c, &peer)) {
     case ESP_BIND_DONE:

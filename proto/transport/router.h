@@ -5,6 +5,10 @@
  *   - A connection is unknown until it sends a Hello. Whatever else it sends before is dropped
  *     and answered by INTRODUCE, at most once a second. So after a restart of either side, or
  *     after a break, peers introduce themselves again and repeat what was not acknowledged.
+ *   - A Hello is shown to the caller's admission function before its connection is bound to the
+ *     peer that it names. A refused Hello is answered by a Welcome with the reason and changes
+ *     nothing: the connection that the peer has stays bound, and other messages of the refused
+ *     connection are dropped as those of an unknown one.
  *   - One peer (role and key) has one connection: a newer Hello replaces the older connection,
  *     from which nothing is accepted any more.
  *   - A send that fails makes the connection unknown again: its peer will be asked for a Hello,
@@ -37,6 +41,14 @@ int esp_router_create(const struct esp_endpoint *endpoints,
                       size_t endpoint_count,
                       struct esp_router **out,
                       struct esp_error *error);
+/* Decides on a Hello of `peer`: NULL accepts it, else the text says why it is refused. The text
+ * must stay valid until the next call. */
+typedef const char *
+esp_router_admit(void *context, const struct esp_peer *peer, const struct esp_hello *hello);
+
+/* Sets the admission function. Without one every Hello is accepted. */
+void esp_router_admission(struct esp_router *router, esp_router_admit *admit, void *context);
+
 /* Messages not yet delivered have `linger_ms` to leave. NULL is fine. */
 void esp_router_destroy(struct esp_router *router, int linger_ms);
 
@@ -71,6 +83,7 @@ struct esp_router_counts {
     uint64_t received;
     uint64_t sent;
     uint64_t malformed;   /* reported or not */
+    uint64_t refused;     /* Hellos that were not admitted */
     uint64_t unknown;     /* messages dropped because their connection is unknown or replaced */
     uint64_t unreachable; /* sends that failed */
     size_t peers;         /* known now */

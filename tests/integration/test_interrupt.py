@@ -129,7 +129,8 @@ def test_resuming_a_finished_study_ends_the_agent_of_a_killed_controller(t):
     ended = query(run, "SELECT count(*) FROM event")
     nobody = "ipc://%s" % t.directory("nobody")
     study = int(query(run, "SELECT nonce FROM study")[0][0], 16)
-    agent = t.start("agent", "--connect", nobody, "--dir", run, "--study", study)
+    agent = t.start("agent", "--connect", nobody, "--dir", run,
+                    env={**os.environ, "ESPALIER_STUDY_NONCE": str(study)})
     wait_for(lambda: (run / "agent.lock").read_text().split()[:1] == [str(agent.pid)], "its lock")
     assert processes_of(run, "agent") == [agent.pid]
     t.run("resume", run)

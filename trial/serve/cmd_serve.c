@@ -4,6 +4,7 @@
 #include "serve.h"
 
 #include <errno.h>
+#include <espalier/message.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -14,30 +15,25 @@
 #include <unistd.h>
 
 static const char usage[] =
-    "usage: espalier-trial serve --connect ENDPOINT --key N --study N --dir DIR\n"
-    "                            --device D [--slot N]\n"
+    "usage: espalier-trial serve --connect ENDPOINT --dir DIR --device D [--slot N]\n"
     "\n"
     "Trains the trials that the controller at ENDPOINT assigns. The agent of a study starts "
     "it.\n"
     "It logs to standard error.\n"
     "\n"
     "  --connect ENDPOINT  address of the controller's socket, ipc://PATH\n"
-    "  --key N             number of this process in the study\n"
-    "  --study N           nonce of the study\n"
     "  --dir DIR           folder of the study, for checkpoints\n"
     "  --device D          cpu, or cuda:UUID (selected by CUDA_VISIBLE_DEVICES)\n"
     "  --slot N            number of the slot on this host; shown in process lists only\n"
     "  --help              this text\n"
     "\n"
+    "The environment names the process: " ESP_ENV_KEY " is its key, " ESP_ENV_STUDY
+    "\nthe nonce of the study.\n"
+    "\n"
     "On SIGTERM, and after a lease without a message from the controller, it saves its "
     "trials,\n"
     "reports to the controller and exits with status 0. Status 1: the device failed, or the\n"
     "controller refused this process; 2: usage.\n";
-
-struct arguments {
-    struct esp_serve_options serve;
-    bool has_key, has_study;
-};
 
 static bool parse_number(const char *text, uint64_t *out)
 {
@@ -47,14 +43,34 @@ static bool parse_number(const char *text, uint64_t *out)
     return errno == 0 && end != text && *end == '\0' && text[0] != '-';
 }
 
-/* Returns 0: continue; 1: help was printed; −1: an error was printed. */
-static int parse(int argc, char **argv, struct arguments *a)
+/* Reads a number from the environment and removes it there, so that no child inherits it. */
+static bool take_number(const char *name, uint64_t *out)
 {
-    enum { CONNECT = 1, KEY, STUDY, FOLDER, DEVICE, SLOT, HELP };
+    const char *text = getenv(name);
+    bool good = text && parse_number(text, out);
+    unsetenv(name);
+    return good;
+}
+
+static bool read_secrets(struct esp_serve_options *serve)
+{
+    bool key = take_number(ESP_ENV_KEY, &serve->key) && serve->key > 0;
+    bool study = take_number(ESP_ENV_STUDY, &serve->study);
+    if (!key || !study) {
+        fprintf(stderr,
+                "espalier-trial serve: %s is not set to a number; `espalier run` starts this "
+                "command with it\n",
+                key ? ESP_ENV_STUDY : ESP_ENV_KEY);
+    }
+    return key && study;
+}
+
+/* Returns 0: continue; 1: help was printed; −1: an error was printed. */
+static int parse(int argc, char **argv, struct esp_serve_options *serve)
+{
+    enum { CONNECT = 1, FOLDER, DEVICE, SLOT, HELP };
     static const struct option table[] = {
         {"connect", required_argument, NULL, CONNECT},
-        {"key", required_argument, NULL, KEY},
-        {"study", required_argument, NULL, STUDY},
         {"dir", required_argument, NULL, FOLDER},
         {"device", required_argument, NULL, DEVICE},
         {"slot", required_argument, NULL, SLOT},
@@ -67,19 +83,13 @@ static int parse(int argc, char **argv, struct arguments *a)
         bool good = true;
         switch (option) {
         case CONNECT:
-            a->serve.endpoint = optarg;
-            break;
-        case KEY:
-            good = a->has_key = parse_number(optarg, &a->serve.key) && a->serve.key > 0;
-            break;
-        case STUDY:
-            good = a->has_study = parse_number(optarg, &a->serve.study);
+            serve->endpoint = optarg;
             break;
         case FOLDER:
-            a->serve.dir = optarg;
+            serve->dir = optarg;
             break;
         case DEVICE:
-            a->serve.device = optarg;
+            serve->device = optarg;
             break;
         case SLOT:
             good = parse_number(optarg, &slot);
@@ -96,14 +106,13 @@ static int parse(int argc, char **argv, struct arguments *a)
             return -1;
         }
     }
-    if (optind < argc || !a->serve.endpoint || !a->has_key || !a->has_study || !a->serve.dir ||
-        !a->serve.device) {
+    if (optind < argc || !serve->endpoint || !serve->dir || !serve->device) {
         fprintf(stderr,
                 "espalier-trial serve: arguments are missing, or there are too many\n\n%s",
                 usage);
         return -1;
     }
-    return 0;
+    return read_secrets(serve) ? 0 : -1;
 }
 
 /* Opens a descriptor for the signals that request an exit, so that they are handled between two
@@ -122,24 +131,23 @@ static int open_signals(void)
 
 int esp_command_serve(int argc, char **argv)
 {
-    struct arguments a = {0};
+    struct esp_serve_options serve = {0};
     struct esp_kernels *kernels = NULL;
     struct esp_error error = {""};
-    int parsed = parse(argc, argv, &a);
+    int parsed = parse(argc, argv, &serve);
     if (parsed != 0) {
         return parsed > 0 ? ESP_EXIT_OK : ESP_EXIT_USAGE;
     }
-    a.serve.leave_fd = open_signals();
-    int rc = a.serve.leave_fd < 0
-                 ? esp_error_set(&error, -errno, "signalfd: %s", strerror(errno))
-                 : 0;
+    serve.leave_fd = open_signals();
+    int rc =
+        serve.leave_fd < 0 ? esp_error_set(&error, -errno, "signalfd: %s", strerror(errno)) : 0;
     if (rc == 0) {
         /* A process with the UUID of a GPU sees only that GPU. */
-        bool cuda = strncmp(a.serve.device, "cuda:", 5) == 0;
-        rc = esp_device_open(cuda ? "cuda" : a.serve.device, &kernels, &error);
+        bool cuda = strncmp(serve.device, "cuda:", 5) == 0;
+        rc = esp_device_open(cuda ? "cuda" : serve.device, &kernels, &error);
     }
     if (rc == 0) {
-        rc = esp_serve(&a.serve, kernels, &error);
+        rc = esp_serve(&serve, kernels, &error);
     }
     esp_kernels_close(kernels);
     if (rc < 0) {

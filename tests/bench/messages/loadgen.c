@@ -222,6 +222,12 @@ static void write_times(const struct load *l)
     }
 }
 
+static uint64_t number_from(const char *name)
+{
+    const char *text = getenv(name);
+    return text ? strtoull(text, NULL, 10) : 0;
+}
+
 int main(int argc, char **argv)
 {
     struct load l = {.rate = setting("ESPALIER_LOAD_RATE"),
@@ -238,8 +244,8 @@ int main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &set, NULL);
     struct esp_client_options options = {
         .endpoint = argument(argc, argv, "--connect"),
-        .key = strtoull(argument(argc, argv, "--key"), NULL, 10),
-        .study = strtoull(argument(argc, argv, "--study"), NULL, 10),
+        .key = number_from(ESP_ENV_KEY),
+        .study = number_from(ESP_ENV_STUDY),
         .device = argument(argc, argv, "--device"),
     };
     if (esp_client_create(&options, &l.client, &error) < 0) {

@@ -28,7 +28,7 @@ static struct esp_router *router;
 static struct esp_peer agent_peer;
 
 static const char script[] = "#!/bin/sh\n"
-                             "echo $$ >\"$9/pid-$5\"\n"
+                             "echo $$ >\"$5/pid-$ESPALIER_PROCESS_KEY\"\n"
                              "exec sleep 1000\n";
 
 static int begin(void **state)

@@ -25,7 +25,7 @@ static char tail[256];
 static int sent_count, refuse_sends;
 
 static const char script[] = "#!/bin/sh\n"
-                             "case $5 in\n"
+                             "case $ESPALIER_PROCESS_KEY in\n"
                              "1) exec sleep 1000 ;;\n"
                              "2) echo 'no luck'; exit 4 ;;\n"
                              "esac\n";

@@ -24,9 +24,9 @@ static char dir[64], program[128];
  * does.
  */
 static const char script[] = "#!/bin/sh\n"
-                             "key=$5\n"
+                             "key=$ESPALIER_PROCESS_KEY\n"
                              "case $key in\n"
-                             "1) echo started >>\"$9/count-1\"; exec sleep 1000 ;;\n"
+                             "1) echo started >>\"$5/count-1\"; exec sleep 1000 ;;\n"
                              "2) echo 'out of luck' >&2; exit 3 ;;\n"
                              "3) kill -9 $$ ;;\n"
                              "4) trap '' TERM; echo ready; while :; do sleep 1000; done ;;\n"

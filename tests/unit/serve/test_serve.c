@@ -50,15 +50,13 @@ static void spawn(struct run *r)
         snprintf(log, sizeof log, "%s/log", r->wire.dir);
         int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(fd, 2);
+        setenv(ESP_ENV_KEY, "12", 1);
+        setenv(ESP_ENV_STUDY, "5", 1);
         execl(program,
               program,
               "serve",
               "--connect",
               r->wire.endpoint,
-              "--key",
-              "12",
-              "--study",
-              "5",
               "--dir",
               r->wire.dir,
               "--device",

@@ -169,18 +169,19 @@ static void a_full_ledger_keeps_commits_and_stays_usable(void **state)
     assert_int_equal(verify(*state), seq + 1);
 }
 
-/* open(2) as the store calls it (linked with --wrap): O_TMPFILE can be made to fail as on FUSE.
+/* open(2) as the store calls it (open64, linked with --wrap): O_TMPFILE can be made to fail as
+ * on FUSE.
  */
 static bool refuse_unnamed;
-int __real_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, mode_t mode);
-int __wrap_open(const char *path, int flags, mode_t mode)
+int __real_open64(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, mode_t mode);
+int __wrap_open64(const char *path, int flags, mode_t mode)
 {
     if (refuse_unnamed && (flags & O_TMPFILE) == O_TMPFILE) {
         errno = EOPNOTSUPP;
         return -1;
     }
-    return __real_open(path, flags, mode);
+    return __real_open64(path, flags, mode);
 }
 
 static void a_full_disk_keeps_commits_and_stays_usable(void **state)

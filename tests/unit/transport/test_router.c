@@ -136,6 +136,48 @@ static void a_newer_connection_of_a_peer_replaces_the_older(void **state)
     esp_dealer_close(newer, 0);
 }
 
+static const char *
+admit_others_than_9(void *context, const struct esp_peer *peer, const struct esp_hello *hello)
+{
+    assert_int_equal(peer->role, hello->role);
+    return peer->key == 9 && *(bool *)context ? "not you" : NULL;
+}
+
+static void a_refused_hello_binds_nothing(void **state)
+{
+    struct wire *w = *state;
+    struct esp_peer peer = {ESP_ROLE_TRIAL, 9};
+    struct esp_message fenced = {.kind = ESP_MESSAGE_FENCED};
+    bool refuse = false;
+    esp_router_admission(w->router, admit_others_than_9, &refuse);
+    struct esp_dealer *real = join(w, ESP_ROLE_TRIAL, 9);
+    refuse = true;
+    struct esp_dealer *refused = connect_dealer(w);
+    wire_answer(w, refused, ESP_MESSAGE_INTRODUCE);
+    hello(refused, ESP_ROLE_TRIAL, 9);
+    beat(refused, 1);
+    assert_string_equal(wire_answer(w, refused, ESP_MESSAGE_WELCOME).welcome.refused,
+                        "not you");
+    /* The peer keeps its connection, in both directions. */
+    beat(refused, 2);
+    beat(real, 3);
+    assert_int_equal(wire_expect(w, ESP_MESSAGE_NONE, &peer).heartbeat.progress, 3);
+    assert_int_equal(peer.key, 9);
+    wire_send(w, peer, &fenced);
+    wire_answer(w, real, ESP_MESSAGE_FENCED);
+    struct esp_message none;
+    assert_int_equal(esp_dealer_receive(refused, &none, NULL), -EAGAIN);
+    assert_int_equal(esp_router_counts(w->router).peers, 1);
+    assert_int_equal(esp_router_counts(w->router).refused, 1);
+    assert_int_equal(esp_router_counts(w->router).unknown, 2);
+    /* A refused connection may try again. */
+    refuse = false;
+    hello(refused, ESP_ROLE_TRIAL, 9);
+    wire_expect(w, ESP_MESSAGE_HELLO, &peer);
+    esp_dealer_close(real, 0);
+    esp_dealer_close(refused, 0);
+}
+
 static void each_client_gets_its_own_number(void **state)
 {
     struct wire *w = *state;
@@ -506,6 +548,7 @@ int main(void)
         TEST(messages_before_the_hello_are_dropped_and_answered_by_a_request),
         TEST(sending_fails_before_a_hello),
         TEST(a_newer_connection_of_a_peer_replaces_the_older),
+        TEST(a_refused_hello_binds_nothing),
         TEST(each_client_gets_its_own_number),
         TEST(a_connection_cannot_change_its_peer),
         TEST(heartbeats_are_answered_when_nothing_else_was_sent),
