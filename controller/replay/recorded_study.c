@@ -44,7 +44,7 @@ static int damaged(struct record *record, int64_t trial)
 }
 
 /* Trials are created in order, without gaps. */
-static int take_created(void *context, const struct esp_event *event)
+static int read_created(void *context, const struct esp_event *event)
 {
     struct record *record = context;
     size_t params = (size_t)record->study->param_count;
@@ -81,7 +81,7 @@ static enum esp_table_end end_of(const struct esp_reader_trial *row)
                                             : ESP_TABLE_CENSORED;
 }
 
-static int take_trial(void *context, const struct esp_reader_trial *row)
+static int read_trial(void *context, const struct esp_reader_trial *row)
 {
     struct record *record = context;
     if (row->trial < 0 || row->trial >= record->count) {
@@ -229,7 +229,7 @@ static int describe(struct record *record)
 }
 
 /* Gives every trial with a point a row. */
-static int lay_out(struct record *record)
+static int make_rows(struct record *record)
 {
     struct esp_table *table = record->table;
     uint32_t rows = 0;
@@ -328,10 +328,10 @@ static int read_snapshot(struct record *record, struct esp_reader *reader)
 {
     int rc = read_study(record, reader);
     if (rc == 0) {
-        rc = esp_reader_events(reader, 0, take_created, record, record->error);
+        rc = esp_reader_events(reader, 0, read_created, record, record->error);
     }
     if (rc == 0) {
-        rc = esp_reader_trials(reader, take_trial, record, record->error);
+        rc = esp_reader_trials(reader, read_trial, record, record->error);
     }
     if (rc == 0) {
         rc = esp_reader_curves(reader, -1, count_point, record, record->error);
@@ -340,7 +340,7 @@ static int read_snapshot(struct record *record, struct esp_reader *reader)
         rc = describe(record);
     }
     if (rc == 0) {
-        rc = lay_out(record);
+        rc = make_rows(record);
     }
     if (rc == 0) {
         rc = esp_reader_curves(reader, -1, fill_point, record, record->error);
