@@ -63,7 +63,7 @@ double esp_replay_hindsight_score(struct run *run)
     for (uint32_t i = 0; i < run->count; i++) {
         const struct run_trial *t = &run->trials[i];
         if (t->row == run->table->best && t->unseen > run->table->first[t->row]) {
-            esp_discard_leads(&run->hindsight, i);
+            esp_discard_set_best(&run->hindsight, i);
             return esp_discard_score(&run->hindsight);
         }
     }

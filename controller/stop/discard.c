@@ -107,11 +107,11 @@ void esp_discard_observed(struct esp_discard *d, uint32_t trial, int64_t tokens,
         return;
     }
     bool paused = t->paused;
-    esp_discard_waits(d, trial, false);
+    esp_discard_set_paused(d, trial, false);
     t->mark = mark;
     t->loss[mark] = isfinite(loss) ? (float)loss : INFINITY;
     esp_loss_ranking_insert(&d->all[mark], (double)t->loss[mark], trial);
-    esp_discard_waits(d, trial, paused);
+    esp_discard_set_paused(d, trial, paused);
 }
 
 static void unlist(struct esp_discard *d, uint32_t trial)
@@ -134,7 +134,7 @@ static void list(struct esp_discard *d, uint32_t trial)
     }
 }
 
-void esp_discard_waits(struct esp_discard *d, uint32_t trial, bool waits)
+void esp_discard_set_paused(struct esp_discard *d, uint32_t trial, bool waits)
 {
     struct esp_discard_trial *t = &d->trials[trial];
     if (t->paused == waits) {
@@ -148,7 +148,7 @@ void esp_discard_waits(struct esp_discard *d, uint32_t trial, bool waits)
     }
 }
 
-void esp_discard_leads(struct esp_discard *d, uint32_t trial)
+void esp_discard_set_best(struct esp_discard *d, uint32_t trial)
 {
     assert(trial < d->count);
     d->best = trial;
@@ -174,12 +174,12 @@ apply_own_verdict(struct esp_discard *d, enum esp_verdict_action action, uint32_
     bool paused = t->paused;
     switch (action) {
     case ESP_VERDICT_DISCARD:
-        t->given_up = true;
+        t->discarded = true;
         break;
     case ESP_VERDICT_SPARE:
-        esp_discard_waits(d, trial, false);
+        esp_discard_set_paused(d, trial, false);
         t->spared = true;
-        esp_discard_waits(d, trial, paused);
+        esp_discard_set_paused(d, trial, paused);
         break;
     case ESP_VERDICT_CONTINUE:
         if (d->audit < 0) {
@@ -202,12 +202,12 @@ void esp_discard_decided(struct esp_discard *d, const struct esp_verdict *verdic
         apply_own_verdict(d, verdict->action, trial);
     }
     if (verdict->action == ESP_VERDICT_CONTINUE) {
-        d->trials[trial].given_up = false;
-        esp_discard_waits(d, trial, false);
+        d->trials[trial].discarded = false;
+        esp_discard_set_paused(d, trial, false);
     }
 }
 
-static struct esp_verdict give_up(const struct esp_discard *d, uint32_t trial)
+static struct esp_verdict make_discard(const struct esp_discard *d, uint32_t trial)
 {
     const struct esp_discard_trial *t = &d->trials[trial];
     double octaves = (ESP_DISCARD_MARKS - 1 - t->mark) / 2.0;
@@ -238,7 +238,7 @@ struct esp_verdict esp_discard_next(const struct esp_discard *d)
         }
         struct esp_loss_ranking_entry worst = esp_loss_ranking_at(&d->paused[k], count);
         if (beaten_by(d, k, worst.loss) + ESP_PLANT("gives-up-too-many") > d->limit) {
-            return give_up(d, worst.trial);
+            return make_discard(d, worst.trial);
         }
     }
     return esp_verdict_none(ESP_RULE_NONE);

@@ -72,7 +72,7 @@ struct esp_discard_trial {
     float loss[ESP_DISCARD_MARKS]; /* by mark; NaN: none */
     bool paused;                   /* and not held by the user */
     bool spared;                   /* kept for an audit */
-    bool given_up;                 /* discarded by the rule */
+    bool discarded;                /* by this rule */
 };
 
 struct esp_discard {
@@ -102,9 +102,9 @@ void esp_discard_calibrated(struct esp_discard *d, const double *scores, int cou
 void esp_discard_created(struct esp_discard *d, uint32_t trial, int64_t horizon);
 void esp_discard_observed(struct esp_discard *d, uint32_t trial, int64_t tokens, double loss);
 /* The trial is paused and not held, or no longer. */
-void esp_discard_waits(struct esp_discard *d, uint32_t trial, bool waits);
+void esp_discard_set_paused(struct esp_discard *d, uint32_t trial, bool waits);
 /* This complete trial is the best one now. */
-void esp_discard_leads(struct esp_discard *d, uint32_t trial);
+void esp_discard_set_best(struct esp_discard *d, uint32_t trial);
 /* A verdict was recorded: a discard, a trial spared for an audit, an audit, or a new start. */
 void esp_discard_decided(struct esp_discard *d, const struct esp_verdict *verdict);
 

@@ -186,7 +186,7 @@ void esp_scheduler_paused(struct esp_scheduler *s, uint32_t trial, bool held)
     uint32_t setting;
     esp_repeat_paused(&s->repeat, trial, held);
     if (esp_scheduler_setting(s, trial, &setting)) {
-        esp_discard_waits(&s->discard, setting, !held);
+        esp_discard_set_paused(&s->discard, setting, !held);
         s->ops->paused(s->self, setting, held);
     }
 }
@@ -196,8 +196,8 @@ static void update_best(struct esp_scheduler *s)
 {
     int64_t best = esp_repeat_best(&s->repeat);
     if (best >= 0) {
-        esp_discard_leads(&s->discard,
-                          esp_setting_numbers_to_setting(&s->numbers, (uint32_t)best));
+        esp_discard_set_best(&s->discard,
+                             esp_setting_numbers_to_setting(&s->numbers, (uint32_t)best));
     }
 }
 
@@ -213,8 +213,8 @@ void esp_scheduler_ended(struct esp_scheduler *s, uint32_t trial, enum esp_cause
     if (repeat) {
         return;
     }
-    esp_discard_waits(&s->discard, setting, false);
-    if (!s->discard.trials[setting].given_up) {
+    esp_discard_set_paused(&s->discard, setting, false);
+    if (!s->discard.trials[setting].discarded) {
         s->ops->ended(s->self, setting, cause);
     }
 }
@@ -225,7 +225,7 @@ void esp_scheduler_returned(struct esp_scheduler *s, uint32_t trial)
     uint32_t setting;
     esp_repeat_continued(&s->repeat, trial);
     if (esp_scheduler_setting(s, trial, &setting)) {
-        esp_discard_waits(&s->discard, setting, false);
+        esp_discard_set_paused(&s->discard, setting, false);
         s->ops->returned(s->self, setting);
     }
 }

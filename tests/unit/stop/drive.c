@@ -119,10 +119,10 @@ static bool fill(struct drive *drive)
     } else {
         assert_int_equal(verdict.action, ESP_VERDICT_CONTINUE);
         if (drive->trials[trial]
-                .given_up) { /* begins again: the scheduler does not see retrained reports */
+                .discarded) { /* begins again: the scheduler does not see retrained reports */
             drive->spent += drive->trials[trial].tokens;
-            drive->trials[trial].given_up = false;
-            drive->anew++;
+            drive->trials[trial].discarded = false;
+            drive->restarted++;
         } else {
             assert_int_equal(drive->trials[trial].state, DRIVE_PAUSED);
             assert_false(drive->trials[trial].held);
@@ -230,8 +230,8 @@ void drive_run(struct drive *drive, int64_t limit)
                 continue;
             }
             assert_int_equal(verdict.action, ESP_VERDICT_DISCARD);
-            drive->trials[trial].given_up = true;
-            drive->given_up++;
+            drive->trials[trial].discarded = true;
+            drive->discarded++;
             drive->trials[trial].state = DRIVE_PRUNED;
             note(drive, "D%u ", trial);
             esp_scheduler_ended(drive->scheduler, trial, ESP_CAUSE_PRUNED);

@@ -27,12 +27,13 @@ struct drive {
     bool ended;
     char log[DRIVE_LOG_MAX];
     size_t log_size;
-    uint32_t given_up, anew; /* numbers of discards, and of discarded trials begun again */
+    uint32_t discarded,
+        restarted;           /* numbers of discards, and of discarded trials begun again */
     struct esp_verdict last; /* the last verdict that was not NONE */
     struct drive_trial {
         int64_t tokens, until;
         enum { DRIVE_LIVE, DRIVE_PAUSED, DRIVE_COMPLETE, DRIVE_PRUNED } state;
-        bool held, spared, given_up;
+        bool held, spared, discarded;
         int64_t repeats; /* -1: a setting's first trial */
     } trials[DRIVE_TRIALS_MAX];
 };

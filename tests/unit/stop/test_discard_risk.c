@@ -65,7 +65,7 @@ static double another_seed(uint32_t trial, void *context)
 struct outcome {
     double score;
     int64_t best; /* complete trial, by all seeds at the horizon; -1: none */
-    uint32_t given_up, anew, spared, repeats;
+    uint32_t discarded, restarted, spared, repeats;
     char log[16384];
 };
 
@@ -93,8 +93,8 @@ static void simulate(enum esp_scheduler_type type,
     assert_true(drive.ended);
     *out = (struct outcome){.score = esp_scheduler_score(drive.scheduler),
                             .best = -1,
-                            .given_up = drive.given_up,
-                            .anew = drive.anew};
+                            .discarded = drive.discarded,
+                            .restarted = drive.restarted};
     double least = INFINITY, noise = esp_scheduler_noise(drive.scheduler);
     for (uint32_t i = 0; i < drive.count; i++) {
         const struct drive_trial *t = &drive.trials[i];
@@ -143,7 +143,7 @@ static void pause_only(enum esp_scheduler_type type, int count)
     int repeats = 0;
     for (int i = 0; i < count; i++) {
         simulate(type, (uint64_t)i, 0, NULL, 0, &o);
-        assert_true(o.best >= 0 && o.given_up == 0);
+        assert_true(o.best >= 0 && o.discarded == 0);
         scores[i] = o.score;
         best[i] = o.best;
         repeats += (int)o.repeats;
@@ -153,7 +153,7 @@ static void pause_only(enum esp_scheduler_type type, int count)
 }
 
 struct counts {
-    int studies, killed, beyond, discarded, spared, anew;
+    int studies, best_discarded, beyond, discarded, spared, restarted;
 };
 
 /* Studies with seeds from `from` on, calibrated on `k` scores. */
@@ -169,14 +169,14 @@ static void measure_by(enum esp_scheduler_type type,
     double limit = esp_discard_limit(by, k, risk);
     for (int i = from; i < from + count; i++) {
         simulate(type, (uint64_t)i, risk, by, k, &o);
-        bool killed = says(&o, 'D', best[i]);
-        assert_true(!killed || scores[i] > limit);
+        bool best_discarded = says(&o, 'D', best[i]);
+        assert_true(!best_discarded || scores[i] > limit);
         sum->studies++;
-        sum->killed += killed;
+        sum->best_discarded += best_discarded;
         sum->beyond += scores[i] > limit;
-        sum->discarded += (int)o.given_up;
+        sum->discarded += (int)o.discarded;
         sum->spared += (int)o.spared;
-        sum->anew += (int)o.anew;
+        sum->restarted += (int)o.restarted;
     }
 }
 
@@ -191,16 +191,16 @@ measure(enum esp_scheduler_type type, double risk, int k, int repeats, int each)
         int first = r * (k + each);
         measure_by(type, risk, scores + first, k, first + k, each, &sum);
     }
-    print_message("risk %g, K %d: best given up in %d of %d, beyond the limit %d, share %.3f, "
-                  "audits %d, anew %d\n",
+    print_message("risk %g, K %d: best discarded in %d of %d, beyond the limit %d, share %.3f, "
+                  "audits %d, restarted %d\n",
                   risk,
                   k,
-                  sum.killed,
+                  sum.best_discarded,
                   sum.studies,
                   sum.beyond,
                   (double)sum.discarded / (sum.studies * (double)trials),
                   sum.spared,
-                  sum.anew);
+                  sum.restarted);
     return sum;
 }
 
@@ -275,8 +275,8 @@ static void freeze_thaw_keeps_the_guarantee(void **state)
     double nought[19] = {0};
     struct counts bold = {0};
     measure_by(ESP_SCHEDULER_FREEZE_THAW, 0.05, nought, 19, 0, 40, &bold);
-    print_message("with a limit of 0 it is given up in %d of 40\n", bold.killed);
-    assert_true(bold.killed > allowed(0.05, 19, 1, 40));
+    print_message("with a limit of 0 it is discarded in %d of 40\n", bold.best_discarded);
+    assert_true(bold.best_discarded > allowed(0.05, 19, 1, 40));
 }
 
 static void one_study_too_few_discards_nothing(void **state)
@@ -291,9 +291,9 @@ static void one_study_too_few_discards_nothing(void **state)
         int found = 0;
         for (int seed = 100; seed < 110; seed++) {
             simulate(ESP_SCHEDULER_ASHA, (uint64_t)seed, risks[i], scores, needed - 1, &o);
-            assert_int_equal(o.given_up + o.spared, 0);
+            assert_int_equal(o.discarded + o.spared, 0);
             simulate(ESP_SCHEDULER_ASHA, (uint64_t)seed, risks[i], scores, needed, &o);
-            found += (int)o.given_up;
+            found += (int)o.discarded;
         }
         assert_true(found > 0);
     }
@@ -310,7 +310,7 @@ static void giving_up_changes_no_decision(enum esp_scheduler_type type, int stud
     static struct outcome plain, real;
     static char a[16384], b[16384];
     double bold[19] = {0};
-    int seen = 0, begun_anew = 0, repeated = 0;
+    int seen = 0, restarted = 0, repeated = 0;
     horizon = HORIZON_MAX;
     trials = 40;
     for (int i = 0; i < studies; i++) {
@@ -321,12 +321,12 @@ static void giving_up_changes_no_decision(enum esp_scheduler_type type, int stud
         assert_string_equal(a, b);
         assert_true(real.score >= plain.score);
         assert_true(real.score == plain.score || strstr(real.log, "audit "));
-        seen += (int)real.given_up;
-        begun_anew += (int)real.anew;
+        seen += (int)real.discarded;
+        restarted += (int)real.restarted;
         repeated += (int)real.repeats;
     }
     assert_true(seen > 0 && repeated > 0 &&
-                begun_anew > 0); /* with a limit of 0 some are chosen again */
+                restarted > 0); /* with a limit of 0 some are chosen again */
 }
 
 static void asha_decides_as_if_nothing_were_discarded(void **state)
