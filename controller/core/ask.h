@@ -5,8 +5,8 @@
 
 #include "state.h"
 
-/* A new trial, or a repeat of one, is allowed by run_cap and the failures so far, a trial by
- * the budget and the sampler too. */
+/* Whether a new trial is allowed: by run_cap, failures, the budget and the sampler; and a
+ * repeat of one: by run_cap and failures. */
 bool esp_may_create(const struct esp_core *core, bool budget_committed);
 bool esp_may_repeat(const struct esp_core *core);
 

@@ -5,10 +5,10 @@
 #include "money/price.h"
 #include "state.h"
 
-/* A limit is reached by what was trained. */
+/* What was trained has reached a limit. */
 bool esp_budget_spent(const struct esp_core *core);
 
-/* A limit is reached when live trials train as far as they were directed: start nothing. */
+/* A limit will be reached when live trials have trained as directed: nothing may be started. */
 bool esp_budget_committed(const struct esp_core *core);
 
 /* What is left of the budget after what is committed, in full trainings. */

@@ -13,8 +13,7 @@
 
 static const struct esp_command_result success = {0, 0, NULL};
 
-/* Carries out the command on every trial. The result is that of the first trial that refused.
- */
+/* Carries out the command on every trial. The result is that of the first refusal. */
 static struct esp_command_result on_trials(struct esp_core *core, const struct esp_command *c)
 {
     struct esp_command_result answer = success;
@@ -132,7 +131,7 @@ void esp_command(struct esp_core *core, struct esp_peer peer, const struct esp_c
     }
     if (core->mode == ESP_MODE_DONE || c->id == 0) {
         const char *why =
-            c->id ? "the study's controller is leaving" : "a command without an id";
+            c->id ? "the study's controller is shutting down" : "a command without an id";
         reply(core,
               peer,
               c->id,

@@ -78,7 +78,7 @@ struct esp_command_result esp_command_add(struct esp_core *core, const struct es
     const struct esp_study *study = core->study;
     double values[ESP_PARAMS_MAX];
     if (core->mode != ESP_MODE_RUN && core->mode != ESP_MODE_LOADED) {
-        return refuse(-ESHUTDOWN, "the study's controller is leaving");
+        return refuse(-ESHUTDOWN, "the study's controller is shutting down");
     }
     if ((core->run_cap > 0 && core->trial_count >= core->run_cap) ||
         core->trial_count >= ESP_TRIALS_MAX) {

@@ -56,7 +56,7 @@ static struct esp_command_result resume(struct esp_core *core, struct esp_trial 
 {
     uint32_t trial = esp_trial_index(core, t);
     if (core->mode != ESP_MODE_RUN && core->mode != ESP_MODE_LOADED) {
-        return result(-ESHUTDOWN, trial, "the study's controller is leaving");
+        return result(-ESHUTDOWN, trial, "the study's controller is shutting down");
     }
     if (t->state == ESP_TRIAL_PAUSING) {
         return result(-EBUSY, trial, "it is still being saved; try again in a moment");

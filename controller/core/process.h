@@ -14,8 +14,7 @@ bool esp_process_silent(const struct esp_core *core, const struct esp_trial_proc
 /* The process was requested and has not said Hello in time. */
 bool esp_process_overdue(const struct esp_core *core, const struct esp_trial_process *p);
 
-/* Asks the agent to end the process: SIGTERM, or SIGKILL when `now`. Repeating it is harmless.
- */
+/* Asks the agent to end the process: SIGTERM, or SIGKILL when `now`. It may be repeated. */
 void esp_process_kill(struct esp_core *core, struct esp_trial_process *p, bool now);
 
 /* Tells the process that an attempt is over. It gets no other attempt until it has answered. */

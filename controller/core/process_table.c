@@ -1,9 +1,8 @@
 /* Look-ups of trial processes, agents and devices.
  *
  * A process has free places when it is connected, is not being ended, and has released every
- * attempt that it was told to let go. Those with one are in the list `available`. The one that
- * got a trial last is at the end, so that trials spread over processes before they share one.
- */
+ * fenced attempt. Processes with a free place are in the list `available`, the one that got a
+ * trial last at its end, so that trials spread over processes before they share one. */
 #include "process_table.h"
 
 #include <assert.h>

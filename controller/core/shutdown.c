@@ -1,10 +1,10 @@
-/* Ending a search and leaving.
+/* Ending a search and shutting down.
  *
  *   RUN ─┬─ INTERRUPT  every live trial is paused and saved ─────────────────┐
  *        ├─ BUDGET     the same; the study's state is budget                 ├─▶ CLOSING
  *        └─ END        running trials are pruned, waiting ones discarded ────┘      │
  *                                                                                   ▼
- *   CLOSING ends the processes, waits for their exits, and sends agents home.     DONE */
+ *   CLOSING ends the processes, waits for their exits, and retires the agents.    DONE */
 #include "shutdown.h"
 
 #include "effects.h"
@@ -42,10 +42,10 @@ void esp_record_ended(struct esp_core *core, enum esp_study_state state, int exi
 
 bool esp_shutdown_trial(struct esp_core *core, struct esp_trial *t)
 {
-    bool leaving = core->mode == ESP_MODE_INTERRUPT || core->mode == ESP_MODE_BUDGET ||
-                   core->mode == ESP_MODE_END;
-    if (!leaving || t->state != ESP_TRIAL_RUNNING) {
-        return leaving;
+    bool shutting_down = core->mode == ESP_MODE_INTERRUPT || core->mode == ESP_MODE_BUDGET ||
+                         core->mode == ESP_MODE_END;
+    if (!shutting_down || t->state != ESP_TRIAL_RUNNING) {
+        return shutting_down;
     }
     if (core->mode == ESP_MODE_END) {
         struct esp_verdict verdict = {.action = ESP_VERDICT_PRUNE,
@@ -77,7 +77,7 @@ static void shut_down_trials(struct esp_core *core)
 void esp_interrupt(struct esp_core *core, enum esp_mode mode, int exit_code)
 {
     if (core->mode != ESP_MODE_RUN && core->mode != ESP_MODE_LOADED) {
-        return; /* the core is leaving already */
+        return; /* already shutting down */
     }
     assert(mode == ESP_MODE_INTERRUPT || mode == ESP_MODE_BUDGET);
     bool loaded = core->mode == ESP_MODE_LOADED;

@@ -4,14 +4,14 @@
 
 #include "state.h"
 
-/* Processes beyond the workers that are wanted. */
+/* Processes that exceed the setting `workers`. */
 uint32_t esp_processes_surplus(const struct esp_core *core);
 
-/* Ends idle ones of the surplus. Busy ones end when their trial is done: nothing new is granted
- * meanwhile. */
+/* Ends idle surplus processes. Busy ones are ended when their trial is done, because nothing is
+ * granted while there is a surplus. */
 void esp_end_surplus(struct esp_core *core);
 
-/* Starts the processes that there is work for. */
+/* Starts processes as far as there is work for them. */
 void esp_spawn_needed(struct esp_core *core);
 
 #endif

@@ -179,8 +179,7 @@ static void settle(struct esp_core *core)
     }
 }
 
-/* Recorded once, so that it does not depend on what happens later to the studies it came from.
- */
+/* Recorded once: later changes of the studies that the scores came from have no effect. */
 static void calibrate(struct esp_core *core, const struct esp_input *input)
 {
     if (core->mode != ESP_MODE_LOADED || core->incarnation > 0 || core->calibrated) {

@@ -10,8 +10,7 @@ enum esp_guard {
     ESP_GUARD_NONE,
     ESP_GUARD_SAVED,      /* the pause's checkpoint is recorded, or the trainer cannot save */
     ESP_GUARD_NOT_HELD,   /* the user has not paused it */
-    ESP_GUARD_TRIED_OUT,  /* ESP_FRUITLESS_ATTEMPTS_MAX attempts in a row brought no new report
-                           */
+    ESP_GUARD_TRIED_OUT,  /* ESP_FRUITLESS_ATTEMPTS_MAX attempts in a row without a report */
     ESP_GUARD_CHECKPOINT, /* it has a checkpoint to resume from */
     ESP_GUARD_GIVEN_UP,   /* discarded by the calibrated rule (controller/stop/discard.h) */
     ESP_GUARD_COUNT
@@ -30,8 +29,7 @@ enum esp_transition_effect {
     ESP_TRANSITION_EFFECT_COUNT
 };
 
-/* Rows with the same state and trigger are tried in order; the first whose guard holds applies.
- */
+/* Rows with the same state and trigger are tried in order; the first true guard applies. */
 struct esp_trial_row {
     enum esp_trial_state from;
     enum esp_cause while_stopping; /* from STOPPING: with this cause; NONE: with any */

@@ -105,8 +105,7 @@ static int hex4(struct cursor *c, unsigned *unit)
     return 0;
 }
 
-/* \uXXXX. event_encode.c writes it for control characters only; other tools may write others.
- */
+/* \uXXXX. event_encode.c writes it for control characters only, other tools for others. */
 static int read_unit(struct cursor *c, char **out)
 {
     unsigned u, low;

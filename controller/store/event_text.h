@@ -29,9 +29,7 @@ void esp_text_raw(struct esp_text *text, const char *string);
 /* Replaces `text` by the event's data. -ENOMEM. */
 int esp_event_encode(const struct esp_event *event, struct esp_text *text);
 
-/* Memory for what a decoded event points to. It is reused: each event invalidates the one
- * before.
- */
+/* Memory for what a decoded event points to. Each event reuses it. */
 struct esp_decoded {
     char *strings;
     size_t string_capacity, string_length;

@@ -287,8 +287,7 @@ static void check_report(struct world *w, const struct esp_event *e, struct sim_
                                                .value = e->report.point.value};
 }
 
-/* A resumed attempt is saved at its position. Before the first step there is nothing to save.
- */
+/* A resumed attempt is saved at its position; before the first step nothing is to be saved. */
 static void
 resumed(const struct world *w, const struct esp_event *e, struct sim_shadow_trial *t)
 {

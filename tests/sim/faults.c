@@ -1,6 +1,5 @@
 /* Faults: processes, agents, hosts and the controller crash and return later, links break,
- * disks fill, and users interfere. After some time faults end, and then every trial must end.
- */
+ * disks fill, and users interfere. Faults end after some time; then every trial must end. */
 #include "sim.h"
 
 void sim_faults_begin(struct world *w)
@@ -35,8 +34,7 @@ static void break_a_link(struct world *w)
         int link = (int)sim_range(w, 0, w->link_count - 1);
         sim_log(w, "link %d is cut for a while", link);
         sim_link_break(w, link);
-        /* At the latest it is restored when faults end. Longer than a lease it is a lost host.
-         */
+        /* Restored when faults end, at the latest. Longer than a lease it is a lost host. */
         sim_later(w, sim_range(w, 10, 90000), SIM_FAULT, (uint64_t)link + 1, 1);
     }
 }

@@ -107,8 +107,7 @@ void sim_violate(struct world *w, const char *format, ...)
     va_end(args);
 }
 
-/* A study seed for which one of the first trials is drawn as an audit (one trial in twenty is).
- */
+/* A study seed for which an early trial is drawn as an audit; one trial in twenty is. */
 static uint64_t seed_with_an_audit(uint64_t from)
 {
     for (uint64_t seed = from;; seed++) {

@@ -441,8 +441,7 @@ static void a_process_missing_from_two_lists_of_its_agent_frees_its_trial(void *
     driver_end(d);
 }
 
-/* An agent's Hello from before the process was started arrives late, at the next incarnation.
- */
+/* An agent's Hello from before the process was started reaches the next incarnation. */
 static void an_outdated_list_of_processes_ends_none(void **state)
 {
     (void)state;

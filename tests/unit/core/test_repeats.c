@@ -1,5 +1,4 @@
-/* Settings within seed noise of the best: the core creates repeats, and a loaded core has them.
- */
+/* Settings within seed noise of the best: the core creates repeats and loads them. */
 #include "driver.h"
 
 #include <errno.h>

@@ -82,8 +82,7 @@ static const enum esp_trigger all[] = {ESP_TRIGGER_GRANT,
                                        ESP_TRIGGER_GRACE_OVER,
                                        ESP_TRIGGER_RELEASED};
 
-/* Brings a trial into a state by the triggers that lead there; `saved` gives it a checkpoint.
- */
+/* Brings a trial into a state by triggers; `saved` gives it a checkpoint. */
 static void bring_to(
     struct driver *d, enum esp_trial_state state, enum esp_cause cause, bool saved, bool held)
 {
