@@ -1,17 +1,13 @@
-/* What only shows when all of a study is read: that every trial it can draw may be trained.
+/* Checks that need the whole study: that every trial it can draw can be trained.
  *
- * A fault points at the node that a person would change. */
-#include "read_distribution.h"
+ * A fault points at the node that the user would change. */
+#include "check.h"
 
 #include "../search/registry.h"
 #include "stopping_section.h"
 
 #include <math.h>
 #include <string.h>
-
-/* How far into the tails a distribution without bounds must stay within a setting's range: the
- * trials beyond, one in 10,000 on each side, fail with the setting's own words. */
-#define TAIL 1e-4
 
 static const struct esp_yaml_node *trainer_node(const struct reader *r, const char *name)
 {
@@ -20,138 +16,7 @@ static const struct esp_yaml_node *trainer_node(const struct reader *r, const ch
     return r->trainer_nodes[index] ? r->trainer_nodes[index] : r->trainer;
 }
 
-static bool is_choice(const struct esp_param *param)
-{
-    return param->distribution == ESP_CONSTANT || param->distribution == ESP_CATEGORICAL ||
-           param->distribution == ESP_CATEGORICAL_WEIGHTED;
-}
-
-static bool is_unbounded(const struct esp_param *param)
-{
-    return param->distribution == ESP_NORMAL || param->distribution == ESP_LOG_NORMAL;
-}
-
-/* The node of choice `index`. */
-static const struct esp_yaml_node *choice_node(const struct reader *r, int param, int index)
-{
-    const struct esp_yaml_node *node = r->param_nodes[param];
-    const struct esp_yaml_node *values = esp_param_key(node, "values");
-    const struct esp_yaml_node *value = esp_param_key(node, "value");
-
-    return values ? esp_yaml_item(values, (size_t)index) : value ? value : node;
-}
-
-static void check_choices(struct reader *r, int index)
-{
-    const struct esp_param *param = &r->study->params[index];
-    struct esp_trainer scratch = r->study->trainer;
-    struct esp_error error;
-
-    for (int i = 0; i < param->choice_count; i++) {
-        if (esp_trainer_set(&scratch, param->name, &param->choices[i], &error) < 0) {
-            esp_yaml_fault(r->yaml, choice_node(r, index, i), "%s", error.text);
-        }
-    }
-}
-
-/* The bound's node, or the parameter's where it has no bounds. */
-static const struct esp_yaml_node *
-bound_node(const struct reader *r, int param, const char *key)
-{
-    const struct esp_yaml_node *bound = esp_param_key(r->param_nodes[param], key);
-
-    return bound ? bound : r->param_nodes[param];
-}
-
-static void check_end(struct reader *r, int index, const char *key, double drawn)
-{
-    const struct esp_param *param = &r->study->params[index];
-    struct esp_value value = esp_param_value(param, drawn);
-    struct esp_trainer scratch = r->study->trainer;
-    struct esp_error error;
-
-    if (esp_trainer_set(&scratch, param->name, &value, &error) < 0) {
-        esp_yaml_fault(r->yaml,
-                       bound_node(r, index, key),
-                       "%s (the %s this draws)",
-                       error.text,
-                       key[1] == 'i' ? "smallest" : "largest");
-    }
-}
-
-static void check_range(struct reader *r, int index, const struct esp_field *field)
-{
-    const struct esp_param *param = &r->study->params[index];
-    double tail = is_unbounded(param) ? TAIL : 0;
-
-    if (field->type != ESP_FIELD_INTEGER && field->type != ESP_FIELD_REAL) {
-        esp_yaml_fault(r->yaml,
-                       r->param_nodes[index],
-                       "%s takes words; list them in `values`",
-                       field->name);
-        return;
-    }
-    if (field->type == ESP_FIELD_INTEGER && !param->integral) {
-        esp_yaml_fault(
-            r->yaml,
-            r->param_nodes[index],
-            "%s takes whole numbers; use `values`, int_uniform, or a q_ distribution "
-            "with a whole q",
-            field->name);
-        return;
-    }
-    check_end(r, index, "min", esp_param_draw(param, tail));
-    check_end(r, index, "max", esp_param_draw(param, 1 - tail));
-    if (esp_sampler_of(r->study)->exhaustive && esp_param_grid_count(param) > 0) {
-        int64_t last = esp_param_grid_count(param) - 1;
-        struct esp_value value = esp_param_value(param, esp_param_grid_point(param, last));
-        struct esp_trainer scratch = r->study->trainer;
-        struct esp_error error;
-        if (esp_trainer_set(&scratch, param->name, &value, &error) < 0) {
-            esp_yaml_fault(r->yaml, r->param_nodes[index], "%s (on the grid)", error.text);
-        }
-    }
-}
-
-static void check_param(struct reader *r, int index)
-{
-    const struct esp_param *param = &r->study->params[index];
-    const struct esp_field *field = esp_trainer_field(param->name);
-    struct esp_value nothing = {ESP_VALUE_TEXT, 0, 0, ""};
-    struct esp_trainer scratch;
-    struct esp_error error;
-
-    if (!field) {
-        esp_trainer_init(&scratch);
-        esp_trainer_set(&scratch, param->name, &nothing, &error);
-        esp_yaml_fault(r->yaml, r->param_nodes[index], "%s", error.text);
-        return;
-    }
-    if ((field->flags & ESP_FIELD_SEARCHABLE) == 0) {
-        esp_yaml_fault(r->yaml,
-                       r->param_nodes[index],
-                       "%s cannot be searched, as its trials could not be compared; set it in "
-                       "`trainer`",
-                       field->name);
-        return;
-    }
-    for (int i = 0; i < index; i++) {
-        if (esp_trainer_field(r->study->params[i].name) == field) {
-            esp_yaml_fault(r->yaml,
-                           r->param_nodes[index],
-                           "%s and %s are the same setting",
-                           param->name,
-                           r->study->params[i].name);
-        }
-    }
-    if (is_choice(param)) {
-        check_choices(r, index);
-    } else {
-        check_range(r, index, field);
-    }
-}
-
-/* The parameter that sets a field, or -1. */
+/* Index of the parameter that sets a field, or -1. */
 static int param_of(const struct esp_study *study, const char *name)
 {
     const struct esp_field *field = esp_trainer_field(name);
@@ -164,7 +29,7 @@ static int param_of(const struct esp_study *study, const char *name)
     return -1;
 }
 
-/* The largest value of an integer setting over all trials, and the node to change it at. */
+/* The largest value of an integer setting over all trials, and the node that sets it. */
 static int64_t largest(struct reader *r, const char *name, const struct esp_yaml_node **node)
 {
     int index = param_of(r->study, name);
@@ -177,16 +42,16 @@ static int64_t largest(struct reader *r, const char *name, const struct esp_yaml
         return value.integer;
     }
     param = &r->study->params[index];
-    if (!is_choice(param)) {
-        *node = bound_node(r, index, "max");
-        return (int64_t)esp_param_draw(param, is_unbounded(param) ? 1 - TAIL : 1);
+    if (!esp_is_choice(param)) {
+        *node = esp_bound_node(r, index, "max");
+        return (int64_t)esp_param_draw(param, esp_is_unbounded(param) ? 1 - ESP_CHECK_TAIL : 1);
     }
     most = INT64_MIN;
     for (int i = 0; i < param->choice_count; i++) {
         int64_t x = (int64_t)param->choices[i].real;
         if (x > most) {
             most = x;
-            *node = choice_node(r, index, i);
+            *node = esp_choice_node(r, index, i);
         }
     }
     return most;
@@ -213,7 +78,8 @@ static void check_steps(struct reader *r)
     }
 }
 
-/* The values of an integer setting over all trials, where they can be listed. */
+/* Lists the values of an integer setting over all trials. Their number; 0 where there are too
+ * many. */
 static int list_values(struct reader *r, const char *name, int index, int64_t *out)
 {
     const struct esp_param *param = &r->study->params[index < 0 ? 0 : index];
@@ -222,7 +88,7 @@ static int list_values(struct reader *r, const char *name, int index, int64_t *o
         out[0] = esp_trainer_get(&r->study->trainer, esp_trainer_field(name)).integer;
         return 1;
     }
-    if (is_choice(param)) {
+    if (esp_is_choice(param)) {
         for (int i = 0; i < param->choice_count; i++) {
             out[i] = (int64_t)param->choices[i].real;
         }
@@ -235,7 +101,7 @@ static int list_values(struct reader *r, const char *name, int index, int64_t *o
         }
         return count;
     }
-    return 0; /* a q_ distribution: a trial that does not fit fails with its own words */
+    return 0; /* a q_ distribution: trials that do not fit fail with the trainer's error */
 }
 
 static void check_heads(struct reader *r)
@@ -263,8 +129,7 @@ static void check_heads(struct reader *r)
     }
 }
 
-/* What esp_trainer_validate says of the largest settings of every kind, and was not said above.
- */
+/* Makes the checks of esp_trainer_validate for the largest value of every setting. */
 static void check_trainer(struct reader *r)
 {
     const struct esp_trainer *trainer = &r->study->trainer;
@@ -278,8 +143,8 @@ static void check_trainer(struct reader *r)
                        "schedule.warmup must be below 1, or no step is left after it");
     } else if (warmup >= 0) {
         const struct esp_param *param = &r->study->params[warmup];
-        double most = is_choice(param) ? 0 : esp_param_draw(param, 1);
-        for (int i = 0; is_choice(param) && i < param->choice_count; i++) {
+        double most = esp_is_choice(param) ? 0 : esp_param_draw(param, 1);
+        for (int i = 0; esp_is_choice(param) && i < param->choice_count; i++) {
             most = fmax(most, param->choices[i].real);
         }
         if (most >= 1) {
@@ -291,7 +156,7 @@ static void check_trainer(struct reader *r)
     if (trainer->report_every > trainer->tokens) {
         esp_yaml_fault(r->yaml,
                        trainer_node(r, "report_every"),
-                       "report_every %lld is beyond the %lld of trainer.tokens",
+                       "report_every %lld is more than the %lld of trainer.tokens",
                        (long long)trainer->report_every,
                        (long long)trainer->tokens);
     }
@@ -305,11 +170,12 @@ static void check_grid(struct reader *r)
         const struct esp_param *param = &r->study->params[i];
         int64_t count = esp_param_grid_count(param);
         if (count == 0) {
-            esp_yaml_fault(r->yaml,
-                           r->param_nodes[i],
-                           "method grid cannot go through %s: give `values`, int_uniform or "
-                           "q_uniform",
-                           param->name);
+            esp_yaml_fault(
+                r->yaml,
+                r->param_nodes[i],
+                "method grid cannot list the values of %s: use `values`, int_uniform or "
+                "q_uniform",
+                param->name);
             return;
         }
         points *= (double)count;
@@ -351,7 +217,7 @@ void esp_check_study(struct reader *r)
 {
     int before;
 
-    /* Not of a method that is no word we know, which leaves the study's as it was. */
+    /* Only where the file names the method: after a fault in it, the study has the default. */
     const struct esp_yaml_node *method = esp_section_get(&esp_section_top, r->root, "method");
     const struct esp_sampler_row *sampler = esp_sampler_of(r->study);
     if (sampler->exhaustive && method && strcmp(esp_yaml_scalar(method), sampler->name) == 0) {
@@ -361,10 +227,8 @@ void esp_check_study(struct reader *r)
         return;
     }
     before = esp_yaml_fault_count(r->yaml);
-    for (int i = 0; i < r->study->param_count; i++) {
-        check_param(r, i);
-    }
-    /* Sums over settings of which one is wrong would only confuse. */
+    esp_check_parameters(r);
+    /* Sums over settings, one of which is wrong, would only confuse. */
     if (esp_yaml_fault_count(r->yaml) > before || r->study->trainer.tokens < 1) {
         return;
     }

@@ -1,5 +1,5 @@
-/* Whether the data that a study names is there and long enough, by the rules that the trainer
- * reads by (espalier/corpus.h). What ids are in it, the trainer looks at. */
+/* Checks that the data of a study exists and is long enough, by the rules of the trainer
+ * (espalier/corpus.h). The trainer itself checks the token ids in it. */
 #include "study.h"
 
 #include <errno.h>
@@ -9,7 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The weights to start from: there and readable; which model they are, the trainer looks at. */
+/* Checks that the weights to start from can be read. The trainer checks that they fit the
+ * model. */
 static int check_weights(const char *path, struct esp_error *error)
 {
     struct stat about;
@@ -31,7 +32,7 @@ static int check_weights(const char *path, struct esp_error *error)
     return rc;
 }
 
-/* The longest context of any trial. */
+/* The longest context over all trials. */
 static int64_t longest_context(const struct esp_study *study)
 {
     const struct esp_field *field = esp_trainer_field("model.context");

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The byte at a line and column; columns count characters (yaml.h). */
+/* The byte at a line and column, both from 1; columns count characters. */
 static const char *place(const char *text, int line, int column)
 {
     for (; line > 1 && *text; text++) {
@@ -22,8 +22,7 @@ static const char *place(const char *text, int line, int column)
     return text;
 }
 
-/* The end of the scalar that begins at `begin`, or NULL when it is not on one line as written.
- */
+/* The end of the scalar that begins at `begin`; NULL where it is not on one line. */
 static const char *scalar_end(const char *begin, const char *value)
 {
     if (*begin == '"') {
@@ -50,7 +49,7 @@ static const char *scalar_end(const char *begin, const char *value)
     return length > 0 && strncmp(begin, value, length) == 0 ? begin + length : NULL;
 }
 
-/* A YAML double-quoted scalar (YAML 1.2, 5.7): controls and quotes escaped. */
+/* Writes a double-quoted scalar (YAML 1.2, 5.7), with control characters and quotes escaped. */
 static void write_quoted(FILE *out, const char *path)
 {
     fputc('"', out);
@@ -88,20 +87,21 @@ int esp_study_override_data(const char *text,
     if (!data || esp_yaml_kind(data) != ESP_YAML_SCALAR) {
         rc = esp_error_set(error,
                            -EINVAL,
-                           "%s: --data replaces trainer.data, and this file has none",
+                           "%s: --data replaces trainer.data, but this file has none",
                            file_name);
         goto out;
     }
     begin = place(text, esp_yaml_line(data), esp_yaml_column(data));
     end = scalar_end(begin, esp_yaml_scalar(data));
     if (!end) {
-        rc = esp_error_set(error,
-                           -EINVAL,
-                           "%s:%d:%d: --data cannot replace this trainer.data; write it as one "
-                           "word on one line",
-                           file_name,
-                           esp_yaml_line(data),
-                           esp_yaml_column(data));
+        rc = esp_error_set(
+            error,
+            -EINVAL,
+            "%s:%d:%d: --data cannot replace this trainer.data; write the path on "
+            "one line",
+            file_name,
+            esp_yaml_line(data),
+            esp_yaml_column(data));
         goto out;
     }
     size_t size = 0;
@@ -114,7 +114,7 @@ int esp_study_override_data(const char *text,
     write_quoted(stream, path);
     fputs(end, stream);
     if (fclose(stream)) {
-        rc = esp_error_set(error, -ENOMEM, "%s: no memory to change trainer.data", file_name);
+        rc = esp_error_set(error, -ENOMEM, "%s: out of memory", file_name);
         free(changed);
         goto out;
     }

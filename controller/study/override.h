@@ -1,14 +1,13 @@
-/* A study file's text with another corpus: what `run --data FILE` means. The ledger keeps the
- * changed text, so that resuming needs no option. */
+/* Replaces the data in the text of a study file, for `run --data FILE`. The ledger keeps the
+ * changed text, so that `resume` needs no option. */
 #ifndef CONTROLLER_STUDY_OVERRIDE_H
 #define CONTROLLER_STUDY_OVERRIDE_H
 
 #include <espalier/error.h>
 
-/* The text of a study file with `trainer.data` replaced by `path`, on the heap for the caller;
- * nothing else of the text changes. `file_name` is for messages. -EINVAL: the text is no YAML,
- * has no trainer.data, or has it in a form that cannot be replaced (over several lines);
- * -ENOMEM. */
+/* Sets `*out` to the text with `trainer.data` replaced by `path` and everything else unchanged;
+ * the caller frees it. `file_name` is for messages. -EINVAL: the text is not YAML, has no
+ * trainer.data, or has it on several lines, where it cannot be replaced; -ENOMEM. */
 int esp_study_override_data(const char *text,
                             const char *file_name,
                             const char *path,

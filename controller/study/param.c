@@ -1,6 +1,6 @@
 /* The distributions of parameters: from a uniform number to a value and back, and grids.
  *
- * As W&B defines them (facts: wandb/sweeps, HyperParameter.ppf): X is the inverse distribution
+ * As W&B defines them (wandb/sweeps, HyperParameter.ppf): X is the inverse distribution
  * function at u, a quantised kind rounds it to round(X / q)·q, halves to the even neighbour as
  * numpy does, and does not clip it. The inverse kinds are uniform in log(1/X) and grow with u
  * like the others. Bounds in logarithms are taken once, so that u = 0 gives min to the last
@@ -12,8 +12,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Kinds without bounds see u no closer to 0 and 1 than this: Sobol's first point is 0, and a
- * draw must be finite. */
+/* Least distance of u to 0 and 1 for distributions without bounds: the first point of a Sobol
+ * sequence is 0, and a drawn value must be finite. */
 #define U_MIN 0x1p-53
 
 /* Whole numbers are exact as doubles up to here. */
@@ -29,7 +29,7 @@ static double between(double low, double high, double u)
     return low + u * (high - low);
 }
 
-/* The bounds of log X, for the kinds that are uniform in it. */
+/* The bounds of log X, for distributions that are uniform in it. */
 static void log_bounds(const struct esp_param *param, double *low, double *high)
 {
     switch (param->distribution) {

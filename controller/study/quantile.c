@@ -7,9 +7,9 @@
 #include <float.h>
 #include <math.h>
 
-/* Terms of the continued fraction: O(sqrt(max(a, b))) are needed, a and b are at most 1e6. */
+/* Terms of the continued fraction: O(sqrt(max(a, b))) are needed, and a, b ≤ 1e6. */
 #define FRACTION_MAX 10000
-/* Newton halves the bracket at worst: 1100 halvings reach the smallest double. */
+/* At worst each step halves the bracket, and 1100 halvings reach the smallest double. */
 #define STEPS_MAX 1200
 
 double esp_normal_cdf(double z)
@@ -17,7 +17,7 @@ double esp_normal_cdf(double z)
     return 0.5 * erfc(-z * M_SQRT1_2);
 }
 
-/* Horner's rule over 8 coefficients, the constant first. */
+/* Horner's rule; c[0] is the constant term. */
 static double polynomial(const double c[8], double x)
 {
     double sum = c[7];
@@ -104,7 +104,7 @@ static double away_from_zero(double x)
     return fabs(x) < DBL_MIN ? DBL_MIN : x;
 }
 
-/* The continued fraction of I_x(a, b), good for x < (a + 1) / (a + b + 2). */
+/* The continued fraction of I_x(a, b), which converges fast for x < (a + 1) / (a + b + 2). */
 static double fraction(double x, double a, double b)
 {
     double c = 1;
@@ -165,8 +165,9 @@ double esp_beta_quantile(double p, double a, double b)
         } else {
             low = x;
         }
-        /* Outside the bracket, or no number where the density is 0 or infinite: halve. Near 0
-         * in the logarithm, as small shapes put their quantiles there. */
+        /* A step out of the bracket, or NaN where the density is 0 or infinite: halve the
+         * bracket instead. Near 0 it is halved in the logarithm, as small shapes have their
+         * quantiles there. */
         if (!(next > low && next < high)) {
             next = low > 0 && high / low > 4    ? sqrt(low) * sqrt(high)
                    : low == 0 && high > DBL_MIN ? high / 16

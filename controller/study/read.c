@@ -1,5 +1,4 @@
-/* A study file's top level: one key after the other into struct esp_study, all faults
- * collected. */
+/* Reads the top level of a study file into struct esp_study and collects all faults. */
 #include "reader.h"
 
 #include "../search/registry.h"
@@ -47,7 +46,7 @@ static void warn_unused_keys(struct reader *r)
     }
 }
 
-/* The file's name without folder and ending, where the study names none. */
+/* Takes the name from the file's name, without its folder and ending. */
 static void name_from_file(struct reader *r)
 {
     const char *file = esp_yaml_name(r->yaml);
@@ -106,10 +105,8 @@ static void read_method(struct reader *r)
         return;
     }
     if (strcmp(esp_yaml_scalar(node), "custom") == 0) {
-        esp_yaml_fault(r->yaml,
-                       node,
-                       "method custom needs a scheduler of a W&B server; here it is %s",
-                       list);
+        esp_yaml_fault(
+            r->yaml, node, "method custom needs a scheduler of a W&B server; use %s", list);
         return;
     }
     if (esp_yaml_read_word(r->yaml, node, "method", names, &index)) {
@@ -131,7 +128,7 @@ static void read_counts(struct reader *r)
     }
 }
 
-/* Who trains: exactly one of the built-in trainer and a program. */
+/* Reads what trains: the built-in trainer or a program, and exactly one of them. */
 static void read_trainer(struct reader *r)
 {
     const struct esp_yaml_node *trainer = top_key(r, "trainer");
@@ -155,10 +152,11 @@ static void read_trainer(struct reader *r)
         return;
     }
     if (!trainer && !program && !command) {
-        esp_yaml_fault(r->yaml,
-                       r->root,
-                       "nothing to train: give `trainer` (the built-in one), or `program` or "
-                       "`command` of your own");
+        esp_yaml_fault(
+            r->yaml,
+            r->root,
+            "there is nothing to train: give `trainer` for the built-in one, or `program` "
+            "or `command` for your own");
         return;
     }
     if (trainer) {

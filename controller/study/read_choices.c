@@ -32,7 +32,7 @@ bool esp_read_choice(struct reader *r, const struct esp_yaml_node *node, struct 
     if (strlen(text) >= ESP_TEXT_MAX) {
         esp_yaml_fault(r->yaml,
                        node,
-                       "a value has %zu bytes; at most %d are possible",
+                       "a value has %zu bytes; it may have at most %d",
                        strlen(text),
                        ESP_TEXT_MAX - 1);
         free(text);
@@ -42,7 +42,7 @@ bool esp_read_choice(struct reader *r, const struct esp_yaml_node *node, struct 
     return true;
 }
 
-/* 3.0 equals 3; true does not equal 1. */
+/* 3.0 equals 3, but true does not equal 1. */
 static bool is_same(const struct esp_value *a, const struct esp_value *b)
 {
     bool a_number = a->type == ESP_VALUE_INTEGER || a->type == ESP_VALUE_REAL;

@@ -1,14 +1,15 @@
-/* `program` and `command`: a training of the user's own, started without a shell.
+/* Reads `program` and `command`: the user's own training program, which is started without a
+ * shell.
  *
- * The study keeps the words of the command with W&B's macros as they are, but for ${program},
- * which is put in here: nothing else of the study says it. */
+ * The study keeps the words of the command with W&B's macros unexpanded, except for ${program},
+ * which is expanded here because the study does not keep the program's name. */
 #include "reader.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PROGRAM_MACRO "${program}"
-/* Words of one command. */
+/* Most words of one command. */
 #define WORDS_MAX 256
 
 static const char *const default_command[] = {

@@ -1,4 +1,4 @@
-/* One parameter: finds its distribution and the keys that go with it. */
+/* Reads one parameter: chooses its distribution and checks that its keys go with it. */
 #include "read_distribution.h"
 #include "distribution.h"
 

@@ -1,4 +1,4 @@
-/* What is sought and what it may cost: `metric`, `prior`, `budget`. */
+/* Reads the goal of the search and its limits: `metric`, `prior` and `budget`. */
 #include "../money/price.h"
 #include "reader.h"
 
@@ -45,10 +45,12 @@ static void check_builtin_metric(struct reader *r, const struct esp_yaml_node *n
         strcmp(r->study->metric, "train_loss") != 0) {
         esp_yaml_fault(r->yaml,
                        name,
-                       "the built-in trainer reports val_loss and train_loss, no \"%s\"",
+                       "the built-in trainer reports val_loss and train_loss, not \"%s\"",
                        r->study->metric);
     } else if (r->study->maximize) {
-        esp_yaml_fault(r->yaml, goal, "a loss is minimized; goal: maximize finds the worst");
+        esp_yaml_fault(r->yaml,
+                       goal,
+                       "a loss must be minimized; goal: maximize would find the worst setting");
     }
 }
 
@@ -83,7 +85,7 @@ void esp_read_metric(struct reader *r)
                  "%s",
                  r->study->abilities.settings_known ? "val_loss" : "loss");
         if (!r->study->abilities.settings_known) {
-            esp_reader_warn(r, "no metric is named: \"loss\" is taken, and minimized");
+            esp_reader_warn(r, "no metric is named: the metric \"loss\" is minimized");
         }
         return;
     }
@@ -129,16 +131,17 @@ static void no_param(struct reader *r, const struct esp_yaml_node *key)
         names[i] = r->study->params[i].name;
     }
     nearest = esp_suggest(esp_yaml_scalar(key), names, (size_t)r->study->param_count);
-    esp_yaml_fault(r->yaml,
-                   key,
-                   "prior.center names \"%.100s\", which is no parameter of this study%s%s%s",
-                   esp_yaml_scalar(key),
-                   nearest ? "; did you mean \"" : "",
-                   nearest ? nearest : "",
-                   nearest ? "\"?" : "");
+    esp_yaml_fault(
+        r->yaml,
+        key,
+        "prior.center names \"%.100s\", which is not a parameter of this study%s%s%s",
+        esp_yaml_scalar(key),
+        nearest ? "; did you mean \"" : "",
+        nearest ? nearest : "",
+        nearest ? "\"?" : "");
 }
 
-/* Whether a centre can be compared with what the parameter draws, and lies among it. */
+/* Whether a center is within the range of values that the parameter draws. */
 static bool is_within(const struct esp_param *param, double x)
 {
     double low = INFINITY;
@@ -175,7 +178,7 @@ static void read_center(struct reader *r, const struct esp_yaml_node *center)
         const struct esp_yaml_node *value = esp_yaml_item(center, i);
         int index = find_param(r->study, esp_yaml_scalar(key));
         double x;
-        /* A parameter with a fault of its own is not there: one fault is enough. */
+        /* A parameter with a fault is missing from the study; that is not a second fault. */
         if (index < 0) {
             if (esp_yaml_fault_count(r->yaml) == 0) {
                 no_param(r, key);
@@ -188,7 +191,7 @@ static void read_center(struct reader *r, const struct esp_yaml_node *center)
         if (!is_within(&r->study->params[index], x)) {
             esp_yaml_fault(r->yaml,
                            value,
-                           "the centre %.9g of %s lies outside of what is searched",
+                           "the center %.9g of %s is outside the range that is searched",
                            x,
                            esp_yaml_scalar(key));
         }
@@ -231,9 +234,10 @@ void esp_read_prior(struct reader *r)
     } else if (esp_section_read(&esp_section_top, r->yaml, r->root, "prior", &kind)) {
         prior->kind = (enum esp_prior_kind)kind;
         if (prior->kind == ESP_PRIOR_STEP_LAW && study->command) {
-            esp_yaml_fault(r->yaml,
-                           node,
-                           "the step law knows the built-in trainer alone; give {center: …}");
+            esp_yaml_fault(
+                r->yaml,
+                node,
+                "the Step Law applies to the built-in trainer only; give {center: …}");
         }
     }
     if (prior->kind != ESP_PRIOR_NONE && esp_sampler_of(study)->blind) {
@@ -241,13 +245,14 @@ void esp_read_prior(struct reader *r)
     }
 }
 
-/* Without a price nothing turns time into money. Another cap bounds the spending all the same;
- * a study that has only this one would spend without end. */
+/* `usd` cannot be used without a price. That is a warning where another limit ends the search,
+ * and a fault where the search would have no limit. */
 static void check_usd(struct reader *r, const struct esp_yaml_node *budget)
 {
     if (r->study->budget.tokens > 0 || r->study->budget.seconds > 0) {
-        esp_reader_warn(
-            r, "budget.usd has no effect without price_per_hour; tokens and hours hold");
+        esp_reader_warn(r,
+                        "budget.usd has no effect without price_per_hour; budget.tokens and "
+                        "budget.hours apply");
         return;
     }
     esp_yaml_fault(r->yaml,

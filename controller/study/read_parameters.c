@@ -1,7 +1,7 @@
-/* The `parameters` section: a tree of names, whose leaves are distributions.
+/* Reads the `parameters` section: a tree of names with distributions as leaves.
  *
- * The study keeps them sorted by name, as W&B's grid goes through them: the order in the file
- * has no meaning. */
+ * The study keeps the parameters sorted by name, the order in which W&B's grid lists them;
+ * their order in the file does not matter. */
 #include "reader.h"
 
 #include <ctype.h>
@@ -100,15 +100,15 @@ static void check_nested(struct reader *r, const struct esp_yaml_node *node)
     esp_section_check(&only, r->yaml, node);
 }
 
-/* Recursion is bounded by the document's depth, and the visits by its weight. */
+/* The recursion is bounded by the depth of the document, the work by its weight (yaml.h). */
 static void read_level(struct reader *r, const struct esp_yaml_node *level, const char *prefix)
 {
     if (esp_yaml_kind(level) != ESP_YAML_MAPPING || esp_yaml_size(level) == 0) {
-        esp_yaml_fault(
-            r->yaml,
-            level,
-            "`parameters` names nothing to search; write for example {learning_rate: "
-            "{distribution: log_uniform_values, min: 1e-4, max: 3e-2}}");
+        esp_yaml_fault(r->yaml,
+                       level,
+                       "`parameters` must be a mapping with at least one parameter, such as "
+                       "{learning_rate: "
+                       "{distribution: log_uniform_values, min: 1e-4, max: 3e-2}}");
         return;
     }
     for (size_t i = 0; i < esp_yaml_size(level); i++) {
@@ -123,11 +123,12 @@ static void read_level(struct reader *r, const struct esp_yaml_node *level, cons
         if (length >= ESP_NAME_MAX) {
             esp_yaml_fault(r->yaml, key, "a name has at most %d bytes", ESP_NAME_MAX - 1);
         } else if (!is_name(esp_yaml_scalar(key))) {
-            esp_yaml_fault(r->yaml,
-                           key,
-                           "\"%.100s\" is no name of a parameter: letters, digits, _ . and - "
-                           "after a letter or _",
-                           esp_yaml_scalar(key));
+            esp_yaml_fault(
+                r->yaml,
+                key,
+                "\"%.100s\" cannot be a parameter's name: it begins with a letter or _, and "
+                "letters, digits, _ . and - follow",
+                esp_yaml_scalar(key));
         } else if (nested) {
             check_nested(r, node);
             read_level(r, nested, name);
@@ -145,7 +146,7 @@ void esp_read_parameters(struct reader *r)
     if (!parameters) {
         if (!esp_yaml_has_near(r->root, "parameters")) {
             esp_yaml_fault(
-                r->yaml, r->root, "`parameters` is missing: it says what is searched");
+                r->yaml, r->root, "`parameters` is missing: it lists what is searched");
         }
         return;
     }

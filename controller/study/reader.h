@@ -1,4 +1,4 @@
-/* What the files that read a study share. */
+/* Shared by the files that read a study. */
 #ifndef CONTROLLER_STUDY_READER_H
 #define CONTROLLER_STUDY_READER_H
 
@@ -10,7 +10,7 @@
 /* The readers take keys out of the file by their rows alone. */
 #pragma GCC poison esp_yaml_get esp_yaml_get_key esp_yaml_check_keys
 
-/* Rows of esp_trainer_fields; a test holds it against the table. */
+/* Rows of esp_trainer_fields; a test checks it. */
 #define READER_FIELDS_MAX 64
 #define READER_WARNING_MAX 2048
 
@@ -19,19 +19,20 @@ struct reader {
     const struct esp_yaml_node *root;
     const char *base_dir;
     struct esp_study *study;
-    const struct esp_yaml_node *trainer; /* NULL: a program of the user's own */
+    const struct esp_yaml_node *trainer; /* value of `trainer`; NULL: a program of the user */
     const struct esp_yaml_node *trainer_nodes[READER_FIELDS_MAX];
-    const struct esp_yaml_node *param_nodes[ESP_PARAMS_MAX]; /* what stands behind the name */
+    const struct esp_yaml_node *param_nodes[ESP_PARAMS_MAX]; /* value of each parameter */
     const struct esp_stopping_section *stopping; /* while `early_terminate` is read */
     bool out_of_memory;
     char warning[READER_WARNING_MAX];
 };
 
-/* Adds to the one warning; parts are joined by "; ". */
+/* Appends to the warning, after "; " where it is not empty. */
 __attribute__((format(printf, 2, 3))) void
 esp_reader_warn(struct reader *r, const char *format, ...);
 
-/* Each reads its key of the root into the study; faults go to the document. In this order. */
+/* Each reads one key of the top level into the study and adds faults to the document. They must
+ * be called in this order. */
 void esp_read_parameters(struct reader *r);
 void esp_read_metric(struct reader *r);
 void esp_read_prior(struct reader *r);
@@ -39,16 +40,16 @@ void esp_read_stopping(struct reader *r);
 void esp_read_budget(struct reader *r);
 void esp_read_command(struct reader *r);
 
-/* One parameter's distribution, from the node behind its name. `param` is zero but for its name
- * and place. False after a fault. */
+/* Reads the distribution of a parameter. `param` is zero except for its name and place. False
+ * after a fault. */
 bool esp_read_distribution(struct reader *r,
                            const struct esp_yaml_node *node,
                            struct esp_param *param);
 
-/* What only shows when everything is read: parameters against the trainer's fields, the grid,
- * steps per trial, rungs against the horizon. */
+/* Checks the study as a whole: parameters against the trainer's fields, the grid, the steps of
+ * a trial, rungs against the horizon. */
 void esp_check_study(struct reader *r);
-/* Of it the rungs alone. */
+/* Checks only the rungs. */
 void esp_check_rungs(struct reader *r);
 
 #endif

@@ -1,5 +1,5 @@
-/* Whether a study, read from a file that was edited, may go on where another stopped; and what
- * a study is that an older espalier began. */
+/* Whether a study file that was edited still describes the same search, and what defaults a
+ * study has that an older version began. */
 #include "study.h"
 
 #include "../stop/stopping_keys.h"
@@ -18,12 +18,13 @@ void esp_study_as_begun(struct esp_study *study, int format)
 
 static int differs(struct esp_error *error, const char *key)
 {
-    return esp_error_set(error,
-                         -EINVAL,
-                         "`%s` differs from the study that was begun; only run_cap, budget, "
-                         "workers and description may change. Put it back, or begin anew in "
-                         "another folder with --dir",
-                         key);
+    return esp_error_set(
+        error,
+        -EINVAL,
+        "`%s` differs from the study in this folder; only run_cap, budget, workers "
+        "and description may change. Undo the change, or start a new study "
+        "in another folder with --dir",
+        key);
 }
 
 /* Equal, or both NaN. */
@@ -58,7 +59,7 @@ static bool is_same_param(const struct esp_param *a, const struct esp_param *b)
     return true;
 }
 
-/* Both are sorted by name: the first place where they part is the key. */
+/* Both are sorted by name, so the first difference gives the key. */
 static int
 compare_params(const struct esp_study *a, const struct esp_study *b, struct esp_error *error)
 {

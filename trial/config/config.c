@@ -1,11 +1,13 @@
-/* A study file read for one training: the trainer, and parameters that have one value each. */
+/* A study file read as the settings of one training: `trainer`, and parameters that have one
+ * value each. */
 #include <espalier/config.h>
 #include <espalier/study_section.h>
 
 #include <errno.h>
 #include <string.h>
 
-/* The node of the one value of a parameter, or NULL with a fault. */
+/* The node of a parameter's only value; NULL, with a fault, where it does not have exactly one.
+ */
 static const struct esp_yaml_node *
 find_value(struct esp_yaml *yaml, const char *name, const struct esp_yaml_node *node)
 {
@@ -23,10 +25,11 @@ find_value(struct esp_yaml *yaml, const char *name, const struct esp_yaml_node *
         esp_yaml_size(values) == 1) {
         return esp_yaml_item(values, 0);
     }
-    esp_yaml_fault(yaml,
-                   node,
-                   "%s has no single value; a training without a search takes {value: …}",
-                   name);
+    esp_yaml_fault(
+        yaml,
+        node,
+        "%s does not have exactly one value; a training without a search needs {value: …}",
+        name);
     return NULL;
 }
 
@@ -65,7 +68,7 @@ static void read_parameters(struct esp_yaml *yaml,
         const struct esp_field *field = esp_trainer_field(name);
         if (field && (field->flags & ESP_FIELD_SEARCHABLE) == 0) {
             esp_yaml_fault(
-                yaml, key, "%s is no parameter; it stands in `trainer`", field->name);
+                yaml, key, "%s cannot be a parameter; set it in `trainer`", field->name);
             continue;
         }
         value = find_value(yaml, name, item);
@@ -96,7 +99,7 @@ static void read_root(struct esp_yaml *yaml, const char *base_dir, struct esp_tr
     esp_section_check(&esp_section_top, yaml, root);
     if (!trainer) {
         esp_yaml_fault(
-            yaml, root, "`trainer` is missing: it says what is trained on which data");
+            yaml, root, "`trainer` is missing: it sets the data and the model to train");
         return;
     }
     esp_config_read_trainer(yaml, trainer, base_dir, out, NULL);

@@ -1,6 +1,7 @@
-/* Finds files by glob(3). glob has no `**`, so a pattern "A" "**" "B" becomes: every folder
- * that "A" matches, every folder below it (symbolic links are not followed: they may form
- * circles), and in each of them the pattern "B", which may hold further `**`. */
+/* Finds files by glob(3), which has no `**`. A pattern with `**` between two parts stands for
+ * its second part in every folder that the first part matches, and in every folder below it;
+ * the second part may contain further `**`. Symbolic links are not followed there, because they
+ * may form circles. */
 #include <dirent.h>
 #include <errno.h>
 #include <espalier/corpus.h>
@@ -71,7 +72,8 @@ static int find_plain(struct finder *f, const char *pattern)
     return rc;
 }
 
-/* FOLDER/name; with `literal` the folder's own wildcards are escaped, for use in a pattern. */
+/* Writes FOLDER/name; with `literal`, wildcards in the folder's name are escaped, for use in a
+ * pattern. */
 static int join(struct finder *f,
                 char out[ESP_PATH_MAX],
                 const char *folder,
@@ -96,7 +98,7 @@ static int join(struct finder *f,
 
 static int find(struct finder *f, const char *pattern, int depth);
 
-/* `rest` in `folder` and in all folders below it. */
+/* Finds the files of the pattern `rest` in `folder` and in all folders below it. */
 static int find_below(struct finder *f, const char *folder, const char *rest, int depth)
 {
     char *path = malloc(ESP_PATH_MAX);
@@ -114,7 +116,7 @@ static int find_below(struct finder *f, const char *folder, const char *rest, in
     }
     dir = opendir(*folder ? folder : ".");
     if (!dir) {
-        goto out; /* as glob(3) does: what cannot be read holds no match */
+        goto out; /* like glob(3): a folder that cannot be read has no match */
     }
     for (struct dirent *entry; rc == 0 && (entry = readdir(dir));) {
         struct stat status;
@@ -215,7 +217,7 @@ int esp_corpus_files_find(const char *pattern,
     int rc = 0;
 
     if (*pattern == '\0') {
-        return esp_error_set(error, -ENOENT, "trainer.data: no file is named");
+        return esp_error_set(error, -ENOENT, "trainer.data is empty: name a file");
     }
     if (stat(pattern, &status) == 0) {
         if (S_ISDIR(status.st_mode)) {

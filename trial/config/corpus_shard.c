@@ -1,4 +1,4 @@
-/* Headers of token shards, and files counted together. See corpus.h. */
+/* Headers of token shards, and adding up files. See corpus.h. */
 #include <errno.h>
 #include <espalier/corpus.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #define LLMC_LLAMA3_VERSION 7
 #define LLMC_LLAMA3_VOCABULARY 128256
 
-/* Text has no ids above this; 256 is what DESIGN 8 says. */
+/* Tokens of text are bytes. */
 #define TEXT_VOCABULARY 256
 
 static const char *const kind_names[] = {
@@ -43,16 +43,16 @@ static bool is_shard(const char *path)
     return length >= 4 && strcmp(path + length - 4, ".bin") == 0;
 }
 
-/* A shard's first words. */
+/* Header of a shard. */
 struct header {
     enum esp_corpus_kind kind;
-    int64_t bytes;          /* that precede the tokens; 0: it has no header */
-    int64_t declared;       /* tokens, as the header says */
-    int32_t version, known; /* the header's, and the one that is read */
+    int64_t bytes;          /* of the header; 0: there is none */
+    int64_t declared;       /* number of tokens that the header states */
+    int32_t version, known; /* of the header; the one that is supported */
 };
 
-/* Only what begins with a magic number has a header: bare uint16 has none, and GPT-2's have no
- * token as large as either's first half. */
+/* A file has a header if it begins with a magic number. A nanoGPT shard cannot begin with one
+ * by accident: the lower half of either is larger than any token of GPT-2. */
 static struct header read_header(const uint8_t *head, int64_t size)
 {
     struct header header = {.kind = ESP_CORPUS_NANOGPT};
@@ -70,7 +70,8 @@ static struct header read_header(const uint8_t *head, int64_t size)
     return header;
 }
 
-/* Whether the header is one that is read, and its file as long as it says. */
+/* Checks that the header's version is supported and that the file has the size that it states.
+ */
 static int check_header(const char *path,
                         const struct header *header,
                         int64_t size,
@@ -81,9 +82,9 @@ static int check_header(const char *path,
     if (header->version != header->known) {
         return esp_error_set(error,
                              -EINVAL,
-                             "trainer.data: '%s' begins as %s does, but with version %" PRId32
-                             "; version %" PRId32
-                             " is read: write it again with llm.c's dev/data",
+                             "trainer.data: '%s' is %s of version %" PRId32
+                             "; only version %" PRId32
+                             " can be read: write it again with llm.c's dev/data",
                              path,
                              kind_names[header->kind],
                              header->version,
@@ -92,7 +93,7 @@ static int check_header(const char *path,
     if (header->declared < 0) {
         return esp_error_set(error,
                              -EINVAL,
-                             "trainer.data: '%s' is damaged: its header says %" PRId64
+                             "trainer.data: '%s' is damaged: its header states %" PRId64
                              " tokens; write it again",
                              path,
                              header->declared);
@@ -101,8 +102,8 @@ static int check_header(const char *path,
         return esp_error_set(error,
                              -EINVAL,
                              "trainer.data: '%s' has %" PRId64
-                             " bytes, but its header says %" PRId64
-                             " tokens, which are %" PRId64 " bytes: it is %s; write it again",
+                             " bytes, but its header states %" PRId64
+                             " tokens, which need %" PRId64 " bytes: it is %s; write it again",
                              path,
                              size,
                              header->declared,
@@ -112,7 +113,7 @@ static int check_header(const char *path,
     return 0;
 }
 
-/* Kind, first token and count of a file that is not empty. */
+/* Finds the kind, first token and number of tokens of a file that is not empty. */
 static int describe(const char *path,
                     const uint8_t *head,
                     int64_t size,
@@ -137,7 +138,7 @@ static int describe(const char *path,
                              -EINVAL,
                              "trainer.data: '%s' has %" PRId64
                              " bytes, not a whole number of uint16 "
-                             "tokens: it is truncated or no token shard",
+                             "tokens: it is truncated, or not a token shard",
                              path,
                              size);
     }

@@ -1,12 +1,12 @@
-/* The `trainer` section: a mapping whose keys are the fields of the trainer's table, those with
- * a dot in a mapping of their own (`model`, `schedule`). */
+/* Reads the `trainer` section: a mapping whose keys are the fields of esp_trainer_fields.
+ * Fields with a dot in their name may be in a mapping (`model`, `schedule`). */
 #include <espalier/config.h>
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Names of one section: the table's rows, its plain names, two sections, NULL. */
+/* Keys of one section: the rows of the table, `model`, and NULL, with room to spare. */
 #define NAMES_MAX 160
 
 struct reader {
@@ -21,8 +21,8 @@ static bool is_glob(const char *path)
     return strpbrk(path, "*?[") != NULL;
 }
 
-/* Appends to a path of ESP_PATH_MAX bytes, with a backslash before a glob's signs if asked to.
- */
+/* Appends to a path of ESP_PATH_MAX bytes; with `escape`, a backslash precedes each special
+ * character of a glob. -ENAMETOOLONG. */
 static int append(char *out, size_t *used, const char *text, bool escape)
 {
     for (; *text; text++) {
@@ -97,7 +97,7 @@ set_path(struct reader *r, const struct esp_field *field, const struct esp_yaml_
     if (esp_config_resolve(path, r->base_dir, path) < 0) {
         esp_yaml_fault(r->yaml,
                        node,
-                       "%s is, from its folder, longer than %d bytes",
+                       "%s is, as an absolute path, longer than %d bytes",
                        field->name,
                        ESP_PATH_MAX - 1);
         return;
@@ -132,7 +132,7 @@ static void set_field(struct reader *r,
                        "%s must be one value, not %s%s",
                        field->name,
                        esp_yaml_kind_words(node),
-                       list ? "; what is searched stands in `parameters`" : "");
+                       list ? "; a setting that is searched belongs in `parameters`" : "");
         return;
     }
     if (field->type == ESP_FIELD_PATH) {
@@ -142,8 +142,8 @@ static void set_field(struct reader *r,
     }
 }
 
-/* The names of a section: of `model` those behind "model."; at the top all, nested ones by
- * their plain names. */
+/* Lists the keys of a section: of `model` the fields below "model."; of `trainer` itself all
+ * fields, nested ones by their last part. */
 static void collect_names(const char *section, const char **names)
 {
     size_t length = strlen(section);

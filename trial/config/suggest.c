@@ -1,11 +1,11 @@
-/* The nearest known word to a misspelt one. */
+/* Edit distances, and names that other programs use. */
 #include <espalier/suggest.h>
 
 #include <ctype.h>
 #include <limits.h>
 #include <string.h>
 
-/* What other programs call our settings. */
+/* Names of settings in other programs. */
 static const struct {
     const char *word;
     const char *ours;
@@ -66,7 +66,7 @@ static const struct {
     {"epochs", "tokens"},
 };
 
-/* The part behind the last dot: "learning_rate" of "optimizer.learning_rate". */
+/* The part after the last dot: "learning_rate" of "optimizer.learning_rate". */
 static const char *last_part(const char *word)
 {
     const char *dot = strrchr(word, '.');
@@ -86,7 +86,8 @@ static int min3(int a, int b, int c)
     return m < c ? m : c;
 }
 
-/* Optimal string alignment distance, three rows of the table. */
+/* Optimal string alignment distance (Damerau-Levenshtein with one edit per substring), with
+ * three rows of the table. */
 int esp_suggest_distance(const char *from, const char *to)
 {
     int rows[3][ESP_SUGGEST_LENGTH_MAX + 1];

@@ -1,4 +1,4 @@
-/* The trainer's settings as a value: get and set by name, checked against the field table. */
+/* Gets and sets the trainer's settings by name, checked against the table of fields. */
 #include <espalier/suggest.h>
 #include <espalier/trainer.h>
 
@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* The table's rows, for the stack array of names; a test holds it against the table. */
+/* Rows of the table, for an array of names on the stack; a test checks it. */
 #define FIELDS_MAX 64
 
 static int64_t *integer_at(struct esp_trainer *trainer, const struct esp_field *field)
@@ -37,11 +37,12 @@ void esp_trainer_init(struct esp_trainer *trainer)
     }
 }
 
+/* The name of a field without its section. */
 static const char *plain_name(const struct esp_field *field)
 {
     const char *dot = strrchr(field->name, '.');
 
-    /* "type" alone says nothing: the schedule's plain name is "schedule". */
+    /* The last part of "schedule.type" would be "type". */
     if (field->offset == offsetof(struct esp_trainer, schedule)) {
         return "schedule";
     }
@@ -79,7 +80,7 @@ static int unknown_name(const char *name, struct esp_error *error)
                          nearest ? "\"?" : "");
 }
 
-/* A value as a person wrote it, for messages. */
+/* A value as text, for messages. */
 static const char *show(const struct esp_value *value, char *buffer, size_t size)
 {
     switch (value->type) {
@@ -198,12 +199,12 @@ static int set_path(struct esp_trainer *trainer,
     if (length >= ESP_PATH_MAX) {
         return esp_error_set(error,
                              -EINVAL,
-                             "%s is a path of %zu bytes; at most %d are possible",
+                             "%s is a path of %zu bytes; it may have at most %d",
                              field->name,
                              length,
                              ESP_PATH_MAX - 1);
     }
-    /* The tail is cleared so that equal trainers are equal bytes. */
+    /* The rest is cleared, so that equal trainers have equal bytes. */
     memmove(path_at(trainer, field), value->text, length);
     memset(path_at(trainer, field) + length, 0, ESP_PATH_MAX - length);
     return 0;
@@ -274,7 +275,7 @@ int esp_trainer_validate(const struct esp_trainer *trainer, struct esp_error *er
     }
     if (trainer->tokens < 1) {
         return esp_error_set(
-            error, -EINVAL, "trainer.tokens is missing: say how many tokens a trial trains");
+            error, -EINVAL, "trainer.tokens is missing: set how many tokens a trial trains");
     }
     if (trainer->width % trainer->heads != 0) {
         return esp_error_set(error,
@@ -297,7 +298,7 @@ int esp_trainer_validate(const struct esp_trainer *trainer, struct esp_error *er
         return esp_error_set(error,
                              -EINVAL,
                              "schedule.warmup %.9g leaves no step after the warm-up; it is a "
-                             "share of all steps, below 1",
+                             "share of all steps and must be below 1",
                              trainer->warmup);
     }
     if (trainer->report_every > trainer->tokens) {

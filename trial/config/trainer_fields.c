@@ -1,13 +1,14 @@
-/* Every setting of the built-in trainer, once: its name in the study file, its place, range and
- * default. The readers, the wire codec, the hashes and the check of searched parameters walk
- * this table, so a new setting is one row here and one member of struct esp_trainer.
+/* The settings of the built-in trainer, one row each: what a trainer can be configured with.
  *
- * A setting may be searched unless trials would then no longer be comparable (data, tokens,
- * objective, vocabulary) or it decides no number of the training (reports, checkpoints,
- * memory). */
+ * The readers, the wire codec, the hashes, the check of searched parameters and the reference
+ * all go through this table, so a new setting is one row here and one member of struct
+ * esp_trainer.
+ *
+ * A setting may be searched unless trials could then not be compared (data, tokens, objective,
+ * vocabulary) or it does not affect the result (reports, checkpoints, memory). */
 #include <espalier/trainer.h>
 
-/* Integers are exact as doubles up to here; also the largest seed. */
+/* Whole numbers are exact as doubles up to here; also the largest seed. */
 #define WHOLE_MAX 9007199254740992.0
 
 static const char *const schedule_words[] = {

@@ -1,9 +1,9 @@
-/* Hashes of a trainer: what decides the numbers of a run, and what members of a group must
- * share.
+/* Hashes of the settings that decide the result of a training, and of those that the members of
+ * a group must share.
  *
- * Each field goes in by its name and its value in little-endian bytes, so that the hash does
- * not depend on the table's order or the struct's layout (a checkpoint carries it across
- * versions): the field hashes are added up. */
+ * A hash is the sum of the hashes of its fields, each over the field's name and its value in
+ * little-endian bytes. It does not depend on the order of the table or the layout of the
+ * struct, since checkpoints keep it across versions. */
 #include <espalier/trainer.h>
 
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-/* A document's life, its nodes as others see them, and the check of its bytes. */
+/* Opening and destroying a document, the check of its bytes, and the accessors of nodes. */
 #include "yaml_tree.h"
 
 #include <errno.h>
@@ -75,7 +75,7 @@ void esp_yaml_locate(const struct esp_yaml *yaml, size_t offset, int *line, int 
     }
 }
 
-/* What libfyaml must not see, and what no person writes: the first of it is one fault. */
+/* Adds a fault at the first byte that is not text in UTF-8; libfyaml must not see such text. */
 static bool check_bytes(struct esp_yaml *yaml)
 {
     const unsigned char *bytes = (const unsigned char *)yaml->text;
@@ -95,7 +95,7 @@ static bool check_bytes(struct esp_yaml *yaml)
         if ((bytes[i] < 0x20 && bytes[i] != '\t' && bytes[i] != '\n' && bytes[i] != '\r') ||
             bytes[i] == 0x7f) {
             esp_yaml_fault_at(
-                yaml, i, "the control character 0x%02x does not belong in a text", bytes[i]);
+                yaml, i, "the control character 0x%02x is not allowed in text", bytes[i]);
             return false;
         }
         i += step;
@@ -117,7 +117,7 @@ int esp_yaml_open_text(const char *text,
     }
     snprintf(yaml->name, sizeof yaml->name, "%s", name);
     if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
-        text += 3; /* the byte order mark that some editors write */
+        text += 3; /* byte order mark, which some editors write */
         size -= 3;
     }
     yaml->text = malloc(size + 1);
@@ -153,7 +153,7 @@ out:
     return 0;
 }
 
-/* Reads at most one byte more than is allowed, so that a device or a pipe without end ends. */
+/* Reads at most size_max bytes, so that reading a growing file ends. */
 static int read_all(int fd, char *bytes, size_t size_max, size_t *size)
 {
     *size = 0;
@@ -192,7 +192,7 @@ int esp_yaml_open_file(const char *path, struct esp_yaml **out, struct esp_error
                       rc,
                       "%s: is %s, not a study file",
                       path,
-                      S_ISDIR(about.st_mode) ? "a folder" : "no regular file");
+                      S_ISDIR(about.st_mode) ? "a folder" : "not a regular file");
         goto out;
     }
     if (about.st_size > ESP_YAML_BYTES_MAX) {

@@ -1,5 +1,5 @@
-/* What is wrong with a document: collected in any order, printed in the order of the file, each
- * with its line and a caret. */
+/* The faults of a document: added in any order, printed in the order of the file, each with its
+ * source line and a caret. */
 #include "yaml_tree.h"
 
 #include <espalier/suggest.h>
@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Characters of a source line that are shown; a longer one is cut around the fault. */
+/* Characters of a source line to show; a longer line is cut around the fault. */
 #define SHOWN_MAX 88
-/* Characters left of the fault that stay when a line is cut. */
+/* Characters to the left of the fault to show when a line is cut. */
 #define SHOWN_LEFT 60
-/* One fault's text: name, words, number, four bytes for each shown character, twice (caret
- * line). */
+/* Size of one fault as text: file name, message, numbers, and four bytes for each character of
+ * the source line and of the line with the caret. */
 #define RENDERED_MAX (ESP_PATH_MAX + FAULT_WORDS_MAX + 64 + 8 * SHOWN_MAX + 64)
 
 static void note(struct esp_yaml *yaml, size_t offset, const char *format, va_list args)
@@ -116,8 +116,8 @@ static int by_place(const void *left, const void *right)
     return a->order - b->order;
 }
 
-/* Appends the source line and the caret under the fault. Tabs show as one space, so that the
- * caret stands where it should. */
+/* Writes the source line and a caret under the fault. A tab is written as one space, so that
+ * the caret is at the right column. */
 static size_t
 render_source(const struct esp_yaml *yaml, const struct fault *fault, char *out, size_t size)
 {
@@ -194,7 +194,7 @@ int esp_yaml_faults(struct esp_yaml *yaml, struct esp_error *error)
     char *one;
     size_t used = 0;
     int shown = 0;
-    /* Room for the line that counts the rest. */
+    /* Leaves room for the line with the number of further faults. */
     size_t room = ESP_ERROR_TEXT_MAX - 32;
 
     if (yaml->fault_count == 0) {
@@ -203,7 +203,7 @@ int esp_yaml_faults(struct esp_yaml *yaml, struct esp_error *error)
     one = malloc(RENDERED_MAX);
     if (!error || !one) {
         free(one);
-        return esp_error_set(error, -EINVAL, "%s: has faults", yaml->name);
+        return esp_error_set(error, -EINVAL, "%s has errors", yaml->name);
     }
     sort(yaml);
     for (; shown < yaml->fault_count; shown++) {

@@ -1,5 +1,5 @@
-/* A node as one line of JSON: how lists and mappings among a parameter's values are passed on.
- */
+/* Writes a node as one line of JSON, the form in which a list or mapping among a parameter's
+ * values is passed to a program. */
 #include "yaml_tree.h"
 
 #include <math.h>
@@ -22,7 +22,7 @@ static void put_text(FILE *out, const char *text)
     fputc('"', out);
 }
 
-/* The fewest digits that read back as the same number. */
+/* Writes the fewest digits that read back as the same number. */
 static void put_real(FILE *out, double real)
 {
     char digits[40];
@@ -65,7 +65,7 @@ static void put_scalar(FILE *out, const struct esp_yaml_node *node)
     }
 }
 
-/* At most ESP_YAML_DEPTH_MAX levels and ESP_YAML_NODES_MAX nodes: the tree was built so. */
+/* The recursion is bounded: a tree has at most ESP_YAML_DEPTH_MAX levels. */
 static void put(FILE *out, const struct esp_yaml_node *node)
 {
     bool mapping = node->kind == ESP_YAML_MAPPING;

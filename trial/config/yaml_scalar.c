@@ -1,8 +1,7 @@
-/* What a scalar means: a number, a boolean, or its text; and readers that insist on one of
- * them.
+/* Scalars as numbers, booleans and text, and readers that require one of these types.
  *
- * Numbers: YAML 1.2's core schema, and 1e-5, .5, 6.e-5, 1_000, inf and nan without the dot,
- * which people write in study files all the time. Octal, hexadecimal and base 60 stay text. */
+ * Numbers are those of YAML 1.2's core schema, and 1e-5, .5, 6.e-5, 1_000, inf and nan without
+ * a dot, which are common in study files. Octal, hexadecimal and base 60 are text. */
 #include "yaml_tree.h"
 
 #include <espalier/suggest.h>
@@ -14,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* No number that a person writes is longer. */
+/* Characters of a number; longer text is not one. */
 #define NUMBER_MAX 64
 
 static bool is_word(const char *text, const char *const *words)
@@ -34,7 +33,7 @@ bool esp_yaml_is_null(const struct esp_yaml_node *node)
     return node->kind == ESP_YAML_SCALAR && node->plain && is_word(node->text, words);
 }
 
-/* yes, Yes, YES but not yEs, as YAML 1.1 has it. */
+/* The words of YAML 1.1: yes, Yes, YES, but not yEs. */
 static bool is_boolean(const char *text, bool *out)
 {
     static const char *const yes[] = {
@@ -46,7 +45,8 @@ static bool is_boolean(const char *text, bool *out)
     return *out || is_word(text, no);
 }
 
-/* Copies digits without the underscores between them; NULL when there is a stray one. */
+/* Copies digits without the underscores between them. The end of the digits; NULL where an
+ * underscore is not between digits. */
 static const char *copy_digits(const char *from, char *to, size_t *used, int *count)
 {
     for (*count = 0; isdigit((unsigned char)*from) || *from == '_'; from++) {
@@ -79,7 +79,7 @@ static bool is_special(const char *text, double *out)
     return false;
 }
 
-/* [+-]digits[.digits][e[+-]digits] with a digit on one side of the dot at least. */
+/* [+-]digits[.digits][e[+-]digits], with a digit on at least one side of the dot. */
 static bool is_number(const char *text, struct esp_value *value)
 {
     char clean[NUMBER_MAX + 1];
@@ -168,13 +168,13 @@ const char *esp_yaml_kind_words(const struct esp_yaml_node *node)
     case ESP_VALUE_BOOLEAN:
         return "a boolean";
     case ESP_VALUE_TEXT:
-        return "a text";
+        return "text";
     default:
         return "a number";
     }
 }
 
-/* "a list", or the scalar as it stands in the file. */
+/* The node for messages: "a list", or the scalar as it is in the file. */
 static const char *shown(const struct esp_yaml_node *node, char *buffer, size_t size)
 {
     if (node->kind != ESP_YAML_SCALAR || esp_yaml_is_null(node)) {
@@ -233,7 +233,7 @@ bool esp_yaml_read_integer(struct esp_yaml *yaml,
         *out = value.integer;
         return true;
     }
-    /* 2^63 is the first double that no int64_t holds. */
+    /* 2^63 is the smallest positive double that does not fit into an int64_t. */
     if (!read_number(node, &real) || real != floor(real) || fabs(real) >= 0x1p63) {
         return refuse(yaml, node, what, "a whole number");
     }
@@ -262,12 +262,12 @@ bool esp_yaml_read_text(struct esp_yaml *yaml,
                         size_t size)
 {
     if (node->kind != ESP_YAML_SCALAR || esp_yaml_is_null(node)) {
-        return refuse(yaml, node, what, "a text");
+        return refuse(yaml, node, what, "text");
     }
     if (node->text_length >= size) {
         esp_yaml_fault(yaml,
                        node,
-                       "%s has %zu bytes; at most %zu are possible",
+                       "%s has %zu bytes; it may have at most %zu",
                        what,
                        node->text_length,
                        size - 1);

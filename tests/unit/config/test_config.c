@@ -128,20 +128,20 @@ static void what_a_single_training_cannot_do_is_named(void **state)
     expect("trainer: {tokens: 1e6}", "1:10: trainer.data is missing");
     expect("trainer: {data: c}", "1:10: trainer.tokens is missing");
     expect("trainer: {data: c, tokens: 1e6}\nparameters: {batch_size: {values: [4, 8]}}",
-           "2:26: batch_size has no single value");
+           "2:26: batch_size does not have exactly one value");
     expect("trainer: {data: c, tokens: 1e6}\nparameters: {learning_rate: {min: 1, max: 2}}",
-           "2:29: learning_rate has no single value");
+           "2:29: learning_rate does not have exactly one value");
     expect(
         "trainer: {data: c, tokens: 1e6}\nparameters: {lerning_rate: 1}",
         "2:14: the trainer has no setting \"lerning_rate\"; did you mean \"learning_rate\"?");
     expect("trainer: {data: c, tokens: 1e6}\nparameters: {tokens: 1}",
-           "2:14: tokens is no parameter");
+           "2:14: tokens cannot be a parameter");
     expect("trainer: {data: c, tokens: 1e6, layers: 2, model: {layers: 3}}",
            "layers is given twice");
     expect("trainer: {data: c, tokens: 1e6, model: 3}", "trainer.model must be a mapping");
     expect("trainer: {data: c, tokens: 100}", "less than one step");
     expect("trainer: {data: c, tokens: 1e6, batch_size: [1, 2]}",
-           "what is searched stands in `parameters`");
+           "a setting that is searched belongs in `parameters`");
     expect("trainer: {data: \"\", tokens: 1e6}", "data is empty");
     expect("trainer: {data: c, tokens: 1e6, typ: 3}\ntrainr: 2\n",
            "2:1: unknown key \"trainr\"");

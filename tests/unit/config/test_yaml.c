@@ -445,7 +445,7 @@ static void readers_insist_on_their_type(void **state)
     assert_non_null(strstr(error.text, "3:4: c must be a finite number, not the text \"3\"\n"));
     assert_non_null(strstr(error.text, "4:4: d must be true or false, not a list\n"));
     assert_non_null(strstr(error.text, "5:4: e must be a finite number, not nan\n"));
-    assert_non_null(strstr(error.text, "f must be a text, not nothing\n"));
+    assert_non_null(strstr(error.text, "f must be text, not nothing\n"));
     assert_non_null(strstr(
         error.text, "g must be one of up, down, top-down, not upp; did you mean \"up\"?\n"));
     esp_yaml_destroy(yaml);

@@ -11,7 +11,7 @@ static const struct {
     /* the top */
     {"method: random\n" TRAINER, "1:1: `parameters` is missing"},
     {TRAINER PARAMETERS, "1:1: `method` is missing"},
-    {"method: random\n" PARAMETERS, "1:1: nothing to train"},
+    {"method: random\n" PARAMETERS, "1:1: there is nothing to train: give `trainer`"},
     {"[1, 2]", "1:1: a study is a mapping of keys"},
     {HEAD PARAMETERS "runcap: 3\n", "4:1: unknown key \"runcap\"; did you mean \"run_cap\"?"},
     {HEAD PARAMETERS "n_trials: 3\n",
@@ -32,9 +32,11 @@ static const struct {
      "4:1: the key \"method\" is given twice, first on line 1"},
     {HEAD PARAMETERS "program: t.py\n", "4:1: `program` and `trainer` exclude each other"},
     /* parameters */
-    {HEAD "parameters: {}\n", "3:13: `parameters` names nothing to search"},
-    {HEAD "parameters:\n", "3:1: `parameters` names nothing to search"},
-    {HEAD "parameters: [1]\n", "3:13: `parameters` names nothing to search"},
+    {HEAD "parameters: {}\n",
+     "3:13: `parameters` must be a mapping with at least one parameter"},
+    {HEAD "parameters:\n", "3:1: `parameters` must be a mapping with at least one parameter"},
+    {HEAD "parameters: [1]\n",
+     "3:13: `parameters` must be a mapping with at least one parameter"},
     {P "  learning_rate: {min: 0.1, max: 0.1}\n", "4:24: min 0.1 is not less than max 0.1"},
     {P "  batch_size: {min: 8, max: 4}\n", "4:21: min 8 is not less than max 4"},
     {P "  learning_rate: {min: 0.1}\n", "4:18: max is missing"},
@@ -76,9 +78,10 @@ static const struct {
      "4:49: a probability must be in [0, 1]"},
     {P "  batch_size: {distribution: int_uniform, min: 1.5, max: 3}\n",
      "4:48: min of int_uniform must be a whole number, not 1.5"},
-    {P "  2fast: {value: 1}\n", "4:3: \"2fast\" is no name of a parameter"},
-    {P "  a b: {value: 1}\n", "4:3: \"a b\" is no name of a parameter"},
-    {P "  schedule: {parameters: {}}\n", "4:26: `parameters` names nothing to search"},
+    {P "  2fast: {value: 1}\n", "4:3: \"2fast\" cannot be a parameter's name"},
+    {P "  a b: {value: 1}\n", "4:3: \"a b\" cannot be a parameter's name"},
+    {P "  schedule: {parameters: {}}\n",
+     "4:26: `parameters` must be a mapping with at least one parameter"},
     {P "  schedule: {parameters: {floor: {value: 0}}}\n  schedule.floor: {value: 1}\n",
      "5:3: the parameter schedule.floor is given twice, first on line 4"},
     /* parameters against the trainer */
@@ -122,10 +125,11 @@ static const struct {
      "4:10: model.width 100 is not divisible by model.heads 3"},
     {P "  warmup: {values: [0.1, 1]}\n", "4:11: schedule.warmup must be below 1"},
     /* the grid */
-    {"method: grid\n" TRAINER PARAMETERS, "3:29: method grid cannot go through learning_rate"},
+    {"method: grid\n" TRAINER PARAMETERS,
+     "3:29: method grid cannot list the values of learning_rate"},
     {"method: grid\n" TRAINER
      "parameters: {batch_size: {values: [4, 8], probabilities: [0.5, 0.5]}}\n",
-     "3:26: method grid cannot go through batch_size"},
+     "3:26: method grid cannot list the values of batch_size"},
     {"method: grid\nprogram: t.py\nparameters: {a: {min: 1, max: 2000}, b: {min: 1, max: "
      "2000}}\n",
      "3:13: the grid has 4000000 points; a study has at most 1048576 trials: give run_cap"},
@@ -143,11 +147,12 @@ static const struct {
     {"method: random\ntrainer: {data: c, tokens: 1e6, schedule: cosin}\n" PARAMETERS,
      "2:43: schedule.type must be one of"},
     {"method: random\ntrainer: {data: c, tokens: 1e6, report_every: 2e6}\n" PARAMETERS,
-     "2:47: report_every 2000000 is beyond the 1000000"},
+     "2:47: report_every 2000000 is more than the 1000000"},
     /* the metric */
     {HEAD PARAMETERS "metric: {name: accuracy}\n",
-     "4:16: the built-in trainer reports val_loss and train_loss, no \"accuracy\""},
-    {HEAD PARAMETERS "metric: {name: val_loss, goal: maximize}\n", "4:32: a loss is minimized"},
+     "4:16: the built-in trainer reports val_loss and train_loss, not \"accuracy\""},
+    {HEAD PARAMETERS "metric: {name: val_loss, goal: maximize}\n",
+     "4:32: a loss must be minimized"},
     {HEAD PARAMETERS "metric: {name: val_loss, goal: minimise}\n",
      "4:32: metric.goal must be one of minimize, maximize, not minimise; did you mean"},
     {HEAD PARAMETERS "metric: {goal: minimize}\n", "4:9: metric needs `name`"},
@@ -190,7 +195,7 @@ static const struct {
     {HEAD PARAMETERS "early_terminate: {type: median, calibrate: [a]}\n",
      "4:33: early_terminate median does not use `calibrate`"},
     {HEAD PARAMETERS "early_terminate: {type: asha, calibrate: [[a]]}\n",
-     "4:43: a folder of `calibrate` must be a text, not a list"},
+     "4:43: a folder of `calibrate` must be text, not a list"},
     {HEAD PARAMETERS "early_terminate: {type: hyperband, min_iter: 3, risk: 0.1}\n",
      "4:49: early_terminate hyperband does not use `risk` together with `min_iter` (W&B's "
      "rule)"},
@@ -209,14 +214,15 @@ static const struct {
      "4:8: prior must be one of step-law, none, not steplaw; did you mean \"step-law\"?"},
     {HEAD PARAMETERS "prior: {width: 1}\n", "4:8: prior needs `center`"},
     {HEAD PARAMETERS "prior: {center: {learning_rte: 0.01}}\n",
-     "4:18: prior.center names \"learning_rte\", which is no parameter of this study; did you "
+     "4:18: prior.center names \"learning_rte\", which is not a parameter of this study; did "
+     "you "
      "mean \"learning_rate\"?"},
     {HEAD PARAMETERS "prior: {center: {learning_rate: 1}}\n",
-     "4:33: the centre 1 of learning_rate lies outside"},
+     "4:33: the center 1 of learning_rate is outside"},
     {HEAD PARAMETERS "prior: {center: {learning_rate: 0.01}, width: 0}\n",
      "4:47: prior.width must be above 0 and at most 64 octaves, not 0"},
     {"method: bayes\nprogram: t.py\n" PARAMETERS "prior: step-law\n",
-     "4:8: the step law knows the built-in trainer alone"},
+     "4:8: the Step Law applies to the built-in trainer only"},
     {HEAD PARAMETERS "budget: {tokens: 0}\n", "4:18: budget.tokens must be above 0, not 0"},
     {HEAD PARAMETERS "budget: {hours: -1}\n", "4:17: budget.hours must be above 0, not -1"},
     {HEAD PARAMETERS "budget: {usd: 5}\n", "4:15: a budget in usd needs price_per_hour"},
@@ -229,9 +235,8 @@ static const struct {
     {"method: random\ncommand: [python, \"${program}\"]\n" PARAMETERS,
      "2:19: ${program} is used, but `program` is missing"},
     {"method: random\ncommand: [python, [t.py]]\n" PARAMETERS,
-     "2:19: a word of command must be a text, not a list"},
-    {"method: random\nprogram: [t.py]\n" PARAMETERS,
-     "2:10: program must be a text, not a list"},
+     "2:19: a word of command must be text, not a list"},
+    {"method: random\nprogram: [t.py]\n" PARAMETERS, "2:10: program must be text, not a list"},
 };
 
 static void each_fault_names_its_place_and_its_remedy(void **state)

@@ -175,7 +175,7 @@ static void a_grid_without_a_metric_takes_the_loss(void **state)
 
     (void)state;
     assert_string_equal(s->metric, "loss");
-    assert_string_equal(words.warning, "no metric is named: \"loss\" is taken, and minimized");
+    assert_string_equal(words.warning, "no metric is named: the metric \"loss\" is minimized");
     esp_study_words_release(&words);
     esp_study_destroy(s);
 }

@@ -106,7 +106,7 @@ static void missing_files_and_folders_are_clear_errors(void **state)
     expect_error(scratch_path(&scratch, "*.none"), 0, -ENOENT, "no file matches");
     expect_error(scratch_path(&scratch, "**/*.none"), 0, -ENOENT, "no file matches");
     expect_error(scratch.path, 0, -EISDIR, "**/*.txt");
-    expect_error("", 0, -ENOENT, "no file is named");
+    expect_error("", 0, -ENOENT, "trainer.data is empty");
     expect_error("/dev/null", 0, -EINVAL, "not a regular file");
 }
 
@@ -259,7 +259,7 @@ static void impossible_headers_of_llmc_are_refused(void **state)
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         memcpy(&words[2], &counts[i], sizeof counts[i]);
         const char *path = scratch_write(&scratch, "a.bin", words, sizeof words);
-        expect_error(path, 0, -EINVAL, "its header says");
+        expect_error(path, 0, -EINVAL, "its header states");
     }
     expect_error(write_shard("b.bin", 20240520, 2, 1000), 0, -EINVAL, "version 2");
     expect_error(write_shard("c.bin", 20240801, 1, 1000), 0, -EINVAL, "version 1");
