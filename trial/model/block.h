@@ -10,7 +10,10 @@
  * that it keeps for the backward pass, both passes, and its FLOPs. block.c lists the blocks of
  * a layer. The tensor table, the allocation plan, fresh weights, checkpoints, imported and
  * exported weights, weight decay and the FLOP count are made from these rows: no other file
- * knows which tensors or buffers a block has. */
+ * knows which tensors or buffers a block has.
+ *
+ * To add a kind: write block_NAME.c with its row, declare the row below, and return it from
+ * esp_layer_blocks for the shapes that use it. */
 #ifndef ESP_MODEL_BLOCK_H
 #define ESP_MODEL_BLOCK_H
 

@@ -207,7 +207,8 @@ static inline struct esp_view esp_model_weight(const struct esp_model *model, in
     return view;
 }
 
-/* A rounded bias for products that add it; none where A is R, since they add the bias itself. */
+/* A rounded bias for products that add it; none where A is R, since they add the bias itself.
+ */
 static inline struct esp_view esp_model_narrow_bias(const struct esp_model *model, int tensor)
 {
     return model->plan.narrow.data ? esp_model_weight(model, tensor) : (struct esp_view){0};
