@@ -1,4 +1,4 @@
-/* A folder of its own for a test, and files in it. */
+/* A temporary folder for a test, and files in it. */
 #ifndef ESPALIER_TESTS_SCRATCH_H
 #define ESPALIER_TESTS_SCRATCH_H
 
@@ -36,7 +36,7 @@ static inline void scratch_remove(struct scratch *s)
     nftw(s->path, scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* The path of `name` in it; the buffer is the caller's until the fourth call from now. */
+/* The path of `name` in the folder, valid until the fourth call after this one. */
 static inline const char *scratch_path(const struct scratch *s, const char *name)
 {
     static char buffers[4][512];

@@ -119,7 +119,7 @@ static inline void expect_refusal(const char *path, int code, const char *words)
     assert_int_equal(esp_checkpoint_open(path, &c, &error), code);
     assert_null(c);
     if (!strstr(error.text, words)) {
-        fail_msg("'%s' does not say '%s'", error.text, words);
+        fail_msg("'%s' does not contain '%s'", error.text, words);
     }
 }
 

@@ -54,7 +54,7 @@ expect_error(const char *pattern, int64_t vocabulary, int code, const char *word
     assert_int_equal(esp_data_open(pattern, vocabulary, 16, &data, &error), code);
     assert_null(data);
     if (!strstr(error.text, words)) {
-        fail_msg("'%s' does not say '%s'", error.text, words);
+        fail_msg("'%s' does not contain '%s'", error.text, words);
     }
 }
 

@@ -101,7 +101,7 @@ static void expect(const char *name, const char *words)
 {
     char *text = printed(name);
     if (!strstr(text, words)) {
-        fail_msg("'%s' does not say '%s'", text, words);
+        fail_msg("'%s' does not contain '%s'", text, words);
     }
     free(text);
 }

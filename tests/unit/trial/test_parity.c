@@ -155,8 +155,9 @@ static int compare(const struct setting *s,
     }
     double end = fabs(val_loss[POINTS - 1] - s->val_loss[POINTS - 1]);
     bool good = end <= bound_end && worst <= bound_path;
-    printf("learning_rate %g batch_size %" PRId64 ": horizon %.4f, theirs %.4f, apart %.4f "
-           "(at most %g); on the way at most %.4f apart (%g)%s\n",
+    printf("learning_rate %g batch_size %" PRId64
+           ": horizon %.4f, PyTorch's %.4f, difference %.4f "
+           "(allowed %g); largest difference before %.4f (allowed %g)%s\n",
            s->learning_rate,
            s->batch_size,
            val_loss[POINTS - 1],
@@ -178,7 +179,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (access(argv[2], R_OK) != 0) {
-        printf("skipped: %s is not there\n", argv[2]);
+        printf("skipped: %s is missing\n", argv[2]);
         return SKIPPED;
     }
     const char *how = getenv("ESPALIER_PARITY");

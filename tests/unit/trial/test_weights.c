@@ -70,7 +70,7 @@ static void refused(const char *path, int code, const char *words)
     struct esp_error error = {"no error"};
     int rc = esp_weights_read(path, model, read_back, &error);
     if (rc != code || !strstr(error.text, words) || !strstr(error.text, path)) {
-        fail_msg("%d, '%s' does not say '%s'", rc, error.text, words);
+        fail_msg("%d, '%s' does not contain '%s'", rc, error.text, words);
     }
 }
 
