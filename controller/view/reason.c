@@ -5,14 +5,14 @@
 
 #include <math.h>
 
-/* Whether a value is as good as another, in the metric's own sense; false for NaN. */
+/* Whether a value of the metric is at least as good as another; false for NaN. */
 static bool as_good(double value, double other, bool maximize)
 {
     return maximize ? value >= other : value <= other;
 }
 
-/* A trial of the start-up that may go on, as far as the others of its rung have told. Which of
- * two equal ones goes on is their number's, so an equal one is among those that may. */
+/* Whether a trial of the start-up may still continue, as far as the other trials of its rung
+ * have reported. Of two equal trials the lower number continues, so an equal one still may. */
 static bool waits_for_others(const struct esp_verdict *verdict, bool maximize)
 {
     const struct esp_reason *reason = &verdict->reason;
@@ -21,53 +21,57 @@ static bool waits_for_others(const struct esp_verdict *verdict, bool maximize)
            (isnan(reason->threshold) || as_good(reason->value, reason->threshold, maximize));
 }
 
-/* What each rule means, in a few words; the numbers follow. */
+/* The meaning of each rule in a few words. The numbers are printed after it. */
 static const char *rule_words(enum esp_rule rule)
 {
     static const char *const words[ESP_RULE_COUNT] = {
         [ESP_RULE_NONE] = "no rule",
-        [ESP_RULE_HORIZON] = "nothing to decide: it trains to its end",
+        [ESP_RULE_HORIZON] = "no decision was needed: it trains to its horizon",
         [ESP_RULE_NEW] = "a new trial was the best use of a free slot",
-        [ESP_RULE_ASHA_PROMOTE] = "asha: among the best of its rung, so it goes on to the next",
+        [ESP_RULE_ASHA_PROMOTE] =
+            "asha: among the best of its rung, so it continues to the next",
         [ESP_RULE_ASHA_WAIT] = "asha: not (yet) among the best of its rung, so it waits there",
         [ESP_RULE_ASHA_STOP] = "asha, stopping form: not among the best of its rung",
-        [ESP_RULE_MEDIAN] = "median: worse than the middle of the others at the same point",
-        [ESP_RULE_PERCENTILE] = "percentile: worse than the wanted share of the others",
+        [ESP_RULE_MEDIAN] =
+            "median: worse than the median of the other trials at the same point",
+        [ESP_RULE_PERCENTILE] =
+            "percentile: not in the best share of the trials at the same point",
         [ESP_RULE_HALVING] = "successive halving: not among the best of its rung",
         [ESP_RULE_HYPERBAND] = "hyperband: not among the best of its bracket's rung",
         [ESP_RULE_WANDB_HYPERBAND] = "W&B's hyperband: outside the best at this band",
         [ESP_RULE_PASHA] = "pasha: the ranking at the top rungs is settled",
-        [ESP_RULE_CUT] = "cut: it waits where trials are compared; only the best go on",
+        [ESP_RULE_CUT] = "cut: it waits where trials are compared; only the best continue",
         [ESP_RULE_PATIENCE] = "patience: no improvement for the allowed number of reports",
-        [ESP_RULE_THRESHOLD] = "threshold: beyond what is allowed",
+        [ESP_RULE_THRESHOLD] = "threshold: worse than the study file allows",
         [ESP_RULE_TARGET] = "the target is reached: the search ends",
-        [ESP_RULE_FREEZE_THAW] = "freeze-thaw: weighed by expected improvement per cost",
+        [ESP_RULE_FREEZE_THAW] = "freeze-thaw: compared by expected improvement per cost",
         [ESP_RULE_STARTUP] = "freeze-thaw's start-up: ranked at its rung by losses corrected "
-                             "for what their learning rates still bring",
-        [ESP_RULE_LEADER] =
-            "freeze-thaw: of those that wait its curve points lowest, and that gets a share "
-            "of the training whatever the model expects",
+                             "for the effect of their learning rates",
+        [ESP_RULE_LEADER] = "freeze-thaw: of the waiting trials its curve has the best "
+                            "forecast, and that trial "
+                            "gets a share of the training whatever the model expects",
         [ESP_RULE_CALIBRATED] = "at the stated risk",
         [ESP_RULE_DIVERGED] = "its loss diverged",
         [ESP_RULE_INTERRUPT] = "the search was interrupted",
-        [ESP_RULE_RESTART] = "the search was picked up again",
+        [ESP_RULE_RESTART] = "the search was resumed",
         [ESP_RULE_STUDY_END] = "the search has ended",
-        [ESP_RULE_USER] = "asked for by the user",
+        [ESP_RULE_USER] = "requested by the user",
         [ESP_RULE_BUDGET] = "the budget is spent",
         [ESP_RULE_SEED_NOISE] =
-            "a tie: the leaders differ by less than a seed does, so another seed is tried",
+            "a tie: the leaders differ by less than seed noise, so another seed is trained",
     };
     return rule < ESP_RULE_COUNT && words[rule] ? words[rule] : "?";
 }
 
-/* A trial that waits though it is among the best of its rung: pasha's ceiling is there. */
+/* Whether a trial waits although it is among the best of its rung: because of pasha's ceiling.
+ */
 static bool below_ceiling(const struct esp_reason *reason, bool maximize)
 {
     return reason->rank > 0 && !isnan(reason->threshold) &&
            (reason->rank == 1 || !as_good(reason->threshold, reason->value, maximize));
 }
 
-/* Rules that say something else when a trial goes on, or only waits. */
+/* The words of a rule, which for some depend on whether the trial continues or waits. */
 static const char *words_of(const struct esp_verdict *verdict, bool maximize)
 {
     const struct esp_reason *reason = &verdict->reason;
@@ -75,24 +79,25 @@ static const char *words_of(const struct esp_verdict *verdict, bool maximize)
     bool ranked = reason->rank > 0; /* a rung that is still filling, for hyperband */
     switch (reason->rule) {
     case ESP_RULE_HALVING:
-        return goes_on  ? "successive halving: among the best of its rung, so it goes on"
+        return goes_on  ? "successive halving: among the best of its rung, so it continues"
                : ranked ? "successive halving: it waits until its rung is full"
                         : rule_words(reason->rule);
     case ESP_RULE_HYPERBAND:
-        return goes_on  ? "hyperband: among the best of its bracket's rung, so it goes on"
+        return goes_on  ? "hyperband: among the best of its bracket's rung, so it continues"
                : ranked ? "hyperband: it waits until its bracket's rung is full"
                         : rule_words(reason->rule);
     case ESP_RULE_CUT:
         return !goes_on ? rule_words(reason->rule)
-               : ranked ? "cut: among the best where trials are compared, so it goes on"
+               : ranked ? "cut: among the best where trials are compared, so it continues"
                         : "cut: on its way to where trials are compared";
     case ESP_RULE_STARTUP:
-        return goes_on || ranked ? rule_words(reason->rule)
-                                 : "freeze-thaw's start-up: it waits until that is over";
+        return goes_on || ranked
+                   ? rule_words(reason->rule)
+                   : "freeze-thaw's start-up: it waits until the start-up is over";
     case ESP_RULE_ASHA_WAIT:
         return below_ceiling(reason, maximize)
-                   ? "pasha: among the best of its rung; those above stay closed as long as "
-                     "they would rank trials as this one does"
+                   ? "pasha: among the best of its rung; higher rungs stay closed while they "
+                     "would rank trials in the same order"
                    : rule_words(reason->rule);
     default:
         return rule_words(reason->rule);
@@ -103,7 +108,7 @@ static const char *action_words(enum esp_verdict_action action)
 {
     switch (action) {
     case ESP_VERDICT_NONE:
-        return "left as it is";
+        return "unchanged";
     case ESP_VERDICT_CONTINUE:
         return "continued";
     case ESP_VERDICT_PAUSE:
@@ -119,7 +124,7 @@ static const char *action_words(enum esp_verdict_action action)
     case ESP_VERDICT_REPEAT:
         return "repeated";
     case ESP_VERDICT_SPARE:
-        return "spared";
+        return "kept";
     }
     return "?";
 }
@@ -136,13 +141,13 @@ static void add_rivals(const struct esp_reason *reason, struct esp_buffer *out)
     }
 }
 
-/* The value is what is expected at the horizon. */
+/* Whether the recorded value is a forecast for the horizon. */
 static bool is_forecast(const struct esp_reason *reason)
 {
     return reason->rule == ESP_RULE_FREEZE_THAW || reason->rule == ESP_RULE_LEADER;
 }
 
-/* What the value was held against. */
+/* The words before the value that the trial's value was compared with. */
 static const char *limit_words(const struct esp_reason *reason, bool maximize)
 {
     switch (reason->rule) {
@@ -152,19 +157,19 @@ static const char *limit_words(const struct esp_reason *reason, bool maximize)
     case ESP_RULE_TARGET:
         return "the target is";
     case ESP_RULE_STARTUP:
-        return "the last that can still go on has";
+        return "the last trial that can still continue has";
     case ESP_RULE_PATIENCE:
         return maximize ? "an improvement would be above" : "an improvement would be below";
     case ESP_RULE_SEED_NOISE:
-        return maximize ? "a seed alone may explain what is above"
-                        : "a seed alone may explain what is below";
+        return maximize ? "seed noise alone may explain values above"
+                        : "seed noise alone may explain values below";
     default:
         return "the limit is";
     }
 }
 
-/* It stays behind one with the same loss: rungs rank by (loss, number). In the start-up an
- * equal loss at the cut is mostly its own. */
+/* Whether a trial with the same loss ranks before it: rungs rank by loss, then by number. In
+ * the start-up an equal loss at the cut is mostly the trial's own. */
 static bool ties_at_the_cut(const struct esp_verdict *verdict)
 {
     const struct esp_reason *reason = &verdict->reason;
@@ -183,11 +188,11 @@ static void add_limit(const struct esp_verdict *verdict, bool maximize, struct e
         esp_buffer_addf(out, "; %s %.5g", limit_words(reason, maximize), reason->threshold);
     }
     if (ties_at_the_cut(verdict)) {
-        esp_buffer_add(out, ", and of equal ones the lower number goes on");
+        esp_buffer_add(out, ", and of equal trials the one with the lower number continues");
     }
 }
 
-/* "Corrected val_loss 2.61 at 67k tokens": whose and which value it is. */
+/* "Corrected val_loss 2.61 at 67k tokens". */
 static void
 add_value(const struct esp_reason *reason, const char *metric, struct esp_buffer *out)
 {
@@ -204,7 +209,7 @@ add_value(const struct esp_reason *reason, const char *metric, struct esp_buffer
                     reason->value);
     esp_buffer_add(out, forecast ? " forecast for its horizon" : setting ? " so far" : "");
     if (reason->at > 0) {
-        esp_buffer_add(out, forecast ? ", standing at " : best ? " up to " : " at ");
+        esp_buffer_add(out, forecast ? ", now at " : best ? " up to " : " at ");
         esp_human_count(out, (double)reason->at);
         esp_buffer_add(out, " tokens");
         esp_buffer_add(out, forecast ? "," : "");
@@ -242,7 +247,7 @@ static void add_numbers(const struct esp_verdict *verdict,
         esp_buffer_add(out, ".");
     }
     if (waits_for_others(verdict, maximize)) {
-        esp_buffer_add(out, " It waits for the other trials to come to that rung.");
+        esp_buffer_add(out, " It waits for the other trials to reach that rung.");
     }
     if (!isnan(reason->expected)) {
         esp_buffer_addf(out, " Expected improvement %.4g", reason->expected);
@@ -254,27 +259,28 @@ static void add_numbers(const struct esp_verdict *verdict,
         if (!isnan(reason->cost_seconds)) {
             esp_buffer_add(out, ", about ");
             esp_human_seconds(out, reason->cost_seconds);
-            esp_buffer_add(out, " of the device");
+            esp_buffer_add(out, " of device time");
         }
         esp_buffer_add(out, ".");
     }
     add_rivals(reason, out);
 }
 
-/* controller/stop/discard.h: the half octave, how many were better, how many may be, and by how
- * many studies that is known. */
+/* A verdict of the calibrated rule (controller/stop/discard.h): the mark, the number of better
+ * trials there, the limit, and the number of studies that the limit was calibrated on. */
 static void
 add_calibrated(const struct esp_verdict *verdict, const char *metric, struct esp_buffer *out)
 {
     const struct esp_reason *reason = &verdict->reason;
     if (verdict->action == ESP_VERDICT_CONTINUE) {
-        esp_buffer_add(out, "trained to its horizon: an audit, now that nothing else is left.");
+        esp_buffer_add(
+            out, "trained to its horizon: an audit, because nothing else is left to train.");
         return;
     }
     esp_buffer_addf(
         out,
         "%s at mark %d: calibrated on %.0f finished studies at risk %g. %s %.5g at ",
-        verdict->action == ESP_VERDICT_SPARE ? "spared as an audit" : "given up",
+        verdict->action == ESP_VERDICT_SPARE ? "not given up, as an audit," : "given up",
         (int)reason->rung,
         reason->cost,
         reason->expected,
@@ -290,8 +296,8 @@ add_calibrated(const struct esp_verdict *verdict, const char *metric, struct esp
     esp_buffer_add(
         out,
         verdict->action == ESP_VERDICT_SPARE
-            ? " By the rule it would be given up; one in twenty is left as it is, to "
-              "see whether the rule is right."
+            ? " By the rule it would be given up; one in twenty such trials is kept, to test "
+              "the rule."
             : " Its checkpoint is deleted.");
 }
 

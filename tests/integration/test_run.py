@@ -98,7 +98,7 @@ def test_why_shows_the_remaining_cost_in_tokens_and_device_time(t):
     assert weighed and all(v["cost"] > 0 and v["cost_seconds"] > 0 for v in weighed), weighed
     trial = next(v["verdict_trial"] for v in weighed)
     out, _ = t.run("why", run, str(trial))
-    assert "tokens that remain, about " in out and " of the device" in out, out
+    assert "tokens that remain, about " in out and " of device time" in out, out
     told = [row["verdict"] for row in t.json("why", run, str(trial))]
     assert any((v["cost_seconds"] or 0) > 0 for v in told), told
 

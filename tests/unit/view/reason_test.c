@@ -63,7 +63,8 @@ static void an_equal_loss_at_the_cut_is_told_by_what_it_ranks(void **state)
         esp_buffer_clear(&text);
         esp_reason_verdict(&verdict, "val_loss", false, &text);
         assert_non_null(
-            strstr(esp_buffer_get(&text), " 2.5, and of equal ones the lower number goes on."));
+            strstr(esp_buffer_get(&text),
+                   " 2.5, and of equal trials the one with the lower number continues."));
     }
     esp_buffer_release(&text);
 }
@@ -85,7 +86,7 @@ static void a_cost_is_told_in_tokens_and_in_device_time(void **state)
     assert_non_null(
         strstr(esp_buffer_get(&text),
                " Expected improvement 0.0125 for the 350k tokens that remain, about 3 min 12 s "
-               "of the device. Nearest"));
+               "of device time. Nearest"));
     esp_buffer_clear(&text);
     esp_reason_json(&verdict, &text);
     assert_non_null(
@@ -100,7 +101,7 @@ static void a_forecast_is_not_told_as_a_loss_that_was_seen(void **state)
     struct esp_buffer text = {0};
     esp_reason_verdict(&verdict, "loss", false, &text);
     assert_non_null(strstr(esp_buffer_get(&text),
-                           " loss 2.61 forecast for its horizon, standing at 67k tokens, is "
+                           " loss 2.61 forecast for its horizon, now at 67k tokens, is "
                            "rank 5 of 9; the best so far is 2.5."));
     esp_buffer_clear(&text);
     verdict.reason.threshold = INFINITY;
@@ -111,9 +112,9 @@ static void a_forecast_is_not_told_as_a_loss_that_was_seen(void **state)
     esp_reason_verdict(&verdict, "loss", false, &text);
     assert_non_null(
         strstr(esp_buffer_get(&text),
-               "of those that wait its curve points lowest, and that gets a share of "
-               "the training whatever the model expects. loss 2.61 forecast for its "
-               "horizon, standing at 67k tokens, is rank 5 of 9; the best so far"));
+               "of the waiting trials its curve has the best forecast, and that trial gets a "
+               "share of the training whatever the model expects. loss 2.61 forecast for its "
+               "horizon, now at 67k tokens, is rank 5 of 9; the best so far"));
     esp_buffer_clear(&text);
     verdict = verdict_of(ESP_VERDICT_PAUSE, ESP_RULE_STARTUP);
     esp_reason_verdict(&verdict, "loss", false, &text);
@@ -163,17 +164,18 @@ static void a_repeat_says_what_a_tie_is(void **state)
     verdict.reason.of = 3;
     verdict.reason.threshold = 2.625;
     esp_reason_verdict(&verdict, "val_loss", false, &text);
-    assert_string_equal(esp_buffer_get(&text),
-                        "started until 200k tokens: a tie: the leaders differ by less than a "
-                        "seed does, so another seed is tried. The setting's val_loss 2.61 so "
-                        "far at 67k tokens is rank 2 of 3 that tie; a seed alone may explain "
-                        "what is below 2.625. The others that tie: #3, #8.");
+    assert_string_equal(
+        esp_buffer_get(&text),
+        "started until 200k tokens: a tie: the leaders differ by less than "
+        "seed noise, so another seed is trained. The setting's val_loss 2.61 so "
+        "far at 67k tokens is rank 2 of 3 that tie; seed noise alone may "
+        "explain values below 2.625. The others that tie: #3, #8.");
     esp_buffer_release(&text);
 }
 
 static const char start_up[] =
     "paused at rung 1: freeze-thaw's start-up: ranked at its rung by losses "
-    "corrected for what their learning rates still bring. Corrected ";
+    "corrected for the effect of their learning rates. Corrected ";
 
 static void assert_start_up(const struct esp_verdict *verdict, bool maximize, const char *rest)
 {
@@ -194,24 +196,25 @@ static void the_first_of_its_rung_in_the_start_up_waits_for_the_others(void **st
     assert_start_up(&verdict,
                     false,
                     "loss 2.61 at 67k tokens is rank 1 of 1 so far. It waits for the other "
-                    "trials to come to that rung.");
+                    "trials to reach that rung.");
     verdict.reason.of = 9;
     verdict.reason.threshold = 2.61; /* itself the last that goes on */
-    assert_start_up(&verdict,
-                    false,
-                    "loss 2.61 at 67k tokens is rank 1 of 9 so far; the last that can still go "
-                    "on has 2.61. It waits for the other trials to come to that rung.");
+    assert_start_up(
+        &verdict,
+        false,
+        "loss 2.61 at 67k tokens is rank 1 of 9 so far; the last trial that can "
+        "still continue has 2.61. It waits for the other trials to reach that rung.");
     verdict.reason.threshold = 2.5;
     assert_start_up(
         &verdict,
         true,
-        "accuracy 2.61 at 67k tokens is rank 1 of 9 so far; the last that can still "
-        "go on has 2.5. It waits for the other trials to come to that rung.");
+        "accuracy 2.61 at 67k tokens is rank 1 of 9 so far; the last trial that can "
+        "still continue has 2.5. It waits for the other trials to reach that rung.");
     verdict.reason.rank = 5;
     assert_start_up(&verdict,
                     false,
-                    "loss 2.61 at 67k tokens is rank 5 of 9; the last that can still go on has "
-                    "2.5.");
+                    "loss 2.61 at 67k tokens is rank 5 of 9; the last trial that can still "
+                    "continue has 2.5.");
 }
 
 static bool
@@ -239,7 +242,8 @@ static void rules_tell_going_on_from_waiting_and_from_being_beaten(void **state)
     assert_true(says(on, ESP_RULE_CUT, 1, "cut: among the best where trials are compared"));
     assert_true(says(on, ESP_RULE_CUT, -1, "cut: on its way to where trials are compared"));
     assert_true(says(pause, ESP_RULE_CUT, 1, "cut: it waits where trials are compared"));
-    assert_true(says(pause, ESP_RULE_STARTUP, -1, "start-up: it waits until that is over."));
+    assert_true(
+        says(pause, ESP_RULE_STARTUP, -1, "start-up: it waits until the start-up is over."));
     assert_true(says(pause, ESP_RULE_ASHA_WAIT, 5, "asha: not (yet) among the best"));
     assert_true(says(pause, ESP_RULE_ASHA_WAIT, 1, "pasha: among the best of its rung;"));
 }
