@@ -1,4 +1,4 @@
-/* espalier agent: started by run, one per host and study. */
+/* espalier agent: the agent of a study on this host, which `run` starts. */
 #include "../agent/agent.h"
 #include "verb.h"
 
@@ -14,7 +14,7 @@ static int run_agent(const struct esp_arguments *arguments, struct esp_error *er
     if (!arguments->connect || !arguments->dir || study == 0) {
         esp_error_set(error,
                       0,
-                      "agent: --connect, --dir and the environment variable %s are needed; "
+                      "agent: --connect, --dir and the environment variable %s are required; "
                       "`espalier run` starts the agent with them.",
                       ESP_ENV_STUDY);
         return ESP_EXIT_USAGE;

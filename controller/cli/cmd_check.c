@@ -1,4 +1,4 @@
-/* espalier check: a study file and its data, every fault at once, and what it would do. */
+/* espalier check: the faults of a study file and its data, or what it would search. */
 #include "../core/core.h"
 #include "../loop/calibration.h"
 #include "../search/registry.h"
@@ -31,7 +31,7 @@ static void add_param(const struct esp_param *param, struct esp_buffer *out)
         esp_buffer_add(out, "\n");
         return;
     }
-    /* The middle 98 %, in the values that a trial would get. */
+    /* The middle 98 % of the distribution, in the values that a trial would get. */
     struct esp_value low = esp_param_value(param, esp_param_draw(param, 0.01));
     struct esp_value high = esp_param_value(param, esp_param_draw(param, 0.99));
     esp_buffer_add(out, "mostly ");
@@ -44,7 +44,7 @@ static void add_param(const struct esp_param *param, struct esp_buffer *out)
     esp_buffer_add(out, "\n");
 }
 
-/* What a run in runs/NAME would go by now. */
+/* Finds the calibration that a run in runs/NAME would use now. */
 static int gather(const struct esp_study *study,
                   const char *file,
                   struct esp_calibration *out,
@@ -80,7 +80,7 @@ static void add_words(const struct esp_study *study,
     if (study->abilities.settings_known) {
         esp_buffer_add(out, "horizon: ");
         esp_human_count(out, (double)study->trainer.tokens);
-        esp_buffer_add(out, " tokens a trial");
+        esp_buffer_add(out, " tokens per trial");
         if (study->run_cap > 0) {
             esp_buffer_add(out, ", at most ");
             esp_human_count(out, (double)study->trainer.tokens * (double)study->run_cap);
@@ -97,7 +97,7 @@ static void add_words(const struct esp_study *study,
             out);
         esp_buffer_add(out, "\n");
     }
-    esp_buffer_add(out, "nothing is wrong with it.\n");
+    esp_buffer_add(out, "no faults found.\n");
 }
 
 static void add_json(const struct esp_study *study, struct esp_buffer *out)

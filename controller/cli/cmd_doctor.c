@@ -1,5 +1,4 @@
-/* espalier doctor: what this machine offers, and what would be in the way. Exit 1 when
- * something is. */
+/* espalier doctor: what this machine has, and what would keep a search from running. */
 #include "../system/cpu_affinity.h"
 #include "../view/buffer.h"
 #include "../view/human.h"
@@ -20,7 +19,7 @@
 
 #define DISK_LOW_BYTES 1e9
 #define MEMORY_LOW_BYTES 1e9
-/* 2024-01-01: an earlier clock is a machine without one. */
+/* 2024-01-01. A clock that is earlier was never set. */
 #define CLOCK_EARLIEST 1704067200
 
 struct checkup {
@@ -33,7 +32,7 @@ struct checkup {
 enum health { GOOD, NOTICE, FAULT };
 
 static void
-tell(struct checkup *checkup, enum health health, const char *name, const char *words)
+report(struct checkup *checkup, enum health health, const char *name, const char *words)
 {
     static const char *const marks[] = {"ok  ", "note", "BAD "};
     static const char *const names[] = {"ok", "note", "bad"};
@@ -55,7 +54,7 @@ static void check_machine(struct checkup *checkup)
 {
     struct esp_buffer words = {0};
     esp_buffer_addf(&words, "%d usable", esp_cpu_affinity_count());
-    tell(checkup, GOOD, "cores", esp_buffer_get(&words));
+    report(checkup, GOOD, "cores", esp_buffer_get(&words));
     struct sysinfo info;
     if (sysinfo(&info) == 0) {
         double free_bytes = (double)(info.freeram + info.bufferram) * info.mem_unit;
@@ -75,11 +74,11 @@ static void check_machine(struct checkup *checkup)
         esp_buffer_add(&words, "B of ");
         esp_human_count(&words, (double)info.totalram * info.mem_unit);
         esp_buffer_add(&words, "B available");
-        tell(checkup, free_bytes < MEMORY_LOW_BYTES ? NOTICE : GOOD, "memory", words.data);
+        report(checkup, free_bytes < MEMORY_LOW_BYTES ? NOTICE : GOOD, "memory", words.data);
     }
     time_t now = time(NULL);
     bool sane = now > CLOCK_EARLIEST;
-    tell(checkup, sane ? GOOD : FAULT, "clock", sane ? "set" : "far in the past: set it");
+    report(checkup, sane ? GOOD : FAULT, "clock", sane ? "set" : "far in the past; set it");
     esp_buffer_release(&words);
 }
 
@@ -91,20 +90,20 @@ static void check_folder(struct checkup *checkup, const char *dir)
         double bytes = (double)disk.f_bavail * (double)disk.f_frsize;
         esp_human_count(&words, bytes);
         esp_buffer_addf(&words, "B free in %s", dir);
-        tell(checkup, bytes < DISK_LOW_BYTES ? NOTICE : GOOD, "disk", esp_buffer_get(&words));
+        report(checkup, bytes < DISK_LOW_BYTES ? NOTICE : GOOD, "disk", esp_buffer_get(&words));
     }
     esp_buffer_clear(&words);
     if (access(dir, W_OK) == 0) {
-        esp_buffer_addf(&words, "%s can be written", dir);
-        tell(checkup, GOOD, "folder", esp_buffer_get(&words));
+        esp_buffer_addf(&words, "%s is writable", dir);
+        report(checkup, GOOD, "folder", esp_buffer_get(&words));
     } else {
         esp_buffer_addf(&words, "%s: %s; name another with --dir", dir, strerror(errno));
-        tell(checkup, FAULT, "folder", esp_buffer_get(&words));
+        report(checkup, FAULT, "folder", esp_buffer_get(&words));
     }
     esp_buffer_release(&words);
 }
 
-/* Versions by the symbols that are linked in, so that this room needs none of their headers. */
+/* Versions are read through linked symbols, so that cli needs none of the headers. */
 static void check_libraries(struct checkup *checkup)
 {
     struct esp_buffer words = {0};
@@ -121,11 +120,11 @@ static void check_libraries(struct checkup *checkup)
         esp_buffer_addf(&words, "ZeroMQ %d.%d.%d, ", major, minor, patch);
     }
     esp_buffer_addf(&words, "SQLite %s", sqlite ? sqlite() : "missing");
-    tell(checkup, zmq && sqlite ? GOOD : FAULT, "libraries", esp_buffer_get(&words));
-    tell(checkup,
-         blas ? GOOD : FAULT,
-         "BLAS",
-         blas ? blas() : "libopenblas.so.0 cannot be opened; ./setup installs it");
+    report(checkup, zmq && sqlite ? GOOD : FAULT, "libraries", esp_buffer_get(&words));
+    report(checkup,
+           blas ? GOOD : FAULT,
+           "BLAS",
+           blas ? blas() : "libopenblas.so.0 cannot be opened; ./setup installs it");
     if (library) {
         dlclose(library);
     }
@@ -151,12 +150,13 @@ static void check_cuda(struct checkup *checkup)
             }
             esp_buffer_addf(&words, "%s%s", i ? ", " : "", text);
         }
-        tell(checkup, GOOD, "GPU", esp_buffer_get(&words));
+        report(checkup, GOOD, "GPU", esp_buffer_get(&words));
     } else if (driver) {
-        esp_buffer_addf(&words, "the driver is there and finds no device (cuInit: %d)", rc);
-        tell(checkup, NOTICE, "GPU", esp_buffer_get(&words));
+        esp_buffer_addf(
+            &words, "the CUDA driver is installed but finds no device (cuInit: %d)", rc);
+        report(checkup, NOTICE, "GPU", esp_buffer_get(&words));
     } else {
-        tell(checkup, NOTICE, "GPU", "no CUDA driver: trials train on the processor");
+        report(checkup, NOTICE, "GPU", "no CUDA driver: trials train on the CPU");
     }
     if (driver) {
         dlclose(driver);
@@ -173,11 +173,11 @@ static void check_trial(struct checkup *checkup)
         strcat(path, "-trial");
     }
     bool there = access(path, X_OK) == 0;
-    tell(checkup,
-         there ? GOOD : FAULT,
-         "programs",
-         there ? "espalier-trial is beside espalier"
-               : "espalier-trial is not beside espalier: build or install both");
+    report(checkup,
+           there ? GOOD : FAULT,
+           "programs",
+           there ? "espalier-trial is in the folder of espalier"
+                 : "espalier-trial is not in the folder of espalier: build or install both");
 }
 
 static int examine(const struct esp_arguments *arguments, struct esp_error *error)
@@ -198,7 +198,7 @@ static int examine(const struct esp_arguments *arguments, struct esp_error *erro
     int code = esp_print(&checkup.out, error);
     esp_buffer_release(&checkup.out);
     if (code == 0 && checkup.faults > 0) {
-        esp_error_set(error, 0, "%d of these would be in the way.", checkup.faults);
+        esp_error_set(error, 0, "%d of these checks failed.", checkup.faults);
         code = ESP_EXIT_FAILURE;
     }
     return code;

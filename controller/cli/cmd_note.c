@@ -1,4 +1,4 @@
-/* espalier note: words into the record, on a trial or on the search. */
+/* espalier note: adds a note to a trial or to the study. */
 #include "../client/client.h"
 #include "verb.h"
 
@@ -16,7 +16,7 @@ static int add_note(const struct esp_arguments *arguments, struct esp_error *err
     }
     if (strlen(text) == 0 || strlen(text) >= ESP_MESSAGE_TEXT_MAX) {
         esp_error_set(
-            error, 0, "note: a text of 1 to %d bytes is needed.", ESP_MESSAGE_TEXT_MAX - 1);
+            error, 0, "note: the text must have 1 to %d bytes.", ESP_MESSAGE_TEXT_MAX - 1);
         return ESP_EXIT_USAGE;
     }
     uint32_t trial = (uint32_t)number;
@@ -29,7 +29,7 @@ static int add_note(const struct esp_arguments *arguments, struct esp_error *err
     if (esp_client_command(arguments->operands[0], &command, answer, error) < 0) {
         return ESP_EXIT_FAILURE;
     }
-    fprintf(stderr, "espalier: noted.\n");
+    fprintf(stderr, "espalier: note added.\n");
     return ESP_EXIT_DONE;
 }
 

@@ -1,4 +1,4 @@
-/* espalier run, espalier resume: the controller. */
+/* espalier run and espalier resume: start a controller. */
 #include "../loop/loop.h"
 #include "../stop/discard.h"
 #include "../study/study.h"
@@ -18,38 +18,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Words that go with an exit code, where the results alone do not say it. */
+/* Explains an exit code that the results alone do not explain. */
 static void explain_code(int code, const char *dir)
 {
     switch (code) {
     case ESP_EXIT_FAILURE:
         fprintf(
             stderr,
-            "espalier: the search could not go on; what went wrong is above and in %s/logs. "
-            "Go on with: espalier resume %s\n",
+            "espalier: the search failed; the messages above and the logs in %s/logs say why. "
+            "Continue it with: espalier resume %s\n",
             dir,
             dir);
         break;
     case ESP_EXIT_NO_TRIAL:
-        fprintf(stderr, "espalier: no trial is usable; `espalier ls %s` lists them.\n", dir);
+        fprintf(
+            stderr, "espalier: no trial is usable; `espalier ls %s` lists the trials.\n", dir);
         break;
     case ESP_EXIT_BUDGET:
-        fprintf(stderr,
-                "espalier: the budget is spent. Raise it in the study file and run again to go "
-                "on.\n");
+        fprintf(
+            stderr,
+            "espalier: the budget is spent. To continue, raise it in the study file and run "
+            "again.\n");
         break;
     case ESP_EXIT_PAUSED:
     case ESP_EXIT_KILLED:
-        fprintf(stderr, "espalier: interrupted; go on with: espalier resume %s\n", dir);
+        fprintf(stderr, "espalier: interrupted; continue with: espalier resume %s\n", dir);
         break;
     default:
         break;
     }
 }
 
-/* What discards go by: of a study that begins, or as it is recorded. */
-static void say_calibration(const struct esp_session *session,
-                            const struct esp_core_totals *totals)
+/* Prints the calibration of discards: of a new study, or the recorded one. */
+static void print_calibration(const struct esp_session *session,
+                              const struct esp_core_totals *totals)
 {
     struct esp_buffer out = {0};
     double risk = session->study->stopping.risk;
@@ -66,26 +68,26 @@ static void say_calibration(const struct esp_session *session,
     esp_buffer_release(&out);
 }
 
-static void greet(const struct esp_session *session, const char *dir)
+static void print_start(const struct esp_session *session, const char *dir)
 {
     struct esp_core_totals totals = esp_core_totals(session->core);
     uint32_t trials = esp_core_trial_count(session->core);
     if (session->created || trials == 0) {
-        fprintf(stderr, "espalier: %s begins in %s\n", session->study->name, dir);
+        fprintf(stderr, "espalier: starting %s in %s\n", session->study->name, dir);
         esp_source_warn(session->study);
     } else {
         fprintf(stderr,
-                "espalier: %s goes on in %s: %" PRIu32 " trials, %" PRIu32 " complete\n",
+                "espalier: continuing %s in %s: %" PRIu32 " trials, %" PRIu32 " complete\n",
                 session->study->name,
                 dir,
                 trials,
                 totals.by_state[ESP_TRIAL_COMPLETE]);
     }
-    say_calibration(session, &totals);
+    print_calibration(session, &totals);
     fflush(stderr);
 }
 
-/* What the search has found, to stdout. */
+/* Prints what the search has found. */
 static int print_summary(const char *dir, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
@@ -105,7 +107,7 @@ static int print_summary(const char *dir, struct esp_error *error)
     return code;
 }
 
-/* Takes the study (NULL: resume). */
+/* Runs a study, or resumes the one in DIR when `study` is NULL. Takes ownership of it. */
 static int run_study(const struct esp_arguments *arguments,
                      const char *dir,
                      const char *file,
@@ -130,7 +132,7 @@ static int run_study(const struct esp_arguments *arguments,
     if (rc < 0) {
         return esp_exit_of(rc);
     }
-    greet(&session, dir);
+    print_start(&session, dir);
     esp_progress_init(&progress, session.study, dir);
     struct esp_loop_options loop = {
         .device = arguments->device,
@@ -171,9 +173,8 @@ static int run(const struct esp_arguments *arguments, struct esp_error *error)
         esp_error_set(
             error,
             -ENOTSUP,
-            "%s: this study runs a program of its own (program, command), and espalier "
-            "can train with its built-in transformer only so far. Give it a `trainer`, "
-            "or wait for that.",
+            "%s: this study runs its own program (`program` or `command`), which espalier "
+            "cannot do yet. Only studies with a `trainer` can be run.",
             file);
         esp_study_destroy(study);
         return ESP_EXIT_USAGE;

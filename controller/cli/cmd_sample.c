@@ -1,4 +1,4 @@
-/* espalier sample: text from a trial's latest checkpoint, written by espalier-trial. */
+/* espalier sample: runs `espalier-trial sample` on the latest checkpoint of a trial. */
 #include "../system/launch.h"
 #include "../view/best.h"
 #include "../view/ledger.h"
@@ -16,7 +16,7 @@ struct found {
     bool any;
 };
 
-/* The latest comes first. */
+/* Checkpoints come in order, the latest first. */
 static int take_first(void *context, const struct esp_reader_checkpoint *checkpoint)
 {
     struct found *found = context;
@@ -27,7 +27,7 @@ static int take_first(void *context, const struct esp_reader_checkpoint *checkpo
     return 0;
 }
 
-/* The trial named, or the best one that has a checkpoint. */
+/* Finds a checkpoint of the named trial, or of the best trial that has one. */
 static int find_checkpoint(struct esp_ledger *ledger,
                            const char *named,
                            struct found *found,
@@ -43,10 +43,11 @@ static int find_checkpoint(struct esp_ledger *ledger,
         rc = rc < 0 ? rc
                     : esp_reader_checkpoints(ledger->reader, trial, take_first, found, error);
         if (rc == 0 && !found->any) {
-            rc = esp_error_set(error,
-                               -ENOENT,
-                               "trial #%lld has no checkpoint. `espalier best` names others.",
-                               (long long)trial);
+            rc = esp_error_set(
+                error,
+                -ENOENT,
+                "trial #%lld has no checkpoint. `espalier best` lists other trials.",
+                (long long)trial);
         }
     } else {
         rc = esp_best_load(ledger, 0, &best, error);

@@ -1,4 +1,4 @@
-/* espalier set: changes run_cap, workers or a budget of a running search. */
+/* espalier set: changes run_cap, workers or a budget of a study. */
 #include "../client/client.h"
 #include "verb.h"
 
@@ -18,7 +18,8 @@ read_setting(const char *text, char *name, struct esp_setting *out, struct esp_e
 {
     size_t length = strcspn(text, "=");
     if (text[length] != '=' || length >= ESP_NAME_MAX) {
-        return esp_error_set(error, -1, "set: %s: NAME=VALUE is needed, as run_cap=40.", text);
+        return esp_error_set(
+            error, -1, "set: %s: expected NAME=VALUE, for example run_cap=40.", text);
     }
     snprintf(name, ESP_NAME_MAX, "%.*s", (int)length, text);
     size_t known = 0;
@@ -30,8 +31,8 @@ read_setting(const char *text, char *name, struct esp_setting *out, struct esp_e
         return esp_error_set(
             error,
             -1,
-            "set: \"%s\" cannot be changed%s%s%s; these can: run_cap, workers, "
-            "budget.tokens, budget.hours, budget.usd.",
+            "set: \"%s\" cannot be changed%s%s%s The names are run_cap, workers, "
+            "budget.tokens, budget.hours and budget.usd.",
             name,
             near ? "; did you mean \"" : ".",
             near ? near : "",
@@ -43,7 +44,7 @@ read_setting(const char *text, char *name, struct esp_setting *out, struct esp_e
         (known < 2 && value != floor(value))) {
         return esp_error_set(error,
                              -1,
-                             "set: %s: %s from 0 up is needed.",
+                             "set: %s: the value must be %s, 0 or more.",
                              text,
                              known < 2 ? "a whole number" : "a number");
     }

@@ -1,5 +1,5 @@
-/* espalier stop, pause, continue, extend: commands on trials, sent to the live
- * controller or recorded for the next one. */
+/* espalier stop, pause, continue and extend: commands on trials, sent to the controller or
+ * recorded for the next one. */
 #include "../client/client.h"
 #include "../view/human.h"
 #include "../view/ledger.h"
@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How far each continued trial is to train now. */
+/* Prints until how many tokens each continued trial trains now. */
 static int
-say_until(const char *dir, const uint32_t *trials, uint32_t count, struct esp_error *error)
+print_until(const char *dir, const uint32_t *trials, uint32_t count, struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
     struct esp_buffer words = {0};
@@ -64,7 +64,7 @@ send_command(const struct esp_arguments *arguments, enum esp_verb verb, struct e
     }
     fprintf(stderr, "espalier: %s\n", answer[0] ? answer : "done.");
     if (command.verb == ESP_VERB_CONTINUE) {
-        return say_until(arguments->operands[0], trials, command.trial_count, error);
+        return print_until(arguments->operands[0], trials, command.trial_count, error);
     }
     return ESP_EXIT_DONE;
 }

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Two drawings of the line are at least this far apart, and at most the second. */
+/* Least and greatest time between two drawings of the status line. */
 #define REDRAW_MS 100
 #define REFRESH_MS 1000
-/* No time is promised before so many trials have ended in this run. */
+/* Trials that must have ended in this run before a remaining time is shown. */
 #define ETA_TRIALS_MIN 3
 
 void esp_progress_init(struct esp_progress *progress,
@@ -105,7 +105,7 @@ void esp_progress_line(const struct esp_progress *progress,
     }
 }
 
-static void tell_exit(struct esp_progress *progress, const struct esp_event *event)
+static void print_exit(struct esp_progress *progress, const struct esp_event *event)
 {
     char words[ESP_MESSAGE_TEXT_MAX];
     const char *tail = event->exited.tail ? event->exited.tail : "", *last = tail;
@@ -114,11 +114,10 @@ static void tell_exit(struct esp_progress *progress, const struct esp_event *eve
     }
     snprintf(words,
              sizeof words,
-             "a trial process ended unasked (%s %d)%s%.*s. Its log: %.1000s/logs/%" PRIu64
-             ".log",
+             "a trial process failed (%s %d)%s%.*s. Its log: %.1000s/logs/%" PRIu64 ".log",
              event->exited.signal ? "signal" : "exit status",
              event->exited.signal ? event->exited.signal : event->exited.status,
-             *last ? ", its last words: " : "",
+             *last ? ", last line: " : "",
              (int)strcspn(last, "\n"),
              last,
              progress->dir,
@@ -126,15 +125,15 @@ static void tell_exit(struct esp_progress *progress, const struct esp_event *eve
     esp_progress_print(progress, words);
 }
 
-/* One line for what a person would want to hear of; nothing for the rest. */
-static void tell_event(struct esp_progress *progress,
-                       const struct esp_core *core,
-                       const struct esp_event *event)
+/* Prints a line for an important event, and nothing for the others. */
+static void print_event(struct esp_progress *progress,
+                        const struct esp_core *core,
+                        const struct esp_event *event)
 {
     char words[ESP_MESSAGE_TEXT_MAX];
     if (event->kind == ESP_EVENT_EXITED && !event->exited.asked &&
         (event->exited.status > 0 || event->exited.signal)) {
-        tell_exit(progress, event);
+        print_exit(progress, event);
         return;
     }
     if (event->kind != ESP_EVENT_MOVED) {
@@ -151,12 +150,12 @@ static void tell_event(struct esp_progress *progress,
     } else if (event->moved.to == ESP_TRIAL_FAILED) {
         snprintf(words,
                  sizeof words,
-                 "#%" PRId64 " failed; `espalier show %s %" PRId64 "` says why",
+                 "#%" PRId64 " failed; `espalier show %s %" PRId64 "` shows why",
                  event->trial,
                  progress->dir,
                  event->trial);
     } else if (event->moved.trigger == ESP_TRIGGER_DIVERGED) {
-        snprintf(words, sizeof words, "#%" PRId64 " diverged and is stopped", event->trial);
+        snprintf(words, sizeof words, "#%" PRId64 " diverged and was stopped", event->trial);
     } else {
         return;
     }
@@ -177,7 +176,7 @@ int64_t esp_progress_update(void *context,
         progress->done_at_start = done_of(&totals);
     }
     for (size_t i = 0; i < count; i++) {
-        tell_event(progress, core, &events[i]);
+        print_event(progress, core, &events[i]);
     }
     if (!progress->terminal) {
         return INT64_MAX;

@@ -1,5 +1,5 @@
-/* What a running search says on stderr: on a terminal one line that redraws, otherwise a line
- * for each important happening. */
+/* Messages of a running search on stderr: a line per important event, and on a terminal a
+ * status line that is redrawn. */
 #ifndef ESPALIER_CLI_PROGRESS_H
 #define ESPALIER_CLI_PROGRESS_H
 
@@ -8,12 +8,12 @@
 
 struct esp_progress {
     const struct esp_study *study;
-    const char *dir; /* as the person named it */
+    const char *dir; /* as given on the command line */
     bool terminal, utf8;
     int64_t started_ms, drawn_ms;
     uint32_t done_at_start; /* trials that had ended when this run began */
     bool first;
-    bool shown; /* a line stands on the terminal */
+    bool shown; /* the status line is on the terminal */
     struct esp_buffer line;
 };
 
@@ -30,10 +30,10 @@ int64_t esp_progress_update(void *context,
                             int64_t now_ms);
 void esp_progress_print(void *context, const char *words);
 
-/* Takes the line away, before something else is printed. */
+/* Removes the status line, before something else is printed. */
 void esp_progress_clear(struct esp_progress *progress);
 
-/* "12/40 · 3 running · best 3.21 (#7) · $0.12 · ETA 2 min 5 s" */
+/* Appends "12/40 · 3 running · best 3.21 (#7) · $0.12 · ETA 2 min 5 s". */
 void esp_progress_line(const struct esp_progress *progress,
                        const struct esp_core_totals *totals,
                        int64_t now_ms,

@@ -19,13 +19,13 @@ static int read_replaced(const char *path,
     char *base = malloc(ESP_PATH_MAX), *from = malloc(ESP_PATH_MAX), *text = NULL;
     struct esp_study *study = NULL;
     int rc = base && from ? 0 : esp_error_set(error, -ENOMEM, "out of memory.");
-    /* The file as it stands has to be right by itself: its faults are told at its own lines. */
+    /* First read as it is, so that faults are reported with the lines of the file. */
     rc = rc < 0 ? rc : esp_study_read_file(path, &study, words, error);
     rc = rc < 0 ? rc : esp_config_folder(path, base, error);
     if (rc < 0) {
         goto out;
     }
-    /* A path on the command line starts here, not at the study file. */
+    /* A path on the command line is relative to the current folder, not to the study file. */
     if (data[0] == '/') {
         snprintf(from, ESP_PATH_MAX, "%s", data);
     } else {
@@ -73,16 +73,16 @@ int esp_source_read(const char *path,
 void esp_source_warn(const struct esp_study *study)
 {
     if (study->command) {
-        fprintf(
-            stderr,
-            "espalier: the file is read, and `espalier run` refuses it: programs of one's own "
-            "cannot be run yet.\n");
+        fprintf(stderr,
+                "espalier: this study runs its own program (`program` or `command`), which "
+                "cannot be "
+                "run yet; `espalier run` refuses it.\n");
     }
     bool bounded = study->run_cap > 0 || study->budget.tokens > 0 ||
                    study->budget.seconds > 0 || study->budget.usd > 0 || study->has_target;
     if (!bounded && !esp_sampler_of(study)->exhaustive) {
         fprintf(stderr,
-                "espalier: neither run_cap nor budget is given: the search goes on until it is "
+                "espalier: neither run_cap nor budget is set: the search continues until it is "
                 "interrupted.\n");
     }
     double tokens = study->budget.tokens, horizon = (double)study->trainer.tokens;

@@ -14,21 +14,21 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A live controller answers in milliseconds; one that is busy with a commit on a slow disk in
- * seconds. */
+/* A controller answers within milliseconds, or within seconds while it commits to a slow disk.
+ */
 #define ANSWER_MS 20000
-/* The Hello and the command are sent again this often until they are answered: a repeated id
- * gets the recorded answer. */
+/* Interval for repeating the Hello or the command until it is answered. A command with a known
+ * id gets the recorded answer, so repeating it has no second effect. */
 #define RETRY_MS 2000
 
-struct talk {
+struct exchange {
     struct esp_dealer *dealer;
     const struct esp_command *command;
     bool welcome;
     int64_t sent_ms;
 };
 
-static int say_hello(struct talk *talk)
+static int send_hello(struct exchange *exchange)
 {
     struct esp_message message = {
         .kind = ESP_MESSAGE_HELLO,
@@ -38,21 +38,21 @@ static int say_hello(struct talk *talk)
                   .device = "",
                   .version = ESP_VERSION},
     };
-    talk->welcome = false;
-    talk->sent_ms = esp_clock_ms();
-    int rc = esp_dealer_send(talk->dealer, &message, NULL);
-    return rc == -EAGAIN ? 0 : rc; /* asked for once it is connected */
+    exchange->welcome = false;
+    exchange->sent_ms = esp_clock_ms();
+    int rc = esp_dealer_send(exchange->dealer, &message, NULL);
+    return rc == -EAGAIN ? 0 : rc; /* not connected yet: an INTRODUCE will follow */
 }
 
-static int say_command(struct talk *talk, struct esp_error *error)
+static int send_command(struct exchange *exchange, struct esp_error *error)
 {
-    struct esp_message message = {.kind = ESP_MESSAGE_COMMAND, .command = *talk->command};
-    talk->sent_ms = esp_clock_ms();
-    int rc = esp_dealer_send(talk->dealer, &message, error);
+    struct esp_message message = {.kind = ESP_MESSAGE_COMMAND, .command = *exchange->command};
+    exchange->sent_ms = esp_clock_ms();
+    int rc = esp_dealer_send(exchange->dealer, &message, error);
     return rc == -EAGAIN ? 0 : rc;
 }
 
-/* The words of a refusal. */
+/* Sets the error of a command that was refused. */
 static int refuse(const struct esp_command *command,
                   int32_t code,
                   uint32_t trial,
@@ -65,28 +65,30 @@ static int refuse(const struct esp_command *command,
                : esp_error_set(error, code, "%s.", text);
 }
 
-/* 1: answered. */
-static int take(struct talk *talk,
-                const struct esp_message *message,
-                char answer[ESP_MESSAGE_TEXT_MAX],
-                struct esp_error *error)
+/* Handles one message. Returns 1 when it was the answer. */
+static int handle(struct exchange *exchange,
+                  const struct esp_message *message,
+                  char answer[ESP_MESSAGE_TEXT_MAX],
+                  struct esp_error *error)
 {
     switch (message->kind) {
     case ESP_MESSAGE_INTRODUCE:
-        return say_hello(talk);
+        return send_hello(exchange);
     case ESP_MESSAGE_WELCOME:
         if (message->welcome.refused) {
-            return esp_error_set(
-                error, -EPERM, "the controller refuses: %s", message->welcome.refused);
+            return esp_error_set(error,
+                                 -EPERM,
+                                 "the controller refused the connection: %s",
+                                 message->welcome.refused);
         }
-        talk->welcome = true;
-        return say_command(talk, error);
+        exchange->welcome = true;
+        return send_command(exchange, error);
     case ESP_MESSAGE_REPLY:
-        if (message->reply.id != talk->command->id) {
+        if (message->reply.id != exchange->command->id) {
             return 0;
         }
         if (message->reply.code < 0) {
-            return refuse(talk->command,
+            return refuse(exchange->command,
                           message->reply.code,
                           message->reply.trial,
                           message->reply.text,
@@ -100,12 +102,12 @@ static int take(struct talk *talk,
     }
 }
 
-static int talk_until_answered(struct talk *talk,
-                               char answer[ESP_MESSAGE_TEXT_MAX],
-                               struct esp_error *error)
+static int run_exchange(struct exchange *exchange,
+                        char answer[ESP_MESSAGE_TEXT_MAX],
+                        struct esp_error *error)
 {
     int64_t until = esp_clock_ms() + ANSWER_MS;
-    int rc = say_hello(talk);
+    int rc = send_hello(exchange);
     while (rc == 0) {
         struct esp_message message;
         int64_t now = esp_clock_ms();
@@ -113,55 +115,58 @@ static int talk_until_answered(struct talk *talk,
             return esp_error_set(
                 error,
                 -ETIMEDOUT,
-                "the controller did not answer within %d s. It may still do what was asked: "
-                "`espalier status` shows how things stand.",
+                "the controller did not answer within %d s. It may still carry out the "
+                "command: `espalier status` shows the state.",
                 ANSWER_MS / 1000);
         }
-        int64_t wait = talk->sent_ms + RETRY_MS - now;
+        int64_t wait = exchange->sent_ms + RETRY_MS - now;
         wait = wait < 0 ? 0 : wait;
         rc = esp_dealer_wait(
-            talk->dealer, false, NULL, 0, wait < until - now ? wait : until - now);
+            exchange->dealer, false, NULL, 0, wait < until - now ? wait : until - now);
         if (rc < 0 && rc != -EINTR) {
             return esp_error_set(error, rc, "waiting failed: %s.", strerror(-rc));
         }
         rc = 0;
-        while (rc == 0 && esp_dealer_receive(talk->dealer, &message, NULL) == 0) {
-            rc = take(talk, &message, answer, error);
+        while (rc == 0 && esp_dealer_receive(exchange->dealer, &message, NULL) == 0) {
+            rc = handle(exchange, &message, answer, error);
         }
-        if (rc == 0 && esp_clock_ms() - talk->sent_ms >= RETRY_MS) {
-            rc = talk->welcome ? say_command(talk, error) : say_hello(talk);
+        if (rc == 0 && esp_clock_ms() - exchange->sent_ms >= RETRY_MS) {
+            rc = exchange->welcome ? send_command(exchange, error) : send_hello(exchange);
         }
     }
     return rc;
 }
 
-/* Nobody is there to answer: it is recorded, and the next controller goes by it. */
+/* No controller runs: records the command, and the next controller follows it. */
 static int record_command(const char *dir,
                           const struct esp_command *command,
                           char answer[ESP_MESSAGE_TEXT_MAX],
                           struct esp_error *error)
 {
-    struct esp_offline_answer said;
-    int rc = esp_offline_command(dir, command, &said, error);
+    struct esp_offline_answer reply;
+    int rc = esp_offline_command(dir, command, &reply, error);
     if (rc < 0) {
         return rc;
     }
-    if (said.code < 0) {
-        return refuse(command, said.code, said.trial, said.text, error);
+    if (reply.code < 0) {
+        return refuse(command, reply.code, reply.trial, reply.text, error);
     }
-    bool goes_on = command->verb == ESP_VERB_CONTINUE || command->verb == ESP_VERB_SET;
+    bool continues = command->verb == ESP_VERB_CONTINUE || command->verb == ESP_VERB_SET;
     bool ends = command->verb == ESP_VERB_STOP || command->verb == ESP_VERB_PAUSE;
     struct esp_process_identity agent;
-    if (goes_on && said.work) {
-        snprintf(
-            answer, ESP_MESSAGE_TEXT_MAX, "recorded; espalier resume %s goes on with it", dir);
-    } else if (ends && esp_agent_holder(dir, &agent) == 0) {
+    if (continues && reply.work) {
         snprintf(answer,
                  ESP_MESSAGE_TEXT_MAX,
-                 "recorded; a process that still trains it is told by espalier resume %s, and "
-                 "without that trains on for up to %d s",
-                 dir,
-                 ESP_LEASE_MS / 1000);
+                 "recorded; espalier resume %s continues the search with it",
+                 dir);
+    } else if (ends && esp_agent_holder(dir, &agent) == 0) {
+        snprintf(
+            answer,
+            ESP_MESSAGE_TEXT_MAX,
+            "recorded; a process may still train it for up to %d s, unless espalier resume "
+            "%s ends that sooner",
+            ESP_LEASE_MS / 1000,
+            dir);
     } else {
         snprintf(answer, ESP_MESSAGE_TEXT_MAX, "recorded.");
     }
@@ -174,10 +179,10 @@ int esp_client_command(const char *dir,
                        struct esp_error *error)
 {
     char endpoint[ESP_ENDPOINT_MAX];
-    struct talk talk = {.command = command};
+    struct exchange exchange = {.command = command};
     command->id = esp_system_random();
     if (!esp_store_exists(dir)) {
-        return esp_error_set(error, -ENOENT, "%s: holds no study.", dir);
+        return esp_error_set(error, -ENOENT, "%s: there is no study in this folder.", dir);
     }
     int rc = esp_store_locked(dir, NULL);
     if (rc == 0) {
@@ -187,11 +192,11 @@ int esp_client_command(const char *dir,
     rc = rc < 0 ? rc : esp_endpoint_local(dir, endpoint, error);
     rc = rc < 0 ? rc
                 : esp_dealer_connect(
-                      &(struct esp_endpoint){.address = endpoint}, &talk.dealer, error);
+                      &(struct esp_endpoint){.address = endpoint}, &exchange.dealer, error);
     if (rc < 0) {
         return rc;
     }
-    rc = talk_until_answered(&talk, answer, error);
-    esp_dealer_close(talk.dealer, 0);
+    rc = run_exchange(&exchange, answer, error);
+    esp_dealer_close(exchange.dealer, 0);
     return rc == 1 ? 0 : rc;
 }

@@ -1,13 +1,13 @@
-/* Sending a command to the controller of DIR and hearing its answer. */
+/* Sends commands to the controller of a study. */
 #ifndef ESPALIER_CLIENT_CLIENT_H
 #define ESPALIER_CLIENT_CLIENT_H
 
 #include <espalier/error.h>
 #include <espalier/message.h>
 
-/* Sends the command (its id is chosen here) and says in `answer` what the controller did. Where
- * none lives in DIR, the command is recorded for the next one, and the answer says so. 0; a
- * negative errno from the controller, with its words; -ETIMEDOUT. */
+/* Sends the command, after choosing its id, and stores the controller's answer in `answer`. If
+ * no controller runs in DIR, the command is recorded for the next one, and the answer says so.
+ * Returns 0, the controller's negative errno with its message, or -ETIMEDOUT. */
 int esp_client_command(const char *dir,
                        struct esp_command *command,
                        char answer[ESP_MESSAGE_TEXT_MAX],

@@ -66,7 +66,7 @@ static int rank(const struct esp_ledger *ledger, struct esp_best *best, struct e
                                              esp_seed_record_of(&best->record, t->trial),
                                              best->noise);
     }
-    if (best->repeats.count > 0) { /* else they come in order, to the last bit */
+    if (best->repeats.count > 0) { /* else the rows are in order already */
         qsort(ranked, rows->count, sizeof *ranked, compare);
     }
     for (size_t i = 0; i < rows->count; i++) {
@@ -101,8 +101,8 @@ int esp_best_load(struct esp_ledger *ledger,
 {
     struct esp_reader *reader = ledger->reader;
     int rc = esp_rows_repeats(reader, &best->repeats, error);
-    /* The first `limit` are among the first `limit` that have one seed, and all that have more.
-     */
+    /* The best `limit` settings are among the best `limit` trials and the settings with
+     * repeats. */
     int64_t most = limit > 0 ? limit + (int64_t)best->repeats.count : 0;
     rc = rc < 0 ? rc : esp_rows_best(reader, most, &best->rows, error);
     rc = rc < 0 ? rc : add_repeated(reader, &best->repeats, &best->rows, error);

@@ -30,7 +30,7 @@ void esp_columns_add(struct esp_columns *table, const char *cell)
     }
     char *copy = strdup(cell);
     table->failed |= !copy;
-    /* A line end inside a cell would break the rows. */
+    /* A line end inside a cell would break its row. */
     for (char *p = copy; p && *p; p++) {
         *p = *p == '\n' || *p == '\r' || *p == '\t' ? ' ' : *p;
     }

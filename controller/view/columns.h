@@ -1,4 +1,4 @@
-/* A table for people: columns as wide as what they hold, numbers to the right. */
+/* A table for people: columns as wide as their widest cell, numbers aligned to the right. */
 #ifndef ESPALIER_VIEW_COLUMNS_H
 #define ESPALIER_VIEW_COLUMNS_H
 
@@ -16,14 +16,15 @@ struct esp_columns {
     bool failed;
 };
 
+/* Adds a column, before any cell. */
 void esp_columns_head(struct esp_columns *table, const char *heading, bool right);
-/* Cells fill rows from the left; the text is copied. */
+/* Adds a cell; cells fill the rows from left to right. The text is copied. */
 void esp_columns_add(struct esp_columns *table, const char *cell);
 __attribute__((format(printf, 2, 3))) void
 esp_columns_addf(struct esp_columns *table, const char *format, ...);
 
-/* Appends the table's lines; columns that do not fit into `width` are left out from the right
- * (0: no limit). */
+/* Appends the lines of the table. Rightmost columns that do not fit into `width` are left out;
+ * 0: no limit. */
 void esp_columns_print(const struct esp_columns *table,
                        int width,
                        bool color,

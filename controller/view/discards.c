@@ -42,7 +42,7 @@ static int take(void *context, const struct esp_event *event)
     } else if (event->kind == ESP_EVENT_VERDICT && of_trial) {
         take_verdict(r, event);
     } else if (event->kind == ESP_EVENT_MOVED && of_trial) {
-        d->anew += event->moved.trigger == ESP_TRIGGER_CONTINUE;
+        d->restarts += event->moved.trigger == ESP_TRIGGER_CONTINUE;
     }
     return 0;
 }
@@ -50,21 +50,21 @@ static int take(void *context, const struct esp_event *event)
 static int take_trial(void *context, const struct esp_reader_trial *trial)
 {
     struct reading *r = context;
-    r->out->audits_tested += trial->trial < ESP_TRIALS_MAX &&
-                             (r->marks[trial->trial] & SPARED) &&
-                             trial->state == ESP_TRIAL_COMPLETE;
+    r->out->audits_complete += trial->trial < ESP_TRIALS_MAX &&
+                               (r->marks[trial->trial] & SPARED) &&
+                               trial->state == ESP_TRIAL_COMPLETE;
     return 0;
 }
 
-/* The best as `best` names it, by the mean over its seeds. */
+/* The best setting as `best` lists it: by the mean over its seeds. */
 static int take_best(struct reading *r, struct esp_ledger *ledger, struct esp_error *error)
 {
     struct esp_best best = {0};
     int rc = esp_best_load(ledger, 1, &best, error);
     if (rc == 0 && best.rows.count > 0) {
         const struct esp_reader_trial *trial = &best.rows.trials[0];
-        r->out->missed += trial->trial < ESP_TRIALS_MAX && (r->marks[trial->trial] & SPARED) &&
-                          trial->finished;
+        r->out->audits_best += trial->trial < ESP_TRIALS_MAX &&
+                               (r->marks[trial->trial] & SPARED) && trial->finished;
     }
     esp_best_release(&best);
     return rc;
@@ -98,22 +98,20 @@ void esp_discards_calibration(double risk,
                               double limit,
                               struct esp_buffer *out)
 {
-    const char *plural = calibration == 1 ? "y" : "ies";
     if (isfinite(limit)) {
         esp_buffer_addf(out,
-                        "risk %g: calibrated on %lld finished stud%s: a paused trial that more "
-                        "than %.0f others beat is given up",
+                        "risk %g: calibrated on %lld finished stud%s: a paused trial is given "
+                        "up when more than %.0f others are better",
                         risk,
                         (long long)calibration,
-                        plural,
+                        calibration == 1 ? "y" : "ies",
                         limit);
     } else {
         esp_buffer_addf(out,
-                        "risk %g: %lld finished stud%s of the %d it takes: trials are paused, "
-                        "none is given up yet",
+                        "risk %g: %lld of the %d finished studies that it needs: trials are "
+                        "paused, and none is given up yet",
                         risk,
                         (long long)calibration,
-                        plural,
                         esp_discard_needed(risk));
     }
 }
@@ -133,16 +131,17 @@ void esp_discards_words(const struct esp_discards *d, int64_t trials, struct esp
                     (long long)d->given_up,
                     (long long)trials,
                     trials > 0 ? 100.0 * (double)d->given_up / (double)trials : 0);
-    if (d->anew > 0) {
-        esp_buffer_addf(out, ", %lld begun anew", (long long)d->anew);
+    if (d->restarts > 0) {
+        esp_buffer_addf(out, ", %lld started again", (long long)d->restarts);
     }
-    esp_buffer_addf(out, "; audits: %lld spared", (long long)d->audits);
-    if (d->audits_tested > 0) {
+    esp_buffer_addf(out, "; audits: %lld kept", (long long)d->audits);
+    if (d->audits_complete > 0) {
         esp_buffer_addf(out,
-                        ", %lld trained to the end: %s",
-                        (long long)d->audits_tested,
-                        d->missed > 0 ? "one is the best of all, so the rule was wrong there"
-                                      : "none is the best");
+                        ", %lld trained to the horizon: %s",
+                        (long long)d->audits_complete,
+                        d->audits_best > 0
+                            ? "one is the best trial, so the rule was wrong there"
+                            : "none is the best trial");
     }
     esp_buffer_add(out, "\n");
 }
@@ -169,8 +168,8 @@ void esp_discards_json(const struct esp_discards *d, int64_t trials, struct esp_
     esp_buffer_addf(out,
                     ",\"begun_anew\":%lld,\"audits\":%lld,\"audits_complete\":%lld,"
                     "\"audits_best\":%lld}",
-                    (long long)d->anew,
+                    (long long)d->restarts,
                     (long long)d->audits,
-                    (long long)d->audits_tested,
-                    (long long)d->missed);
+                    (long long)d->audits_complete,
+                    (long long)d->audits_best);
 }

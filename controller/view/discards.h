@@ -1,4 +1,4 @@
-/* What was given up at the stated risk (controller/stop/discard.h), for people and --json. */
+/* The trials that a study gave up at its stated risk (controller/stop/discard.h). */
 #ifndef ESPALIER_VIEW_DISCARDS_H
 #define ESPALIER_VIEW_DISCARDS_H
 
@@ -7,30 +7,31 @@
 
 struct esp_discards {
     double risk;
-    bool calibrated;       /* it is recorded what this study goes by */
-    int64_t calibration;   /* finished studies of it */
-    int needed;            /* that it takes */
-    double limit;          /* infinity: nothing is given up */
-    int64_t given_up;      /* trials, begun anew or not */
-    int64_t anew;          /* times that one was begun anew */
-    int64_t audits;        /* spared */
-    int64_t audits_tested; /* of these complete */
-    int64_t missed;        /* of these the study's best */
+    bool calibrated;         /* the calibration is recorded */
+    int64_t calibration;     /* finished studies in it */
+    int needed;              /* finished studies that the risk needs */
+    double limit;            /* better trials that are allowed; infinity: none is given up */
+    int64_t given_up;        /* trials, also those that were started again */
+    int64_t restarts;        /* times that such a trial was started again */
+    int64_t audits;          /* trials that were kept to test the rule */
+    int64_t audits_complete; /* of these, complete ones */
+    int64_t audits_best;     /* of these, the study's best trial */
 };
 
-/* Reads them; a study without a risk has risk 0 and nothing else. */
+/* Reads the counts. A study without a risk has risk 0, and all else is 0. */
 int esp_discards_read(struct esp_ledger *ledger,
                       struct esp_discards *out,
                       struct esp_error *error);
 
-/* "risk 0.05: 7 finished studies of the 19 it takes: trials are paused, none is given up yet",
- * without a newline. */
+/* Appends "risk 0.05: 7 of the 19 finished studies that it needs: trials are paused, and none
+ * is given up yet", or the limit that was calibrated; without a line end. */
 void esp_discards_calibration(double risk,
                               int64_t calibration,
                               double limit,
                               struct esp_buffer *out);
-/* The same and what has come of it, one or two lines; nothing for a study without a risk. */
+/* Appends the same and the counts, one or two lines; nothing without a calibration. */
 void esp_discards_words(const struct esp_discards *d, int64_t trials, struct esp_buffer *out);
+/* Appends an object, or null without a calibration. */
 void esp_discards_json(const struct esp_discards *d, int64_t trials, struct esp_buffer *out);
 
 #endif

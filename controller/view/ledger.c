@@ -58,7 +58,7 @@ static int look(struct esp_ledger *ledger, struct esp_error *error)
     ledger->state = row.state;
     ledger->alive = row.alive;
     ledger->pid = row.pid;
-    /* The agent goes with the last of its processes. */
+    /* The agent exits with the last of its processes. */
     struct esp_process_identity agent;
     ledger->orphans = row.state == ESP_STUDY_INTERRUPTED && !row.alive &&
                       esp_agent_holder(ledger->dir, &agent) == 0;
@@ -94,13 +94,14 @@ void esp_ledger_close(struct esp_ledger *ledger)
 void esp_ledger_remedy(const struct esp_ledger *ledger, struct esp_buffer *out)
 {
     if (ledger->orphans) {
-        esp_buffer_addf(out,
-                        "its controller is gone; its processes train on for up to %d s, and "
-                        "espalier resume %s takes them over",
-                        ESP_LEASE_MS / 1000,
-                        ledger->dir);
+        esp_buffer_addf(
+            out,
+            "its controller has ended; its processes continue to train for up to %d s, "
+            "and espalier resume %s takes them over",
+            ESP_LEASE_MS / 1000,
+            ledger->dir);
     } else {
-        esp_buffer_addf(out, "go on with: espalier resume %s", ledger->dir);
+        esp_buffer_addf(out, "continue it with: espalier resume %s", ledger->dir);
     }
 }
 

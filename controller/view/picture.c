@@ -27,8 +27,8 @@ static bool is_log(const struct esp_param *param)
            param->distribution == ESP_LOG_NORMAL;
 }
 
-/* How many different values a setting took, as far as `max`, and whether all are positive
- * numbers. */
+/* Counts the different values of a parameter, up to `max`, and finds whether all are numbers
+ * and positive. */
 static int count_values(const struct esp_rows *rows,
                         int param,
                         struct esp_value *values,
@@ -73,8 +73,8 @@ static int compare_values(const void *a, const void *b)
     return left->real < right->real ? -1 : left->real > right->real;
 }
 
-/* x: the learning rate, for which people look first; else the numeric setting with the finest
- * scale, logarithmic ones first. series: another one with few values. */
+/* Chooses the x axis: the learning rate, or else the numeric parameter with the most values,
+ * logarithmic ones first. The series are those of another parameter with few values. */
 static void
 choose_axes(const struct esp_ledger *ledger, const struct esp_rows *rows, struct axes *axes)
 {
@@ -96,7 +96,7 @@ choose_axes(const struct esp_ledger *ledger, const struct esp_rows *rows, struct
         }
     }
     if (axes->x >= 0 && !axes->log_x) {
-        /* A grid over decades reads better by its logarithm. */
+        /* A grid over decades is easier to read on a logarithmic scale. */
         double low = INFINITY, high = 0;
         for (size_t i = 0; i < rows->count; i++) {
             low = fmin(low, rows->trials[i].params[axes->x].value.real);

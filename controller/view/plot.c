@@ -7,18 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Worse than the best by more than this many times the middle trial's distance is cut off. */
+/* Points are cut off when they are worse than the best by more than this many times the
+ * distance of the median point. */
 #define OUTLIER_FACTOR 3.0
 
 enum { NOTHING, ARROW, MARK };
 
-/* A shape per series: hollow where a trial was stopped, full where it was trained to the end.
+/* A shape per series: hollow for a trial that was stopped, full for one that reached its end.
  */
 static const char *const marks_utf8[ESP_PLOT_SERIES_MAX] = {
     "○●", "◇◆", "□■", "△▲", "▽▼", "☆★", "▷▶", "◎◉"};
 static const char *const marks_ascii[ESP_PLOT_SERIES_MAX] = {
     "aA", "bB", "cC", "dD", "eE", "fF", "gG", "hH"};
-#define MARK_BYTES 3 /* each of the former, in UTF-8 */
+#define MARK_BYTES 3 /* of each mark above, in UTF-8 */
 static const int colors[ESP_PLOT_SERIES_MAX] = {34, 32, 35, 33, 36, 31, 94, 92};
 
 struct frame {
@@ -43,7 +44,7 @@ static int compare_reals(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-/* The ranges that hold all points but outliers; false when there is nothing to draw. */
+/* Computes the ranges of all points but outliers. False when there is nothing to draw. */
 static bool measure(const struct esp_plot *plot, struct frame *frame)
 {
     double *values = calloc(plot->point_count ? plot->point_count : 1, sizeof *values);
@@ -86,7 +87,7 @@ static int scale(double value, double min, double max, int cells)
 
 static void draw_points(const struct esp_plot *plot, struct frame *frame)
 {
-    /* Finished trials first: what stands in a cell stays. */
+    /* Finished trials first, because a cell keeps its first mark. */
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < plot->point_count; i++) {
             const struct esp_plot_point *point = &plot->points[i];

@@ -1,4 +1,4 @@
-/* A small picture in characters: values against one setting, a mark per value of a second.
+/* A small plot in characters: values against one parameter, with a mark per value of a second.
  *
  *   val_loss
  *   2.61 ┤ ◇                       ○
@@ -20,7 +20,7 @@
 struct esp_plot_point {
     double x, y;
     int series;    /* in [0, series_count) */
-    bool finished; /* unfinished ones are hollow */
+    bool finished; /* else its mark is hollow */
 };
 
 struct esp_plot {
@@ -31,12 +31,12 @@ struct esp_plot {
     const char *series[ESP_PLOT_SERIES_MAX];
     int series_count;
     bool log_x;
-    bool maximize;     /* better is up: outliers are cut at the bottom, not at the top */
-    int width, height; /* of the field, in characters */
+    bool maximize;     /* outliers are cut at the bottom, not at the top */
+    int width, height; /* of the plot area, in characters */
     bool utf8, color;
 };
 
-/* Appends the picture; nothing when fewer than two points are finite. Points far worse than the
+/* Appends the plot; nothing when fewer than two points are finite. Points far worse than the
  * rest are drawn at the edge as arrows, so that one diverged trial does not flatten the others.
  */
 void esp_plot_print(const struct esp_plot *plot, struct esp_buffer *out);

@@ -1,4 +1,4 @@
-/* Trials of a ledger as values that stay: the reader's rows live only inside its callbacks. */
+/* Trials of a ledger as values that outlive the reader's callbacks. */
 #ifndef ESPALIER_VIEW_ROWS_H
 #define ESPALIER_VIEW_ROWS_H
 
@@ -10,27 +10,29 @@ struct esp_rows {
     size_t count, capacity;
 };
 
-/* All trials by number, the best first by their own value (limit 0: all of them; best.h ranks
- * by all seeds), or what esp_reader_repeats gives. */
+/* Each call appends copies of trials; the first failure is returned.
+ * All trials, ordered by number. */
 int esp_rows_load(struct esp_reader *reader, struct esp_rows *rows, struct esp_error *error);
+/* The best `limit` trials by their own value, 0 for all; best.h ranks by all seeds. */
 int esp_rows_best(struct esp_reader *reader,
                   int64_t limit,
                   struct esp_rows *rows,
                   struct esp_error *error);
-/* The one trial; -ENOENT. */
+/* One trial. -ENOENT. */
 int esp_rows_one(struct esp_reader *reader,
                  int64_t trial,
                  struct esp_rows *rows,
                  struct esp_error *error);
+/* Repeats and the trials that they repeat (esp_reader_repeats). */
 int esp_rows_repeats(struct esp_reader *reader, struct esp_rows *rows, struct esp_error *error);
 void esp_rows_release(struct esp_rows *rows);
-/* Releases all but the first `count`. */
+/* Keeps the first `count` trials and releases the others. */
 void esp_rows_cut(struct esp_rows *rows, size_t count);
 
-/* "repeats #7 with seed 2", or nothing. */
+/* Appends "repeats #7 with seed 2"; nothing for a trial that repeats none. */
 void esp_rows_repeated(const struct esp_reader_trial *trial, struct esp_buffer *out);
 
-/* {"name":value,…} */
+/* Appends {"name":value,…}. */
 void esp_rows_params_json(const struct esp_reader_trial *trial, struct esp_buffer *out);
 
 #endif

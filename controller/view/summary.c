@@ -13,23 +13,23 @@
 
 #define BEST_ROWS 10
 
-/* How far it came, in twentieths of its horizon: rungs fall on other steps for each batch size.
- */
+/* Progress in twentieths of the horizon: rungs are at slightly different tokens for each batch
+ * size. */
 static long twentieths(const struct esp_reader_trial *trial)
 {
     return trial->horizon > 0 ? lround(20.0 * (double)trial->tokens / (double)trial->horizon)
                               : 0;
 }
 
-struct standings {
+struct ranking {
     const struct esp_best *best; /* the first BEST_ROWS */
     bool maximize;
 };
 
-/* Place among the best; behind them, and repeats behind every setting. */
-static size_t place_of(const struct standings *standings, const struct esp_reader_trial *trial)
+/* Place among the best; other settings come after them, and repeats last. */
+static size_t place_of(const struct ranking *ranking, const struct esp_reader_trial *trial)
 {
-    const struct esp_rows *rows = &standings->best->rows;
+    const struct esp_rows *rows = &ranking->best->rows;
     for (size_t i = 0; i < rows->count; i++) {
         if (rows->trials[i].trial == trial->trial) {
             return i;
@@ -38,15 +38,15 @@ static size_t place_of(const struct standings *standings, const struct esp_reade
     return rows->count + (trial->repeats >= 0);
 }
 
-/* Trials at their horizon as they rank, then the others by how far they came and by value. */
-static int compare_standing(const void *a, const void *b, void *context)
+/* Trials at their horizon by rank, then the others by progress and value. */
+static int compare_trials(const void *a, const void *b, void *context)
 {
     const struct esp_reader_trial *left = a, *right = b;
-    const struct standings *standings = context;
+    const struct ranking *ranking = context;
     if (left->finished != right->finished) {
         return right->finished - left->finished;
     }
-    size_t left_place = place_of(standings, left), right_place = place_of(standings, right);
+    size_t left_place = place_of(ranking, left), right_place = place_of(ranking, right);
     if (left->finished && left_place != right_place) {
         return left_place < right_place ? -1 : 1;
     }
@@ -57,7 +57,7 @@ static int compare_standing(const void *a, const void *b, void *context)
         return twentieths(left) > twentieths(right) ? -1 : 1;
     }
     if (left->value != right->value && isfinite(left->value)) {
-        return (left->value < right->value) != standings->maximize ? -1 : 1;
+        return (left->value < right->value) != ranking->maximize ? -1 : 1;
     }
     return left->trial < right->trial ? -1 : left->trial > right->trial;
 }
@@ -99,8 +99,8 @@ int esp_summary_text(struct esp_ledger *ledger,
         qsort_r(all.trials,
                 all.count,
                 sizeof *all.trials,
-                compare_standing,
-                &(struct standings){&best, ledger->maximize});
+                compare_trials,
+                &(struct ranking){&best, ledger->maximize});
         struct esp_rows shown = all;
         shown.count = all.count < BEST_ROWS ? all.count : BEST_ROWS;
         esp_trials_table(ledger, &shown, &best, width, color, out);

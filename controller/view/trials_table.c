@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-/* Whether a setting is the same in all rows: then a column of it would say nothing. */
+/* Whether a parameter is constant, so that its column can be left out. */
 static bool is_constant(const struct esp_ledger *ledger, int index)
 {
     return ledger->study->params[index].distribution == ESP_CONSTANT;

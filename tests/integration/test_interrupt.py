@@ -97,7 +97,7 @@ def test_no_trial_is_shown_as_running_after_the_controller_was_killed(t):
     count = status["trials"]["running"]
     assert status["state"] == "interrupted" and count > 0, status
     words, _ = t.run("status", run)
-    assert ": interrupted; its controller is gone; its processes train on for up to 30 s" in words, words
+    assert ": interrupted; its controller has ended; its processes continue to train for up to 30 s" in words, words
     assert "espalier resume %s takes them over" % run in words, words
     assert " · %d interrupted" % count in words and "running" not in words, words
     trial = query(run, "SELECT trial FROM trial WHERE state = 'RUNNING'")[0][0]
@@ -105,7 +105,7 @@ def test_no_trial_is_shown_as_running_after_the_controller_was_killed(t):
         head = t.run(*verb)[0].split("History")[0]
         assert "interrupted" in head and "running" not in head, (verb, head)
     _, err = t.run("stop", run, trial)
-    assert "recorded; a process that still trains it is told by espalier resume" in err, err
+    assert "recorded; a process may still train it for up to 30 s, unless espalier resume %s" % run in err, err
     t.run("resume", run)
     states = dict(query(run, "SELECT trial, state FROM trial"))
     assert states.pop(trial) == "STOPPED" and set(states.values()) == {"COMPLETE"}, states
@@ -147,7 +147,7 @@ def test_processes_without_a_controller_exit_after_their_lease(t):
     wait_for(lambda: not processes_of(run, "trial"), "trial processes to exit", 90)
     wait_for(lambda: not processes_of(run, "agent"), "the agent to exit", 60)
     words, _ = t.run("status", run)
-    assert ": interrupted; go on with: espalier resume" in words, words
+    assert ": interrupted; continue it with: espalier resume" in words, words
 
 
 if __name__ == "__main__":
