@@ -13,14 +13,14 @@
 static int read_replaced(const char *path,
                          const char *data,
                          struct esp_study **out,
-                         struct esp_study_words *words,
+                         struct esp_study_messages *messages,
                          struct esp_error *error)
 {
     char *base = malloc(ESP_PATH_MAX), *from = malloc(ESP_PATH_MAX), *text = NULL;
     struct esp_study *study = NULL;
     int rc = base && from ? 0 : esp_error_set(error, -ENOMEM, "out of memory.");
     /* First read as it is, so that faults are reported with the lines of the file. */
-    rc = rc < 0 ? rc : esp_study_read_file(path, &study, words, error);
+    rc = rc < 0 ? rc : esp_study_read_file(path, &study, messages, error);
     rc = rc < 0 ? rc : esp_config_folder(path, base, error);
     if (rc < 0) {
         goto out;
@@ -39,9 +39,9 @@ static int read_replaced(const char *path,
     }
     rc = esp_study_override_data(study->source, path, from, &text, error);
     if (rc == 0) {
-        esp_study_words_release(words);
-        *words = (struct esp_study_words){0};
-        rc = esp_study_read_text(text, path, base, out, words, error);
+        esp_study_messages_release(messages);
+        *messages = (struct esp_study_messages){0};
+        rc = esp_study_read_text(text, path, base, out, messages, error);
     }
 out:
     free(text);
@@ -56,17 +56,17 @@ int esp_source_read(const char *path,
                     struct esp_study **out,
                     struct esp_error *error)
 {
-    struct esp_study_words words = {0};
-    int rc = data ? read_replaced(path, data, out, &words, error)
-                  : esp_study_read_file(path, out, &words, error);
-    if (words.warning) {
-        fprintf(stderr, "espalier: %s\n", words.warning);
+    struct esp_study_messages messages = {0};
+    int rc = data ? read_replaced(path, data, out, &messages, error)
+                  : esp_study_read_file(path, out, &messages, error);
+    if (messages.warning) {
+        fprintf(stderr, "espalier: %s\n", messages.warning);
     }
-    if (rc < 0 && words.faults && error && strlen(words.faults) > strlen(error->text)) {
-        fprintf(stderr, "%s", words.faults);
+    if (rc < 0 && messages.faults && error && strlen(messages.faults) > strlen(error->text)) {
+        fprintf(stderr, "%s", messages.faults);
         esp_error_set(error, rc, "%s: see above.", path);
     }
-    esp_study_words_release(&words);
+    esp_study_messages_release(&messages);
     return rc;
 }
 

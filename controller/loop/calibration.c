@@ -56,7 +56,7 @@ static int take(struct gathering *g,
         *why = "its study file cannot be read";
         return 0;
     }
-    esp_study_as_begun(other, row->begun_format);
+    esp_study_apply_format(other, row->begun_format);
     /* The version that introduced scores over all seeds also changed where bayes starts
      * (search/default_prior.h). */
     if (row->scored != ESP_SCORED_SEEDS &&

@@ -51,7 +51,7 @@ static int read_ledger_study(struct esp_session *session, struct esp_error *erro
                                  NULL,
                                  error);
     if (rc == 0) {
-        esp_study_as_begun(session->study, esp_store_begun_format(session->store));
+        esp_study_apply_format(session->study, esp_store_begun_format(session->store));
     }
     return rc;
 }
@@ -142,7 +142,7 @@ static int open_existing(struct esp_session *session,
     }
     struct esp_error inner = {{0}};
     if (options->study) {
-        esp_study_as_begun(options->study, esp_store_begun_format(session->store));
+        esp_study_apply_format(options->study, esp_store_begun_format(session->store));
     }
     if (options->study && esp_study_same_search(session->study, options->study, &inner) < 0) {
         return esp_error_set(error,

@@ -175,7 +175,7 @@ static void read_root(struct reader *r)
         esp_yaml_fault(r->yaml,
                        r->root,
                        "a study is a mapping of keys like `method` and `parameters`, not %s",
-                       esp_yaml_kind_words(r->root));
+                       esp_yaml_kind_name(r->root));
         return;
     }
     esp_section_check(&esp_section_top, r->yaml, r->root);
@@ -195,7 +195,7 @@ static void read_root(struct reader *r)
 static int read_document(struct esp_yaml *yaml,
                          const char *base_dir,
                          struct esp_study **out,
-                         struct esp_study_words *words,
+                         struct esp_study_messages *messages,
                          struct esp_error *error)
 {
     struct reader *r = calloc(1, sizeof *r);
@@ -217,9 +217,9 @@ static int read_document(struct esp_yaml *yaml,
     if (!study->source || r->out_of_memory) {
         goto out;
     }
-    if (words) {
-        words->faults = esp_yaml_fault_count(yaml) ? esp_yaml_faults_text(yaml) : NULL;
-        words->warning = r->warning[0] ? strdup(r->warning) : NULL;
+    if (messages) {
+        messages->faults = esp_yaml_fault_count(yaml) ? esp_yaml_faults_text(yaml) : NULL;
+        messages->warning = r->warning[0] ? strdup(r->warning) : NULL;
     }
     rc = esp_yaml_faults(yaml, error);
 
@@ -240,18 +240,18 @@ int esp_study_read_text(const char *text,
                         const char *file_name,
                         const char *base_dir,
                         struct esp_study **out,
-                        struct esp_study_words *words,
+                        struct esp_study_messages *messages,
                         struct esp_error *error)
 {
     struct esp_yaml *yaml = NULL;
     int rc;
 
-    if (words) {
-        *words = (struct esp_study_words){NULL, NULL};
+    if (messages) {
+        *messages = (struct esp_study_messages){NULL, NULL};
     }
     rc = esp_yaml_open_text(text, strlen(text), file_name, &yaml, error);
     if (rc == 0) {
-        rc = read_document(yaml, base_dir, out, words, error);
+        rc = read_document(yaml, base_dir, out, messages, error);
     }
     esp_yaml_destroy(yaml);
     return rc;
@@ -259,22 +259,22 @@ int esp_study_read_text(const char *text,
 
 int esp_study_read_file(const char *path,
                         struct esp_study **out,
-                        struct esp_study_words *words,
+                        struct esp_study_messages *messages,
                         struct esp_error *error)
 {
     char folder[ESP_PATH_MAX];
     struct esp_yaml *yaml = NULL;
     int rc;
 
-    if (words) {
-        *words = (struct esp_study_words){NULL, NULL};
+    if (messages) {
+        *messages = (struct esp_study_messages){NULL, NULL};
     }
     rc = esp_yaml_open_file(path, &yaml, error);
     if (rc == 0) {
         rc = esp_config_folder(path, folder, error);
     }
     if (rc == 0) {
-        rc = read_document(yaml, folder, out, words, error);
+        rc = read_document(yaml, folder, out, messages, error);
     }
     esp_yaml_destroy(yaml);
     return rc;
@@ -331,11 +331,11 @@ void esp_study_destroy(struct esp_study *study)
     free(study);
 }
 
-void esp_study_words_release(struct esp_study_words *words)
+void esp_study_messages_release(struct esp_study_messages *messages)
 {
-    free(words->faults);
-    free(words->warning);
-    *words = (struct esp_study_words){NULL, NULL};
+    free(messages->faults);
+    free(messages->warning);
+    *messages = (struct esp_study_messages){NULL, NULL};
 }
 
 void esp_study_folder_name(const struct esp_study *study, char *out, size_t size)

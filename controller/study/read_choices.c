@@ -88,7 +88,7 @@ bool esp_read_choices(struct reader *r,
             esp_yaml_fault(r->yaml,
                            list,
                            "values must be a list like [8, 16, 32], not %s",
-                           esp_yaml_kind_words(list));
+                           esp_yaml_kind_name(list));
         } else {
             esp_yaml_fault(r->yaml,
                            list,

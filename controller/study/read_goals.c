@@ -93,7 +93,7 @@ void esp_read_metric(struct reader *r)
         esp_yaml_fault(r->yaml,
                        node,
                        "metric must be a mapping like {name: val_loss, goal: minimize}, not %s",
-                       esp_yaml_kind_words(node));
+                       esp_yaml_kind_name(node));
         return;
     }
     esp_section_check(&esp_section_metric, r->yaml, node);
@@ -274,7 +274,7 @@ void esp_read_budget(struct reader *r)
         esp_yaml_fault(r->yaml,
                        node,
                        "budget must be a mapping like {tokens: 2e7, hours: 1}, not %s",
-                       esp_yaml_kind_words(node));
+                       esp_yaml_kind_name(node));
         return;
     }
     esp_section_check(section, r->yaml, node);

@@ -92,7 +92,7 @@ static void check_nested(struct reader *r, const struct esp_yaml_node *node)
 {
     const struct esp_key_section only = {
         .path = "parameters.NAME",
-        .where = "beside nested parameters",
+        .where = "next to nested parameters",
         .prefix = "",
         .keys = esp_section_key(&esp_section_parameter, "parameters"),
         .count = 1};

@@ -1,5 +1,5 @@
-/* The `early_terminate` section: a type and the keys that this type takes, as the rows of
- * controller/stop/registry.h say. */
+/* Reads the `early_terminate` section: a type and the keys that this type takes, by the rows of
+ * controller/stop/registry.h. */
 #include "reader.h"
 
 #include "../search/registry.h"
@@ -15,7 +15,7 @@ stopping_key(const struct reader *r, const struct esp_yaml_node *node, const cha
     return esp_section_get(&r->stopping->section, node, name);
 }
 
-/* Every key that the row takes, or its default. */
+/* Reads every key that the scheduler takes, or sets its default. */
 static void read_keys(struct reader *r,
                       const struct esp_yaml_node *node,
                       const struct esp_scheduler_row *row,
@@ -50,7 +50,7 @@ static bool add_entry(struct reader *r, const struct esp_yaml_node *item)
     return entry->path != NULL;
 }
 
-/* `calibrate: [DIR or glob, …]`; what it names is looked at when the study begins. */
+/* Reads `calibrate: [DIR or glob, …]`. The folders are opened when the study begins. */
 static void read_calibrate(struct reader *r, const struct esp_yaml_node *node)
 {
     const struct esp_yaml_node *list = stopping_key(r, node, "calibrate");
@@ -65,19 +65,19 @@ static void read_calibrate(struct reader *r, const struct esp_yaml_node *node)
                        "calibrate must be a list of folders of finished studies, for example "
                        "[runs/*], not %s",
                        esp_yaml_kind(list) == ESP_YAML_SEQUENCE ? "an empty one"
-                                                                : esp_yaml_kind_words(list));
+                                                                : esp_yaml_kind_name(list));
         return;
     }
     if (count > ESP_CALIBRATE_ENTRIES_MAX) {
         esp_yaml_fault(r->yaml,
                        list,
-                       "calibrate lists %zu entries, %d is the most; use a glob",
+                       "calibrate has %zu entries; it may have at most %d; use a glob",
                        count,
                        ESP_CALIBRATE_ENTRIES_MAX);
         return;
     }
     if (!(out->risk > 0)) {
-        esp_yaml_fault(r->yaml, list, "calibrate does nothing without a `risk` above 0");
+        esp_yaml_fault(r->yaml, list, "calibrate has no effect without a `risk` above 0");
         return;
     }
     out->calibrate = calloc(count, sizeof *out->calibrate);
@@ -116,7 +116,7 @@ static const char *chosen_by(const struct reader *r,
     return NULL;
 }
 
-/* Keys that are right one by one but not together. */
+/* Checks keys against each other. */
 static void check_together(struct reader *r,
                            const struct esp_yaml_node *node,
                            const struct esp_scheduler_row *row,
@@ -135,7 +135,7 @@ static void check_together(struct reader *r,
     }
 }
 
-/* Keys that the row does not take, and those that it needs. */
+/* Adds faults for keys that the scheduler does not take, and for missing ones that it needs. */
 static void check_row(struct reader *r,
                       const struct esp_yaml_node *node,
                       const struct esp_scheduler_row *row)
@@ -171,7 +171,7 @@ static bool searches_seed(const struct esp_study *study)
 }
 
 /* The scheduler's own default. A grid lists its trainings one by one and gets no further ones;
- * the seed of a program, or one that is searched, is not ours to set. */
+ * the seed of a program, or a seed that is searched, cannot be set. */
 static void default_repeats(struct esp_study *study)
 {
     bool ours = study->abilities.deterministic && !esp_sampler_of(study)->exhaustive &&
@@ -193,15 +193,16 @@ static void read_repeats(struct reader *r, const struct esp_yaml_node *node)
     esp_stopping_set(out, key, repeats);
     out->repeats_given = true;
     if (out->repeats > 0 && !r->study->abilities.deterministic) {
-        esp_yaml_fault(r->yaml,
-                       value,
-                       "repeats needs the built-in trainer: a program's seed is not ours to "
-                       "set; leave it out or say 0");
+        esp_yaml_fault(
+            r->yaml,
+            value,
+            "repeats needs the built-in trainer, because the seed of a program cannot "
+            "be set; remove it or set it to 0");
     } else if (out->repeats > 0 && searches_seed(r->study)) {
         esp_yaml_fault(r->yaml,
                        value,
-                       "repeats trains settings with further seeds, but `seed` is itself among "
-                       "the parameters that are searched; take one of them out");
+                       "repeats trains settings with further seeds, but `seed` is one of the "
+                       "parameters that are searched; remove one of them");
     }
 }
 

@@ -9,7 +9,7 @@
 
 #define FORMAT_OF_REPEATS 2
 
-void esp_study_as_begun(struct esp_study *study, int format)
+void esp_study_apply_format(struct esp_study *study, int format)
 {
     if (format < FORMAT_OF_REPEATS && !study->stopping.repeats_given) {
         study->stopping.repeats = 0;

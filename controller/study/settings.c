@@ -17,7 +17,7 @@
 #define WORDS_MAX 32
 #define KEYS_TEXT_MAX 128
 
-/* What the rows point to. */
+/* Arrays and texts that the rows point to. */
 struct esp_settings_storage {
     struct esp_stopping_section stopping;
     const char *samplers[ESP_SAMPLER_NAMES_MAX];

@@ -8,7 +8,7 @@
 
 #define ESP_SETTINGS_ROWS_MAX 160
 #define ESP_SETTINGS_GROUPS_MAX 8
-/* One of default, range and `used_by` as text. */
+/* Size of a default, a range or `used_by` as text. */
 #define ESP_SETTINGS_TEXT_MAX 512
 
 /* What a word of a key chooses. */
@@ -50,10 +50,10 @@ void esp_settings_destroy(struct esp_settings *settings);
 /* Whether a name means the row: its path, the path's last part, or a trainer's setting without
  * "trainer.". Several rows may have the same last part. */
 bool esp_settings_is_named(const struct esp_settings_row *row, const char *name);
-/* The nearest name of any row, or NULL; it points into `settings`. */
+/* The most similar name of any row, or NULL; it points into `settings`. */
 const char *esp_settings_suggest(const struct esp_settings *settings, const char *name);
 
-/* "number", "one of the words", … */
+/* Name of the type: "number", "word", … */
 const char *esp_settings_type(const struct esp_settings_row *row);
 /* Each writes text into ESP_SETTINGS_TEXT_MAX bytes. The default, "required" where there is
  * none; the range or the words, "" where anything is allowed; a value as in a study file. */

@@ -17,8 +17,8 @@ enum esp_key_type {
     ESP_KEY_WORD, /* one of `words`, in the order of an enum */
     ESP_KEY_TEXT,
     ESP_KEY_PATH,    /* of a file, or a glob; relative to the study file's folder */
-    ESP_KEY_LIST,    /* read by code of its own */
-    ESP_KEY_MAPPING, /* a section with keys of its own */
+    ESP_KEY_LIST,    /* read by special code */
+    ESP_KEY_MAPPING, /* a section, which has further keys */
     ESP_KEY_VALUE,   /* a number, a word, text, a list or a mapping */
 };
 

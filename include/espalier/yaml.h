@@ -85,7 +85,7 @@ const char *esp_yaml_name(const struct esp_yaml *yaml);
 
 enum esp_yaml_kind esp_yaml_kind(const struct esp_yaml_node *node);
 /* The kind of the node for messages: "text", "a number", "a list", … */
-const char *esp_yaml_kind_words(const struct esp_yaml_node *node);
+const char *esp_yaml_kind_name(const struct esp_yaml_node *node);
 int esp_yaml_line(const struct esp_yaml_node *node);
 int esp_yaml_column(const struct esp_yaml_node *node);
 

@@ -1,5 +1,5 @@
-/* Any bytes as a message: they are refused with words, or give a message that can be sent again
- * and then reads the same.
+/* libFuzzer: any bytes are either refused with an error, or decode to a message that encodes
+ * and decodes to the same message.
  *
  *   meson setup BUILD -Dfuzzers=true -Db_sanitize=address,undefined -Db_lundef=false \
  *     -Dc_args=-fsanitize=fuzzer-no-link with CC=clang
@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct esp_codec *codec;
 
-/* Every text and array is read to its end. */
+/* Reads every text and array of a message to its end. */
 static size_t weigh(const struct esp_message *m)
 {
     size_t sum = 0;

@@ -1,5 +1,5 @@
-/* libFuzzer: a safetensors header never crashes its reader, and what is accepted keeps the
- * promises of trial/safetensors.h: names are different, the data is covered without holes.
+/* libFuzzer: a safetensors header never crashes its reader, and an accepted one has the
+ * properties that trial/safetensors.h states: different names, and data without gaps.
  *
  * The first two bytes are the size of the data, the rest is the JSON. */
 #include "../../trial/safetensors.h"

@@ -1,4 +1,4 @@
-/* Any text as a study file: faults or a study, never a crash, and a study that keeps its word.
+/* libFuzzer: any text as a study file gives faults or a valid study, and never a crash.
  *
  *     CC=clang-14 meson setup build-fuzz -Dfuzzers=true -Db_sanitize=address,undefined \
  *         -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link
@@ -15,13 +15,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 const char *__lsan_default_suppressions(void);
 
 /* libfyaml 0.7.12 leaks its chunk array (fy_atom_iter) for quoted scalars of many pieces: a few
- * KiB a file. What we leak of it, the unit tests under the address sanitizer show. */
+ * KiB a file. Leaks of our own are found by the unit tests under the address sanitizer. */
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libfyaml.so";
 }
 
-/* What every parameter of a sound study promises to the samplers. */
+/* Properties of the parameters of a valid study that samplers rely on. */
 static void try_param(const struct esp_param *param)
 {
     double previous = -INFINITY;
@@ -60,19 +60,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = malloc(size + 1);
     struct esp_study *study = NULL;
-    struct esp_study_words words;
+    struct esp_study_messages messages;
     struct esp_error error = {""};
     int rc;
 
     memcpy(text, data, size);
     text[size] = '\0';
-    rc = esp_study_read_text(text, "f.yaml", "/base", &study, &words, &error);
+    rc = esp_study_read_text(text, "f.yaml", "/base", &study, &messages, &error);
     assert((rc == 0) == (study != NULL));
     assert(rc == 0 || error.text[0] != '\0');
     if (study) {
         try_study(study);
     }
-    esp_study_words_release(&words);
+    esp_study_messages_release(&messages);
     esp_study_destroy(study);
     free(text);
     return 0;

@@ -40,7 +40,7 @@ static void read_parameters(struct esp_yaml *yaml,
 {
     if (esp_yaml_kind(node) != ESP_YAML_MAPPING) {
         esp_yaml_fault(
-            yaml, node, "parameters must be a mapping, not %s", esp_yaml_kind_words(node));
+            yaml, node, "parameters must be a mapping, not %s", esp_yaml_kind_name(node));
         return;
     }
     for (size_t i = 0; i < esp_yaml_size(node); i++) {
@@ -93,7 +93,7 @@ static void read_root(struct esp_yaml *yaml, const char *base_dir, struct esp_tr
         return;
     }
     if (esp_yaml_kind(root) != ESP_YAML_MAPPING) {
-        esp_yaml_fault(yaml, root, "a study is a mapping, not %s", esp_yaml_kind_words(root));
+        esp_yaml_fault(yaml, root, "a study is a mapping, not %s", esp_yaml_kind_name(root));
         return;
     }
     esp_section_check(&esp_section_top, yaml, root);

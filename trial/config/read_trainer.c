@@ -131,7 +131,7 @@ static void set_field(struct reader *r,
                        node,
                        "%s must be one value, not %s%s",
                        field->name,
-                       esp_yaml_kind_words(node),
+                       esp_yaml_kind_name(node),
                        list ? "; a setting that is searched belongs in `parameters`" : "");
         return;
     }
@@ -192,7 +192,7 @@ read_section(struct reader *r, const struct esp_yaml_node *node, const char *sec
                            value,
                            "trainer.model must be a mapping like {layers: 3, width: 96, heads: "
                            "3, context: 64}, not %s",
-                           esp_yaml_kind_words(value));
+                           esp_yaml_kind_name(value));
             continue;
         }
         snprintf(full, sizeof full, "%s%s%s", section, section[0] ? "." : "", name);
@@ -220,7 +220,7 @@ void esp_config_read_trainer(struct esp_yaml *yaml,
         esp_yaml_fault(yaml,
                        node,
                        "trainer must be a mapping like {data: corpus.txt, tokens: 1e6}, not %s",
-                       esp_yaml_kind_words(node));
+                       esp_yaml_kind_name(node));
         return;
     }
     read_section(&r, node, "");

@@ -136,7 +136,7 @@ static bool read_value(struct esp_yaml *yaml,
         *out = index;
         return true;
     default:
-        assert(!"a key that is read by code of its own");
+        assert(!"a key that special code reads");
         return false;
     }
 }

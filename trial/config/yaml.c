@@ -11,7 +11,7 @@
 
 #define CHUNK_BYTES ((size_t)64 * 1024)
 
-void *esp_yaml_take(struct esp_yaml *yaml, size_t size)
+void *esp_yaml_allocate(struct esp_yaml *yaml, size_t size)
 {
     struct chunk *chunk = yaml->chunks;
     void *taken;

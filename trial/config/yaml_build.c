@@ -22,7 +22,7 @@ new_node(struct esp_yaml_builder *b, enum esp_yaml_kind kind, size_t offset)
         ESP_YAML_REFUSE(b, offset, "more than %d values in one file", ESP_YAML_NODES_MAX);
         return NULL;
     }
-    node = esp_yaml_take(b->yaml, sizeof *node);
+    node = esp_yaml_allocate(b->yaml, sizeof *node);
     if (node) {
         node->kind = kind;
         node->offset = offset;
@@ -37,7 +37,7 @@ new_node(struct esp_yaml_builder *b, enum esp_yaml_kind kind, size_t offset)
 /* NUL-terminated, in the document's memory; NULL when out of memory. */
 static const char *copy_text(struct esp_yaml_builder *b, struct esp_yaml_span span)
 {
-    char *copy = esp_yaml_take(b->yaml, span.length + 1);
+    char *copy = esp_yaml_allocate(b->yaml, span.length + 1);
 
     if (copy && span.length > 0) {
         memcpy(copy, span.text, span.length);
@@ -127,7 +127,7 @@ static int place(struct esp_yaml_builder *b, const struct esp_yaml_node *node, s
     if (!frame->key) {
         if (node->kind != ESP_YAML_SCALAR) {
             esp_yaml_fault_at(
-                b->yaml, offset, "a key must be text, not %s", esp_yaml_kind_words(node));
+                b->yaml, offset, "a key must be text, not %s", esp_yaml_kind_name(node));
             frame->skip = true;
             return 0;
         }
@@ -264,8 +264,8 @@ static int take_entries(struct esp_yaml_builder *b, const struct esp_yaml_frame 
     if (frame->size == 0) {
         return 0;
     }
-    node->values = esp_yaml_take(b->yaml, bytes);
-    node->keys = esp_yaml_take(b->yaml, bytes);
+    node->values = esp_yaml_allocate(b->yaml, bytes);
+    node->keys = esp_yaml_allocate(b->yaml, bytes);
     if (!node->values || !node->keys) {
         return -ENOMEM;
     }

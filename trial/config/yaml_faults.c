@@ -15,7 +15,7 @@
 #define SHOWN_LEFT 60
 /* Size of one fault as text: file name, message, numbers, and four bytes for each character of
  * the source line and of the line with the caret. */
-#define RENDERED_MAX (ESP_PATH_MAX + FAULT_WORDS_MAX + 64 + 8 * SHOWN_MAX + 64)
+#define RENDERED_MAX (ESP_PATH_MAX + FAULT_TEXT_MAX + 64 + 8 * SHOWN_MAX + 64)
 
 static void note(struct esp_yaml *yaml, size_t offset, const char *format, va_list args)
 {
@@ -28,7 +28,7 @@ static void note(struct esp_yaml *yaml, size_t offset, const char *format, va_li
     fault = &yaml->faults[yaml->fault_count];
     fault->order = yaml->fault_count++;
     fault->offset = offset;
-    vsnprintf(fault->words, sizeof fault->words, format, args);
+    vsnprintf(fault->text, sizeof fault->text, format, args);
     if (offset != SIZE_MAX) {
         esp_yaml_locate(yaml, offset, &fault->line, &fault->column);
     }
@@ -154,10 +154,10 @@ static size_t
 render(const struct esp_yaml *yaml, const struct fault *fault, char *out, size_t size)
 {
     if (fault->offset == SIZE_MAX) {
-        return (size_t)snprintf(out, size, "%s: %s", yaml->name, fault->words);
+        return (size_t)snprintf(out, size, "%s: %s", yaml->name, fault->text);
     }
     size_t used = (size_t)snprintf(
-        out, size, "%s:%d:%d: %s", yaml->name, fault->line, fault->column, fault->words);
+        out, size, "%s:%d:%d: %s", yaml->name, fault->line, fault->column, fault->text);
     return used + render_source(yaml, fault, out + used, size - used);
 }
 

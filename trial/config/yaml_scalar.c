@@ -156,7 +156,7 @@ const char *esp_yaml_scalar(const struct esp_yaml_node *node)
     return node->text;
 }
 
-const char *esp_yaml_kind_words(const struct esp_yaml_node *node)
+const char *esp_yaml_kind_name(const struct esp_yaml_node *node)
 {
     if (node->kind != ESP_YAML_SCALAR) {
         return node->kind == ESP_YAML_MAPPING ? "a mapping" : "a list";
@@ -178,7 +178,7 @@ const char *esp_yaml_kind_words(const struct esp_yaml_node *node)
 static const char *shown(const struct esp_yaml_node *node, char *buffer, size_t size)
 {
     if (node->kind != ESP_YAML_SCALAR || esp_yaml_is_null(node)) {
-        return esp_yaml_kind_words(node);
+        return esp_yaml_kind_name(node);
     }
     if (node->plain) {
         snprintf(buffer, size, "%.60s", node->text);

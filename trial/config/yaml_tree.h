@@ -5,7 +5,7 @@
 #include <espalier/yaml.h>
 
 /* Bytes of a fault's message. */
-#define FAULT_WORDS_MAX 512
+#define FAULT_TEXT_MAX 512
 
 struct esp_yaml_node {
     enum esp_yaml_kind kind;
@@ -27,7 +27,7 @@ struct fault {
     int order;
     int line;
     int column;
-    char words[FAULT_WORDS_MAX];
+    char text[FAULT_TEXT_MAX];
 };
 
 struct chunk {
@@ -51,7 +51,7 @@ struct esp_yaml {
 };
 
 /* Zeroed memory that is freed with the document; NULL when out of memory. */
-void *esp_yaml_take(struct esp_yaml *yaml, size_t size);
+void *esp_yaml_allocate(struct esp_yaml *yaml, size_t size);
 
 /* Finds the line and column (both from 1) of a byte of the text. */
 void esp_yaml_locate(const struct esp_yaml *yaml, size_t offset, int *line, int *column);

@@ -1,4 +1,4 @@
-/* A study file read for one training. */
+/* Study files read as the settings of one training. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -106,7 +106,7 @@ static void single_valued_parameters_set_the_trainer(void **state)
     assert_int_equal(t.schedule, ESP_SCHEDULE_LINEAR);
 }
 
-static void activation_and_objective_may_stand_on_top(void **state)
+static void activation_and_objective_may_be_given_without_their_section(void **state)
 {
     struct esp_trainer t;
     struct esp_error error = {""};
@@ -121,7 +121,7 @@ static void activation_and_objective_may_stand_on_top(void **state)
     assert_int_equal(t.objective, ESP_OBJECTIVE_MASKED);
 }
 
-static void what_a_single_training_cannot_do_is_named(void **state)
+static void faults_of_a_single_training_have_their_place(void **state)
 {
     (void)state;
     expect("parameters: {clip: 1}", "1:1: `trainer` is missing");
@@ -149,7 +149,7 @@ static void what_a_single_training_cannot_do_is_named(void **state)
     expect("- 1", "a study is a mapping");
 }
 
-static void a_failed_read_leaves_the_trainer_alone(void **state)
+static void a_failed_read_leaves_the_trainer_unchanged(void **state)
 {
     struct esp_trainer t;
     struct esp_trainer before;
@@ -162,7 +162,7 @@ static void a_failed_read_leaves_the_trainer_alone(void **state)
     assert_memory_equal(&t, &before, sizeof t);
 }
 
-static void relative_paths_start_at_the_folder(void **state)
+static void paths_are_relative_to_the_folder(void **state)
 {
     char out[ESP_PATH_MAX];
 
@@ -192,10 +192,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_trainer_alone_is_enough),
         cmocka_unit_test(single_valued_parameters_set_the_trainer),
-        cmocka_unit_test(activation_and_objective_may_stand_on_top),
-        cmocka_unit_test(what_a_single_training_cannot_do_is_named),
-        cmocka_unit_test(a_failed_read_leaves_the_trainer_alone),
-        cmocka_unit_test(relative_paths_start_at_the_folder),
+        cmocka_unit_test(activation_and_objective_may_be_given_without_their_section),
+        cmocka_unit_test(faults_of_a_single_training_have_their_place),
+        cmocka_unit_test(a_failed_read_leaves_the_trainer_unchanged),
+        cmocka_unit_test(paths_are_relative_to_the_folder),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

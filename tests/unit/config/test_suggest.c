@@ -1,4 +1,4 @@
-/* The nearest known word. */
+/* Edit distances and suggestions. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,13 +37,13 @@ static void distance_is_symmetric(void **state)
     }
 }
 
-static void case_and_hyphens_count_nothing(void **state)
+static void case_and_hyphens_do_not_matter(void **state)
 {
     (void)state;
     assert_int_equal(esp_suggest_distance("Learning-Rate", "learning_rate"), 0);
 }
 
-static void a_word_beyond_the_limit_is_infinitely_far(void **state)
+static void words_beyond_the_length_limit_are_not_compared(void **state)
 {
     char word[ESP_SUGGEST_LENGTH_MAX + 2];
 
@@ -54,7 +54,7 @@ static void a_word_beyond_the_limit_is_infinitely_far(void **state)
     assert_null(esp_suggest(word, words, WORD_COUNT));
 }
 
-static void a_misspelt_word_gets_the_nearest(void **state)
+static void a_misspelt_word_gets_the_most_similar_one(void **state)
 {
     (void)state;
     assert_string_equal(esp_suggest("lerning_rate", words, WORD_COUNT), "learning_rate");
@@ -62,7 +62,7 @@ static void a_misspelt_word_gets_the_nearest(void **state)
     assert_string_equal(esp_suggest("beta3", words, WORD_COUNT), "beta1");
 }
 
-static void a_foreign_word_gets_nothing(void **state)
+static void an_unrelated_word_gets_no_suggestion(void **state)
 {
     (void)state;
     assert_null(esp_suggest("chocolate", words, WORD_COUNT));
@@ -70,7 +70,7 @@ static void a_foreign_word_gets_nothing(void **state)
     assert_null(esp_suggest("", words, WORD_COUNT));
 }
 
-static void jargon_of_other_programs_is_understood(void **state)
+static void names_of_other_programs_are_known(void **state)
 {
     (void)state;
     assert_string_equal(esp_suggest("lr", words, WORD_COUNT), "learning_rate");
@@ -83,11 +83,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_swap_an_insertion_and_a_replacement_each_count_one),
         cmocka_unit_test(distance_is_symmetric),
-        cmocka_unit_test(case_and_hyphens_count_nothing),
-        cmocka_unit_test(a_word_beyond_the_limit_is_infinitely_far),
-        cmocka_unit_test(a_misspelt_word_gets_the_nearest),
-        cmocka_unit_test(a_foreign_word_gets_nothing),
-        cmocka_unit_test(jargon_of_other_programs_is_understood),
+        cmocka_unit_test(case_and_hyphens_do_not_matter),
+        cmocka_unit_test(words_beyond_the_length_limit_are_not_compared),
+        cmocka_unit_test(a_misspelt_word_gets_the_most_similar_one),
+        cmocka_unit_test(an_unrelated_word_gets_no_suggestion),
+        cmocka_unit_test(names_of_other_programs_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

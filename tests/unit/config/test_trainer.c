@@ -1,4 +1,4 @@
-/* The trainer's settings by name, their ranges, and the two hashes. */
+/* Getting and setting the trainer's settings by name, their ranges, and their hashes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,7 +40,7 @@ static struct esp_trainer sound(void)
     return t;
 }
 
-static void defaults_are_those_of_the_design(void **state)
+static void defaults_are_as_documented(void **state)
 {
     struct esp_trainer t;
 
@@ -66,10 +66,10 @@ static void every_default_is_within_its_range(void **state)
     }
 }
 
-static void no_two_fields_share_a_name_or_a_place(void **state)
+static void fields_have_different_names_and_offsets(void **state)
 {
     (void)state;
-    assert_true(esp_trainer_field_count <= 64); /* arrays of the readers */
+    assert_true(esp_trainer_field_count <= 64); /* size of arrays in the readers */
     for (size_t i = 0; i < esp_trainer_field_count; i++) {
         const struct esp_field *f = &esp_trainer_fields[i];
         const char *dot = strrchr(f->name, '.');
@@ -85,7 +85,7 @@ static void no_two_fields_share_a_name_or_a_place(void **state)
     assert_null(esp_trainer_field("type"));
 }
 
-static void each_field_gives_back_what_was_set(void **state)
+static void get_returns_what_was_set(void **state)
 {
     struct esp_trainer from = sound();
     struct esp_trainer to;
@@ -103,7 +103,7 @@ static void each_field_gives_back_what_was_set(void **state)
     assert_memory_equal(&from, &to, sizeof from);
 }
 
-static void a_whole_real_sets_an_integer_and_a_broken_one_does_not(void **state)
+static void an_integer_field_takes_a_real_without_a_fraction(void **state)
 {
     struct esp_trainer t = sound();
     struct esp_value good = real(2e7);
@@ -118,7 +118,7 @@ static void a_whole_real_sets_an_integer_and_a_broken_one_does_not(void **state)
     assert_int_equal(t.tokens, 20000000);
 }
 
-static void what_is_wrong_changes_nothing(void **state)
+static void a_refused_value_changes_nothing(void **state)
 {
     const struct {
         const char *name;
@@ -156,7 +156,7 @@ static void what_is_wrong_changes_nothing(void **state)
     }
 }
 
-static void a_path_beyond_the_limit_is_refused(void **state)
+static void a_path_that_is_too_long_is_refused(void **state)
 {
     static char path[ESP_PATH_MAX + 1];
     struct esp_trainer t = sound();
@@ -170,7 +170,7 @@ static void a_path_beyond_the_limit_is_refused(void **state)
     assert_string_equal(t.data, path);
 }
 
-static void validation_names_what_does_not_go_together(void **state)
+static void validation_names_fields_that_do_not_fit_together(void **state)
 {
     struct esp_trainer t = sound();
     struct esp_error error;
@@ -209,7 +209,7 @@ static void the_horizon_is_whole_steps(void **state)
     assert_int_equal(esp_trainer_horizon_tokens(&t), 1000000 / (32 * 64) * 32 * 64);
 }
 
-static void the_hash_sees_every_field_that_decides_numbers(void **state)
+static void the_hash_depends_on_every_field_that_affects_results(void **state)
 {
     const struct esp_trainer base = sound();
 
@@ -250,16 +250,16 @@ static void swapped_values_hash_differently(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults_are_those_of_the_design),
+        cmocka_unit_test(defaults_are_as_documented),
         cmocka_unit_test(every_default_is_within_its_range),
-        cmocka_unit_test(no_two_fields_share_a_name_or_a_place),
-        cmocka_unit_test(each_field_gives_back_what_was_set),
-        cmocka_unit_test(a_whole_real_sets_an_integer_and_a_broken_one_does_not),
-        cmocka_unit_test(what_is_wrong_changes_nothing),
-        cmocka_unit_test(a_path_beyond_the_limit_is_refused),
-        cmocka_unit_test(validation_names_what_does_not_go_together),
+        cmocka_unit_test(fields_have_different_names_and_offsets),
+        cmocka_unit_test(get_returns_what_was_set),
+        cmocka_unit_test(an_integer_field_takes_a_real_without_a_fraction),
+        cmocka_unit_test(a_refused_value_changes_nothing),
+        cmocka_unit_test(a_path_that_is_too_long_is_refused),
+        cmocka_unit_test(validation_names_fields_that_do_not_fit_together),
         cmocka_unit_test(the_horizon_is_whole_steps),
-        cmocka_unit_test(the_hash_sees_every_field_that_decides_numbers),
+        cmocka_unit_test(the_hash_depends_on_every_field_that_affects_results),
         cmocka_unit_test(swapped_values_hash_differently),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

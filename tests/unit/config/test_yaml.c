@@ -1,4 +1,4 @@
-/* The YAML reader: places, scalars, faults, and texts that no person wrote. */
+/* The YAML reader: places, scalars, faults, and malformed or hostile texts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,7 +52,7 @@ static void expect_fault(const char *text, const char *head)
     esp_yaml_destroy(yaml);
 }
 
-static void numbers_are_read_as_people_write_them(void **state)
+static void numbers_are_read_in_all_common_forms(void **state)
 {
     const struct {
         const char *text;
@@ -86,7 +86,7 @@ static void numbers_are_read_as_people_write_them(void **state)
     assert_true(isnan(value_of("NaN").real));
 }
 
-static void what_only_looks_like_a_number_is_text(void **state)
+static void text_that_resembles_a_number_is_text(void **state)
 {
     const char *const cases[] = {"1e",
                                  "e5",
@@ -130,7 +130,7 @@ static void booleans_are_those_of_yaml_1_1(void **state)
     assert_int_equal(value_of("\"true\"").type, ESP_VALUE_TEXT);
 }
 
-static void every_node_knows_its_line_and_column(void **state)
+static void every_node_has_its_line_and_column(void **state)
 {
     struct esp_yaml *yaml = open_text("# first\na: 1\nä: {b: [x, \"y\"], c: 2}\n");
     const struct esp_yaml_node *inner = esp_yaml_get(esp_yaml_root(yaml), "ä");
@@ -201,7 +201,7 @@ static void faults_come_in_the_order_of_the_file_and_are_counted(void **state)
     }
     assert_int_equal(esp_yaml_fault_count(yaml), 60);
     assert_int_equal(esp_yaml_faults(yaml, &error), -EINVAL);
-    /* Fifty are kept, the first to be found, printed from the top of the file. */
+    /* The first fifty that were added are kept, and printed in the order of the file. */
     assert_true(strncmp(error.text, "f.yaml:11:1: fault 10", 21) == 0);
     assert_non_null(strstr(error.text, "\nand "));
     assert_true(strlen(error.text) < ESP_ERROR_TEXT_MAX);
@@ -228,7 +228,7 @@ static void unknown_keys_get_a_suggestion(void **state)
     esp_yaml_destroy(yaml);
 }
 
-static void broken_texts_are_faults_with_a_place(void **state)
+static void syntax_errors_are_faults_with_a_place(void **state)
 {
     (void)state;
     expect_fault("", "f.yaml: the file is empty");
@@ -277,7 +277,7 @@ static void a_byte_order_mark_is_skipped(void **state)
     esp_yaml_destroy(yaml);
 }
 
-static void merge_keys_give_way_to_own_ones(void **state)
+static void keys_of_the_mapping_take_precedence_over_merged_ones(void **state)
 {
     struct esp_yaml *yaml = open_text("base: &b {x: 1, y: 2}\n"
                                       "more: &m {y: 3, z: 4}\n"
@@ -317,7 +317,7 @@ static void an_alias_bomb_is_refused(void **state)
     esp_yaml_destroy(yaml);
 }
 
-static void aliases_of_long_texts_are_bounded_too(void **state)
+static void aliases_of_long_texts_are_limited(void **state)
 {
     size_t size = 600000;
     char *text = malloc(size + 20000);
@@ -364,7 +364,7 @@ static void deep_nesting_is_refused_in_every_style(void **state)
     esp_yaml_destroy(yaml);
 }
 
-static void a_text_beyond_the_limit_is_refused(void **state)
+static void a_file_that_is_too_large_is_refused(void **state)
 {
     size_t size = ESP_YAML_BYTES_MAX + 1;
     char *text = malloc(size);
@@ -381,7 +381,7 @@ static void a_text_beyond_the_limit_is_refused(void **state)
     free(text);
 }
 
-static void a_file_of_nothing_but_keys_is_read_in_no_time(void **state)
+static void a_file_with_very_many_keys_is_read_quickly(void **state)
 {
     static const char *const names[] = {"method", NULL};
     char *text = malloc(ESP_YAML_BYTES_MAX);
@@ -413,7 +413,7 @@ static void files_that_cannot_be_read_are_errors(void **state)
     assert_null(yaml);
 }
 
-static void readers_insist_on_their_type(void **state)
+static void readers_refuse_values_of_another_type(void **state)
 {
     static const char *const names[] = {"up", "down", "top-down", NULL};
     struct esp_yaml *yaml = open_text("a: x\nb: 1.5\nc: \"3\"\nd: [1]\ne: nan\nf: ~\ng: upp\n"
@@ -465,25 +465,25 @@ static void json_keeps_types_and_escapes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_are_read_as_people_write_them),
-        cmocka_unit_test(what_only_looks_like_a_number_is_text),
+        cmocka_unit_test(numbers_are_read_in_all_common_forms),
+        cmocka_unit_test(text_that_resembles_a_number_is_text),
         cmocka_unit_test(booleans_are_those_of_yaml_1_1),
-        cmocka_unit_test(every_node_knows_its_line_and_column),
+        cmocka_unit_test(every_node_has_its_line_and_column),
         cmocka_unit_test(a_fault_shows_its_line_with_a_caret),
         cmocka_unit_test(a_long_line_is_cut_around_the_fault),
         cmocka_unit_test(faults_come_in_the_order_of_the_file_and_are_counted),
         cmocka_unit_test(unknown_keys_get_a_suggestion),
-        cmocka_unit_test(broken_texts_are_faults_with_a_place),
+        cmocka_unit_test(syntax_errors_are_faults_with_a_place),
         cmocka_unit_test(a_nul_byte_is_a_fault),
         cmocka_unit_test(a_byte_order_mark_is_skipped),
-        cmocka_unit_test(merge_keys_give_way_to_own_ones),
+        cmocka_unit_test(keys_of_the_mapping_take_precedence_over_merged_ones),
         cmocka_unit_test(an_alias_bomb_is_refused),
-        cmocka_unit_test(aliases_of_long_texts_are_bounded_too),
+        cmocka_unit_test(aliases_of_long_texts_are_limited),
         cmocka_unit_test(deep_nesting_is_refused_in_every_style),
-        cmocka_unit_test(a_text_beyond_the_limit_is_refused),
-        cmocka_unit_test(a_file_of_nothing_but_keys_is_read_in_no_time),
+        cmocka_unit_test(a_file_that_is_too_large_is_refused),
+        cmocka_unit_test(a_file_with_very_many_keys_is_read_quickly),
         cmocka_unit_test(files_that_cannot_be_read_are_errors),
-        cmocka_unit_test(readers_insist_on_their_type),
+        cmocka_unit_test(readers_refuse_values_of_another_type),
         cmocka_unit_test(json_keeps_types_and_escapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,14 +1,14 @@
-/* Study files with faults: each with the place and the words that a person gets. */
+/* Study files with faults, each with the place and the message that the user gets. */
 #include "texts.h"
 
 #define HEAD "method: random\n" TRAINER /* two lines */
-#define P HEAD "parameters:\n"          /* three: a parameter stands on line 4 */
+#define P HEAD "parameters:\n"          /* three lines: a parameter is on line 4 */
 
 static const struct {
     const char *text;
-    const char *head; /* behind "s.yaml:" */
+    const char *head; /* beginning of the error, after "s.yaml:" */
 } cases[] = {
-    /* the top */
+    /* top level */
     {"method: random\n" TRAINER, "1:1: `parameters` is missing"},
     {TRAINER PARAMETERS, "1:1: `method` is missing"},
     {"method: random\n" PARAMETERS, "1:1: there is nothing to train: give `trainer`"},
@@ -167,7 +167,7 @@ static const struct {
     {HEAD PARAMETERS "early_terminate: {type: asha, repeats: 3}\n",
      "4:40: repeats must be 0, 1 or 2, not 3"},
     {HEAD "parameters: {seed: {values: [1, 2]}}\nearly_terminate: {type: none, repeats: 1}\n",
-     "4:40: repeats trains settings with further seeds, but `seed`"},
+     "4:40: repeats trains settings with further seeds, but `seed` is one of"},
     {HEAD PARAMETERS "early_terminate: {type: median, eta: 3}\n",
      "4:33: early_terminate median does not use `eta`"},
     {HEAD PARAMETERS "early_terminate: {type: asha, min: 5e5, max: 1e5}\n",
@@ -191,7 +191,7 @@ static const struct {
      "an "
      "empty one"},
     {HEAD PARAMETERS "early_terminate: {type: asha, risk: 0, calibrate: [a]}\n",
-     "4:51: calibrate does nothing without a `risk` above 0"},
+     "4:51: calibrate has no effect without a `risk` above 0"},
     {HEAD PARAMETERS "early_terminate: {type: median, calibrate: [a]}\n",
      "4:33: early_terminate median does not use `calibrate`"},
     {HEAD PARAMETERS "early_terminate: {type: asha, calibrate: [[a]]}\n",
@@ -228,7 +228,7 @@ static const struct {
     {HEAD PARAMETERS "budget: {usd: 5}\n", "4:15: a budget in usd needs price_per_hour"},
     {HEAD PARAMETERS "budget: {dollars: 5}\n", "4:10: unknown key \"dollars\" in budget"},
     {HEAD PARAMETERS "budget: 5\n", "4:9: budget must be a mapping"},
-    /* a program of one's own */
+    /* programs */
     {"method: random\ncommand: []\n" PARAMETERS,
      "2:10: command must be a list of 1 to 256 words"},
     {"method: random\ncommand: python t.py\n" PARAMETERS, "2:10: command must be a list"},
@@ -239,25 +239,26 @@ static const struct {
     {"method: random\nprogram: [t.py]\n" PARAMETERS, "2:10: program must be text, not a list"},
 };
 
-static void each_fault_names_its_place_and_its_remedy(void **state)
+static void each_fault_has_its_place_and_message(void **state)
 {
     int failed = 0;
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct esp_study *study = NULL;
-        struct esp_study_words words;
+        struct esp_study_messages messages;
         struct esp_error error = {""};
         char head[512];
-        int rc = esp_study_read_text(cases[i].text, "s.yaml", "/base", &study, &words, &error);
+        int rc =
+            esp_study_read_text(cases[i].text, "s.yaml", "/base", &study, &messages, &error);
 
         snprintf(head, sizeof head, "s.yaml:%s", cases[i].head);
         if (rc != -EINVAL || study || strncmp(error.text, head, strlen(head)) != 0 ||
-            !strstr(error.text, "\n") || !words.faults) {
+            !strstr(error.text, "\n") || !messages.faults) {
             print_error("for\n%swanted %s\ngot    %s\n\n", cases[i].text, head, error.text);
             failed++;
         }
-        esp_study_words_release(&words);
+        esp_study_messages_release(&messages);
     }
     assert_int_equal(failed, 0);
 }
@@ -272,7 +273,7 @@ static int count_faults(const char *text)
     return count;
 }
 
-static void five_faults_in_a_file_are_five_at_once(void **state)
+static void all_faults_of_a_file_are_reported_at_once(void **state)
 {
     const char *text = "metod: random\n"
                        "trainer: {data: c, tokens: 1e6, modle: {layers: 2}}\n"
@@ -281,22 +282,23 @@ static void five_faults_in_a_file_are_five_at_once(void **state)
                        "  batch_size: {values: [8, 8]}\n"
                        "run_cap: -3\n";
     struct esp_study *study = NULL;
-    struct esp_study_words words;
+    struct esp_study_messages messages;
     struct esp_error error = {""};
 
     (void)state;
-    assert_int_equal(esp_study_read_text(text, "s.yaml", "/", &study, &words, &error), -EINVAL);
+    assert_int_equal(esp_study_read_text(text, "s.yaml", "/", &study, &messages, &error),
+                     -EINVAL);
     assert_int_equal(count_faults(error.text), 5);
-    assert_int_equal(count_faults(words.faults), 5);
+    assert_int_equal(count_faults(messages.faults), 5);
     assert_non_null(strstr(error.text, "s.yaml:1:1: unknown key \"metod\""));
     assert_non_null(strstr(error.text, "s.yaml:2:33: unknown key \"modle\" in trainer"));
     assert_non_null(strstr(error.text, "s.yaml:4:24: min 0.1"));
     assert_non_null(strstr(error.text, "s.yaml:5:28: this value"));
     assert_non_null(strstr(error.text, "s.yaml:6:10: run_cap"));
-    esp_study_words_release(&words);
+    esp_study_messages_release(&messages);
 }
 
-static void a_missing_or_unreadable_file_is_named(void **state)
+static void the_error_names_a_file_that_cannot_be_read(void **state)
 {
     struct esp_study *study = NULL;
     struct esp_error error = {""};
@@ -308,7 +310,7 @@ static void a_missing_or_unreadable_file_is_named(void **state)
     assert_null(study);
 }
 
-static void more_parameters_than_the_limit_are_a_fault(void **state)
+static void too_many_parameters_are_a_fault(void **state)
 {
     char text[8192] = "method: random\nprogram: t.py\nparameters:\n";
     struct esp_study *study = NULL;
@@ -325,10 +327,10 @@ static void more_parameters_than_the_limit_are_a_fault(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_fault_names_its_place_and_its_remedy),
-        cmocka_unit_test(five_faults_in_a_file_are_five_at_once),
-        cmocka_unit_test(a_missing_or_unreadable_file_is_named),
-        cmocka_unit_test(more_parameters_than_the_limit_are_a_fault),
+        cmocka_unit_test(each_fault_has_its_place_and_message),
+        cmocka_unit_test(all_faults_of_a_file_are_reported_at_once),
+        cmocka_unit_test(the_error_names_a_file_that_cannot_be_read),
+        cmocka_unit_test(too_many_parameters_are_a_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* The data that a study names: there, readable, long enough. */
+/* Checks of the data of a study: it exists, is readable and is long enough. */
 #include "texts.h"
 
 #include <sys/stat.h>
@@ -57,7 +57,7 @@ static int check(const char *data, const char *context, struct esp_error *error)
     return rc;
 }
 
-static void a_text_needs_ten_windows(void **state)
+static void text_needs_ten_windows(void **state)
 {
     struct esp_error error = {""};
 
@@ -70,7 +70,7 @@ static void a_text_needs_ten_windows(void **state)
     assert_non_null(strstr(error.text,
                            "a.txt' is too short: it has 640 bytes of tokens (1 file), but a "
                            "context of 64 needs at least 641"));
-    /* The longest context that is searched counts. */
+    /* The longest context that is searched decides. */
     write_file("a.txt", NULL, 0, 2000);
     assert_int_equal(check("a.txt", "64, 256", &error), -EINVAL);
     assert_non_null(strstr(error.text, "a context of 256"));
@@ -99,7 +99,7 @@ static void shards_are_counted_in_tokens(void **state)
     assert_int_equal(check("l.bin", "64", &error), -EINVAL);
 }
 
-static void what_the_trainer_refuses_is_refused(void **state)
+static void malformed_data_is_refused(void **state)
 {
     const int32_t gpt2[] = {20240520, 1, 5000};
     struct esp_error error = {""};
@@ -115,7 +115,7 @@ static void what_the_trainer_refuses_is_refused(void **state)
     assert_non_null(strstr(error.text, "mixed kinds"));
 }
 
-static void two_stars_stand_for_any_number_of_folders(void **state)
+static void two_stars_match_any_number_of_folders(void **state)
 {
     struct esp_error error = {""};
     char path[128];
@@ -133,7 +133,7 @@ static void two_stars_stand_for_any_number_of_folders(void **state)
     assert_int_equal(check("**/*.zz", "64", &error), -ENOENT);
 }
 
-static void the_files_of_a_glob_count_together(void **state)
+static void files_of_a_glob_are_added_up(void **state)
 {
     struct esp_error error = {""};
 
@@ -144,13 +144,13 @@ static void the_files_of_a_glob_count_together(void **state)
     assert_int_equal(check("p*.c", "64", &error), 0);
     assert_int_equal(check("q*.c", "64", &error), -ENOENT);
     assert_non_null(strstr(error.text, "no file matches"));
-    write_file("p3.c", NULL, 0, 0); /* an empty file among others does no harm */
+    write_file("p3.c", NULL, 0, 0); /* empty files are ignored */
     assert_int_equal(check("p*.c", "64", &error), 0);
     assert_int_equal(check("p3.c", "64", &error), -EINVAL);
     assert_non_null(strstr(error.text, "p3.c' is too short: it has 0 bytes"));
 }
 
-static void a_file_named_like_a_glob_is_that_file(void **state)
+static void an_existing_file_with_wildcards_in_its_name_is_used(void **state)
 {
     struct esp_error error = {""};
 
@@ -159,7 +159,7 @@ static void a_file_named_like_a_glob_is_that_file(void **state)
     assert_int_equal(check("x[1].txt", "64", &error), 0);
 }
 
-static void what_is_no_file_is_named(void **state)
+static void the_error_names_what_is_not_a_regular_file(void **state)
 {
     struct esp_error error = {""};
     char path[128];
@@ -175,14 +175,14 @@ static void what_is_no_file_is_named(void **state)
     assert_non_null(strstr(error.text, "is not a regular file"));
 }
 
-static void a_file_without_permission_is_named(void **state)
+static void the_error_names_an_unreadable_file(void **state)
 {
     struct esp_error error = {""};
     char path[128];
 
     (void)state;
     if (geteuid() == 0) {
-        skip(); /* root may read everything */
+        skip(); /* root can read every file */
     }
     write_file("secret.txt", NULL, 0, 1000);
     snprintf(path, sizeof path, "%s/secret.txt", folder);
@@ -190,7 +190,7 @@ static void a_file_without_permission_is_named(void **state)
     assert_int_equal(check("secret.txt", "64", &error), -EACCES);
 }
 
-static void a_program_of_ones_own_brings_its_own_data(void **state)
+static void data_of_a_program_is_not_checked(void **state)
 {
     struct esp_study *s = read_good("program: t.py\nmethod: random\n" PARAMETERS);
 
@@ -202,15 +202,15 @@ static void a_program_of_ones_own_brings_its_own_data(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_text_needs_ten_windows),
+        cmocka_unit_test(text_needs_ten_windows),
         cmocka_unit_test(shards_are_counted_in_tokens),
-        cmocka_unit_test(what_the_trainer_refuses_is_refused),
-        cmocka_unit_test(two_stars_stand_for_any_number_of_folders),
-        cmocka_unit_test(the_files_of_a_glob_count_together),
-        cmocka_unit_test(a_file_named_like_a_glob_is_that_file),
-        cmocka_unit_test(what_is_no_file_is_named),
-        cmocka_unit_test(a_file_without_permission_is_named),
-        cmocka_unit_test(a_program_of_ones_own_brings_its_own_data),
+        cmocka_unit_test(malformed_data_is_refused),
+        cmocka_unit_test(two_stars_match_any_number_of_folders),
+        cmocka_unit_test(files_of_a_glob_are_added_up),
+        cmocka_unit_test(an_existing_file_with_wildcards_in_its_name_is_used),
+        cmocka_unit_test(the_error_names_what_is_not_a_regular_file),
+        cmocka_unit_test(the_error_names_an_unreadable_file),
+        cmocka_unit_test(data_of_a_program_is_not_checked),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

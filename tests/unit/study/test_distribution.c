@@ -1,4 +1,4 @@
-/* Every distribution against its closed form, the quantised kinds against W&B's rounding. */
+/* Distributions against their closed forms, and quantised ones against W&B's rounding. */
 #include "texts.h"
 
 static void assert_close(double got, double wanted, double tolerance)
@@ -8,10 +8,10 @@ static void assert_close(double got, double wanted, double tolerance)
     }
 }
 
-/* u over (0, 1) with the ends. */
+/* Values of u in [0, 1], with both ends. */
 #define FOR_U(u) for (double u = 0; u < 1; u += 1.0 / 1024)
 
-static void uniform_is_a_straight_line(void **state)
+static void uniform_is_linear_in_u(void **state)
 {
     struct esp_study *s = read_param("distribution: uniform, min: -2, max: 6");
 
@@ -23,7 +23,8 @@ static void uniform_is_a_straight_line(void **state)
     esp_study_destroy(s);
 }
 
-static void log_uniform_takes_exponents_and_its_values_form_takes_values(void **state)
+static void
+log_uniform_bounds_are_exponents_and_log_uniform_values_bounds_are_values(void **state)
 {
     struct esp_study *e = read_param("distribution: log_uniform, min: -9.2, max: -2.3");
     struct esp_study *v = read_param("distribution: log_uniform_values, min: 1e-4, max: 3e-2");
@@ -34,7 +35,7 @@ static void log_uniform_takes_exponents_and_its_values_form_takes_values(void **
         assert_close(esp_param_draw(&e->params[0], u), exp(-9.2 + 6.9 * u), 1e-14);
         assert_close(esp_param_draw(&v->params[0], u), 1e-4 * pow(300, u), 1e-13);
     }
-    /* The ends are the numbers in the file, to the last bit. */
+    /* The ends are exactly the numbers in the file. */
     assert_true(esp_param_draw(&v->params[0], 0) == 1e-4);
     assert_true(esp_param_draw(&v->params[0], 1) == 3e-2);
     esp_study_destroy(e);
@@ -59,7 +60,7 @@ static void inverse_log_uniform_is_uniform_in_the_logarithm_of_the_inverse(void 
     esp_study_destroy(v);
 }
 
-static void normal_kinds_have_their_published_quantiles(void **state)
+static void normal_distributions_have_their_published_quantiles(void **state)
 {
     struct esp_study *n = read_param("distribution: normal, mu: 3, sigma: 2");
     struct esp_study *l = read_param("distribution: log_normal, mu: -7, sigma: 0.5");
@@ -77,7 +78,7 @@ static void normal_kinds_have_their_published_quantiles(void **state)
     esp_study_destroy(d);
 }
 
-static void beta_defaults_to_the_uniform(void **state)
+static void beta_without_shapes_is_uniform(void **state)
 {
     struct esp_study *d = read_param("distribution: beta");
     struct esp_study *b = read_param("distribution: beta, a: 3, b: 1");
@@ -91,7 +92,7 @@ static void beta_defaults_to_the_uniform(void **state)
     esp_study_destroy(b);
 }
 
-static void integers_come_equally_often_ends_included(void **state)
+static void int_uniform_draws_every_integer_equally_often(void **state)
 {
     struct esp_study *s = read_param("min: -2, max: 5");
     const struct esp_param *p = &s->params[0];
@@ -113,7 +114,7 @@ static void integers_come_equally_often_ends_included(void **state)
     esp_study_destroy(s);
 }
 
-static void choices_come_by_their_probabilities(void **state)
+static void choices_are_drawn_with_their_probabilities(void **state)
 {
     struct esp_study *s =
         read_param("values: [a, b, c, d], probabilities: [0.5, 0.125, 0, 0.375]");
@@ -216,7 +217,7 @@ static const char *const all[] = {
 };
 #define ALL_COUNT (sizeof all / sizeof all[0])
 
-static void every_kind_comes_back_from_the_unit_interval(void **state)
+static void unit_is_the_inverse_of_draw(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ALL_COUNT; i++) {
@@ -230,14 +231,14 @@ static void every_kind_comes_back_from_the_unit_interval(void **state)
             if (!stepped) {
                 assert_true(fabs(back - u) < 1e-9);
             }
-            /* A drawn value is drawn again from where it lies. */
+            /* Drawing at the unit of a drawn value gives that value again. */
             assert_close(esp_param_draw(p, back), x, 1e-9);
         }
         esp_study_destroy(s);
     }
 }
 
-static void every_kind_grows_with_u_and_is_finite_at_the_ends(void **state)
+static void draws_increase_with_u_and_are_finite_at_the_ends(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ALL_COUNT; i++) {
@@ -272,7 +273,7 @@ static void the_unit_of_a_choice_is_the_middle_of_its_share(void **state)
     esp_study_destroy(k);
 }
 
-static void grids_are_those_of_wandb(void **state)
+static void grids_equal_those_of_wandb(void **state)
 {
     struct esp_study *i = read_param("min: 3, max: 6");
     struct esp_study *q = read_param("distribution: q_uniform, min: 1, max: 9, q: 4");
@@ -299,7 +300,7 @@ static void grids_are_those_of_wandb(void **state)
     esp_study_destroy(k);
 }
 
-static void what_has_no_grid_counts_zero(void **state)
+static void a_distribution_without_a_grid_has_no_points(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ALL_COUNT; i++) {
@@ -316,20 +317,21 @@ static void what_has_no_grid_counts_zero(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(uniform_is_a_straight_line),
-        cmocka_unit_test(log_uniform_takes_exponents_and_its_values_form_takes_values),
+        cmocka_unit_test(uniform_is_linear_in_u),
+        cmocka_unit_test(
+            log_uniform_bounds_are_exponents_and_log_uniform_values_bounds_are_values),
         cmocka_unit_test(inverse_log_uniform_is_uniform_in_the_logarithm_of_the_inverse),
-        cmocka_unit_test(normal_kinds_have_their_published_quantiles),
-        cmocka_unit_test(beta_defaults_to_the_uniform),
-        cmocka_unit_test(integers_come_equally_often_ends_included),
-        cmocka_unit_test(choices_come_by_their_probabilities),
+        cmocka_unit_test(normal_distributions_have_their_published_quantiles),
+        cmocka_unit_test(beta_without_shapes_is_uniform),
+        cmocka_unit_test(int_uniform_draws_every_integer_equally_often),
+        cmocka_unit_test(choices_are_drawn_with_their_probabilities),
         cmocka_unit_test(quantised_values_are_rounded_and_not_clipped),
         cmocka_unit_test(quantised_values_are_the_nearest_doubles_to_their_decimals),
-        cmocka_unit_test(every_kind_comes_back_from_the_unit_interval),
-        cmocka_unit_test(every_kind_grows_with_u_and_is_finite_at_the_ends),
+        cmocka_unit_test(unit_is_the_inverse_of_draw),
+        cmocka_unit_test(draws_increase_with_u_and_are_finite_at_the_ends),
         cmocka_unit_test(the_unit_of_a_choice_is_the_middle_of_its_share),
-        cmocka_unit_test(grids_are_those_of_wandb),
-        cmocka_unit_test(what_has_no_grid_counts_zero),
+        cmocka_unit_test(grids_equal_those_of_wandb),
+        cmocka_unit_test(a_distribution_without_a_grid_has_no_points),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

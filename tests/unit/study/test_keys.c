@@ -5,7 +5,7 @@
 
 static struct esp_settings *settings;
 
-/* Whether the row's own part of the study file replaces that of the base. */
+/* Whether the row's snippet has the top-level key, so that the base must not have it. */
 static bool replaces(const struct esp_settings_row *row, const char *key)
 {
     size_t length = strlen(key);
@@ -19,8 +19,8 @@ static bool is_program(const struct esp_settings_row *row)
     return strcmp(row->path, "program") == 0 || strcmp(row->path, "command") == 0;
 }
 
-/* A study file whose last line is the snippet of a row. The rest is a study in order, without
- * the section that the snippet gives. Returns the last line's number. */
+/* Writes a study file whose last line is the snippet of a row; the lines before complete it to
+ * a valid study. Returns the number of the last line. */
 static int write_study(const struct esp_settings_row *row, char *text, size_t size)
 {
     char snippet[ESP_SETTINGS_TEXT_MAX];
@@ -32,7 +32,7 @@ static int write_study(const struct esp_settings_row *row, char *text, size_t si
     if (!replaces(row, "method")) {
         used += (size_t)snprintf(text + used, size - used, "method: random\n");
     }
-    /* A parameter of a program may have any values. */
+    /* Parameters of a program may have any values. */
     if (parameter) {
         used += (size_t)snprintf(text + used, size - used, "program: t.py\n");
     } else if (!replaces(row, "trainer") && !is_program(row)) {
@@ -59,37 +59,39 @@ static int write_study(const struct esp_settings_row *row, char *text, size_t si
     return lines;
 }
 
-static int read_study(const char *text, struct esp_study **out, struct esp_study_words *words)
+static int
+read_study(const char *text, struct esp_study **out, struct esp_study_messages *messages)
 {
     struct esp_error error = {""};
 
     *out = NULL;
-    return esp_study_read_text(text, "s.yaml", "/base", out, words, &error);
+    return esp_study_read_text(text, "s.yaml", "/base", out, messages, &error);
 }
 
-static void every_example_is_a_study_in_order(void **state)
+static void every_example_is_read_without_faults(void **state)
 {
     int failed = 0;
 
     (void)state;
     for (int i = 0; i < settings->row_count; i++) {
-        struct esp_study_words words;
+        struct esp_study_messages messages;
         struct esp_study *study;
         char text[2048];
         write_study(&settings->rows[i], text, sizeof text);
-        if (read_study(text, &study, &words) != 0) {
-            print_error(
-                "%s:\n%s%s\n", settings->rows[i].path, text, words.faults ? words.faults : "");
+        if (read_study(text, &study, &messages) != 0) {
+            print_error("%s:\n%s%s\n",
+                        settings->rows[i].path,
+                        text,
+                        messages.faults ? messages.faults : "");
             failed++;
         }
-        esp_study_words_release(&words);
+        esp_study_messages_release(&messages);
         esp_study_destroy(study);
     }
     assert_int_equal(failed, 0);
 }
 
-/* The row with a value of a type that no key of its type takes; other keys of the example
- * stay. */
+/* The row with a value of a wrong type as its example; other keys of the example stay. */
 static struct esp_settings_row spoil(const struct esp_settings_row *row, char *value)
 {
     struct esp_settings_row spoiled = *row;
@@ -105,31 +107,33 @@ static struct esp_settings_row spoil(const struct esp_settings_row *row, char *v
     return spoiled;
 }
 
-/* Whether the reader looks at the value: a fault on its line that is not about the name; for a
- * key that takes any value, a trace of it in the study or in the warning. */
+/* Whether the reader reads the value: there is a fault on its line that is not about the name
+ * of the key. For a key that takes any value: the value is in the study, or the warning names
+ * the key. */
 static bool is_read(const struct esp_settings_row *row)
 {
     char value[ESP_SETTINGS_TEXT_MAX], text[2048], place[32];
     struct esp_settings_row spoiled = spoil(row, value);
-    struct esp_study_words words;
+    struct esp_study_messages messages;
     struct esp_study *study;
     int line = write_study(&spoiled, text, sizeof text);
-    int rc = read_study(text, &study, &words);
+    int rc = read_study(text, &study, &messages);
     bool found;
 
     snprintf(place, sizeof place, "s.yaml:%d:", line);
     if (row->key.no_effect) {
-        found = rc == 0 && words.warning && strstr(words.warning, row->key.name);
+        found = rc == 0 && messages.warning && strstr(messages.warning, row->key.name);
     } else if (row->key.type == ESP_KEY_VALUE) {
         found = rc == 0 && strcmp(study->params[0].choices[0].text, "[[7]]") == 0;
     } else {
-        found = rc == -EINVAL && strstr(words.faults, place) &&
-                !strstr(words.faults, "unknown key");
+        found = rc == -EINVAL && strstr(messages.faults, place) &&
+                !strstr(messages.faults, "unknown key");
     }
     if (!found) {
-        print_error("%s:\n%s%s\n", row->path, text, words.faults ? words.faults : "no fault");
+        print_error(
+            "%s:\n%s%s\n", row->path, text, messages.faults ? messages.faults : "no fault");
     }
-    esp_study_words_release(&words);
+    esp_study_messages_release(&messages);
     esp_study_destroy(study);
     return found;
 }
@@ -150,22 +154,22 @@ static void a_key_without_a_row_is_refused_in_every_section(void **state)
     (void)state;
     for (int g = 0; g < settings->group_count; g++) {
         struct esp_settings_row row = settings->rows[settings->groups[g].first];
-        struct esp_study_words words;
+        struct esp_study_messages messages;
         struct esp_study *study;
         char text[2048];
         const char *path = settings->groups[g].path;
         snprintf(row.path, sizeof row.path, "%s%szzz", path, path[0] ? "." : "");
         row.key.example = "7";
         write_study(&row, text, sizeof text);
-        assert_int_equal(read_study(text, &study, &words), -EINVAL);
-        if (!strstr(words.faults, "unknown key \"zzz\"")) {
-            fail_msg("%s%s", text, words.faults);
+        assert_int_equal(read_study(text, &study, &messages), -EINVAL);
+        if (!strstr(messages.faults, "unknown key \"zzz\"")) {
+            fail_msg("%s%s", text, messages.faults);
         }
-        esp_study_words_release(&words);
+        esp_study_messages_release(&messages);
     }
 }
 
-static void every_row_says_what_it_means(void **state)
+static void every_row_has_a_meaning_and_an_example(void **state)
 {
     (void)state;
     for (int i = 0; i < settings->row_count; i++) {
@@ -182,7 +186,7 @@ static void every_row_says_what_it_means(void **state)
     }
 }
 
-static void names_are_paths_or_their_last_parts(void **state)
+static void a_row_is_found_by_its_path_or_its_last_part(void **state)
 {
     struct esp_settings_row row = {.path = "trainer.schedule.warmup"};
 
@@ -212,11 +216,11 @@ static int destroy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_example_is_a_study_in_order),
+        cmocka_unit_test(every_example_is_read_without_faults),
         cmocka_unit_test(every_row_is_read),
         cmocka_unit_test(a_key_without_a_row_is_refused_in_every_section),
-        cmocka_unit_test(every_row_says_what_it_means),
-        cmocka_unit_test(names_are_paths_or_their_last_parts),
+        cmocka_unit_test(every_row_has_a_meaning_and_an_example),
+        cmocka_unit_test(a_row_is_found_by_its_path_or_its_last_part),
     };
     return cmocka_run_group_tests(tests, create, destroy);
 }

@@ -1,4 +1,4 @@
-/* `run --data FILE`: the study's text with another corpus. */
+/* Replacing the data in the text of a study, for `run --data FILE`. */
 #include "../../../controller/study/override.h"
 #include "../../../controller/study/study.h"
 
@@ -22,7 +22,7 @@ static char *study_with(const char *data)
     return text;
 }
 
-/* Replaces, checks that only the scalar has changed, and reads the study again. */
+/* Replaces the data, checks that nothing else has changed, and reads the study again. */
 static void replaces(const char *data)
 {
     const char *path = "/tmp/a \"quoted\\ text\".txt";
@@ -63,7 +63,7 @@ static void replaces_in_a_flow_mapping(void **state)
     free(after);
 }
 
-static void refuses_what_it_cannot_replace(void **state)
+static void refuses_a_file_without_replaceable_data(void **state)
 {
     (void)state;
     char text[512], *after = NULL;
@@ -85,7 +85,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replaces_plain_and_quoted_scalars),
         cmocka_unit_test(replaces_in_a_flow_mapping),
-        cmocka_unit_test(refuses_what_it_cannot_replace),
+        cmocka_unit_test(refuses_a_file_without_replaceable_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

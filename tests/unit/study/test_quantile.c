@@ -1,4 +1,4 @@
-/* Normal and beta distributions against values and closed forms from elsewhere. */
+/* Normal and beta distributions against published values and closed forms. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -58,7 +58,7 @@ static void beta_matches_its_closed_forms(void **state)
     }
 }
 
-/* An independent sum: for whole a and b, I_x(a, b) is a binomial tail. */
+/* An independent formula: for integers a and b, I_x(a, b) is a binomial tail. */
 static void beta_matches_the_binomial_tail(void **state)
 {
     (void)state;
@@ -89,7 +89,7 @@ static void the_beta_quantile_inverts_its_distribution(void **state)
                 double x = esp_beta_quantile(p, shapes[i], shapes[j]);
                 assert_true(x >= previous && x <= 1);
                 previous = x;
-                /* Near 1 neighbouring doubles lie further apart in p than the tolerance. */
+                /* Near 1, adjacent doubles differ in p by more than the tolerance. */
                 double below = esp_beta_cdf(nextafter(x, 0), shapes[i], shapes[j]);
                 double above = esp_beta_cdf(nextafter(x, 1), shapes[i], shapes[j]);
                 assert_true(below - 1e-8 <= p && p <= above + 1e-8);

@@ -1,4 +1,4 @@
-/* Sound studies: every key lands where it belongs. */
+/* Valid studies: every key is read into its member. */
 #include "texts.h"
 
 #include <unistd.h>
@@ -61,11 +61,11 @@ static void every_key_is_read(void **state)
     esp_study_destroy(s);
 }
 
-/* The example in the design names usd without a price: other caps bound the spending. */
-static void the_designs_own_example_is_read(void **state)
+/* Other limits bound the cost of the search, so a missing price is only a warning. */
+static void a_budget_in_usd_without_a_price_is_a_warning(void **state)
 {
     struct esp_study *s = NULL;
-    struct esp_study_words words;
+    struct esp_study_messages messages;
     struct esp_error error = {""};
     const char *text =
         "name: quickstart\nseed: 1\nmethod: bayes                  # grid | random\n"
@@ -79,11 +79,12 @@ static void the_designs_own_example_is_read(void **state)
         "  precision: auto\nbudget: {tokens: 2e7, hours: 1, usd: 5}\nworkers: auto\n";
 
     (void)state;
-    assert_int_equal(esp_study_read_text(text, "q.yaml", "/b", &s, &words, &error), 0);
-    assert_non_null(strstr(words.warning, "budget.usd has no effect without price_per_hour"));
+    assert_int_equal(esp_study_read_text(text, "q.yaml", "/b", &s, &messages, &error), 0);
+    assert_non_null(
+        strstr(messages.warning, "budget.usd has no effect without price_per_hour"));
     assert_int_equal(s->prior.kind, ESP_PRIOR_STEP_LAW);
     assert_int_equal(s->workers, 0);
-    esp_study_words_release(&words);
+    esp_study_messages_release(&messages);
     esp_study_destroy(s);
 }
 
@@ -112,7 +113,7 @@ static int repeats_of(const char *text)
     return repeats;
 }
 
-static void our_scheduler_repeats_ties_unless_the_study_says_otherwise(void **state)
+static void freeze_thaw_repeats_ties_by_default(void **state)
 {
     (void)state;
     static const char grid[] = "parameters: {learning_rate: {values: [0.1, 0.2]}}\n";
@@ -137,7 +138,7 @@ static void our_scheduler_repeats_ties_unless_the_study_says_otherwise(void **st
         0);
 }
 
-static void each_stopping_type_takes_its_keys_and_fills_in_the_rest(void **state)
+static void each_scheduler_reads_its_keys_and_has_defaults_for_the_others(void **state)
 {
     const struct {
         const char *text;
@@ -195,7 +196,7 @@ static void each_stopping_type_takes_its_keys_and_fills_in_the_rest(void **state
     esp_study_destroy(s);
 }
 
-static void what_the_trainer_holds_may_be_searched(void **state)
+static void settings_of_the_trainer_can_be_searched(void **state)
 {
     struct esp_study *s = read_good(
         "method: grid\n" TRAINER "parameters:\n"
@@ -219,7 +220,7 @@ static void what_the_trainer_holds_may_be_searched(void **state)
     esp_study_destroy(s);
 }
 
-static void the_order_of_parameters_in_the_file_has_no_meaning(void **state)
+static void parameters_are_sorted_by_name(void **state)
 {
     struct esp_study *a = read_good("method: random\n" TRAINER
                                     "parameters: {clip: 1, beta1: {min: 0.5, max: 0.9}}\n");
@@ -255,7 +256,7 @@ static void a_text_read_again_is_the_same_study_as_the_file(void **state)
     unlink(path);
 }
 
-static void a_name_becomes_one_part_of_a_path(void **state)
+static void a_study_name_becomes_one_component_of_a_path(void **state)
 {
     const char *const cases[][2] = {{"quick", "quick"},
                                     {"a/b", "a-b"},
@@ -276,10 +277,10 @@ static void a_name_becomes_one_part_of_a_path(void **state)
     esp_study_destroy(s);
 }
 
-static void a_prior_without_effect_is_said(void **state)
+static void a_prior_without_effect_is_a_warning(void **state)
 {
     struct esp_study *s = NULL;
-    struct esp_study_words words;
+    struct esp_study_messages messages;
     struct esp_error error;
 
     (void)state;
@@ -287,19 +288,19 @@ static void a_prior_without_effect_is_said(void **state)
                                          "s.yaml",
                                          "/",
                                          &s,
-                                         &words,
+                                         &messages,
                                          &error),
                      0);
-    assert_string_equal(words.warning, "prior has no effect on method random");
-    esp_study_words_release(&words);
+    assert_string_equal(messages.warning, "prior has no effect on method random");
+    esp_study_messages_release(&messages);
     esp_study_destroy(s);
 }
 
-/* Whoever writes log_uniform with the values themselves searches from 1.0 to 1.1. */
-static void exponents_that_look_like_values_are_said(void **state)
+/* log_uniform with values instead of exponents would search from 1.0 to 1.1. */
+static void exponents_that_look_like_values_are_a_warning(void **state)
 {
     struct esp_study *s = NULL;
-    struct esp_study_words words;
+    struct esp_study_messages messages;
     struct esp_error error;
 
     (void)state;
@@ -310,18 +311,18 @@ static void exponents_that_look_like_values_are_said(void **state)
             "s.yaml",
             "/",
             &s,
-            &words,
+            &messages,
             &error),
         0);
-    assert_string_equal(words.warning,
+    assert_string_equal(messages.warning,
                         "lr: the bounds of log_uniform are exponents, so it draws from 1 to "
                         "1.105; for 1e-05 to 0.1 write log_uniform_values");
-    esp_study_words_release(&words);
+    esp_study_messages_release(&messages);
     esp_study_destroy(s);
 }
 
-/* The examples that the project ships. */
-static void the_studies_of_the_repository_are_sound(void **state)
+/* The examples in studies/. */
+static void the_studies_of_the_repository_are_read_without_faults(void **state)
 {
     const char *const files[] = {
         "studies/wandb-sweep.yaml", "studies/grid.yaml", "studies/random-median.yaml"};
@@ -338,7 +339,7 @@ static void the_studies_of_the_repository_are_sound(void **state)
     }
 }
 
-static void a_scheduler_alone_takes_the_place_of_the_study_s(void **state)
+static void a_scheduler_read_alone_replaces_that_of_the_study(void **state)
 {
     struct esp_study *s = read_good(full);
     struct esp_error error = {0};
@@ -348,7 +349,7 @@ static void a_scheduler_alone_takes_the_place_of_the_study_s(void **state)
         esp_study_read_stopping(s, "{type: patience, patience: 5}", "--scheduler", &error), 0);
     assert_int_equal(s->stopping.type, ESP_SCHEDULER_PATIENCE);
     assert_int_equal(s->stopping.patience, 5);
-    assert_int_equal(s->stopping.form, ESP_ASHA_PROMOTION); /* of the file's asha */
+    assert_int_equal(s->stopping.form, ESP_ASHA_PROMOTION); /* as in the file's asha */
     assert_int_equal(s->stopping.line, 0);
     assert_int_equal(
         esp_study_read_stopping(s, "{type: asha, min: 2e6, foo: 1}", "--scheduler", &error),
@@ -367,18 +368,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_is_read),
-        cmocka_unit_test(the_designs_own_example_is_read),
+        cmocka_unit_test(a_budget_in_usd_without_a_price_is_a_warning),
         cmocka_unit_test(defaults_are_those_of_the_built_in_trainer),
-        cmocka_unit_test(our_scheduler_repeats_ties_unless_the_study_says_otherwise),
-        cmocka_unit_test(each_stopping_type_takes_its_keys_and_fills_in_the_rest),
-        cmocka_unit_test(what_the_trainer_holds_may_be_searched),
-        cmocka_unit_test(the_order_of_parameters_in_the_file_has_no_meaning),
+        cmocka_unit_test(freeze_thaw_repeats_ties_by_default),
+        cmocka_unit_test(each_scheduler_reads_its_keys_and_has_defaults_for_the_others),
+        cmocka_unit_test(settings_of_the_trainer_can_be_searched),
+        cmocka_unit_test(parameters_are_sorted_by_name),
         cmocka_unit_test(a_text_read_again_is_the_same_study_as_the_file),
-        cmocka_unit_test(a_name_becomes_one_part_of_a_path),
-        cmocka_unit_test(a_prior_without_effect_is_said),
-        cmocka_unit_test(exponents_that_look_like_values_are_said),
-        cmocka_unit_test(a_scheduler_alone_takes_the_place_of_the_study_s),
-        cmocka_unit_test(the_studies_of_the_repository_are_sound),
+        cmocka_unit_test(a_study_name_becomes_one_component_of_a_path),
+        cmocka_unit_test(a_prior_without_effect_is_a_warning),
+        cmocka_unit_test(exponents_that_look_like_values_are_a_warning),
+        cmocka_unit_test(a_scheduler_read_alone_replaces_that_of_the_study),
+        cmocka_unit_test(the_studies_of_the_repository_are_read_without_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

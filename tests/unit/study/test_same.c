@@ -1,4 +1,4 @@
-/* Which edits of a study file may go on where it stood. */
+/* Which changes of a study file let its search continue. */
 #include "texts.h"
 
 #define BASE                                                                                   \
@@ -9,7 +9,7 @@
     "trainer: {data: c.txt, tokens: 1e6}\n"                                                    \
     "parameters: {learning_rate: {min: 0.001, max: 0.1}, batch_size: {values: [4, 8]}}\n"
 
-/* BASE with the first `from` replaced. */
+/* BASE with the first occurrence of `from` replaced. */
 static struct esp_study *edited(const char *from, const char *to)
 {
     const char *base = BASE;
@@ -21,7 +21,7 @@ static struct esp_study *edited(const char *from, const char *to)
     return read_good(text);
 }
 
-static void what_may_change_changes_nothing(void **state)
+static void limits_and_workers_may_change(void **state)
 {
     const char *const edits[][2] = {
         {"seed: 1\n", "seed: 1\nrun_cap: 40\n"},
@@ -31,7 +31,7 @@ static void what_may_change_changes_nothing(void **state)
         {"seed: 1\n", "# a note\nseed: 1\n"},
         {"0.001", "1e-3"},
         {"[4, 8]", "[4.0, 8]"},
-        {", eta: 3", ""}, /* the default, said or unsaid */
+        {", eta: 3", ""}, /* the default, written out or not */
     };
     struct esp_study *base = read_good(BASE);
 
@@ -47,7 +47,7 @@ static void what_may_change_changes_nothing(void **state)
     esp_study_destroy(base);
 }
 
-static void every_other_edit_is_named(void **state)
+static void the_error_names_any_other_changed_key(void **state)
 {
     const char *const edits[][3] = {
         {"name: n", "name: m", "`name` differs"},
@@ -106,8 +106,8 @@ static void another_command_is_another_search(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_may_change_changes_nothing),
-        cmocka_unit_test(every_other_edit_is_named),
+        cmocka_unit_test(limits_and_workers_may_change),
+        cmocka_unit_test(the_error_names_any_other_changed_key),
         cmocka_unit_test(another_command_is_another_search),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,21 +1,21 @@
-/* Sweep files as W&B's users write them: each loads unchanged. */
+/* Typical W&B sweep files are read without changes. */
 #include "texts.h"
 
-static struct esp_study *read_sweep(const char *text, struct esp_study_words *words)
+static struct esp_study *read_sweep(const char *text, struct esp_study_messages *messages)
 {
     struct esp_study *study = NULL;
     struct esp_error error = {""};
 
-    if (esp_study_read_text(text, "sweep.yaml", "/base", &study, words, &error) != 0) {
+    if (esp_study_read_text(text, "sweep.yaml", "/base", &study, messages, &error) != 0) {
         fail_msg("%s", error.text);
     }
     return study;
 }
 
-/* Bounds without a distribution, the classic hyperband, a project of the server. */
+/* Bounds without a distribution, W&B's hyperband, and keys for the server. */
 static void a_bayes_sweep_with_hyperband_loads(void **state)
 {
-    struct esp_study_words words;
+    struct esp_study_messages messages;
     struct esp_study *s = read_sweep("program: train.py\n"
                                      "project: cnn-fashion\n"
                                      "entity: my-team\n"
@@ -39,10 +39,10 @@ static void a_bayes_sweep_with_hyperband_loads(void **state)
                                      "  s: 2\n"
                                      "  eta: 3\n"
                                      "  max_iter: 27\n",
-                                     &words);
+                                     &messages);
 
     (void)state;
-    assert_string_equal(words.warning,
+    assert_string_equal(messages.warning,
                         "keys for a W&B server have no effect here: project, entity");
     assert_false(s->abilities.settings_known);
     assert_string_equal(s->name, "sweep");
@@ -53,20 +53,20 @@ static void a_bayes_sweep_with_hyperband_loads(void **state)
     assert_string_equal(s->params[3].choices[1].text, "sgd");
     assert_int_equal(s->stopping.type, ESP_SCHEDULER_WANDB_HYPERBAND);
     assert_int_equal(s->prior.kind, ESP_PRIOR_NONE);
-    /* The default command, with the program put in. */
+    /* The default command, with the program inserted. */
     assert_string_equal(s->command[0], "${env}");
     assert_string_equal(s->command[1], "${interpreter}");
     assert_string_equal(s->command[2], "train.py");
     assert_string_equal(s->command[3], "${args}");
     assert_null(s->command[4]);
-    esp_study_words_release(&words);
+    esp_study_messages_release(&messages);
     esp_study_destroy(s);
 }
 
-/* A command of its own, no-hyphen args for Hydra, 1e-5 as PyYAML would not read it. */
+/* A command, arguments without hyphens for Hydra, and 1e-5, which PyYAML reads as text. */
 static void a_random_sweep_with_a_command_loads(void **state)
 {
-    struct esp_study_words words;
+    struct esp_study_messages messages;
     struct esp_study *s = read_sweep("program: main.py\n"
                                      "name: my sweep / second try\n"
                                      "method: random\n"
@@ -91,10 +91,10 @@ static void a_random_sweep_with_a_command_loads(void **state)
                                      "      - [64, 64]\n"
                                      "      - [128]\n"
                                      "  note: {value: null}\n",
-                                     &words);
+                                     &messages);
 
     (void)state;
-    assert_null(words.warning);
+    assert_null(messages.warning);
     assert_true(s->maximize);
     assert_string_equal(s->metric, "test.accuracy");
     assert_string_equal(s->command[2], "main.py");
@@ -106,14 +106,14 @@ static void a_random_sweep_with_a_command_loads(void **state)
     assert_true(s->params[2].min == 1e-5);
     assert_int_equal(s->params[4].choices[0].type, ESP_VALUE_BOOLEAN);
     assert_int_equal(s->run_cap, 50);
-    esp_study_words_release(&words);
+    esp_study_messages_release(&messages);
     esp_study_destroy(s);
 }
 
 /* Nested parameters, as in W&B's own example. */
 static void nested_parameters_are_joined_by_dots(void **state)
 {
-    struct esp_study_words words;
+    struct esp_study_messages messages;
     struct esp_study *s =
         read_sweep("program: sweep_nest.py\n"
                    "method: random\n"
@@ -125,22 +125,21 @@ static void nested_parameters_are_joined_by_dots(void **state)
                    "      momentum: {value: 0.9}\n"
                    "  fc1: {parameters: {drop: {parameters: {p: {min: 0.0, max: "
                    "0.5}}}}}\n",
-                   &words);
+                   &messages);
 
     (void)state;
     assert_int_equal(s->param_count, 3);
     assert_string_equal(s->params[0].name, "fc1.drop.p");
     assert_string_equal(s->params[1].name, "optimizer.learning_rate");
     assert_string_equal(s->params[2].name, "optimizer.momentum");
-    esp_study_words_release(&words);
+    esp_study_messages_release(&messages);
     esp_study_destroy(s);
 }
 
-/* Every key the schema knows at the top, a launch job's too, with anchors for repeated bounds.
- */
+/* Every top-level key of W&B's schema, also those of launch jobs, and anchors for bounds. */
 static void every_key_of_the_schema_is_accepted(void **state)
 {
-    struct esp_study_words words;
+    struct esp_study_messages messages;
     struct esp_study *s =
         read_sweep("apiVersion: v1\nkind: sweep\nname: all\ndescription: |\n  two\n  lines\n"
                    "project: p\nentity: e\ncontroller: {type: local}\njob: team/job:latest\n"
@@ -151,48 +150,49 @@ static void every_key_of_the_schema_is_accepted(void **state)
                    "early_terminate: {type: hyperband, min_iter: 3, strict: true}\n"
                    "parameters:\n  a: &bounds {distribution: uniform, min: 0, max: 1}\n"
                    "  b: *bounds\n  c: {<<: *bounds, max: 2}\n",
-                   &words);
+                   &messages);
 
     (void)state;
-    assert_string_equal(words.warning,
+    assert_string_equal(messages.warning,
                         "metric.impute has no effect: failed trials count as bad; keys for a "
                         "W&B server have no effect here: project, entity, controller, "
                         "apiVersion, kind, job, image_uri, scheduler");
-    assert_null(strchr(words.warning, '\n'));
+    assert_null(strchr(messages.warning, '\n'));
     assert_true(s->params[1].max == 1 && s->params[2].max == 2);
     assert_true(s->stopping.strict);
     assert_string_equal(s->description, "two\nlines\n");
-    esp_study_words_release(&words);
+    esp_study_messages_release(&messages);
     esp_study_destroy(s);
 }
 
-static void a_grid_without_a_metric_takes_the_loss(void **state)
+static void without_a_metric_a_program_minimizes_loss(void **state)
 {
-    struct esp_study_words words;
+    struct esp_study_messages messages;
     struct esp_study *s = read_sweep("program: t.py\nmethod: grid\n"
                                      "parameters: {a: {values: [1, 2]}, b: {min: 1, max: 3}}\n",
-                                     &words);
+                                     &messages);
 
     (void)state;
     assert_string_equal(s->metric, "loss");
-    assert_string_equal(words.warning, "no metric is named: the metric \"loss\" is minimized");
-    esp_study_words_release(&words);
+    assert_string_equal(messages.warning,
+                        "no metric is named: the metric \"loss\" is minimized");
+    esp_study_messages_release(&messages);
     esp_study_destroy(s);
 }
 
 static void a_command_without_a_program_loads(void **state)
 {
-    struct esp_study_words words;
+    struct esp_study_messages messages;
     struct esp_study *s = read_sweep("method: random\nmetric: {name: loss}\n"
                                      "command: [./train, -v, \"${args}\", 3]\n"
                                      "parameters: {a: {min: 0.1, max: 1}}\n",
-                                     &words);
+                                     &messages);
 
     (void)state;
     assert_string_equal(s->command[0], "./train");
     assert_string_equal(s->command[3], "3");
     assert_null(s->command[4]);
-    esp_study_words_release(&words);
+    esp_study_messages_release(&messages);
     esp_study_destroy(s);
 }
 
@@ -203,7 +203,7 @@ int main(void)
         cmocka_unit_test(a_random_sweep_with_a_command_loads),
         cmocka_unit_test(nested_parameters_are_joined_by_dots),
         cmocka_unit_test(every_key_of_the_schema_is_accepted),
-        cmocka_unit_test(a_grid_without_a_metric_takes_the_loss),
+        cmocka_unit_test(without_a_metric_a_program_minimizes_loss),
         cmocka_unit_test(a_command_without_a_program_loads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

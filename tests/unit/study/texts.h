@@ -1,4 +1,4 @@
-/* Studies from texts, for the tests of this folder. */
+/* Reads studies from texts, for the tests of this folder. */
 #ifndef TESTS_UNIT_STUDY_TEXTS_H
 #define TESTS_UNIT_STUDY_TEXTS_H
 
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A trainer that goes with everything, and a search that is in order. */
+/* A valid `trainer` section and valid `parameters`. */
 #define TRAINER "trainer: {data: corpus.txt, tokens: 1e6}\n"
 #define PARAMETERS "parameters: {learning_rate: {min: 0.001, max: 0.1}}\n"
 
@@ -31,8 +31,7 @@ static inline struct esp_study *read_good(const char *text)
     return study;
 }
 
-/* A parameter of a program's study, which nothing but the distribution's own rules hold back.
- */
+/* A study of a program with one parameter, to which only the rules of distributions apply. */
 static inline struct esp_study *read_param(const char *distribution)
 {
     char text[1024];
