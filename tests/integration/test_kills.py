@@ -2,7 +2,6 @@
 counted twice, and the final result is that of an uninterrupted run. ESPALIER_KILLS sets the number of kills of
 each kind of process."""
 import os
-import pathlib
 import signal
 
 from harness import check_complete, main, processes_of, query, reports, wait_for
@@ -25,12 +24,13 @@ def victims_of(run, kind):
         run, "SELECT process FROM trial t WHERE state = 'RUNNING' AND EXISTS "
              "(SELECT 1 FROM report WHERE trial = t.trial AND attempt = t.attempts)")}
     found = []
-    for pid in pids:
-        try:
-            words = pathlib.Path("/proc", str(pid), "cmdline").read_text().split("\0")
+    for key in keys:
+        try:  # the agent's record of the process: lines of a name and a value
+            record = (run / "agent/processes" / key).read_text().split()
         except OSError:
             continue
-        if keys.intersection(words):
+        pid = int(record[record.index("pid") + 1])
+        if pid in pids:
             found.append(pid)
     return found
 
