@@ -1,48 +1,16 @@
 /* espalier check: the faults of a study file and its data, or what it would search. */
 #include "../core/core.h"
 #include "../loop/calibration.h"
-#include "../search/registry.h"
-#include "../stop/discard.h"
 #include "../study/study.h"
-#include "../view/buffer.h"
-#include "../view/discards.h"
-#include "../view/human.h"
-#include "../view/json.h"
-#include "../view/ledger.h"
+#include "../view/outline.h"
 #include "output.h"
 #include "source.h"
 #include "verb.h"
 
 #include <errno.h>
 #include <espalier/config.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-static void add_param(const struct esp_param *param, struct esp_buffer *out)
-{
-    esp_buffer_addf(out, "  %s: ", param->name);
-    if (param->distribution == ESP_CONSTANT || param->distribution == ESP_CATEGORICAL ||
-        param->distribution == ESP_CATEGORICAL_WEIGHTED) {
-        for (int i = 0; i < param->choice_count; i++) {
-            esp_buffer_add(out, i ? ", " : "");
-            esp_human_value(out, &param->choices[i]);
-        }
-        esp_buffer_add(out, "\n");
-        return;
-    }
-    /* The middle 98 % of the distribution, in the values that a trial would get. */
-    struct esp_value low = esp_param_value(param, esp_param_draw(param, 0.01));
-    struct esp_value high = esp_param_value(param, esp_param_draw(param, 0.99));
-    esp_buffer_add(out, "mostly ");
-    esp_human_value(out, &low);
-    esp_buffer_add(out, " to ");
-    esp_human_value(out, &high);
-    struct esp_value middle = esp_param_value(param, esp_param_draw(param, 0.5));
-    esp_buffer_add(out, ", middle ");
-    esp_human_value(out, &middle);
-    esp_buffer_add(out, "\n");
-}
 
 /* Finds the calibration that a run in runs/NAME would use now. */
 static int gather(const struct esp_study *study,
@@ -61,66 +29,6 @@ static int gather(const struct esp_study *study,
     return rc;
 }
 
-static void add_words(const struct esp_study *study,
-                      const struct esp_calibration *calibration,
-                      struct esp_buffer *out)
-{
-    esp_buffer_addf(out,
-                    "%s: %s %s by %s\n",
-                    study->name,
-                    study->maximize ? "maximize" : "minimize",
-                    study->metric,
-                    esp_sampler_of(study)->name);
-    for (int p = 0; p < study->param_count; p++) {
-        add_param(&study->params[p], out);
-    }
-    if (study->run_cap > 0) {
-        esp_buffer_addf(out, "trials: %" PRId64 "\n", study->run_cap);
-    }
-    if (study->abilities.settings_known) {
-        esp_buffer_add(out, "horizon: ");
-        esp_human_count(out, (double)study->trainer.tokens);
-        esp_buffer_add(out, " tokens per trial");
-        if (study->run_cap > 0) {
-            esp_buffer_add(out, ", at most ");
-            esp_human_count(out, (double)study->trainer.tokens * (double)study->run_cap);
-            esp_buffer_add(out, " in all");
-        }
-        esp_buffer_addf(out, "\ndata: %s\n", study->trainer.data);
-    }
-    double risk = study->stopping.risk;
-    if (risk > 0) {
-        esp_discards_calibration(
-            risk,
-            calibration->count,
-            esp_discard_limit(calibration->scores, (int)calibration->count, risk),
-            out);
-        esp_buffer_add(out, "\n");
-    }
-    esp_buffer_add(out, "no faults found.\n");
-}
-
-static void add_json(const struct esp_study *study, struct esp_buffer *out)
-{
-    esp_buffer_add(out, "{\"study\":");
-    esp_json_string(out, study->name);
-    esp_buffer_addf(out, ",\"method\":\"%s\",\"metric\":", esp_sampler_of(study)->name);
-    esp_json_string(out, study->metric);
-    esp_buffer_addf(out,
-                    ",\"goal\":\"%s\",\"run_cap\":%" PRId64 ",\"parameters\":[",
-                    study->maximize ? "maximize" : "minimize",
-                    study->run_cap);
-    for (int p = 0; p < study->param_count; p++) {
-        esp_buffer_add(out, p ? "," : "");
-        esp_json_string(out, study->params[p].name);
-    }
-    esp_buffer_addf(out,
-                    "],\"tokens\":%" PRId64 ",\"data\":",
-                    study->abilities.horizon_known ? study->trainer.tokens : 0);
-    esp_json_string(out, study->abilities.settings_known ? study->trainer.data : NULL);
-    esp_buffer_add(out, "}\n");
-}
-
 static int check(const struct esp_arguments *arguments, struct esp_error *error)
 {
     struct esp_study *study = NULL;
@@ -135,9 +43,10 @@ static int check(const struct esp_arguments *arguments, struct esp_error *error)
     rc = rc < 0 ? rc : gather(study, arguments->operands[0], &calibration, error);
     if (rc == 0) {
         if (arguments->json) {
-            add_json(study, &out);
+            esp_outline_json(study, &out);
         } else {
-            add_words(study, &calibration, &out);
+            esp_outline_text(study, calibration.scores, calibration.count, &out);
+            esp_buffer_add(&out, "no faults found.\n");
         }
         code = esp_print(&out, error);
         esp_source_warn(study);

@@ -36,7 +36,7 @@ static int read_line(const char *line, struct esp_arguments *out, struct esp_err
     return esp_arguments_read(verb, count, words, out, error);
 }
 
-static void options_and_operands_mix(void **state)
+static void options_and_operands_can_be_mixed(void **state)
 {
     (void)state;
     struct esp_arguments a;
@@ -71,7 +71,7 @@ static void options_that_are_not_given_have_their_default(void **state)
     assert_int_equal(a.seed, -1);
 }
 
-static void faults_name_the_word_and_a_remedy(void **state)
+static void faults_name_the_argument_and_a_remedy(void **state)
 {
     (void)state;
     static const struct {
@@ -252,9 +252,9 @@ static void help_and_manual_name_every_verb_and_option(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_and_operands_mix),
+        cmocka_unit_test(options_and_operands_can_be_mixed),
         cmocka_unit_test(options_that_are_not_given_have_their_default),
-        cmocka_unit_test(faults_name_the_word_and_a_remedy),
+        cmocka_unit_test(faults_name_the_argument_and_a_remedy),
         cmocka_unit_test(an_unknown_verb_gets_a_suggestion),
         cmocka_unit_test(trials_are_numbers),
         cmocka_unit_test(the_tables_are_consistent),

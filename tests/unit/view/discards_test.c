@@ -48,7 +48,7 @@ static struct esp_discards read_back(struct hand_ledger *hand)
     return discards;
 }
 
-static void an_audit_that_is_the_best_of_all_shows_the_rule_wrong(void **state)
+static void an_audit_that_is_the_best_trial_counts_as_missed(void **state)
 {
     const char *dir = scratch_path(&root, "missed");
     (void)state;
@@ -63,7 +63,7 @@ static void an_audit_that_is_the_best_of_all_shows_the_rule_wrong(void **state)
 }
 
 /* `best` ranks by the mean: 2.05 over two seeds is worse than 2.00 over two. */
-static void an_audit_that_led_by_a_lucky_seed_is_not_the_best(void **state)
+static void an_audit_with_one_lucky_seed_is_not_the_best(void **state)
 {
     const char *dir = scratch_path(&root, "lucky");
     (void)state;
@@ -78,7 +78,7 @@ static void an_audit_that_led_by_a_lucky_seed_is_not_the_best(void **state)
     assert_int_equal(discards.audits_best, 0);
 }
 
-static void an_audit_whose_mean_is_the_best_shows_the_rule_wrong(void **state)
+static void an_audit_with_the_best_mean_counts_as_missed(void **state)
 {
     const char *dir = scratch_path(&root, "mean");
     (void)state;
@@ -109,9 +109,9 @@ static int remove_root(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_audit_that_is_the_best_of_all_shows_the_rule_wrong),
-        cmocka_unit_test(an_audit_that_led_by_a_lucky_seed_is_not_the_best),
-        cmocka_unit_test(an_audit_whose_mean_is_the_best_shows_the_rule_wrong),
+        cmocka_unit_test(an_audit_that_is_the_best_trial_counts_as_missed),
+        cmocka_unit_test(an_audit_with_one_lucky_seed_is_not_the_best),
+        cmocka_unit_test(an_audit_with_the_best_mean_counts_as_missed),
     };
     return cmocka_run_group_tests_name("view/discards", tests, make_root, remove_root);
 }

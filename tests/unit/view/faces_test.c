@@ -213,7 +213,7 @@ static void exports_write_rows_to_any_sink(void **state)
     esp_ledger_close(&ledger);
 }
 
-static void a_state_of_seven_is_shown_for_each_of_ten(void **state)
+static void every_trial_state_has_one_of_seven_statuses(void **state)
 {
     (void)state;
     assert_string_equal(esp_trial_state_words(ESP_TRIAL_PAUSING), "running");
@@ -245,7 +245,7 @@ int main(void)
         cmocka_unit_test(a_trial_in_full_has_its_history_and_notes),
         cmocka_unit_test(reasons_list_verdicts_or_say_that_there_are_none),
         cmocka_unit_test(exports_write_rows_to_any_sink),
-        cmocka_unit_test(a_state_of_seven_is_shown_for_each_of_ten),
+        cmocka_unit_test(every_trial_state_has_one_of_seven_statuses),
     };
     return cmocka_run_group_tests_name("view/faces", tests, make_root, remove_root);
 }

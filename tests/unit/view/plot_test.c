@@ -1,4 +1,4 @@
-/* The picture of values against a setting. */
+/* The plot of values against a parameter. */
 #include "../../../controller/view/plot.h"
 
 #include <locale.h>
@@ -26,7 +26,7 @@ static struct esp_plot plot_of(const struct esp_plot_point *points, size_t count
     };
 }
 
-static void marks_stand_where_their_values_are(void **state)
+static void marks_are_drawn_at_their_values(void **state)
 {
     (void)state;
     const struct esp_plot_point points[] = {
@@ -60,7 +60,7 @@ static void one_diverged_trial_does_not_flatten_the_rest(void **state)
     esp_buffer_release(&text);
 }
 
-static void what_is_not_finite_is_left_out(void **state)
+static void points_that_are_not_finite_are_left_out(void **state)
 {
     (void)state;
     const struct esp_plot_point points[] = {{1e-4, NAN, 0, true},
@@ -69,12 +69,12 @@ static void what_is_not_finite_is_left_out(void **state)
                                             {1e-3, 2.0, 0, true}};
     struct esp_plot plot = plot_of(points, 4);
     struct esp_buffer text = {0};
-    esp_plot_print(&plot, &text); /* one usable point is no picture */
+    esp_plot_print(&plot, &text); /* one point is too few for a plot */
     assert_string_equal(esp_buffer_get(&text), "");
     esp_buffer_release(&text);
 }
 
-static void equal_values_do_not_divide_by_nothing(void **state)
+static void equal_values_do_not_divide_by_zero(void **state)
 {
     (void)state;
     const struct esp_plot_point points[] = {{1e-3, 2, 0, true}, {1e-3, 2, 1, true}};
@@ -90,10 +90,10 @@ int main(void)
 {
     setlocale(LC_CTYPE, "C.UTF-8");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(marks_stand_where_their_values_are),
+        cmocka_unit_test(marks_are_drawn_at_their_values),
         cmocka_unit_test(one_diverged_trial_does_not_flatten_the_rest),
-        cmocka_unit_test(what_is_not_finite_is_left_out),
-        cmocka_unit_test(equal_values_do_not_divide_by_nothing),
+        cmocka_unit_test(points_that_are_not_finite_are_left_out),
+        cmocka_unit_test(equal_values_do_not_divide_by_zero),
     };
     return cmocka_run_group_tests_name("view/plot", tests, NULL, NULL);
 }

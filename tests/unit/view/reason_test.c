@@ -46,9 +46,8 @@ static void a_verdict_names_rule_rung_numbers_and_rivals(void **state)
     esp_buffer_release(&text);
 }
 
-/* Rungs rank equal losses by number; the numbers alone would read as if both were in, or out.
- */
-static void an_equal_loss_at_the_cut_is_told_by_what_it_ranks(void **state)
+/* Rungs rank equal losses by number, which the losses alone do not show. */
+static void an_equal_loss_at_the_cut_is_explained_by_its_number(void **state)
 {
     (void)state;
     static const enum esp_rule rules[] = {
@@ -69,7 +68,7 @@ static void an_equal_loss_at_the_cut_is_told_by_what_it_ranks(void **state)
     esp_buffer_release(&text);
 }
 
-static void a_cost_is_told_in_tokens_and_in_device_time(void **state)
+static void a_cost_is_given_in_tokens_and_in_device_time(void **state)
 {
     (void)state;
     struct esp_verdict verdict = verdict_of(ESP_VERDICT_CONTINUE, ESP_RULE_FREEZE_THAW);
@@ -94,7 +93,7 @@ static void a_cost_is_told_in_tokens_and_in_device_time(void **state)
     esp_buffer_release(&text);
 }
 
-static void a_forecast_is_not_told_as_a_loss_that_was_seen(void **state)
+static void a_forecast_is_called_a_forecast(void **state)
 {
     (void)state;
     struct esp_verdict verdict = verdict_of(ESP_VERDICT_PAUSE, ESP_RULE_FREEZE_THAW);
@@ -123,8 +122,8 @@ static void a_forecast_is_not_told_as_a_loss_that_was_seen(void **state)
     esp_buffer_release(&text);
 }
 
-/* The core records the metric as it reads (controller/core/record.c). */
-static void a_maximised_metric_is_shown_as_it_is_recorded(void **state)
+/* The core records the metric with its own sign (controller/core/record.c). */
+static void a_maximized_metric_is_shown_as_recorded(void **state)
 {
     (void)state;
     struct esp_verdict verdict = verdict_of(ESP_VERDICT_CONTINUE, ESP_RULE_ASHA_PROMOTE);
@@ -154,7 +153,7 @@ static void a_maximised_metric_is_shown_as_it_is_recorded(void **state)
     esp_buffer_release(&text);
 }
 
-static void a_repeat_says_what_a_tie_is(void **state)
+static void a_repeat_explains_the_tie(void **state)
 {
     (void)state;
     struct esp_verdict verdict = verdict_of(ESP_VERDICT_START, ESP_RULE_SEED_NOISE);
@@ -192,13 +191,13 @@ static void the_first_of_its_rung_in_the_start_up_waits_for_the_others(void **st
     struct esp_verdict verdict = verdict_of(ESP_VERDICT_PAUSE, ESP_RULE_STARTUP);
     verdict.reason.rivals[0] = -1;
     verdict.reason.rank = verdict.reason.of = 1;
-    verdict.reason.threshold = NAN; /* more go on than have come */
+    verdict.reason.threshold = NAN; /* more trials may continue than have arrived */
     assert_start_up(&verdict,
                     false,
                     "loss 2.61 at 67k tokens is rank 1 of 1 so far. It waits for the other "
                     "trials to reach that rung.");
     verdict.reason.of = 9;
-    verdict.reason.threshold = 2.61; /* itself the last that goes on */
+    verdict.reason.threshold = 2.61; /* it is itself the last trial that continues */
     assert_start_up(
         &verdict,
         false,
@@ -229,7 +228,7 @@ says(enum esp_verdict_action action, enum esp_rule rule, int rank, const char *w
     return found;
 }
 
-static void rules_tell_going_on_from_waiting_and_from_being_beaten(void **state)
+static void rules_distinguish_continuing_waiting_and_losing(void **state)
 {
     (void)state;
     const enum esp_verdict_action on = ESP_VERDICT_CONTINUE, pause = ESP_VERDICT_PAUSE;
@@ -248,7 +247,7 @@ static void rules_tell_going_on_from_waiting_and_from_being_beaten(void **state)
     assert_true(says(pause, ESP_RULE_ASHA_WAIT, 1, "pasha: among the best of its rung;"));
 }
 
-static void numbers_are_called_what_they_are(void **state)
+static void each_rule_names_its_own_numbers(void **state)
 {
     (void)state;
     const enum esp_verdict_action prune = ESP_VERDICT_PRUNE;
@@ -281,14 +280,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_verdict_names_rule_rung_numbers_and_rivals),
-        cmocka_unit_test(an_equal_loss_at_the_cut_is_told_by_what_it_ranks),
-        cmocka_unit_test(a_cost_is_told_in_tokens_and_in_device_time),
-        cmocka_unit_test(a_forecast_is_not_told_as_a_loss_that_was_seen),
-        cmocka_unit_test(a_maximised_metric_is_shown_as_it_is_recorded),
-        cmocka_unit_test(a_repeat_says_what_a_tie_is),
+        cmocka_unit_test(an_equal_loss_at_the_cut_is_explained_by_its_number),
+        cmocka_unit_test(a_cost_is_given_in_tokens_and_in_device_time),
+        cmocka_unit_test(a_forecast_is_called_a_forecast),
+        cmocka_unit_test(a_maximized_metric_is_shown_as_recorded),
+        cmocka_unit_test(a_repeat_explains_the_tie),
         cmocka_unit_test(the_first_of_its_rung_in_the_start_up_waits_for_the_others),
-        cmocka_unit_test(rules_tell_going_on_from_waiting_and_from_being_beaten),
-        cmocka_unit_test(numbers_are_called_what_they_are),
+        cmocka_unit_test(rules_distinguish_continuing_waiting_and_losing),
+        cmocka_unit_test(each_rule_names_its_own_numbers),
         cmocka_unit_test(every_rule_has_words),
     };
     return cmocka_run_group_tests_name("view/reason", tests, NULL, NULL);

@@ -31,7 +31,7 @@ static void json_strings_escape_any_bytes(void **state)
     check_json("a\"b\\c\n\t\r", "\"a\\\"b\\\\c\\n\\t\\r\"");
     check_json("\x01\x1f\x7f", "\"\\u0001\\u001f\\u007f\"");
     check_json("é€😀", "\"é€😀\"");
-    check_json("\xff\xc3", "\"\\ufffd\\ufffd\"");            /* no UTF-8; cut off */
+    check_json("\xff\xc3", "\"\\ufffd\\ufffd\"");            /* not UTF-8; cut off */
     check_json("\xc0\xaf", "\"\\ufffd\\ufffd\"");            /* overlong */
     check_json("\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\""); /* a surrogate */
 }
@@ -75,7 +75,7 @@ static void check_csv(const char *string, const char *expected)
     esp_buffer_release(&text);
 }
 
-static void csv_fields_are_quoted_where_they_must(void **state)
+static void csv_fields_are_quoted_where_required(void **state)
 {
     (void)state;
     check_csv("plain text", "plain text");
@@ -94,7 +94,7 @@ check_words(void (*add)(struct esp_buffer *, double), double value, const char *
     esp_buffer_release(&text);
 }
 
-static void counts_and_times_read_well(void **state)
+static void counts_and_times_are_rounded_for_people(void **state)
 {
     (void)state;
     check_words(esp_human_count, 950, "950");
@@ -108,7 +108,7 @@ static void counts_and_times_read_well(void **state)
     check_words(esp_human_seconds, NAN, "?");
 }
 
-static void tables_align_and_drop_what_is_too_wide(void **state)
+static void tables_align_and_drop_columns_that_do_not_fit(void **state)
 {
     (void)state;
     struct esp_columns table = {0};
@@ -134,9 +134,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_strings_escape_any_bytes),
         cmocka_unit_test(reals_are_short_and_exact),
-        cmocka_unit_test(csv_fields_are_quoted_where_they_must),
-        cmocka_unit_test(counts_and_times_read_well),
-        cmocka_unit_test(tables_align_and_drop_what_is_too_wide),
+        cmocka_unit_test(csv_fields_are_quoted_where_required),
+        cmocka_unit_test(counts_and_times_are_rounded_for_people),
+        cmocka_unit_test(tables_align_and_drop_columns_that_do_not_fit),
     };
     return cmocka_run_group_tests_name("view/text", tests, NULL, NULL);
 }

@@ -1,0 +1,92 @@
+#include "outline.h"
+
+#include "../search/registry.h"
+#include "../stop/discard.h"
+#include "../study/study.h"
+#include "discards.h"
+#include "human.h"
+#include "json.h"
+
+#include <inttypes.h>
+
+static void add_param(const struct esp_param *param, struct esp_buffer *out)
+{
+    esp_buffer_addf(out, "  %s: ", param->name);
+    if (param->distribution == ESP_CONSTANT || param->distribution == ESP_CATEGORICAL ||
+        param->distribution == ESP_CATEGORICAL_WEIGHTED) {
+        for (int i = 0; i < param->choice_count; i++) {
+            esp_buffer_add(out, i ? ", " : "");
+            esp_human_value(out, &param->choices[i]);
+        }
+        esp_buffer_add(out, "\n");
+        return;
+    }
+    /* The middle 98 % of the distribution, in the values that a trial would get. */
+    struct esp_value low = esp_param_value(param, esp_param_draw(param, 0.01));
+    struct esp_value high = esp_param_value(param, esp_param_draw(param, 0.99));
+    esp_buffer_add(out, "mostly ");
+    esp_human_value(out, &low);
+    esp_buffer_add(out, " to ");
+    esp_human_value(out, &high);
+    struct esp_value middle = esp_param_value(param, esp_param_draw(param, 0.5));
+    esp_buffer_add(out, ", middle ");
+    esp_human_value(out, &middle);
+    esp_buffer_add(out, "\n");
+}
+
+void esp_outline_text(const struct esp_study *study,
+                      const double *scores,
+                      int64_t score_count,
+                      struct esp_buffer *out)
+{
+    esp_buffer_addf(out,
+                    "%s: %s %s by %s\n",
+                    study->name,
+                    study->maximize ? "maximize" : "minimize",
+                    study->metric,
+                    esp_sampler_of(study)->name);
+    for (int p = 0; p < study->param_count; p++) {
+        add_param(&study->params[p], out);
+    }
+    if (study->run_cap > 0) {
+        esp_buffer_addf(out, "trials: %" PRId64 "\n", study->run_cap);
+    }
+    if (study->abilities.settings_known) {
+        esp_buffer_add(out, "horizon: ");
+        esp_human_count(out, (double)study->trainer.tokens);
+        esp_buffer_add(out, " tokens per trial");
+        if (study->run_cap > 0) {
+            esp_buffer_add(out, ", at most ");
+            esp_human_count(out, (double)study->trainer.tokens * (double)study->run_cap);
+            esp_buffer_add(out, " in all");
+        }
+        esp_buffer_addf(out, "\ndata: %s\n", study->trainer.data);
+    }
+    double risk = study->stopping.risk;
+    if (risk > 0) {
+        esp_discards_calibration(
+            risk, score_count, esp_discard_limit(scores, (int)score_count, risk), out);
+        esp_buffer_add(out, "\n");
+    }
+}
+
+void esp_outline_json(const struct esp_study *study, struct esp_buffer *out)
+{
+    esp_buffer_add(out, "{\"study\":");
+    esp_json_string(out, study->name);
+    esp_buffer_addf(out, ",\"method\":\"%s\",\"metric\":", esp_sampler_of(study)->name);
+    esp_json_string(out, study->metric);
+    esp_buffer_addf(out,
+                    ",\"goal\":\"%s\",\"run_cap\":%" PRId64 ",\"parameters\":[",
+                    study->maximize ? "maximize" : "minimize",
+                    study->run_cap);
+    for (int p = 0; p < study->param_count; p++) {
+        esp_buffer_add(out, p ? "," : "");
+        esp_json_string(out, study->params[p].name);
+    }
+    esp_buffer_addf(out,
+                    "],\"tokens\":%" PRId64 ",\"data\":",
+                    study->abilities.horizon_known ? study->trainer.tokens : 0);
+    esp_json_string(out, study->abilities.settings_known ? study->trainer.data : NULL);
+    esp_buffer_add(out, "}\n");
+}
