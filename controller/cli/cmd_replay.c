@@ -16,7 +16,7 @@ static int replay(const struct esp_arguments *arguments, struct esp_error *error
         .seeds = (int)arguments->seeds,
         .first_seed = (int)arguments->first_seed,
         .run = {.budget = arguments->budget, .workers = (uint32_t)arguments->workers},
-        .unit = strcmp(arguments->cost, "seconds") == 0 ? ESP_PRICE_SECONDS : ESP_PRICE_TOKENS,
+        .unit = strcmp(arguments->cost, "seconds") == 0 ? ESP_COST_SECONDS : ESP_COST_TOKENS,
         .calibrate = arguments->calibrate,
         .calibration_path = arguments->calibration,
         .json = arguments->json,

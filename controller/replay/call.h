@@ -10,7 +10,7 @@ struct esp_replay_call {
     int seeds;
     int first_seed;
     struct esp_replay_options run;
-    enum esp_price unit;
+    enum esp_cost_unit unit;
     bool calibrate;               /* on the call's other tables */
     const char *calibration_path; /* NULL: none */
     bool json;

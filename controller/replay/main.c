@@ -3,8 +3,8 @@
 
 #include "bounds.h"
 #include "calibration.h"
+#include "cost_unit.h"
 #include "plot.h"
-#include "price.h"
 #include "print.h"
 #include "recorded_path.h"
 #include "recorded_study.h"
@@ -57,7 +57,7 @@ static int read_tables(struct work *work, char **paths, int count)
                      ? esp_recorded_study_read(path, table, &work->error)
                      : esp_table_read(path, table, &work->error);
         if (rc == 0) {
-            rc = esp_table_price(table, work->call->unit, &work->error);
+            rc = esp_table_set_unit(table, work->call->unit, &work->error);
             if (rc < 0) {
                 esp_table_release(table);
             }

@@ -3,7 +3,7 @@
 #include "stop/discard.h"
 
 #include "calibration.h"
-#include "price.h"
+#include "cost_unit.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -43,9 +43,9 @@ static void print_number(const char *format, double number)
     }
 }
 
-static void print_cost(enum esp_price unit, int64_t cost)
+static void print_cost(enum esp_cost_unit unit, int64_t cost)
 {
-    printf(unit == ESP_PRICE_SECONDS ? "%.6f" : "%.0f", esp_price_number(unit, cost));
+    printf(unit == ESP_COST_SECONDS ? "%.6f" : "%.0f", esp_cost_number(unit, cost));
 }
 
 static void print_names(const struct esp_table *table, const struct esp_replay_call *call)
@@ -58,10 +58,10 @@ static void print_names(const struct esp_table *table, const struct esp_replay_c
     print_text(call->policy.scheduler);
     printf(",\"prior\":");
     print_text(call->policy.prior);
-    printf(",\"unit\":\"%s\"", esp_price_name(table->unit));
+    printf(",\"unit\":\"%s\"", esp_cost_unit_name(table->unit));
 }
 
-static void print_trace(enum esp_price unit, const struct esp_replay_result *result)
+static void print_trace(enum esp_cost_unit unit, const struct esp_replay_result *result)
 {
     printf("[");
     for (size_t i = 0; i < result->trace_count; i++) {

@@ -1,7 +1,7 @@
 #include "print.h"
 
 #include "calibration.h"
-#include "price.h"
+#include "cost_unit.h"
 #include "stop/discard.h"
 
 #include <math.h>
@@ -15,7 +15,7 @@ void esp_print_header(const struct esp_replay_call *call)
            call->policy.scheduler,
            call->seeds,
            call->run.budget,
-           esp_price_name(call->unit));
+           esp_cost_unit_name(call->unit));
     printf("%-34s  cost to stay within (share of seeds)          regret at"
            "                                          best            dis-    p99\n",
            "table");
@@ -103,7 +103,7 @@ static void print_censored(const struct esp_table *table, struct esp_replay_find
         "between `at least` and `at most`.\n",
         100 * run->beyond_decisions / run->seeds,
         100 * run->beyond_spent / run->seeds,
-        esp_price_name(table->unit));
+        esp_cost_unit_name(table->unit));
 }
 
 void esp_print_rows(const struct esp_table *table,

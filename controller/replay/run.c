@@ -1,4 +1,4 @@
-#include "price.h"
+#include "cost_unit.h"
 #include "run_state.h"
 
 #include <assert.h>
@@ -243,7 +243,7 @@ static void decide_on_report(struct run *run, uint32_t trial)
 /* Reports a new point. The scheduler gets its cost in place of device seconds. */
 static void report(struct run *run, uint32_t trial, const struct esp_table_point *point)
 {
-    double seconds = esp_price_number(run->table->unit, point->cost);
+    double seconds = esp_cost_number(run->table->unit, point->cost);
     esp_sampler_observed(run->sampler, trial, point->tokens, point->loss);
     esp_scheduler_observed(run->scheduler, trial, point->tokens, point->loss, seconds);
     esp_discard_observed(&run->hindsight, trial, point->tokens, point->loss);

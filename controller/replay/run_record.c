@@ -1,4 +1,4 @@
-#include "price.h"
+#include "cost_unit.h"
 #include "run_state.h"
 
 #include <math.h>

@@ -27,7 +27,7 @@ struct esp_table_point {
     int64_t tokens;
     double loss;
     double seconds; /* cumulative; NaN: not recorded */
-    int64_t cost;   /* cumulative, in the table's unit (price.h) */
+    int64_t cost;   /* cumulative, in the table's unit (cost_unit.h) */
 };
 
 /* How a trial's record ends. */
@@ -39,9 +39,9 @@ enum esp_table_end {
                            training */
 };
 
-enum esp_price {
-    ESP_PRICE_TOKENS,
-    ESP_PRICE_SECONDS, /* of device time, in microseconds */
+enum esp_cost_unit {
+    ESP_COST_TOKENS,
+    ESP_COST_SECONDS, /* of device time, in microseconds */
 };
 
 struct esp_table {
@@ -65,7 +65,7 @@ struct esp_table {
     uint32_t best;            /* the complete trial with the lowest last loss */
     uint32_t censored;        /* number of censored trials */
     uint32_t left_out;        /* trials of a recorded study without a report */
-    enum esp_price unit;
+    enum esp_cost_unit unit;
     int64_t full;               /* cost of a full training in that unit */
     struct esp_study *recorded; /* the study that recorded them; NULL: read from files */
     char source[ESP_PATH_MAX];  /* the file of the points, for messages */

@@ -1,8 +1,8 @@
 /* Bounds of searches on tables with censored trials: worked out by hand, and compared with the
  * same search on the uncensored table. */
 #include "replay/bounds.h"
+#include "replay/cost_unit.h"
 #include "replay/policy.h"
-#include "replay/price.h"
 #include "replay/summary.h"
 #include "replay/table_read.h"
 #include "study/study.h"
@@ -237,7 +237,7 @@ static void costs_in_seconds_are_recorded_or_extrapolated(void **state)
     read_table(&table);
     censor(&table, 0, 1);
     table.best = 2;
-    assert_int_equal(esp_table_price(&table, ESP_PRICE_SECONDS, &error), 0);
+    assert_int_equal(esp_table_set_unit(&table, ESP_COST_SECONDS, &error), 0);
     assert_int_equal(table.full, 5500000);
     assert_int_equal(esp_table_rest(&table, 0, table.first[0] + 1), 1500000);
     search(&table, "none", &result, &bounds);
@@ -250,10 +250,10 @@ static void costs_in_seconds_are_recorded_or_extrapolated(void **state)
                  {14000000, 2});
     release(&result, &bounds);
     table.points[3].seconds = NAN;
-    assert_int_equal(esp_table_price(&table, ESP_PRICE_SECONDS, &error), -EINVAL);
+    assert_int_equal(esp_table_set_unit(&table, ESP_COST_SECONDS, &error), -EINVAL);
     assert_non_null(strstr(error.text, "b.curves.csv: trial 2 at 2 tokens"));
     table.points[3].seconds = 9;
-    assert_int_equal(esp_table_price(&table, ESP_PRICE_SECONDS, &error), -EINVAL);
+    assert_int_equal(esp_table_set_unit(&table, ESP_COST_SECONDS, &error), -EINVAL);
     assert_non_null(strstr(error.text, "fall"));
     esp_table_release(&table);
 }

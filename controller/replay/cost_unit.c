@@ -1,4 +1,4 @@
-#include "price.h"
+#include "cost_unit.h"
 
 #include "summary.h"
 
@@ -11,17 +11,17 @@
  * may take as long as that. */
 #define SECONDS_MAX 0x1p26
 
-const char *esp_price_name(enum esp_price unit)
+const char *esp_cost_unit_name(enum esp_cost_unit unit)
 {
-    return unit == ESP_PRICE_SECONDS ? "seconds" : "tokens";
+    return unit == ESP_COST_SECONDS ? "seconds" : "tokens";
 }
 
-double esp_price_number(enum esp_price unit, int64_t cost)
+double esp_cost_number(enum esp_cost_unit unit, int64_t cost)
 {
-    return unit == ESP_PRICE_SECONDS ? (double)cost / MICRO : (double)cost;
+    return unit == ESP_COST_SECONDS ? (double)cost / MICRO : (double)cost;
 }
 
-static int price_trial(struct esp_table *table, uint32_t trial, struct esp_error *error)
+static int set_seconds(struct esp_table *table, uint32_t trial, struct esp_error *error)
 {
     double before = 0;
     for (uint32_t i = table->first[trial]; i < table->first[trial + 1]; i++) {
@@ -44,11 +44,13 @@ static int price_trial(struct esp_table *table, uint32_t trial, struct esp_error
     return 0;
 }
 
-int esp_table_price(struct esp_table *table, enum esp_price unit, struct esp_error *error)
+int esp_table_set_unit(struct esp_table *table,
+                       enum esp_cost_unit unit,
+                       struct esp_error *error)
 {
     table->unit = unit;
     table->full = table->horizon;
-    if (unit == ESP_PRICE_TOKENS) {
+    if (unit == ESP_COST_TOKENS) {
         for (uint32_t i = 0; i < table->first[table->trial_count]; i++) {
             table->points[i].cost = table->points[i].tokens;
         }
@@ -60,7 +62,7 @@ int esp_table_price(struct esp_table *table, enum esp_price unit, struct esp_err
         return esp_error_set(error, -ENOMEM, "out of memory");
     }
     for (uint32_t t = 0; t < table->trial_count; t++) {
-        int rc = price_trial(table, t, error);
+        int rc = set_seconds(table, t, error);
         if (rc < 0) {
             free(costs);
             return rc;
