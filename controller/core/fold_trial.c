@@ -69,6 +69,15 @@ fold_created(struct esp_core *core, const struct esp_event *e, struct esp_error 
                              core->trial_count,
                              params);
     }
+    for (uint32_t i = 0; i < params; i++) {
+        if (!esp_param_is_drawn(&core->study->params[i], c->values.data[i])) {
+            return esp_error_set(error,
+                                 -EPROTO,
+                                 "trial %lld has a value that parameter %s cannot have",
+                                 (long long)e->trial,
+                                 core->study->params[i].name);
+        }
+    }
     uint32_t of;
     int rc = repeated_by(core, e, &of, error);
     if (rc) {

@@ -13,6 +13,7 @@ struct trial {
     double *drawn; /* [params] */
     enum esp_table_end end;
     int64_t horizon, tokens;
+    int64_t recorded_tokens; /* of its furthest report, as the trial's row has it; -1: none */
     uint32_t points;
 };
 
@@ -54,6 +55,11 @@ static int read_created(void *context, const struct esp_event *event)
     if (event->trial != record->count || event->created.values.count != params) {
         return damaged(record, event->trial);
     }
+    for (size_t i = 0; i < params; i++) {
+        if (!esp_param_is_drawn(&record->study->params[i], event->created.values.data[i])) {
+            return damaged(record, event->trial);
+        }
+    }
     if (record->count == record->capacity) {
         uint32_t capacity = record->capacity ? record->capacity * 2 : 64;
         struct trial *grown = realloc(record->trials, capacity * sizeof *grown);
@@ -90,6 +96,7 @@ static int read_trial(void *context, const struct esp_reader_trial *row)
     struct trial *trial = &record->trials[row->trial];
     trial->end = end_of(row);
     trial->horizon = row->horizon;
+    trial->recorded_tokens = row->tokens;
     return 0;
 }
 
@@ -228,6 +235,19 @@ static int describe(struct record *record)
     return 0;
 }
 
+/* The last point of a curve is the furthest report, on which the end of the trial depends. */
+static int check_curves(struct record *record)
+{
+    for (uint32_t t = 0; t < record->count; t++) {
+        const struct trial *trial = &record->trials[t];
+        int64_t recorded = trial->recorded_tokens > 0 ? trial->recorded_tokens : 0;
+        if (trial->tokens != recorded || trial->tokens > trial->horizon) {
+            return damaged(record, t);
+        }
+    }
+    return 0;
+}
+
 /* Gives every trial with a point a row. */
 static int make_rows(struct record *record)
 {
@@ -335,6 +355,9 @@ static int read_snapshot(struct record *record, struct esp_reader *reader)
     }
     if (rc == 0) {
         rc = esp_reader_curves(reader, -1, count_point, record, record->error);
+    }
+    if (rc == 0) {
+        rc = check_curves(record);
     }
     if (rc == 0) {
         rc = describe(record);

@@ -209,6 +209,18 @@ double esp_param_unit(const struct esp_param *param, double drawn)
     return fmin(fmax(unit_plain(param, drawn), 0), 1);
 }
 
+bool esp_param_is_drawn(const struct esp_param *param, double drawn)
+{
+    switch (param->distribution) {
+    case ESP_CONSTANT:
+    case ESP_CATEGORICAL:
+    case ESP_CATEGORICAL_WEIGHTED:
+        return drawn >= 0 && drawn < param->choice_count && drawn == floor(drawn);
+    default:
+        return isfinite(drawn);
+    }
+}
+
 struct esp_value esp_param_value(const struct esp_param *param, double drawn)
 {
     struct esp_value value = {ESP_VALUE_REAL, drawn, 0, NULL};

@@ -172,6 +172,10 @@ void esp_stopping_release(struct esp_stopping *stopping);
 /* A drawn value of a parameter is a double; for CONSTANT and the CATEGORICAL kinds it is the
  * index of the choice. */
 
+/* Whether `drawn` can be a drawn value: finite, or the index of a choice. A value from a file
+ * is checked with it before it is used. */
+bool esp_param_is_drawn(const struct esp_param *param, double drawn);
+
 /* The value that a drawn double stands for; its text points into the study. */
 struct esp_value esp_param_value(const struct esp_param *param, double drawn);
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -328,12 +329,62 @@ static int drop_root(void **state)
     return system(command);
 }
 
+static void execute(const char *sql)
+{
+    char path[128];
+    sqlite3 *db = NULL;
+    snprintf(path, sizeof path, "%s/study.db", dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DROP TRIGGER IF EXISTS event_is_never_changed", 0, 0, 0),
+                     SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK) {
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    }
+    sqlite3_close(db);
+}
+
+/* What a file holds never meets an assertion of the search. */
+static void a_ledger_that_contradicts_itself_is_refused(void **state)
+{
+    static const char *const damage[] = {
+        "UPDATE report SET tokens = 400 WHERE trial = 1 AND step = 1",
+        "UPDATE report SET tokens = 900 WHERE trial = 0 AND step = 4",
+        "DELETE FROM report WHERE trial = 0 AND step >= 3",
+        "UPDATE trial SET tokens = 400 WHERE trial = 1",
+        "UPDATE trial SET tokens = NULL WHERE trial = 1",
+        "UPDATE trial SET horizon = 300 WHERE trial = 0",
+        "UPDATE event SET data = json_set(data, '$.values[0]', 'NaN') WHERE trial = 1 AND "
+        "kind = 'created'",
+        "UPDATE event SET data = json_set(data, '$.values[0]', 3) WHERE trial = 1 AND "
+        "kind = 'created'",
+        "UPDATE event SET data = json_set(data, '$.values[1]', -1) WHERE trial = 1 AND "
+        "kind = 'created'",
+        "UPDATE event SET data = json_set(data, '$.values[2]', 'Infinity') WHERE trial = 1 "
+        "AND kind = 'created'",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof damage / sizeof *damage; i++) {
+        struct esp_error error = {""};
+        struct esp_table table;
+        struct ledger l = write_all(false);
+        finish(&l);
+        assert_int_equal(esp_recorded_study_read(dir, &table, &error), 0);
+        esp_table_release(&table);
+        execute(damage[i]);
+        int rc = esp_recorded_study_read(dir, &table, &error);
+        if (rc != -EBADMSG || !strstr(error.text, "damaged")) {
+            fail_msg("%d \"%s\" after: %s", rc, error.text, damage[i]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_ends_as_its_trial_did),
         cmocka_unit_test(a_study_is_read_while_it_is_written),
         cmocka_unit_test(errors_say_why_a_study_cannot_be_replayed),
+        cmocka_unit_test(a_ledger_that_contradicts_itself_is_refused),
     };
     return cmocka_run_group_tests(tests, make_root, drop_root);
 }
