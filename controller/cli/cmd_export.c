@@ -44,8 +44,8 @@ const struct esp_cli_verb esp_cli_row_export = {
     .summary = "Write all trials, or all loss curves, as CSV or JSON lines",
     .details = "The rows of trials have the columns trial, state, attempts, "
                "tokens, value, param.NAME for each parameter, repeats and seed. "
-               "`repeats` is the trial whose settings this one repeats with "
-               "another seed; it is empty for the first trial of a setting.\n"
+               "`repeats` is the trial that this one repeats with another seed; "
+               "it is empty for the first trial of a setting.\n"
                "\n"
                "The rows of curves (--curves) have the columns trial, step, "
                "tokens, train_loss, val_loss and device_seconds.",

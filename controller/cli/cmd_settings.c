@@ -160,7 +160,7 @@ static int add_rows(struct esp_buffer *out,
     return count;
 }
 
-/* The keys of the section that a name means, besides the key itself. */
+/* Adds the keys of the section with that name, if there is one. */
 static void add_section(struct esp_buffer *out,
                         const struct esp_settings *settings,
                         const char *name,

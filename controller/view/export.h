@@ -1,7 +1,7 @@
 /* Trials and loss curves as rows for other programs.
  *
  * Rows of trials: trial, state, attempts, tokens, value, param.NAME for each parameter,
- * repeats, seed. `repeats` is the trial whose settings this one has with another seed; a trial
+ * repeats, seed. `repeats` is the trial that this one repeats with another seed; a trial
  * that repeats none has an empty field in CSV, and neither of the two members in JSON.
  * Rows of points: trial, step, tokens, train_loss, val_loss, device_seconds.
  *

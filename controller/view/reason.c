@@ -75,23 +75,23 @@ static bool below_ceiling(const struct esp_reason *reason, bool maximize)
 static const char *words_of(const struct esp_verdict *verdict, bool maximize)
 {
     const struct esp_reason *reason = &verdict->reason;
-    bool goes_on = verdict->action == ESP_VERDICT_CONTINUE;
+    bool continues = verdict->action == ESP_VERDICT_CONTINUE;
     bool ranked = reason->rank > 0; /* a rung that is still filling, for hyperband */
     switch (reason->rule) {
     case ESP_RULE_HALVING:
-        return goes_on  ? "successive halving: among the best of its rung, so it continues"
-               : ranked ? "successive halving: it waits until its rung is full"
-                        : rule_words(reason->rule);
+        return continues ? "successive halving: among the best of its rung, so it continues"
+               : ranked  ? "successive halving: it waits until its rung is full"
+                         : rule_words(reason->rule);
     case ESP_RULE_HYPERBAND:
-        return goes_on  ? "hyperband: among the best of its bracket's rung, so it continues"
-               : ranked ? "hyperband: it waits until its bracket's rung is full"
-                        : rule_words(reason->rule);
+        return continues ? "hyperband: among the best of its bracket's rung, so it continues"
+               : ranked  ? "hyperband: it waits until its bracket's rung is full"
+                         : rule_words(reason->rule);
     case ESP_RULE_CUT:
-        return !goes_on ? rule_words(reason->rule)
-               : ranked ? "cut: among the best where trials are compared, so it continues"
-                        : "cut: on its way to where trials are compared";
+        return !continues ? rule_words(reason->rule)
+               : ranked   ? "cut: among the best where trials are compared, so it continues"
+                          : "cut: on its way to where trials are compared";
     case ESP_RULE_STARTUP:
-        return goes_on || ranked
+        return continues || ranked
                    ? rule_words(reason->rule)
                    : "freeze-thaw's start-up: it waits until the start-up is over";
     case ESP_RULE_ASHA_WAIT:
@@ -312,15 +312,15 @@ void esp_reason_verdict(const struct esp_verdict *verdict,
         return;
     }
     esp_buffer_add(out, action_words(verdict->action));
-    bool goes_on =
+    bool continues =
         verdict->action == ESP_VERDICT_CONTINUE || verdict->action == ESP_VERDICT_START;
-    if (goes_on && verdict->until > 0) {
+    if (continues && verdict->until > 0) {
         esp_buffer_add(out, " until ");
         esp_human_count(out, (double)verdict->until);
         esp_buffer_add(out, " tokens");
     }
     if (reason->rung >= 0) {
-        esp_buffer_addf(out, goes_on ? " (rung %d)" : " at rung %d", (int)reason->rung);
+        esp_buffer_addf(out, continues ? " (rung %d)" : " at rung %d", (int)reason->rung);
     }
     esp_buffer_addf(out, ": %s.", words_of(verdict, maximize));
     add_numbers(verdict, metric, maximize, out);

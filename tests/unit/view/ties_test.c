@@ -100,8 +100,8 @@ static void every_limit_that_is_too_small_is_named(void **state)
     assert_null(strstr(words(), "budget.hours"));
 }
 
-/* What the command says after `name`. */
-static double told(const char *name)
+/* The number behind `name` in the printed command. */
+static double limit_of(const char *name)
 {
     const char *at = strstr(words(), name);
     assert_non_null(at);
@@ -113,16 +113,16 @@ static void no_limit_is_printed_as_less_than_what_is_needed(void **state)
     (void)state;
     ledger.budget.tokens = 24691357823; /* more than ten digits */
     ledger.remedy.tokens = 24691357823.0 + 3 * 1234567891.0;
-    assert_true(told("budget.tokens=") == 24691357823.0 + 3 * 1234567891.0);
+    assert_true(limit_of("budget.tokens=") == 24691357823.0 + 3 * 1234567891.0);
     ledger.budget = (struct esp_budget){.seconds = 3600};
     for (int i = 0; i < 1000; i++) { /* 1.15 hours and next to nothing, and more */
         ledger.remedy.seconds = 1.15 * 3600 * (1 + 1e-14 * i * i);
-        assert_true(told("budget.hours=") >= ledger.remedy.seconds / 3600);
-        assert_true(told("budget.hours=") <= 1.152);
+        assert_true(limit_of("budget.hours=") >= ledger.remedy.seconds / 3600);
+        assert_true(limit_of("budget.hours=") <= 1.152);
     }
 }
 
-static void a_study_without_repeats_is_told_how_to_ask_for_them(void **state)
+static void a_study_without_repeats_gets_a_hint_to_set_them(void **state)
 {
     (void)state;
     study.stopping.repeats = 0;
@@ -131,7 +131,7 @@ static void a_study_without_repeats_is_told_how_to_ask_for_them(void **state)
     assert_null(strstr(words(), "espalier set"));
 }
 
-static void a_search_that_goes_on_settles_its_ties_itself(void **state)
+static void a_running_search_settles_its_ties_itself(void **state)
 {
     (void)state;
     ledger.state = ESP_STUDY_RUNNING;
@@ -148,7 +148,7 @@ static void leaders_that_had_their_seeds_are_only_named(void **state)
 }
 
 /* A setting with a repeat, one whose repeat diverged, and one that waits for its repeat. */
-static void the_record_is_the_controller_s(void **state)
+static void the_record_equals_the_controllers(void **state)
 {
     (void)state;
     struct esp_reader_trial trials[] = {
@@ -211,10 +211,10 @@ int main(void)
         cmocka_unit_test_setup(without_recorded_limits_none_are_named, prepare),
         cmocka_unit_test_setup(every_limit_that_is_too_small_is_named, prepare),
         cmocka_unit_test_setup(no_limit_is_printed_as_less_than_what_is_needed, prepare),
-        cmocka_unit_test_setup(a_study_without_repeats_is_told_how_to_ask_for_them, prepare),
-        cmocka_unit_test_setup(a_search_that_goes_on_settles_its_ties_itself, prepare),
+        cmocka_unit_test_setup(a_study_without_repeats_gets_a_hint_to_set_them, prepare),
+        cmocka_unit_test_setup(a_running_search_settles_its_ties_itself, prepare),
         cmocka_unit_test_setup(leaders_that_had_their_seeds_are_only_named, prepare),
-        cmocka_unit_test_setup(the_record_is_the_controller_s, prepare),
+        cmocka_unit_test_setup(the_record_equals_the_controllers, prepare),
     };
     return cmocka_run_group_tests_name("view/ties", tests, NULL, done);
 }
