@@ -1,7 +1,8 @@
 /* The sections of the study file and the rows of their keys; reading a key by its row.
  *
  * A reader takes a key out of a mapping by its section and name, and the name must have a row:
- * no key can be read that the reference does not list. */
+ * no key can be read that the reference does not list. Used by the controller and by
+ * `espalier-trial train`. */
 #ifndef ESPALIER_STUDY_SECTION_H
 #define ESPALIER_STUDY_SECTION_H
 

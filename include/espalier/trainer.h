@@ -2,7 +2,8 @@
  *
  * A plain value. Each member has a row in `esp_trainer_fields`, which drives the reader of the
  * study file, the wire codec, the hash of the settings, the check of searched parameters, and
- * the reference that `espalier settings` prints. */
+ * the reference that `espalier settings` prints. trial/config/ implements this for both sides:
+ * the controller reads and searches settings, a trial process trains with them. */
 #ifndef ESPALIER_TRAINER_H
 #define ESPALIER_TRAINER_H
 

@@ -87,6 +87,18 @@ def test_the_verbs_agree_with_each_other(t):
     assert "learning_rate" in out, out
 
 
+def test_settings_shows_keys_in_full_and_suggests_names(t):
+    out, _ = t.run("settings")
+    assert "early_terminate" in out and "learning_rate" in out, out
+    out, _ = t.run("settings", "schedule.warmup")
+    assert "trainer.schedule.warmup" in out and "share of all steps" in out, out
+    rows = json.loads(t.run("settings", "eta", "--json")[0])
+    assert [row["name"] for row in rows] == ["early_terminate.eta"], rows
+    assert rows[0]["default"] == "3" and rows[0]["type"] == "number", rows
+    _, err = t.run("settings", "lerning_rate", expect=2)
+    assert 'did you mean "learning_rate"?' in err, err
+
+
 def test_why_shows_the_remaining_cost_in_tokens_and_device_time(t):
     run = t.directory()
     t.run("run", t.study(method="sobol", run_cap=9, stopping="{type: freeze-thaw}",

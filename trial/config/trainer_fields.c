@@ -98,7 +98,7 @@ const struct esp_field esp_trainer_fields[] = {
          "which activations are computed again in the backward pass to save memory: none, "
          "those of norms and GELU, or all within a block"},
     {WHOLE("micro_batch", micro_batch, 0, 0, 1048576, 0),
-     .fallback_text = "0: as many as fit",
+     .fallback_text = "0: chosen by the trainer",
      .unit = "sequences",
      .meaning = "sequences of one forward pass; batch_size is split into them"},
     {WHOLE("report_every", report_every, 0, 0, WHOLE_MAX, 0),
