@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-void esp_normal_pair(struct esp_random_block block, double pair[2])
+/* Two draws from one block of bits, by libm. */
+static void draw_pair(struct esp_random_block block, double pair[2])
 {
     const double u = 1 - esp_random_unit(block.word[0], block.word[1]);
     const double v = esp_random_unit(block.word[2], block.word[3]);
@@ -24,8 +25,7 @@ void esp_normal_doubles(const struct esp_normal_tensor *tensor,
     for (int64_t i = 0; i < count; i += 2) {
         double pair[2];
         const uint64_t counter = (uint64_t)(first + i) / 2;
-        esp_normal_pair(esp_random_at(tensor->seed, tensor->tensor, ESP_RANDOM_INIT, counter),
-                        pair);
+        draw_pair(esp_random_at(tensor->seed, tensor->tensor, ESP_RANDOM_INIT, counter), pair);
         out[i] = pair[0] * tensor->deviation;
         if (i + 1 < count) {
             out[i + 1] = pair[1] * tensor->deviation;
@@ -79,7 +79,7 @@ static void draw_again(double deviation, struct esp_normal_block *block)
             for (int w = 0; w < 4; w++) {
                 bits.word[w] = block->words[w][i];
             }
-            esp_normal_pair(bits, pair);
+            draw_pair(bits, pair);
             block->even[i] = (float)(pair[0] * deviation);
             block->odd[i] = (float)(pair[1] * deviation);
         }

@@ -20,9 +20,6 @@
 /* Pairs in one block. */
 #define ESP_NORMAL_BLOCK 64
 
-/* Two draws from one block of bits, by libm. */
-void esp_normal_pair(struct esp_random_block block, double pair[2]);
-
 /* A tensor of fresh weights: seed, tensor number and standard deviation. */
 struct esp_normal_tensor {
     uint64_t seed;
