@@ -33,10 +33,4 @@ void esp_progress_print(void *context, const char *words);
 /* Removes the status line, before something else is printed. */
 void esp_progress_clear(struct esp_progress *progress);
 
-/* Appends "12/40 · 3 running · best 3.21 (#7) · $0.12 · ETA 2 min 5 s". */
-void esp_progress_line(const struct esp_progress *progress,
-                       const struct esp_core_totals *totals,
-                       int64_t now_ms,
-                       struct esp_buffer *out);
-
 #endif
