@@ -82,6 +82,9 @@ struct esp_trainings esp_trainings_of(const struct esp_study *study,
 
 struct esp_trainings esp_budget_trainings(const struct esp_core *core)
 {
+    /* Without a budget the sum over live trials is not needed, and this runs for every report.
+     */
+    struct esp_spending used = esp_price_limited(&core->budget) ? committed(core) : spent(core);
     return esp_trainings_of(
-        core->study, &core->budget, committed(core), esp_price_seconds_per_token(spent(core)));
+        core->study, &core->budget, used, esp_price_seconds_per_token(spent(core)));
 }
