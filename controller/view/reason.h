@@ -6,9 +6,9 @@
 
 #include <espalier/event.h>
 
-/* "paused at rung 1: asha: not (yet) among the best of its rung, so it waits there. val_loss
- * 2.61 at 67k tokens is rank 5 of 9; …". Numbers are values of the study's metric, not losses;
- * `maximize` is the study's. */
+/* Appends "paused at rung 1: asha: not (yet) among the best of its rung, so it waits there.
+ * val_loss 2.61 at 67k tokens is rank 5 of 9; …". Numbers are values of the study's metric, not
+ * losses; `maximize` is the study's. */
 void esp_reason_verdict(const struct esp_verdict *verdict,
                         const char *metric,
                         bool maximize,
