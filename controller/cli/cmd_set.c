@@ -2,15 +2,12 @@
 #include "../client/client.h"
 #include "verb.h"
 
+#include <espalier/live_setting.h>
 #include <espalier/suggest.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[] = {
-    "run_cap", "workers", "budget.tokens", "budget.hours", "budget.usd"};
-#define NAME_COUNT (sizeof names / sizeof names[0])
 #define SETTINGS_MAX 16
 
 static int
@@ -22,12 +19,13 @@ read_setting(const char *text, char *name, struct esp_setting *out, struct esp_e
             error, -1, "set: %s: expected NAME=VALUE, for example run_cap=40.", text);
     }
     snprintf(name, ESP_NAME_MAX, "%.*s", (int)length, text);
-    size_t known = 0;
-    while (known < NAME_COUNT && strcmp(names[known], name) != 0) {
-        known++;
-    }
-    if (known == NAME_COUNT) {
-        const char *near = esp_suggest(name, names, NAME_COUNT);
+    int known = esp_live_setting_find(name);
+    if (known < 0) {
+        const char *names[ESP_LIVE_COUNT];
+        for (int i = 0; i < ESP_LIVE_COUNT; i++) {
+            names[i] = esp_live_settings[i].name;
+        }
+        const char *near = esp_suggest(name, names, ESP_LIVE_COUNT);
         return esp_error_set(
             error,
             -1,
@@ -40,13 +38,9 @@ read_setting(const char *text, char *name, struct esp_setting *out, struct esp_e
     }
     char *end = NULL;
     double value = strtod(text + length + 1, &end);
-    if (end == text + length + 1 || *end || !isfinite(value) || value < 0 ||
-        (known < 2 && value != floor(value))) {
-        return esp_error_set(error,
-                             -1,
-                             "set: %s: the value must be %s, 0 or more.",
-                             text,
-                             known < 2 ? "a whole number" : "a number");
+    if (end == text + length + 1 || *end ||
+        !esp_live_setting_allows((enum esp_live_setting)known, value)) {
+        return esp_error_set(error, -1, "set: %s: %s.", text, esp_live_settings[known].rule);
     }
     *out = (struct esp_setting){
         .name = name,

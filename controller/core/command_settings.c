@@ -5,8 +5,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <math.h>
-#include <string.h>
 
 static struct esp_command_result refuse(int32_t code, const char *text)
 {
@@ -16,21 +14,17 @@ static struct esp_command_result refuse(int32_t code, const char *text)
 /* The fault of one setting, or NULL. */
 static const char *setting_fault(const struct esp_setting *setting)
 {
-    const struct esp_core_setting *known = esp_core_setting_find(setting->name);
+    int known = esp_live_setting_find(setting->name);
     const struct esp_value *value = &setting->value;
-    if (!known) {
+    if (known < 0) {
         return "settings are run_cap, workers, budget.tokens, budget.hours and budget.usd";
     }
     if (value->type != ESP_VALUE_REAL && value->type != ESP_VALUE_INTEGER) {
         return "a setting's value is not a number";
     }
-    if (!(value->real >= 0 && value->real <= known->max)) {
-        return "a setting's value is out of range";
-    }
-    if (known->integer && value->real != floor(value->real)) {
-        return "run_cap and workers are whole numbers";
-    }
-    return NULL;
+    return esp_live_setting_allows((enum esp_live_setting)known, value->real)
+               ? NULL
+               : esp_live_settings[known].rule;
 }
 
 struct esp_command_result esp_command_set(struct esp_core *core, const struct esp_command *c)
@@ -43,9 +37,9 @@ struct esp_command_result esp_command_set(struct esp_core *core, const struct es
         if (fault) {
             return refuse(-EINVAL, fault);
         }
-        if (strcmp(c->settings[i].name, "budget.usd") == 0 &&
+        if (esp_live_setting_find(c->settings[i].name) == ESP_LIVE_BUDGET_USD &&
             !(core->budget.price_per_hour > 0)) {
-            return refuse(-EINVAL, "a budget in usd needs budget.price_per_hour in the study");
+            return refuse(-EINVAL, "budget.usd needs budget.price_per_hour in the study");
         }
     }
     for (uint32_t i = 0; i < c->setting_count; i++) {

@@ -12,9 +12,9 @@
 /* An unknown setting is one of a newer version, and no contradiction. */
 static int fold_changed(struct esp_core *core, const struct esp_event_changed *c)
 {
-    const struct esp_core_setting *setting = esp_core_setting_find(c->setting);
-    if (setting && isfinite(c->value) && fabs(c->value) < 0x1p53) {
-        esp_core_setting_apply(core, setting, c->value);
+    int setting = esp_live_setting_find(c->setting);
+    if (setting >= 0 && isfinite(c->value) && fabs(c->value) < 0x1p53) {
+        esp_core_setting_apply(core, (enum esp_live_setting)setting, c->value);
     }
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "transition.h"
 
 #include <assert.h>
+#include <espalier/live_setting.h>
 
 /* Whether there is work: an ended study has some again when a limit was raised or a trial
  * continued. */
@@ -43,7 +44,8 @@ void esp_startup(struct esp_core *core, const char *version)
     event.opened = (struct esp_event_opened){core->incarnation + 1, version};
     esp_record(core, &event);
     if (core->options.workers > 0 && core->options.workers != core->workers) {
-        esp_record_changed(core, "workers", (double)core->options.workers);
+        esp_record_changed(
+            core, esp_live_settings[ESP_LIVE_WORKERS].name, (double)core->options.workers);
     }
     esp_processes_await(core);
     if (!goes_on(core)) {

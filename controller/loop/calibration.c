@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <espalier/limits.h>
+#include <espalier/live_setting.h>
 #include <glob.h>
 #include <math.h>
 #include <stdio.h>
@@ -68,7 +69,8 @@ static int take(struct gathering *g,
         return 0;
     }
     double run_cap = (double)other->run_cap;
-    int rc = esp_reader_changed(reader, "run_cap", &run_cap, NULL);
+    int rc =
+        esp_reader_changed(reader, esp_live_settings[ESP_LIVE_RUN_CAP].name, &run_cap, NULL);
     *why = rc < 0 ? "its record is damaged" : esp_study_difference(g->study, other, run_cap);
     esp_study_destroy(other);
     if (*why) {

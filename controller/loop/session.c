@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <espalier/clock.h>
+#include <espalier/live_setting.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,11 +70,11 @@ static int open_ledger(struct esp_session *session, struct esp_error *error)
     return rc;
 }
 
-static void add_change(struct esp_session *session, const char *name, double value)
+static void add_change(struct esp_session *session, enum esp_live_setting setting, double value)
 {
     assert(session->change_count < ESP_CHANGES_MAX);
     session->changes[session->change_count++] = (struct esp_setting){
-        .name = name,
+        .name = esp_live_settings[setting].name,
         .value = {.type = ESP_VALUE_REAL, .real = value, .integer = (int64_t)value},
     };
 }
@@ -83,19 +84,19 @@ static void find_changes(struct esp_session *session, const struct esp_study *fi
 {
     struct esp_core_totals now = esp_core_totals(session->core);
     if (file->run_cap != now.run_cap) {
-        add_change(session, "run_cap", (double)file->run_cap);
+        add_change(session, ESP_LIVE_RUN_CAP, (double)file->run_cap);
     }
     if (file->workers != session->study->workers) {
-        add_change(session, "workers", (double)file->workers);
+        add_change(session, ESP_LIVE_WORKERS, (double)file->workers);
     }
     if (file->budget.tokens != now.budget.tokens) {
-        add_change(session, "budget.tokens", file->budget.tokens);
+        add_change(session, ESP_LIVE_BUDGET_TOKENS, file->budget.tokens);
     }
     if (file->budget.seconds != now.budget.seconds) {
-        add_change(session, "budget.hours", file->budget.seconds / ESP_SECONDS_PER_HOUR);
+        add_change(session, ESP_LIVE_BUDGET_HOURS, file->budget.seconds / ESP_SECONDS_PER_HOUR);
     }
     if (file->budget.usd != now.budget.usd) {
-        add_change(session, "budget.usd", file->budget.usd);
+        add_change(session, ESP_LIVE_BUDGET_USD, file->budget.usd);
     }
 }
 

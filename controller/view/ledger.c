@@ -6,6 +6,7 @@
 #include "trial_status.h"
 
 #include <espalier/limits.h>
+#include <espalier/live_setting.h>
 #include <math.h>
 #include <string.h>
 
@@ -14,17 +15,15 @@ static int read_changes(struct esp_ledger *ledger, struct esp_error *error)
     double run_cap = (double)ledger->study->run_cap;
     ledger->budget = ledger->study->budget;
     double hours = NAN;
-    const struct {
-        const char *name;
-        double *place;
-    } settings[] = {
-        {"run_cap", &run_cap},
-        {"budget.tokens", &ledger->budget.tokens},
-        {"budget.hours", &hours},
-        {"budget.usd", &ledger->budget.usd},
+    double *const places[ESP_LIVE_COUNT] = {
+        [ESP_LIVE_RUN_CAP] = &run_cap,
+        [ESP_LIVE_BUDGET_TOKENS] = &ledger->budget.tokens,
+        [ESP_LIVE_BUDGET_HOURS] = &hours,
+        [ESP_LIVE_BUDGET_USD] = &ledger->budget.usd,
     };
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-        int rc = esp_reader_changed(ledger->reader, settings[i].name, settings[i].place, error);
+    for (int i = 0; i < ESP_LIVE_COUNT; i++) {
+        const char *name = esp_live_settings[i].name;
+        int rc = places[i] ? esp_reader_changed(ledger->reader, name, places[i], error) : 0;
         if (rc < 0) {
             return rc;
         }

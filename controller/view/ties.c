@@ -5,6 +5,7 @@
 #include "json.h"
 #include "seed_record.h"
 
+#include <espalier/live_setting.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +51,7 @@ int esp_tie_load(struct esp_ledger *ledger,
 }
 
 struct limit {
-    const char *name;
+    enum esp_live_setting setting;
     bool whole; /* else it is rounded up to be read */
     double now, needed;
 };
@@ -61,13 +62,13 @@ static int too_small(const struct esp_ledger *ledger, struct limit limits[4])
     const struct esp_budget *b = &ledger->budget;
     const struct esp_tie_remedy *remedy = &ledger->remedy;
     const struct limit all[] = {
-        {"run_cap", true, (double)ledger->run_cap, remedy->run_cap},
-        {"budget.tokens", true, b->tokens, remedy->tokens},
-        {"budget.hours",
+        {ESP_LIVE_RUN_CAP, true, (double)ledger->run_cap, remedy->run_cap},
+        {ESP_LIVE_BUDGET_TOKENS, true, b->tokens, remedy->tokens},
+        {ESP_LIVE_BUDGET_HOURS,
          false,
          b->seconds / ESP_SECONDS_PER_HOUR,
          remedy->seconds / ESP_SECONDS_PER_HOUR},
-        {"budget.usd", false, b->usd, remedy->usd},
+        {ESP_LIVE_BUDGET_USD, false, b->usd, remedy->usd},
     };
     int count = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -98,7 +99,7 @@ static void add_remedy(const struct esp_tie *tie,
     } else if (count > 0) {
         esp_buffer_addf(out, "; espalier set %s", dir);
         for (int i = 0; i < count; i++) {
-            esp_buffer_addf(out, " %s=", limits[i].name);
+            esp_buffer_addf(out, " %s=", esp_live_settings[limits[i].setting].name);
             esp_buffer_addf(out, limits[i].whole ? "%.0f" : ROUNDED, limits[i].needed);
         }
         esp_buffer_addf(out, ", then espalier resume %s", dir);

@@ -130,6 +130,9 @@ static void settings_out_of_range_change_nothing(void **state)
             .id = i + 1, .verb = ESP_VERB_SET, .settings = &setting, .setting_count = 1};
         driver_message(&d, (struct esp_peer){ESP_ROLE_CLIENT, 1}, &m);
         assert_int_equal(answer(), -EINVAL);
+        /* The answer names the setting, or those that there are. */
+        const char *known = i == 3 ? "budget.hours" : bad[i].name;
+        assert_non_null(strstr(driver_find(&d, ESP_MESSAGE_REPLY)->reply.text, known));
         assert_int_equal(driver_recorded(&d, ESP_EVENT_CHANGED), 0);
     }
     driver_end(&d);
