@@ -3,10 +3,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <espalier/regular_file.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -135,16 +135,16 @@ verify_content(const struct esp_checkpoint *c, uint64_t header_bytes, struct esp
 
 static int open_fd(struct esp_checkpoint *c, struct esp_error *error)
 {
-    struct stat status;
-    c->fd = open(c->path, O_RDONLY | O_CLOEXEC);
-    if (c->fd < 0 || fstat(c->fd, &status) != 0) {
-        int rc = -errno;
-        return esp_checkpoint_refuse(error, rc, c->path, "cannot be opened: %s", strerror(-rc));
-    }
-    if (!S_ISREG(status.st_mode)) {
+    int64_t bytes = 0;
+    int rc = esp_regular_file_open(c->path, O_RDONLY, &bytes);
+    if (rc == -EISDIR || rc == -ENXIO) {
         return esp_checkpoint_refuse(error, -EBADMSG, c->path, "is not a regular file");
     }
-    c->bytes = (uint64_t)status.st_size;
+    if (rc < 0) {
+        return esp_checkpoint_refuse(error, rc, c->path, "cannot be opened: %s", strerror(-rc));
+    }
+    c->fd = rc;
+    c->bytes = (uint64_t)bytes;
     return 0;
 }
 

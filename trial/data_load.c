@@ -7,6 +7,7 @@
 #include "data_private.h"
 
 #include <errno.h>
+#include <espalier/regular_file.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -42,18 +43,12 @@ static int read_fully(int fd, void *buffer, size_t bytes)
 
 static int open_file(const char *path, int *fd, int64_t *size, struct esp_error *error)
 {
-    struct stat status;
-    int rc;
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (*fd < 0 || fstat(*fd, &status) != 0) {
-        rc = -errno;
-        if (*fd >= 0) {
-            close(*fd);
-        }
+    int rc = esp_regular_file_open(path, O_RDONLY, size);
+    if (rc < 0) {
         return esp_error_set(
-            error, rc, "trainer.data: cannot open '%s': %s", path, strerror(-rc));
+            error, rc, "trainer.data: cannot open '%s': %s", path, esp_regular_file_reason(rc));
     }
-    *size = status.st_size;
+    *fd = rc;
     return 0;
 }
 
@@ -81,7 +76,7 @@ static int load_file(struct esp_data *data,
                      struct esp_error *error)
 {
     const char *path = data->files.paths[index];
-    int fd;
+    int fd = -1;
     int rc = open_file(path, &fd, size, error);
     if (rc != 0) {
         return rc;

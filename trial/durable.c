@@ -2,23 +2,30 @@
 #include "durable.h"
 
 #include <errno.h>
+#include <espalier/full_disk.h>
+#include <espalier/regular_file.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static int fail(const struct esp_durable *file, const char *verb, struct esp_error *error)
+static int
+refuse(const struct esp_durable *file, int rc, const char *verb, struct esp_error *error)
 {
-    int rc = -errno;
     return esp_error_set(error,
                          rc,
                          "%s: cannot %s '%s': %s%s",
                          file->what,
                          verb,
                          file->temp,
-                         strerror(-rc),
-                         rc == -ENOSPC || rc == -EDQUOT ? "; free some disk space" : "");
+                         esp_regular_file_reason(rc),
+                         esp_full_disk_remedy(rc));
+}
+
+static int fail(const struct esp_durable *file, const char *verb, struct esp_error *error)
+{
+    return refuse(file, -errno, verb, error);
 }
 
 int esp_durable_open(struct esp_durable *file,
@@ -32,12 +39,13 @@ int esp_durable_open(struct esp_durable *file,
         return esp_error_set(error, -ENAMETOOLONG, "%s: the path '%s' is too long", what, path);
     }
     snprintf(file->path, sizeof file->path, "%s", path);
-    file->fd = open(file->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (file->fd < 0) {
-        int rc = fail(file, "create", error);
+    int rc = esp_regular_file_open(file->temp, O_WRONLY | O_CREAT | O_TRUNC, NULL);
+    if (rc < 0) {
+        refuse(file, rc, "create", error);
         file->temp[0] = '\0';
         return rc;
     }
+    file->fd = rc;
     return 0;
 }
 

@@ -7,13 +7,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <espalier/regular_file.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 int esp_weights_refuse(const struct esp_weights_file *file, int code, const char *format, ...)
@@ -177,20 +177,19 @@ int esp_weights_read(const char *path,
                      float *values,
                      struct esp_error *error)
 {
-    struct stat status;
+    int64_t bytes = 0;
     struct esp_weights_file file = {.path = path, .fd = -1, .error = error};
-    int rc = 0;
-    file.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file.fd < 0 || fstat(file.fd, &status) != 0) {
-        rc = -errno;
-        esp_weights_refuse(&file, rc, "cannot be opened: %s", strerror(-rc));
-        goto out;
-    }
-    if (!S_ISREG(status.st_mode)) {
+    int rc = esp_regular_file_open(path, O_RDONLY, &bytes);
+    if (rc == -EISDIR || rc == -ENXIO) {
         rc = esp_weights_refuse(&file, -EINVAL, "is not a regular file");
         goto out;
     }
-    file.bytes = (uint64_t)status.st_size;
+    if (rc < 0) {
+        esp_weights_refuse(&file, rc, "cannot be opened: %s", strerror(-rc));
+        goto out;
+    }
+    file.fd = rc;
+    file.bytes = (uint64_t)bytes;
     file.piece = malloc(WEIGHTS_PIECE * sizeof(float));
     rc = file.piece ? read_any(&file, model, values)
                     : esp_weights_refuse(&file, -ENOMEM, "no memory to read it");

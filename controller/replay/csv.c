@@ -1,6 +1,7 @@
 #include "csv.h"
 
 #include <errno.h>
+#include <espalier/regular_file.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,9 +18,14 @@ static int read_file(struct esp_csv *csv, const char *path, struct esp_error *er
 {
     int rc = 0;
     long size;
-    FILE *file = fopen(path, "rb");
+    int fd = esp_regular_file_open(path, O_RDONLY, NULL);
+    if (fd < 0) {
+        return esp_error_set(error, fd, "%s: %s", path, esp_regular_file_reason(fd));
+    }
+    FILE *file = fdopen(fd, "rb");
     if (!file) {
-        return esp_error_set(error, -errno, "%s: %s", path, strerror(errno));
+        close(fd);
+        return esp_error_set(error, -ENOMEM, "out of memory");
     }
     if (fseek(file, 0, SEEK_END) != 0 || (size = ftell(file)) < 0) {
         rc = esp_error_set(error, -errno, "%s: %s", path, strerror(errno));

@@ -4,26 +4,26 @@
 
 #include <errno.h>
 #include <espalier/corpus.h>
+#include <espalier/regular_file.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Checks that the weights to start from can be read. The trainer checks that they fit the
  * model. */
 static int check_weights(const char *path, struct esp_error *error)
 {
-    struct stat about;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int rc = fd < 0 || fstat(fd, &about) < 0 ? -errno : 0;
+    int64_t size = 0;
+    int fd = esp_regular_file_open(path, O_RDONLY, &size);
+    int rc = fd < 0 ? fd : 0;
 
-    if (rc < 0) {
-        esp_error_set(
-            error, rc, "trainer.init_from: cannot read '%s': %s", path, strerror(-rc));
-    } else if (!S_ISREG(about.st_mode)) {
+    if (rc == -EISDIR || rc == -ENXIO) {
         rc = esp_error_set(
             error, -EINVAL, "trainer.init_from: '%s' is not a regular file", path);
-    } else if (about.st_size == 0) {
+    } else if (rc < 0) {
+        esp_error_set(
+            error, rc, "trainer.init_from: cannot read '%s': %s", path, strerror(-rc));
+    } else if (size == 0) {
         rc = esp_error_set(error, -EINVAL, "trainer.init_from: '%s' is empty", path);
     }
     if (fd >= 0) {

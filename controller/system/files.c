@@ -2,7 +2,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <espalier/full_disk.h>
 #include <espalier/limits.h>
+#include <espalier/regular_file.h>
 #include <espalier/utf8.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -89,9 +91,9 @@ int esp_files_write(const char *path, const char *data, size_t size, struct esp_
     char temp[ESP_PATH_MAX + 8];
     int rc = 0;
     snprintf(temp, sizeof temp, "%s.tmp", path);
-    int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = esp_regular_file_open(temp, O_WRONLY | O_CREAT | O_TRUNC, NULL);
     if (fd < 0) {
-        rc = -errno;
+        rc = fd;
         goto out;
     }
     rc = write_all(fd, data, size);
@@ -109,7 +111,12 @@ int esp_files_write(const char *path, const char *data, size_t size, struct esp_
     rc = sync_folder_of(path);
 out:
     if (rc < 0) {
-        esp_error_set(error, rc, "%s: cannot be written: %s.", path, strerror(-rc));
+        esp_error_set(error,
+                      rc,
+                      "%s: cannot be written: %s%s.",
+                      path,
+                      esp_regular_file_reason(rc),
+                      esp_full_disk_remedy(rc));
     }
     return rc;
 }
@@ -117,9 +124,9 @@ out:
 int esp_files_read(const char *path, char *out, size_t size)
 {
     assert(size > 0);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = esp_regular_file_open(path, O_RDONLY, NULL);
     if (fd < 0) {
-        return -errno;
+        return fd;
     }
     size_t used = 0;
     while (used < size - 1) {
@@ -162,7 +169,7 @@ void esp_files_tail(const char *path, int lines, char *out, size_t size)
 {
     assert(size > 1);
     out[0] = '\0';
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = esp_regular_file_open(path, O_RDONLY, NULL);
     if (fd < 0) {
         return;
     }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <espalier/limits.h>
+#include <espalier/regular_file.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -86,9 +87,10 @@ int esp_launch_prepare(const struct esp_launch *launch,
 {
     int gate[2] = {-1, -1}, log_fd = -1, rc = 0;
     if (launch->log) {
-        log_fd = open(launch->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+        log_fd = esp_regular_file_open(launch->log, O_WRONLY | O_CREAT | O_APPEND, NULL);
         if (log_fd < 0) {
-            rc = esp_error_set(error, -errno, "%s: %s.", launch->log, strerror(errno));
+            rc = esp_error_set(
+                error, log_fd, "%s: %s.", launch->log, esp_regular_file_reason(log_fd));
             goto out;
         }
     }

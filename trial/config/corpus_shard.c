@@ -1,11 +1,11 @@
 /* Headers of token shards, and adding up files. See corpus.h. */
 #include <errno.h>
 #include <espalier/corpus.h>
+#include <espalier/regular_file.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define LLMC_HEADER_BYTES 1024
@@ -211,14 +211,12 @@ int esp_corpus_check_length(const struct esp_corpus_tally *tally,
 
 static int read_head(const char *path, uint8_t *head, int64_t *size, struct esp_error *error)
 {
-    struct stat status;
     int rc = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &status) != 0 || pread(fd, head, ESP_CORPUS_HEAD_BYTES, 0) < 0) {
-        rc = -errno;
-        esp_error_set(error, rc, "trainer.data: cannot read '%s': %s", path, strerror(-rc));
-    } else {
-        *size = status.st_size;
+    int fd = esp_regular_file_open(path, O_RDONLY, size);
+    if (fd < 0 || pread(fd, head, ESP_CORPUS_HEAD_BYTES, 0) < 0) {
+        rc = fd < 0 ? fd : -errno;
+        esp_error_set(
+            error, rc, "trainer.data: cannot read '%s': %s", path, esp_regular_file_reason(rc));
     }
     if (fd >= 0) {
         close(fd);

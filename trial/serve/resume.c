@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <espalier/regular_file.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -74,7 +75,7 @@ static int check_hash(const char *path, uint64_t expected, struct esp_error *err
 {
     uint32_t length = 0;
     uint64_t hash = expected;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = esp_regular_file_open(path, O_RDONLY, NULL);
     if (fd < 0) {
         return 0;
     }

@@ -2,6 +2,7 @@
 #include "../../../controller/agent/agent_id.h"
 #include "../../../controller/agent/process_record.h"
 #include "../../../controller/system/files.h"
+#include "../../../controller/system/launch.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -114,6 +116,34 @@ static void a_damaged_record_is_set_aside(void **state)
     assert_int_equal(keys[0], 0);
 }
 
+/* A FIFO would keep the agent waiting in open(2). */
+static void a_fifo_is_neither_read_nor_written(void **state)
+{
+    (void)state;
+    struct esp_process_record record = sample(77);
+    struct esp_launched launched;
+    struct esp_error error = {""};
+    char path[256], temp[300], out[64] = "unchanged";
+    snprintf(path, sizeof path, "%s/agent/processes/77", dir);
+    snprintf(temp, sizeof temp, "%s.tmp", path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(esp_files_read(path, out, sizeof out), -ENXIO);
+    esp_files_tail(path, 3, out, sizeof out);
+    assert_string_equal(out, "");
+    assert_int_equal(
+        esp_launch_prepare(
+            &(struct esp_launch){.program = "/bin/true", .log = path, .keep_fd = -1},
+            &launched,
+            &error),
+        -ENXIO);
+    assert_non_null(strstr(error.text, "not a regular file"));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(temp, 0600), 0);
+    assert_int_equal(esp_process_record_write(dir, &record, &error), -ENXIO);
+    assert_non_null(strstr(error.text, "not a regular file"));
+    assert_int_equal(unlink(temp), 0);
+}
+
 static void a_process_is_identified_by_more_than_its_pid(void **state)
 {
     (void)state;
@@ -190,6 +220,7 @@ int main(void)
         cmocka_unit_test(a_record_reads_back_as_written),
         cmocka_unit_test(every_truncated_record_is_refused),
         cmocka_unit_test(a_damaged_record_is_set_aside),
+        cmocka_unit_test(a_fifo_is_neither_read_nor_written),
         cmocka_unit_test(a_process_is_identified_by_more_than_its_pid),
         cmocka_unit_test(a_zombie_counts_as_ended),
         cmocka_unit_test(an_agent_has_the_same_id_after_a_restart),

@@ -369,6 +369,37 @@ static void a_damaged_checkpoint_is_replaced_by_the_one_before(void **state)
     to_waiting(r);
 }
 
+/* A FIFO without a writer would keep the process waiting in open(2). */
+static void a_checkpoint_that_is_no_regular_file_is_replaced_by_the_one_before(void **state)
+{
+    struct run *r = *state;
+    char path[ESP_PATH_MAX];
+    welcome(r, LEASE_MS);
+    assign(r, &(struct job){.trial = 2, .attempt = 1, .until = 10 * STEP_TOKENS});
+    expect(r, ESP_MESSAGE_STARTED);
+    to_waiting(r);
+    struct esp_saved saved = pause_trial(r, 2, 1, 1);
+    assert_string_equal(saved.path, "checkpoints/2/1-640");
+    snprintf(path, sizeof path, "%s/checkpoints/2/2-1280", r->wire.dir);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(i < 2 ? mkfifo(path, 0600) : mkdir(path, 0700), 0);
+        assign(r,
+               &(struct job){.trial = 2,
+                             .attempt = 2 + i,
+                             .until = 20 * STEP_TOKENS,
+                             .resume = "checkpoints/2/2-1280",
+                             .resume_tokens = 1280,
+                             .resume_hash = i % 2 ? saved.hash : 0});
+        struct esp_message m = expect(r, ESP_MESSAGE_STARTED);
+        assert_non_null(strstr(m.started.fell_back, "not a regular file"));
+        assert_non_null(strstr(m.started.fell_back, "resumed from checkpoints/2/1-640"));
+        to_waiting(r);
+        direct(r, 2, 2 + i, (struct esp_directive){.number = 1, .action = ESP_DIRECT_STOP});
+        expect(r, ESP_MESSAGE_RELEASED);
+        assert_int_equal(remove(path), 0);
+    }
+}
+
 static void a_fault_of_one_trial_is_reported_and_the_process_continues(void **state)
 {
     struct run *r = *state;
@@ -527,6 +558,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_trial_trains_waits_continues_and_stops),
+        TEST(a_checkpoint_that_is_no_regular_file_is_replaced_by_the_one_before),
         TEST(a_paused_trial_resumes_as_if_never_paused),
         TEST(a_damaged_checkpoint_is_replaced_by_the_one_before),
         TEST(a_fault_of_one_trial_is_reported_and_the_process_continues),
