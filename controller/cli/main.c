@@ -32,6 +32,7 @@ int main(int argc, char **argv)
     struct esp_error error = {{0}};
     setlocale(LC_CTYPE, ""); /* for the width of characters; numbers keep their C form */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a write beyond the limit on file sizes fails with EFBIG */
     if (argc < 2) {
         esp_help_program(stderr);
         return ESP_EXIT_USAGE;

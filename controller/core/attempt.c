@@ -22,6 +22,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <espalier/full_disk.h>
 #include <espalier/plant.h>
 #include <string.h>
 
@@ -119,7 +120,7 @@ static void wait_for_room(struct esp_core *core)
 
 static void take_failed(struct esp_core *core, struct esp_trial *t, const struct esp_failed *f)
 {
-    bool no_room = f->code == -ENOSPC || f->code == -EDQUOT;
+    bool no_room = esp_is_full_disk(f->code);
     struct esp_event event = esp_event_of_trial(core, t, ESP_EVENT_FAILED);
     event.sequence = f->at.sequence;
     event.failed = (struct esp_event_failed){

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <espalier/clock.h>
+#include <espalier/full_disk.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,7 +172,7 @@ static int drop_batch(struct esp_loop *loop, int code, const struct esp_error *w
         esp_loop_print(loop, text);
     }
     loop->ledger_failed = true;
-    loop->reopen = code != -ENOSPC && code != -EBUSY;
+    loop->reopen = !esp_is_full_disk(code) && code != -EBUSY;
     loop->retry_ms = esp_clock_ms() + RETRY_MS;
     return 0;
 }

@@ -4,12 +4,32 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* Lines of quick_check that are reported; the first ones suffice. */
 #define CHECK_LINES_MAX 3
+
+/* Whether the last write that failed was refused by the limit on file sizes. SQLite keeps the
+ * errno of a failed write with the file, the database or its log; sqlite3_system_errno has lost
+ * it by now. */
+static bool is_size_limited(sqlite3 *db)
+{
+    static const int files[] = {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        sqlite3_file *file = NULL;
+        int system = 0;
+        if (sqlite3_file_control(db, "main", files[i], &file) == SQLITE_OK && file &&
+            file->pMethods &&
+            file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &system) == SQLITE_OK &&
+            system == EFBIG) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static int errno_of(sqlite3 *db, int rc)
 {
@@ -34,6 +54,9 @@ static int errno_of(sqlite3 *db, int rc)
     case SQLITE_CANTOPEN:
         return system > 0 ? -system : -EACCES;
     case SQLITE_IOERR:
+        if (db && rc == SQLITE_IOERR_WRITE && is_size_limited(db)) {
+            return -EFBIG;
+        }
         /* A full disk or quota while the shared-memory file grows is reported as an IOERR. */
         return system == ENOSPC || system == EDQUOT ? -ENOSPC
                : rc == SQLITE_IOERR_NOMEM           ? -ENOMEM
@@ -50,6 +73,9 @@ static const char *remedy(int code)
     switch (code) {
     case -ENOSPC:
         return "; make room on that disk: nothing recorded is lost";
+    case -EFBIG:
+        return "; raise the limit on file sizes (ulimit -f), then resume: nothing recorded is "
+               "lost";
     case -EBUSY:
         return "; close the other program that has it open for writing";
     case -EBADMSG:

@@ -14,6 +14,7 @@
 #include "internal.h"
 #include "scratch.h"
 #include <errno.h>
+#include <espalier/full_disk.h>
 #include <espalier/plant.h>
 #include <stdlib.h>
 #include <string.h>
@@ -352,7 +353,7 @@ int esp_store_load(struct esp_store *store,
                              store->path);
     }
     int code = collect(store, &sorter, false, &merge.rc);
-    if (code == -ENOSPC || code == -EDQUOT) {
+    if (esp_is_full_disk(code)) {
         release(&sorter);
         code = collect(store, &sorter, true, &merge.rc);
     }

@@ -7,6 +7,7 @@
 #include "database.h"
 #include "store.h"
 #include <errno.h>
+#include <espalier/full_disk.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +99,7 @@ int esp_store_lock(const char *dir, int *out, struct esp_error *error)
     }
     /* The pid is used only in messages, so a full disk must not prevent a resume. */
     code = write_pid(fd);
-    if (code < 0 && code != -ENOSPC && code != -EDQUOT) {
+    if (code < 0 && !esp_is_full_disk(code)) {
         esp_error_set(error, code, "cannot write %s: %s", path, strerror(-code));
         close(fd);
         return code;

@@ -3,8 +3,12 @@
 #include "internal.h"
 #include "scratch.h"
 #include <errno.h>
+#include <espalier/full_disk.h>
 #include <espalier/plant.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Log size in pages of 4 KiB at which esp_store_tidy checkpoints (4 MiB), and at which a commit
@@ -22,7 +26,7 @@
 /* Whether the connection is still usable after this error. */
 static bool is_usable_after(int code)
 {
-    return code == -ENOSPC || code == -EBUSY || code == -EINVAL;
+    return esp_is_full_disk(code) || code == -EBUSY || code == -EINVAL;
 }
 
 /* Rolls back the group, and records an error after which the store cannot be used. */
@@ -168,20 +172,41 @@ static int try_disk(struct esp_store *store)
     static const char block[65536];
     int fd = esp_scratch_open(store->dir);
     if (fd < 0) {
-        return fd == -ENOSPC || fd == -EDQUOT ? 0 : fd;
+        return esp_is_full_disk(fd) ? 0 : fd;
     }
     int room = 1;
     for (int done = 0; room == 1 && done < ROOM_BYTES; done += (int)sizeof block) {
         ssize_t size = write(fd, block, sizeof block);
         if (size != (ssize_t)sizeof block) {
-            room = size >= 0 || errno == ENOSPC || errno == EDQUOT ? 0 : -errno;
+            room = size >= 0 || esp_is_full_disk(-errno) ? 0 : -errno;
         }
     }
     if (room == 1 && fsync(fd) < 0) {
-        room = errno == ENOSPC || errno == EDQUOT ? 0 : -errno;
+        room = esp_is_full_disk(-errno) ? 0 : -errno;
     }
     close(fd);
     return room;
+}
+
+/* Whether the limit on file sizes (RLIMIT_FSIZE) lets the ledger and its log grow by
+ * ROOM_BYTES. The filler of try_disk is a small file, so it does not show this. */
+static bool is_growth_allowed(const struct esp_store *store)
+{
+    char log[ESP_DATABASE_PATH_MAX + 4];
+    struct rlimit limit;
+    struct stat status;
+    if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return true;
+    }
+    snprintf(log, sizeof log, "%s-wal", store->path);
+    for (int i = 0; i < 2; i++) {
+        const char *path = i == 0 ? store->path : log;
+        rlim_t size = stat(path, &status) == 0 ? (rlim_t)status.st_size : 0;
+        if (size + ROOM_BYTES > limit.rlim_cur) {
+            return false;
+        }
+    }
+    return true;
 }
 
 int esp_store_room(struct esp_store *store, struct esp_error *error)
@@ -193,7 +218,7 @@ int esp_store_room(struct esp_store *store, struct esp_error *error)
     if (store->open) {
         return esp_error_set(error, -EINVAL, "%s: a group is open", store->path);
     }
-    int room = try_disk(store);
+    int room = is_growth_allowed(store) ? try_disk(store) : 0;
     if (room <= 0) {
         return room == 0
                    ? 0
@@ -213,7 +238,7 @@ int esp_store_room(struct esp_store *store, struct esp_error *error)
         return 1;
     }
     int code = fail(store, rc, "write", error);
-    return code == -ENOSPC ? 0 : code;
+    return esp_is_full_disk(code) ? 0 : code;
 }
 
 void esp_store_quota(struct esp_store *store, int64_t pages)

@@ -125,7 +125,8 @@ int esp_store_dropped(struct esp_store *store,
                       void *context,
                       struct esp_error *error);
 
-/* Whether the disk has room for a group again after -ENOSPC. Writes filler of the size of a
+/* Whether the disk has room for a group again after an error that
+ * esp_is_full_disk accepts. Writes filler of the size of a
  * group and rolls it back. 1, 0, or a negative errno. */
 int esp_store_room(struct esp_store *store, struct esp_error *error);
 

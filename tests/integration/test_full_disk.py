@@ -1,9 +1,10 @@
 """A full disk: no trial is assigned, acknowledged reports are kept, and the study continues when there is room.
 Needs root to mount a small tmpfs."""
 import os
+import resource
 import subprocess
 
-from harness import Skip, check_complete, main, query, reports, wait_for
+from harness import Skip, check_complete, main, processes_of, query, reports, wait_for
 
 
 class SmallDisk:
@@ -47,6 +48,22 @@ def test_a_study_waits_for_room_and_loses_no_report(t):
         check_complete(t, run, 4)
         steps = query(run, "SELECT count(*) FROM report WHERE trial = 0")
         assert steps[0][0] >= 200, steps
+
+
+def test_a_limit_on_file_sizes_is_a_full_disk(t):
+    """The ledger reaches RLIMIT_FSIZE: SIGXFSZ would end the controller. The limit is raised from outside."""
+    small = (192 << 10, resource.RLIM_INFINITY)
+    process = t.start("run", t.study(tokens=400000, report_every=2000), "--dir", t.directory(),
+                      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, small))
+    wait_for(lambda: "ulimit -f" in process.err.read_text() or process.poll() is not None,
+             "the message about the limit", 120)
+    assert process.poll() is None, process.err.read_text()
+    before = reports(t.directory())
+    for pid in processes_of(t.folder):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    t.finish(process, 0)
+    assert before.items() <= reports(t.directory()).items()
+    check_complete(t, t.directory(), 4)
 
 
 def test_a_full_disk_at_the_start_is_an_error(t):

@@ -207,11 +207,12 @@ static void a_save_without_room_does_not_count_against_the_trial(void **state)
 {
     (void)state;
     struct driver *d = set_up(1, 1);
+    static const int full[] = {-ENOSPC, -EDQUOT, -EFBIG};
     for (int i = 0; i < 6; i++) {
         driver_started(d, 0, 0);
         driver_report(d, 0, 10, 4, false);
         driver_input(d, ESP_INPUT_INTERRUPT);
-        driver_failed(d, 0, -ENOSPC, true);
+        driver_failed(d, 0, full[i % 3], true);
         driver_expect(d, 0, ESP_TRIAL_STOPPING);
         assert_int_equal(driver_sent(d, ESP_MESSAGE_FENCED), 1);
         driver_fence_answered(d, 0);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -126,8 +127,9 @@ static void committed_events_survive_a_kill_at_any_moment(void **state)
     }
 }
 
-/* Appends until the disk is full. Checks that the last group is gone and the rest is kept. */
-static uint64_t fill_up(struct esp_store *store, uint64_t seq)
+/* Appends until an append fails with `full` and `words`. Checks that the last group is gone and
+ * the rest is kept. */
+static uint64_t fill_until(struct esp_store *store, uint64_t seq, int full, const char *words)
 {
     struct esp_error error = {""};
     for (;;) {
@@ -138,14 +140,19 @@ static uint64_t fill_up(struct esp_store *store, uint64_t seq)
         }
         code = code < 0 ? code : esp_store_commit(store, &error);
         if (code < 0) {
-            assert_int_equal(code, -ENOSPC);
-            assert_non_null(strstr(error.text, "room"));
+            assert_int_equal(code, full);
+            assert_non_null(strstr(error.text, words));
             assert_int_equal(esp_store_seq(store), seq);
             return seq;
         }
         seq += GROUP;
         assert_true(seq < 1000000);
     }
+}
+
+static uint64_t fill_up(struct esp_store *store, uint64_t seq)
+{
+    return fill_until(store, seq, -ENOSPC, "room");
 }
 
 static void a_full_ledger_keeps_commits_and_stays_usable(void **state)
@@ -214,6 +221,30 @@ static void a_full_disk_keeps_commits_and_stays_usable(void **state)
     esp_store_close(store);
     assert_int_equal(verify(*state), seq + 1);
     assert_int_equal(umount2(*state, MNT_DETACH), 0);
+}
+
+/* SIGXFSZ is ignored as the programs do. */
+static void a_limit_on_file_sizes_is_a_full_disk(void **state)
+{
+    struct esp_error error = {""};
+    struct esp_store *store = fixture_create(*state);
+    struct rlimit old, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    small = (struct rlimit){1 << 20, old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    uint64_t seq = fill_until(store, 0, -EFBIG, "ulimit -f");
+    assert_true(seq > 0);
+    assert_int_equal(esp_store_room(store, &error), 0);
+    assert_int_equal(fill_until(store, seq, -EFBIG, "ulimit -f"), seq); /* still usable */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    signal(SIGXFSZ, handler);
+    assert_int_equal(esp_store_room(store, &error), 1);
+    struct esp_event event = event_at(seq + 1);
+    assert_int_equal(esp_store_append(store, &event, 1, &error), 0);
+    assert_int_equal(esp_store_commit(store, &error), 0);
+    esp_store_close(store);
+    assert_int_equal(verify(*state), seq + 1);
 }
 
 static void room_is_found_on_file_systems_without_unnamed_files(void **state)
@@ -357,6 +388,7 @@ int main(void)
 #define WITH_DIR(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
         WITH_DIR(committed_events_survive_a_kill_at_any_moment),
         WITH_DIR(a_full_ledger_keeps_commits_and_stays_usable),
+        WITH_DIR(a_limit_on_file_sizes_is_a_full_disk),
         WITH_DIR(a_full_disk_keeps_commits_and_stays_usable),
         cmocka_unit_test_setup_teardown(room_is_found_on_file_systems_without_unnamed_files,
                                         fixture_setup,
