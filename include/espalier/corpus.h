@@ -17,6 +17,10 @@
 /* 2^20 paths of about 100 bytes: 100 MiB at most. */
 #define ESP_CORPUS_FILES_MAX (1 << 20)
 
+/* Folder entries that a search reads: each of ESP_CORPUS_FILES_MAX files twice, once to match
+ * its name and once to look for folders. */
+#define ESP_CORPUS_ENTRIES_MAX (2 * ESP_CORPUS_FILES_MAX)
+
 /* Levels of folders that `**` descends. */
 #define ESP_CORPUS_DEPTH_MAX 64
 
@@ -31,7 +35,8 @@ struct esp_corpus_files {
 /* Finds the files that match a pattern: `*`, `?` and `[…]` as in glob(3), `**` for any number
  * of folders. A pattern that is the name of an existing file is that file, even when it
  * contains wildcards. -ENOENT: no file matches; -EISDIR: it names a folder; -EINVAL: it names
- * something that is not a regular file; -E2BIG: too many files; -ENOMEM. */
+ * something that is not a regular file; -E2BIG: too many files or
+ * folder entries; -ENOMEM. */
 int esp_corpus_files_find(const char *pattern,
                           struct esp_corpus_files *files,
                           struct esp_error *error);

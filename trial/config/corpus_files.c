@@ -1,7 +1,11 @@
 /* Finds files by glob(3), which has no `**`. A pattern with `**` between two parts stands for
  * its second part in every folder that the first part matches, and in every folder below it;
  * the second part may contain further `**`. Symbolic links are not followed there, because they
- * may form circles. */
+ * may form circles.
+ *
+ * A search is bounded: every folder entry that it reads, glob(3) included, counts towards
+ * ESP_CORPUS_ENTRIES_MAX. glob(3) passes no context to the functions that read folders, so the
+ * count of the search of a thread is thread-local. */
 #include <dirent.h>
 #include <errno.h>
 #include <espalier/corpus.h>
@@ -19,6 +23,67 @@ struct finder {
     const char *pattern;
     struct esp_error *error;
 };
+
+/* Entries that the present search may still read; -1: it needed more. */
+static _Thread_local int64_t entries_left;
+
+static struct dirent *read_entry(void *folder)
+{
+    if (entries_left <= 0) {
+        entries_left = -1;
+        return NULL;
+    }
+    entries_left--;
+    return readdir(folder);
+}
+
+static void *open_folder(const char *path)
+{
+    return entries_left < 0 ? NULL : opendir(path);
+}
+
+static void close_folder(void *folder)
+{
+    closedir(folder);
+}
+
+static int refuse_entries(const struct finder *f)
+{
+    return esp_error_set(f->error,
+                         -E2BIG,
+                         "trainer.data: the search for '%s' was stopped after %d folder "
+                         "entries; begin the pattern with a folder that holds fewer files",
+                         f->pattern,
+                         ESP_CORPUS_ENTRIES_MAX);
+}
+
+/* glob(3) with bounded reading of folders. 0: `found` is set and the caller releases it, also
+ * when nothing matches. */
+static int search_glob(const struct finder *f, const char *pattern, int flags, glob_t *found)
+{
+    *found = (glob_t){
+        .gl_opendir = open_folder,
+        .gl_readdir = read_entry,
+        .gl_closedir = close_folder,
+        .gl_stat = stat,
+        .gl_lstat = lstat,
+    };
+    int rc = glob(pattern, flags | GLOB_NOSORT | GLOB_ALTDIRFUNC, NULL, found);
+    if (entries_left < 0) {
+        rc = refuse_entries(f);
+    } else if (rc == GLOB_NOSPACE) {
+        rc = esp_error_set(
+            f->error, -ENOMEM, "trainer.data: no memory to search '%s'", f->pattern);
+    } else if (rc == GLOB_NOMATCH) {
+        rc = 0;
+    } else if (rc != 0) {
+        rc = esp_error_set(f->error, -EIO, "trainer.data: cannot search for '%s'", pattern);
+    }
+    if (rc < 0) {
+        globfree(found);
+    }
+    return rc;
+}
 
 static int collect(struct finder *f, const char *path)
 {
@@ -51,17 +116,10 @@ static int collect(struct finder *f, const char *path)
 static int find_plain(struct finder *f, const char *pattern)
 {
     glob_t found;
-    int rc = glob(pattern, GLOB_NOSORT, NULL, &found);
-    if (rc == GLOB_NOMATCH) {
-        return 0;
+    int rc = search_glob(f, pattern, 0, &found);
+    if (rc < 0) {
+        return rc;
     }
-    if (rc != 0) {
-        return esp_error_set(f->error,
-                             rc == GLOB_NOSPACE ? -ENOMEM : -EIO,
-                             "trainer.data: cannot search for '%s'",
-                             pattern);
-    }
-    rc = 0;
     for (size_t i = 0; i < found.gl_pathc && rc == 0; i++) {
         struct stat status;
         if (stat(found.gl_pathv[i], &status) == 0 && S_ISREG(status.st_mode)) {
@@ -96,6 +154,17 @@ static int join(struct finder *f,
     return 0;
 }
 
+/* Whether the entry is a folder itself and not a link to one. */
+static bool is_folder(DIR *dir, const struct dirent *entry)
+{
+    struct stat status;
+    if (entry->d_type != DT_UNKNOWN) {
+        return entry->d_type == DT_DIR;
+    }
+    return fstatat(dirfd(dir), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISDIR(status.st_mode);
+}
+
 static int find(struct finder *f, const char *pattern, int depth);
 
 /* Finds the files of the pattern `rest` in `folder` and in all folders below it. */
@@ -106,7 +175,7 @@ static int find_below(struct finder *f, const char *folder, const char *rest, in
         return esp_error_set(
             f->error, -ENOMEM, "trainer.data: no memory to search '%s'", f->pattern);
     }
-    DIR *dir = NULL;
+    void *dir = NULL;
     int rc = join(f, path, folder, rest, true);
     if (rc == 0) {
         rc = find(f, path, depth + 1);
@@ -114,15 +183,12 @@ static int find_below(struct finder *f, const char *folder, const char *rest, in
     if (rc != 0 || depth >= ESP_CORPUS_DEPTH_MAX) {
         goto out;
     }
-    dir = opendir(*folder ? folder : ".");
+    dir = open_folder(*folder ? folder : ".");
     if (!dir) {
         goto out; /* like glob(3): a folder that cannot be read has no match */
     }
-    for (struct dirent *entry; rc == 0 && (entry = readdir(dir));) {
-        struct stat status;
-        if (entry->d_name[0] == '.' ||
-            fstatat(dirfd(dir), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-            !S_ISDIR(status.st_mode)) {
+    for (const struct dirent *entry; rc == 0 && (entry = read_entry(dir));) {
+        if (entry->d_name[0] == '.' || !is_folder(dir, entry)) {
             continue;
         }
         rc = join(f, path, folder, entry->d_name, false);
@@ -130,9 +196,12 @@ static int find_below(struct finder *f, const char *folder, const char *rest, in
             rc = find_below(f, path, rest, depth + 1);
         }
     }
+    if (rc == 0 && entries_left < 0) {
+        rc = refuse_entries(f);
+    }
 out:
     if (dir) {
-        closedir(dir);
+        close_folder(dir);
     }
     free(path);
     return rc;
@@ -150,17 +219,28 @@ static const char *find_stars(const char *pattern)
     return NULL;
 }
 
+/* The part after the stars at `stars`. Stars that follow directly match the same folders again
+ * and are skipped: reading each folder once per star would take a time that grows with the
+ * power of the number of stars. At the end of a pattern, the part is every file. */
+static const char *after_stars(const char *stars)
+{
+    const char *rest = stars;
+    while (find_stars(rest) == rest) {
+        rest += 2;
+        while (*rest == '/') {
+            rest++;
+        }
+    }
+    return *rest ? rest : "*";
+}
+
 static int find(struct finder *f, const char *pattern, int depth)
 {
     const char *stars = find_stars(pattern);
     if (!stars) {
         return find_plain(f, pattern);
     }
-    const char *rest = stars[2] == '/' ? stars + 3 : "*";
-    while (*rest == '/') {
-        rest++;
-    }
-    rest = *rest ? rest : "*";
+    const char *rest = after_stars(stars);
     if (stars == pattern) {
         return find_below(f, "", rest, depth);
     }
@@ -170,13 +250,10 @@ static int find(struct finder *f, const char *pattern, int depth)
             f->error, -ENOMEM, "trainer.data: no memory to search '%s'", pattern);
     }
     glob_t found;
-    int rc = glob(before, GLOB_NOSORT | GLOB_ONLYDIR, NULL, &found);
+    int rc = search_glob(f, before, GLOB_ONLYDIR, &found);
     free(before);
-    if (rc != 0) {
-        return rc == GLOB_NOSPACE
-                   ? esp_error_set(
-                         f->error, -ENOMEM, "trainer.data: no memory to search '%s'", pattern)
-                   : 0;
+    if (rc < 0) {
+        return rc;
     }
     for (size_t i = 0; i < found.gl_pathc && rc == 0; i++) {
         rc = find_below(f, found.gl_pathv[i], rest, depth);
@@ -216,6 +293,7 @@ int esp_corpus_files_find(const char *pattern,
     struct stat status;
     int rc = 0;
 
+    entries_left = ESP_CORPUS_ENTRIES_MAX;
     if (*pattern == '\0') {
         return esp_error_set(error, -ENOENT, "trainer.data is empty: name a file");
     }

@@ -85,6 +85,55 @@ static void two_stars_match_all_folders(void **state)
     esp_data_close(data);
 }
 
+/* Makes 50 folders, each within the one before, and a file in the last one. */
+static void make_deep_folder(void)
+{
+    char name[128] = "";
+    for (int i = 0; i < 50; i++) {
+        snprintf(name + strlen(name), sizeof name - strlen(name), "d/");
+        assert_int_equal(mkdir(scratch_path(&scratch, name), 0700), 0);
+    }
+    snprintf(name + strlen(name), sizeof name - strlen(name), "a.h");
+    write_pattern(name, 0, 300);
+}
+
+static void stars_in_a_row_are_searched_once(void **state)
+{
+    (void)state;
+    struct esp_data *data;
+    struct esp_error error;
+    make_deep_folder();
+    const char *row = scratch_path(&scratch, "**/**/**/**/**//**/**/**/**/**/**");
+    assert_int_equal(esp_data_open(row, 0, 16, &data, &error), 0);
+    assert_int_equal(esp_data_files(data), 1);
+    esp_data_close(data);
+    row = scratch_path(&scratch, "**/**/**/**/**/**/**/**/*.h");
+    assert_int_equal(esp_data_open(row, 0, 16, &data, &error), 0);
+    assert_int_equal(esp_data_files(data), 1);
+    esp_data_close(data);
+}
+
+static void a_search_reads_a_limited_number_of_folder_entries(void **state)
+{
+    (void)state;
+    char limit[64];
+    make_deep_folder();
+    const char *pattern = scratch_path(&scratch, "**/d/**/d/**/d/**/d/**/d/**/d/**/d/**/*.h");
+    snprintf(limit, sizeof limit, "stopped after %d folder entries", ESP_CORPUS_ENTRIES_MAX);
+    expect_error(pattern, 0, -E2BIG, limit);
+    expect_error(pattern, 0, -E2BIG, "'/tmp/");
+    expect_error(scratch_path(&scratch, "**/*.c"), 0, -ENOENT, "no file"); /* counts anew */
+}
+
+static void special_files_are_refused_at_once(void **state)
+{
+    (void)state;
+    const char *path = scratch_path(&scratch, "pipe.txt");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    expect_error(path, 0, -EINVAL, "not a regular file");
+    expect_error(scratch_path(&scratch, "*.txt"), 0, -ENOENT, "no file");
+}
+
 static void two_stars_match_folders_with_wildcards_in_their_names(void **state)
 {
     (void)state;
@@ -283,6 +332,9 @@ int main(void)
         CLAIM(glob_joins_files_in_order_of_their_names),
         CLAIM(thousands_of_small_files_read_as_one),
         CLAIM(two_stars_match_all_folders),
+        CLAIM(stars_in_a_row_are_searched_once),
+        CLAIM(a_search_reads_a_limited_number_of_folder_entries),
+        CLAIM(special_files_are_refused_at_once),
         CLAIM(two_stars_match_folders_with_wildcards_in_their_names),
         CLAIM(missing_files_and_folders_are_clear_errors),
         CLAIM(unreadable_file_is_named),
