@@ -4,6 +4,7 @@
  * A combination that a user enqueued is not proposed again: `taken` holds those at or after the
  * cursor, sorted. */
 #include "sampler.h"
+#include "setting_space.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -38,20 +39,6 @@ static void destroy(void *self)
     free(grid);
 }
 
-static bool same_value(const struct esp_value *a, const struct esp_value *b)
-{
-    if ((a->type == ESP_VALUE_TEXT) != (b->type == ESP_VALUE_TEXT)) {
-        return false;
-    }
-    if (a->type == ESP_VALUE_TEXT) {
-        return strcmp(a->text, b->text) == 0;
-    }
-    if ((a->type == ESP_VALUE_BOOLEAN) != (b->type == ESP_VALUE_BOOLEAN)) {
-        return false;
-    }
-    return a->real == b->real;
-}
-
 /* Fills in the drawn values of a parameter, each once. */
 static int fill_axis(struct axis *axis, const struct esp_param *param, struct esp_error *error)
 {
@@ -78,8 +65,8 @@ static int fill_axis(struct axis *axis, const struct esp_param *param, struct es
         double drawn = esp_param_grid_point(param, i);
         bool repeated = false;
         for (int64_t k = 0; choices && k < axis->count && !repeated; k++) {
-            repeated =
-                same_value(&param->choices[(int)drawn], &param->choices[(int)axis->points[k]]);
+            repeated = esp_same_choice(&param->choices[(int)drawn],
+                                       &param->choices[(int)axis->points[k]]);
         }
         if (!repeated) {
             axis->points[axis->count++] = drawn;
@@ -129,9 +116,10 @@ static int64_t number_of(const struct grid *grid, const double *values)
         double value = values[axis->param];
         int64_t at = 0;
         for (; at < axis->count; at++) {
-            if (param->choice_count > 1 ? same_value(&param->choices[(int)value],
-                                                     &param->choices[(int)axis->points[at]])
-                                        : value == axis->points[at]) {
+            if (param->choice_count > 1
+                    ? esp_same_choice(&param->choices[(int)value],
+                                      &param->choices[(int)axis->points[at]])
+                    : value == axis->points[at]) {
                 break;
             }
         }

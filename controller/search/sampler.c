@@ -1,9 +1,17 @@
 /* The frame around every sampler: it checks that trials are created in order and proposals are
- * finite, fills in a reason, and hides repeats with another seed. */
+ * finite, fills in a reason, and hides repeats with another seed.
+ *
+ * It also keeps settings from being trained twice. A proposal that exists already is replaced
+ * by an unseen setting near it. When every setting exists, the search is exhausted, as a grid
+ * is; but a trainer that is not deterministic may be given the same settings again. A grid
+ * keeps its own record. */
 #include "sampler.h"
 
+#include "known_settings.h"
 #include "registry.h"
 #include "setting_numbers.h"
+#include "setting_space.h"
+#include "unseen_setting.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -16,7 +24,16 @@ struct esp_sampler {
     const struct esp_study *study;
     uint32_t count; /* trials, repeats among them */
     struct esp_setting_numbers numbers;
+    struct esp_setting_space *space;
+    struct esp_known_settings known;
+    int64_t known_inside; /* of them, those among the settings that the space counts */
 };
+
+int64_t esp_study_setting_count(const struct esp_study *study)
+{
+    bool grid = esp_sampler_of(study)->exhaustive;
+    return grid || study->abilities.deterministic ? esp_setting_count(study, grid) : 0;
+}
 
 int esp_sampler_create(const struct esp_study *study,
                        struct esp_sampler **out,
@@ -30,8 +47,14 @@ int esp_sampler_create(const struct esp_study *study,
     }
     sampler->ops = ops;
     sampler->study = study;
-    int rc = ops->create(study, &sampler->self, error);
+    int rc = esp_setting_space_create(study, &sampler->space);
     if (rc < 0) {
+        free(sampler);
+        return esp_error_set(error, rc, "out of memory");
+    }
+    rc = ops->create(study, &sampler->self, error);
+    if (rc < 0) {
+        esp_setting_space_destroy(sampler->space);
         free(sampler);
         return rc;
     }
@@ -44,14 +67,22 @@ void esp_sampler_destroy(struct esp_sampler *sampler)
     if (sampler) {
         sampler->ops->destroy(sampler->self);
         esp_setting_numbers_release(&sampler->numbers);
+        esp_known_settings_release(&sampler->known);
+        esp_setting_space_destroy(sampler->space);
         free(sampler);
     }
 }
 
 void esp_sampler_created(struct esp_sampler *sampler, uint32_t trial, const double *values)
 {
+    double canonical[ESP_PARAMS_MAX];
     assert(trial == sampler->count);
     sampler->count++;
+    esp_setting_space_canonical(sampler->space, values, canonical);
+    if (esp_known_settings_add(
+            &sampler->known, sampler->study->param_count, canonical, trial)) {
+        sampler->known_inside += esp_setting_space_has(sampler->space, canonical);
+    }
     if (sampler->ops->created) {
         sampler->ops->created(
             sampler->self, esp_setting_numbers_to_setting(&sampler->numbers, trial), values);
@@ -88,6 +119,37 @@ void esp_sampler_ended(struct esp_sampler *sampler, uint32_t trial, enum esp_tri
     }
 }
 
+int64_t esp_sampler_trial_with(const struct esp_sampler *sampler, const double *values)
+{
+    double canonical[ESP_PARAMS_MAX];
+    esp_setting_space_canonical(sampler->space, values, canonical);
+    return esp_known_settings_find(&sampler->known, sampler->study->param_count, canonical);
+}
+
+static bool is_exhausted(const struct esp_sampler *sampler)
+{
+    int64_t total = sampler->space->total;
+    return total > 0 && sampler->known_inside >= total;
+}
+
+/* Replaces a proposal that exists, or that no draw gives. */
+static int avoid_known(const struct esp_sampler *sampler,
+                       uint32_t setting,
+                       double *values,
+                       struct esp_reason *reason)
+{
+    esp_drawable_setting(sampler->space, setting, values);
+    if (esp_sampler_trial_with(sampler, values) < 0) {
+        return 0;
+    }
+    if (!is_exhausted(sampler) &&
+        esp_unseen_setting(sampler->space, &sampler->known, setting, values)) {
+        *reason = esp_reason_none(ESP_RULE_NEW); /* it was about the other values */
+        return 0;
+    }
+    return sampler->study->abilities.deterministic ? ESP_SAMPLER_EXHAUSTED : 0;
+}
+
 int esp_sampler_propose(const struct esp_sampler *sampler,
                         uint32_t trial,
                         double *values,
@@ -96,6 +158,10 @@ int esp_sampler_propose(const struct esp_sampler *sampler,
     assert(trial == sampler->count);
     *reason = esp_reason_none(ESP_RULE_NEW);
     uint32_t setting = esp_setting_numbers_to_setting(&sampler->numbers, trial);
+    bool grid = esp_sampler_of(sampler->study)->exhaustive;
+    if (!grid && sampler->study->abilities.deterministic && is_exhausted(sampler)) {
+        return ESP_SAMPLER_EXHAUSTED;
+    }
     int rc = sampler->ops->propose(sampler->self, setting, values, reason);
     for (int i = 0; rc == 0 && i < ESP_RIVALS_MAX; i++) {
         if (reason->rivals[i] >= 0) {
@@ -106,7 +172,7 @@ int esp_sampler_propose(const struct esp_sampler *sampler,
     for (int i = 0; rc == 0 && i < sampler->study->param_count; i++) {
         assert(isfinite(values[i]));
     }
-    return rc;
+    return rc == 0 && !grid ? avoid_known(sampler, setting, values, reason) : rc;
 }
 
 int esp_sampler_refit(const struct esp_sampler *sampler, double *numbers, int capacity)

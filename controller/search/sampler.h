@@ -38,6 +38,7 @@ struct esp_sampler_ops {
     void (*fitted)(void *self, const double *numbers, int count);
 };
 
+/* Also the answer of the frame (sampler.c) for any sampler, when every setting has a trial. */
 #define ESP_SAMPLER_EXHAUSTED 1
 #define ESP_FIT_NUMBERS_MAX 256
 
@@ -46,6 +47,10 @@ extern const struct esp_sampler_ops esp_sampler_random;
 extern const struct esp_sampler_ops esp_sampler_sobol;
 extern const struct esp_sampler_ops esp_sampler_tpe;
 extern const struct esp_sampler_ops esp_sampler_bayes;
+
+/* Number of settings that a search of this study trains at most, by its method; 0: not finite,
+ * or limited by nothing but run_cap, because a setting may be trained again. */
+int64_t esp_study_setting_count(const struct esp_study *study);
 
 /* Creates the sampler of the study's method (registry.h). -EINVAL: it cannot search this
  * space. The study must outlive it. */
@@ -64,6 +69,11 @@ void esp_sampler_observed(struct esp_sampler *sampler,
                           int64_t tokens,
                           double loss);
 void esp_sampler_ended(struct esp_sampler *sampler, uint32_t trial, enum esp_trial_end end);
+/* The last trial with these values, no repeat; -1: none. */
+int64_t esp_sampler_trial_with(const struct esp_sampler *sampler, const double *values);
+/* The proposal for trial `trial`, the next number. A setting that has a trial is proposed again
+ * only when the study's trainer is not deterministic and every setting has one. 0;
+ * ESP_SAMPLER_EXHAUSTED: every setting has a trial; or a negative errno. */
 int esp_sampler_propose(const struct esp_sampler *sampler,
                         uint32_t trial,
                         double *values,

@@ -112,6 +112,21 @@ void esp_space_place(const struct esp_space *space, const double *drawn, double 
     }
 }
 
+static bool is_drawn(const struct esp_param *param, int choice)
+{
+    return param->distribution != ESP_CATEGORICAL_WEIGHTED || param->probabilities[choice] > 0;
+}
+
+/* The choice itself, or the next one that has a probability. */
+static double nominal_choice(const struct esp_param *param, double at)
+{
+    int choice = (int)round(at);
+    for (int i = 0; i < param->choice_count && !is_drawn(param, choice); i++) {
+        choice = (choice + 1) % param->choice_count;
+    }
+    return choice;
+}
+
 void esp_space_draw(const struct esp_space *space, const double *x, double *drawn)
 {
     for (int i = 0; i < space->study->param_count; i++) {
@@ -124,7 +139,7 @@ void esp_space_draw(const struct esp_space *space, const double *x, double *draw
         const struct esp_param *param = &space->study->params[axis->param];
         double at = fmin(fmax(x[i], axis->low), axis->high);
         if (axis->kind == ESP_AXIS_NOMINAL) {
-            drawn[axis->param] = round(at);
+            drawn[axis->param] = nominal_choice(param, at);
             continue;
         }
         double low, high;
@@ -135,7 +150,7 @@ void esp_space_draw(const struct esp_space *space, const double *x, double *draw
             double least = INFINITY;
             for (int k = 0; k < param->choice_count; k++) {
                 double away = fabs(coordinate(axis, low, high, param->choices[k].real) - at);
-                if (away < least) {
+                if (away < least && is_drawn(param, k)) {
                     least = away;
                     nearest = k;
                 }

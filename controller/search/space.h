@@ -31,7 +31,8 @@ struct esp_space {
 void esp_space_make(struct esp_space *space, const struct esp_study *study);
 
 /* From drawn values to coordinates and back. A coordinate outside its range is clipped; on a
- * LEVELS axis the nearest choice is drawn. Constants are filled in. */
+ * LEVELS axis the nearest choice is drawn. A choice with probability 0 is never drawn.
+ * Constants are filled in. */
 void esp_space_place(const struct esp_space *space, const double *drawn, double *x);
 void esp_space_draw(const struct esp_space *space, const double *x, double *drawn);
 /* Drawn values from u in [0, 1) per axis, by the distribution of each parameter. */

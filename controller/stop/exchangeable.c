@@ -3,6 +3,7 @@
 #include "registry.h"
 #include "repeat.h"
 #include "search/registry.h"
+#include "search/sampler.h"
 
 #include <espalier/limits.h>
 #include <math.h>
@@ -62,9 +63,9 @@ static double without_reserve(const struct esp_stopping *stopping, double planne
 static double plan_of(const struct esp_study *study, double run_cap)
 {
     const struct esp_stopping *stopping = &study->stopping;
-    double grid = esp_sampler_of(study)->exhaustive ? 1 : 0;
-    for (int i = 0; i < study->param_count; i++) {
-        grid *= (double)esp_param_grid_count(&study->params[i]);
+    double grid = (double)esp_study_setting_count(study);
+    if (grid > ESP_TRIALS_MAX && !esp_sampler_of(study)->exhaustive) {
+        grid = 0; /* other limits come first */
     }
     double plan = run_cap > 0 ? without_reserve(stopping, run_cap) : grid;
     if (plan > 0) {
