@@ -1,4 +1,7 @@
-/* ADD: trials with values that the user gives. */
+/* ADD: trials with values that the user gives.
+ *
+ * Settings that have a trial are refused where the seed decides the result, unless that trial
+ * failed: the fault may have been elsewhere. */
 #include "command.h"
 #include "create.h"
 #include "record.h"
@@ -100,6 +103,14 @@ struct esp_command_result esp_command_add(struct esp_core *core, const struct es
     if (study->abilities.settings_known && (!esp_trial_settings(core, values, &settings) ||
                                             esp_trainer_validate(&settings, NULL) != 0)) {
         return refuse(-EINVAL, "the trainer refuses these values");
+    }
+    int64_t same = esp_sampler_trial_with(core->sampler, values);
+    if (same >= 0 && study->abilities.deterministic &&
+        core->trials[same].state != ESP_TRIAL_FAILED) {
+        return (struct esp_command_result){
+            -EEXIST,
+            (uint32_t)same,
+            "a trial with these settings exists, and a second one would give the same result"};
     }
     struct esp_reason reason = esp_reason_none(ESP_RULE_USER);
     struct esp_verdict start = {.until = INT64_MAX, .reason = reason};

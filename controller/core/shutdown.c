@@ -28,6 +28,7 @@ void esp_record_ended(struct esp_core *core, enum esp_study_state state, int exi
     assert(state != ESP_STUDY_INTERRUPTED); /* readers infer it; it is never recorded */
     struct esp_event event = esp_event_of(ESP_EVENT_ENDED);
     event.ended = (struct esp_event_ended){.state = state, .exit_code = exit_code};
+    event.ended.rule = state == ESP_STUDY_COMPLETE ? core->end_rule : ESP_RULE_NONE;
     double score = state != ESP_STUDY_RUNNING ? esp_scheduler_score(core->scheduler) : NAN;
     if (isfinite(score)) {
         event.ended.scored = true;
@@ -107,7 +108,12 @@ void esp_end_search(struct esp_core *core, const struct esp_verdict *verdict)
     if (esp_all_trials_fail(core)) {
         note_failure(core);
     }
-    esp_record_verdict(core, verdict);
+    struct esp_verdict end = *verdict;
+    if (end.reason.rule == ESP_RULE_STUDY_END && core->exhausted_trial == core->trial_count) {
+        end.reason.rule = ESP_RULE_EXHAUSTED;
+    }
+    core->end_rule = end.reason.rule;
+    esp_record_verdict(core, &end);
     shut_down_trials(core);
 }
 

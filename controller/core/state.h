@@ -185,6 +185,7 @@ struct esp_core {
      * which it had nothing for a free slot, and nothing to discard. */
     uint64_t idle_seq, no_discard_seq;
     uint32_t exhausted_trial; /* the sampler had no proposal for it; ESP_NOWHERE: none */
+    enum esp_rule end_rule;   /* why mode END was entered */
     uint32_t early_exits;     /* processes in a row that never said Hello */
     uint32_t protocol_faults;
     int64_t shutdown_due_ms; /* when exits are no longer waited for */

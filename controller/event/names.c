@@ -99,6 +99,7 @@ static const char *const rules[ESP_RULE_COUNT] = {
     [ESP_RULE_USER] = "user",
     [ESP_RULE_BUDGET] = "budget",
     [ESP_RULE_SEED_NOISE] = "seed-noise",
+    [ESP_RULE_EXHAUSTED] = "exhausted",
 };
 
 static const char *const verdict_actions[] = {

@@ -62,6 +62,7 @@ static const struct esp_json_field ended[] = {
     SEQUENCE,
     ALWAYS("state", ENUM, ended.state, &study_state_words),
     ALWAYS("exit_code", INT32, ended.exit_code, NULL),
+    SPARSE("rule", ENUM, ended.rule, &rule_words),
     SPARSE("code", ENUM, ended.scored_by, NULL),
     SPARSE("scored", BOOL, ended.scored, NULL),
     SPARSE("score", REAL, ended.score, NULL),

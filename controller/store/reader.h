@@ -36,10 +36,11 @@ struct esp_reader_study {
     int64_t created_ms;
     uint64_t seq; /* of the last event or report */
     uint64_t incarnation;
-    int64_t opened_ms; /* of the last OPENED; 0: none */
-    int64_t ended_ms;  /* of the ENDED after it; 0: none */
-    int exit_code;     /* ENDED's; -1: none */
-    double score;      /* recorded at a planned end for later studies; NaN: none */
+    int64_t opened_ms;  /* of the last OPENED; 0: none */
+    int64_t ended_ms;   /* of the ENDED after it; 0: none */
+    int exit_code;      /* ENDED's; -1: none */
+    enum esp_rule rule; /* likewise; NONE: none */
+    double score;       /* recorded at a planned end for later studies; NaN: none */
     enum esp_scored scored;
     struct esp_tie_remedy remedy; /* recorded at a planned end; all 0: none */
     bool alive;                   /* a controller holds DIR/lock now */

@@ -61,10 +61,12 @@ static int lifecycle_row(void *context, sqlite3_stmt *row)
         study->score = NAN;
         study->remedy = (struct esp_tie_remedy){0};
         study->exit_code = -1;
+        study->rule = ESP_RULE_NONE;
         study->state = ESP_STUDY_INTERRUPTED;
     } else if (event.kind == ESP_EVENT_ENDED) {
         study->ended_ms = event.time_ms;
         study->exit_code = event.ended.exit_code;
+        study->rule = event.ended.rule;
         study->score = event.ended.scored ? event.ended.score : NAN;
         study->scored = event.ended.scored_by;
         study->remedy = event.ended.remedy;

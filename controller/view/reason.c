@@ -59,6 +59,7 @@ static const char *rule_words(enum esp_rule rule)
         [ESP_RULE_BUDGET] = "the budget is spent",
         [ESP_RULE_SEED_NOISE] =
             "a tie: the leaders differ by less than seed noise, so another seed is trained",
+        [ESP_RULE_EXHAUSTED] = "every setting was trained",
     };
     return rule < ESP_RULE_COUNT && words[rule] ? words[rule] : "?";
 }

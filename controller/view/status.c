@@ -63,7 +63,9 @@ void esp_status_json(const struct esp_status *status, struct esp_buffer *out)
     const struct esp_ledger *ledger = status->ledger;
     esp_buffer_add(out, "{\"study\":");
     esp_json_string(out, ledger->study->name);
-    esp_buffer_addf(out, ",\"state\":\"%s\",\"trials\":{", esp_study_state_name(ledger->state));
+    esp_buffer_addf(out, ",\"state\":\"%s\",\"reason\":", esp_study_state_name(ledger->state));
+    esp_json_string(out, esp_ledger_end_words(ledger) ? esp_rule_name(ledger->end) : NULL);
+    esp_buffer_add(out, ",\"trials\":{");
     for (int i = 0; i < ESP_TRIAL_STATUS_COUNT; i++) {
         esp_buffer_addf(out,
                         "%s\"%s\":%lld",
@@ -127,6 +129,8 @@ void esp_status_text(const struct esp_status *status, struct esp_buffer *out)
     } else if (ledger->state == ESP_STUDY_INTERRUPTED) {
         esp_buffer_add(out, "; ");
         esp_ledger_remedy(ledger, out);
+    } else if (esp_ledger_end_words(ledger)) {
+        esp_buffer_addf(out, ": %s", esp_ledger_end_words(ledger));
     }
     esp_buffer_add(out, "\n");
     add_counts(status, out);

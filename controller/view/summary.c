@@ -109,6 +109,16 @@ int esp_summary_text(struct esp_ledger *ledger,
         esp_picture_text(ledger, &all, width, utf8, color, out);
         esp_buffer_add(out, "\n");
     }
+    if (esp_ledger_end_words(ledger)) {
+        esp_buffer_addf(out,
+                        "end: %s (%lld trials",
+                        esp_ledger_end_words(ledger),
+                        (long long)totals.trials);
+        if (ledger->run_cap > totals.trials) {
+            esp_buffer_addf(out, " of run_cap %lld", (long long)ledger->run_cap);
+        }
+        esp_buffer_add(out, ")\n");
+    }
     struct esp_spent spent = esp_spent_of(ledger, &totals);
     esp_spent_text(&spent, out);
     esp_discards_words(&discards, totals.trials, out);

@@ -90,6 +90,7 @@ enum esp_rule {
     ESP_RULE_USER,
     ESP_RULE_BUDGET,
     ESP_RULE_SEED_NOISE, /* within seed noise of the best: trained with another seed */
+    ESP_RULE_EXHAUSTED,  /* the search ends: every setting has a trial */
     ESP_RULE_COUNT
 };
 
@@ -213,7 +214,8 @@ struct esp_tie_remedy {
 struct esp_event_ended {
     enum esp_study_state state;
     int32_t exit_code;
-    bool scored; /* `score` is valid, for later studies (controller/stop/discard.h) */
+    enum esp_rule rule; /* of a planned end: EXHAUSTED, TARGET, … ; NONE: not recorded */
+    bool scored;        /* `score` is valid, for later studies (controller/stop/discard.h) */
     enum esp_scored scored_by;
     double score;
     struct esp_tie_remedy remedy;

@@ -6,7 +6,7 @@
 
 /* ROW(NAME, code, meaning) for each code. */
 #define ESP_EXIT_CODES(ROW)                                                                    \
-    ROW(DONE, 0, "the search came to its planned end (run_cap, space exhausted, or target)")   \
+    ROW(DONE, 0, "the search came to its planned end (run_cap, every setting, or target)")     \
     ROW(FAILURE, 1, "failure")                                                                 \
     ROW(USAGE, 2, "wrong usage, or a fault in the study file, its data or DIR")                \
     ROW(NO_TRIAL, 3, "no trial is usable")                                                     \

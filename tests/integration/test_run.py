@@ -34,6 +34,34 @@ def test_median_runs_to_its_planned_end(t):
     check_complete(t, run, 8)
 
 
+def test_a_search_ends_when_every_setting_was_trained(t):
+    for method in ("random", "sobol", "tpe", "bayes", "grid"):
+        run = t.directory(method)
+        out, _ = t.run("run", t.study(name=method, method=method, run_cap=9, tokens=2000), "--dir", run)
+        assert "every setting was trained" in out, out
+        status = check_complete(t, run, 4)
+        assert status["reason"] == "exhausted", status
+        assert status["trials"]["complete"] == 4, status
+        settings = {(trial["param.batch_size"], trial["param.learning_rate"])
+                    for trial in map(json.loads, t.run("export", run, "--format", "jsonl")[0].splitlines())}
+        assert len(settings) == 4, settings
+        assert "every setting was trained" in t.run("status", run)[0]
+    out, _ = t.run("resume", run)
+    assert "every setting was trained" in out, out
+    check_complete(t, run, 4)
+
+
+def test_a_raised_run_cap_ends_when_every_setting_was_trained(t):
+    run = t.directory()
+    study = t.study(method="random", run_cap=3, tokens=2000)
+    t.run("run", study, "--dir", run)
+    assert check_complete(t, run, 3)["reason"] is None
+    t.run("set", run, "run_cap=20")
+    out, _ = t.run("resume", run)
+    assert "every setting was trained" in out, out
+    check_complete(t, run, 4)
+
+
 def test_running_a_finished_study_again_adds_nothing(t):
     run, study = t.directory(), t.study()
     t.run("run", study, "--dir", run)
