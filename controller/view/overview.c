@@ -10,8 +10,8 @@
 #include <stdlib.h>
 
 /* Lines besides the rows of trials: state, cost and its second line, a blank one, the heading,
- * "… more", and a line of the caller's. */
-#define OTHER_LINES 7
+ * the hidden columns, "… more", and a line of the caller's. */
+#define OTHER_LINES 8
 
 static int group_of(enum esp_trial_state state)
 {

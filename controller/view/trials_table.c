@@ -5,10 +5,24 @@
 
 #include <math.h>
 
+/* The order in which columns get their place when the terminal is too narrow for all. */
+enum { RANK_VALUE, RANK_SEARCHED, RANK_STATE, RANK_TOKENS };
+
 /* Whether a parameter is constant, so that its column can be left out. */
 static bool is_constant(const struct esp_ledger *ledger, int index)
 {
     return ledger->study->params[index].distribution == ESP_CONSTANT;
+}
+
+/* The value of a diverged trial misleads without its state. */
+static int rank_of_state(const struct esp_rows *rows)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        if (rows->trials[i].cause == ESP_CAUSE_DIVERGED) {
+            return RANK_VALUE;
+        }
+    }
+    return RANK_STATE;
 }
 
 static bool has_means(const struct esp_rows *rows, const struct esp_best *best)
@@ -61,18 +75,18 @@ void esp_trials_table(const struct esp_ledger *ledger,
     struct esp_columns table = {0};
     const struct esp_study *study = ledger->study;
     bool means = has_means(rows, best);
-    esp_columns_head(&table, "trial", true);
-    esp_columns_head(&table, study->metric, true);
+    esp_columns_head(&table, "trial", true, RANK_VALUE);
+    esp_columns_head(&table, study->metric, true, RANK_VALUE);
     if (means) {
-        esp_columns_head(&table, "mean (seeds)", true);
+        esp_columns_head(&table, "mean (seeds)", true, RANK_VALUE);
     }
     for (int p = 0; p < study->param_count; p++) {
         if (!is_constant(ledger, p)) {
-            esp_columns_head(&table, study->params[p].name, true);
+            esp_columns_head(&table, study->params[p].name, true, RANK_SEARCHED);
         }
     }
-    esp_columns_head(&table, "tokens", true);
-    esp_columns_head(&table, "state", false);
+    esp_columns_head(&table, "tokens", true, RANK_TOKENS);
+    esp_columns_head(&table, "state", false, rank_of_state(rows));
     struct esp_buffer cell = {0};
     for (size_t i = 0; i < rows->count; i++) {
         const struct esp_reader_trial *trial = &rows->trials[i];
@@ -98,7 +112,7 @@ void esp_trials_table(const struct esp_ledger *ledger,
         add_state(&table, ledger, trial, &cell);
     }
     out->failed |= cell.failed || table.failed;
-    esp_columns_print(&table, width, color, out);
+    esp_columns_print(&table, width, "wider terminal, or ls --json", color, out);
     esp_buffer_release(&cell);
     esp_columns_release(&table);
 }

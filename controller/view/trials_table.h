@@ -5,7 +5,8 @@
 #include "best.h"
 
 /* Appends one line per row. With `best` (or NULL), settings with several seeds also show the
- * mean over them. At most `width` columns; 0: no limit. */
+ * mean over them. At most `width` columns: the value first, then what is searched, the state
+ * and the tokens; one more line names what is hidden. 0: no limit. */
 void esp_trials_table(const struct esp_ledger *ledger,
                       const struct esp_rows *rows,
                       const struct esp_best *best,

@@ -4,6 +4,7 @@
 #include "../../../controller/view/overview.h"
 #include "../../../controller/view/rows.h"
 #include "../../../controller/view/status.h"
+#include "../../../controller/view/trials_table.h"
 #include "../../../controller/view/why.h"
 #include "../scratch.h"
 #include "hand_ledger.h"
@@ -124,9 +125,38 @@ static void the_overview_lists_running_trials_first_and_fits_its_height(void **s
         assert_true(i == 0 || strstr(text, order[i - 1]) < strstr(text, order[i]));
     }
     esp_buffer_clear(&out);
-    assert_int_equal(esp_overview_text(&ledger, 0, 9, false, &out, &error), 0);
+    assert_int_equal(esp_overview_text(&ledger, 0, 10, false, &out, &error), 0);
     assert_has(&out, "… 2 more: espalier ls ");
     esp_buffer_release(&out);
+    esp_ledger_close(&ledger);
+}
+
+static void a_narrow_table_keeps_what_is_searched_and_names_the_rest(void **state)
+{
+    (void)state;
+    struct esp_ledger ledger;
+    struct esp_rows rows = {0};
+    struct esp_error error;
+    struct esp_buffer out = {0};
+    open_four_trials("narrow", &ledger);
+    assert_int_equal(esp_rows_load(ledger.reader, &rows, &error), 0);
+    esp_trials_table(&ledger, &rows, NULL, 48, false, &out);
+    assert_has(&out, "trial  val_loss  learning_rate  state\n");
+    assert_has(&out, "\nhidden: tokens (wider terminal, or ls --json)\n");
+    esp_buffer_clear(&out);
+    esp_trials_table(&ledger, &rows, NULL, 32, false, &out);
+    assert_has(&out, "trial  val_loss  learning_rate\n");
+    esp_buffer_clear(&out);
+    rows.trials[0].cause = ESP_CAUSE_DIVERGED;
+    esp_trials_table(&ledger, &rows, NULL, 40, false, &out);
+    assert_has(&out, "trial  val_loss  state\n");
+    assert_has(&out, " (diverged)\n");
+    esp_buffer_clear(&out);
+    esp_trials_table(&ledger, &rows, NULL, 0, false, &out);
+    assert_has(&out, "trial  val_loss  learning_rate  tokens  state\n");
+    assert_null(strstr(esp_buffer_get(&out), "hidden"));
+    esp_buffer_release(&out);
+    esp_rows_release(&rows);
     esp_ledger_close(&ledger);
 }
 
@@ -243,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(status_is_a_value_with_counts_best_and_cost),
         cmocka_unit_test(the_overview_lists_running_trials_first_and_fits_its_height),
+        cmocka_unit_test(a_narrow_table_keeps_what_is_searched_and_names_the_rest),
         cmocka_unit_test(a_trial_in_full_has_its_history_and_notes),
         cmocka_unit_test(reasons_list_verdicts_or_say_that_there_are_none),
         cmocka_unit_test(exports_write_rows_to_any_sink),

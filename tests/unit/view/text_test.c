@@ -108,23 +108,50 @@ static void counts_and_times_are_rounded_for_people(void **state)
     check_words(esp_human_seconds, NAN, "?");
 }
 
-static void tables_align_and_drop_columns_that_do_not_fit(void **state)
+static void check_table(const struct esp_columns *table, int width, const char *expected)
+{
+    struct esp_buffer text = {0};
+    esp_columns_print(table, width, "ls", false, &text);
+    assert_string_equal(esp_buffer_get(&text), expected);
+    esp_buffer_release(&text);
+}
+
+static void tables_align_and_name_the_columns_that_do_not_fit(void **state)
 {
     (void)state;
     struct esp_columns table = {0};
-    struct esp_buffer text = {0};
-    esp_columns_head(&table, "n", true);
-    esp_columns_head(&table, "größe", false);
-    esp_columns_head(&table, "c", false);
+    esp_columns_head(&table, "n", true, 0);
+    esp_columns_head(&table, "größe", false, 1);
+    esp_columns_head(&table, "c", false, 2);
     esp_columns_add(&table, "100");
     esp_columns_add(&table, "ß");
     esp_columns_add(&table, "one\ntwo");
-    esp_columns_print(&table, 0, false, &text);
-    assert_string_equal(esp_buffer_get(&text), "  n  größe  c\n100  ß      one two\n");
-    esp_buffer_clear(&text);
-    esp_columns_print(&table, 11, false, &text);
-    assert_string_equal(esp_buffer_get(&text), "  n  größe\n100  ß\n");
-    esp_buffer_release(&text);
+    check_table(&table, 0, "  n  größe  c\n100  ß      one two\n");
+    check_table(&table, 19, "  n  größe  c\n100  ß      one two\n");
+    check_table(&table, 18, "  n  größe\n100  ß\nhidden: c (ls)\n");
+    check_table(&table, 2, "  n\n100\nhidden: 2 columns (ls)\n");
+    esp_columns_release(&table);
+}
+
+static void columns_of_a_lower_rank_get_their_place_first(void **state)
+{
+    (void)state;
+    struct esp_columns table = {0};
+    const char *names[] = {"trial", "weight_decay_of_all_matrices", "dropout", "state"};
+    const int ranks[] = {0, 3, 2, 1};
+    for (int i = 0; i < 4; i++) {
+        esp_columns_head(&table, names[i], true, ranks[i]);
+    }
+    for (int i = 0; i < 4; i++) {
+        esp_columns_add(&table, "1");
+    }
+    check_table(&table,
+                41,
+                "trial  dropout  state\n    1        1      1\n"
+                "hidden: weight_decay_of_all_matrices (ls)\n");
+    check_table(
+        &table, 30, "trial  dropout  state\n    1        1      1\nhidden: 1 column (ls)\n");
+    check_table(&table, 12, "trial  state\n    1      1\nhidden: 2 columns (ls)\n");
     esp_columns_release(&table);
 }
 
@@ -136,7 +163,8 @@ int main(void)
         cmocka_unit_test(reals_are_short_and_exact),
         cmocka_unit_test(csv_fields_are_quoted_where_required),
         cmocka_unit_test(counts_and_times_are_rounded_for_people),
-        cmocka_unit_test(tables_align_and_drop_columns_that_do_not_fit),
+        cmocka_unit_test(tables_align_and_name_the_columns_that_do_not_fit),
+        cmocka_unit_test(columns_of_a_lower_rank_get_their_place_first),
     };
     return cmocka_run_group_tests_name("view/text", tests, NULL, NULL);
 }
