@@ -32,7 +32,7 @@ static void decode_command(struct esp_decoder *d, const void *body, struct esp_m
     }
     *out = (struct esp_command){
         .id = in->id,
-        .verb = (enum esp_verb)in->verb,
+        .verb = (enum esp_command_verb)in->verb,
         .trials = in->trials,
         .trial_count = (uint32_t)in->n_trials,
         .text = esp_decode_optional(d, in->text, ESP_MESSAGE_TEXT_MAX, "a note"),

@@ -33,8 +33,9 @@ print_until(const char *dir, const uint32_t *trials, uint32_t count, struct esp_
     return rc < 0 ? esp_exit_of(rc) : ESP_EXIT_DONE;
 }
 
-static int
-send_command(const struct esp_arguments *arguments, enum esp_verb verb, struct esp_error *error)
+static int send_command(const struct esp_arguments *arguments,
+                        enum esp_command_verb verb,
+                        struct esp_error *error)
 {
     uint32_t trials[ESP_COMMAND_TRIALS_MAX];
     char answer[ESP_MESSAGE_TEXT_MAX];

@@ -17,7 +17,7 @@ struct esp_command_result {
 
 /* command_trials.c: STOP, PAUSE, CONTINUE, EXTEND. */
 struct esp_command_result
-esp_command_trial(struct esp_core *core, enum esp_verb verb, uint32_t trial);
+esp_command_trial(struct esp_core *core, enum esp_command_verb verb, uint32_t trial);
 
 /* command_settings.c: SET. */
 struct esp_command_result esp_command_set(struct esp_core *core,

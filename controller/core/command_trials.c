@@ -101,7 +101,7 @@ static struct esp_command_result extend(uint32_t trial)
 }
 
 struct esp_command_result
-esp_command_trial(struct esp_core *core, enum esp_verb verb, uint32_t trial)
+esp_command_trial(struct esp_core *core, enum esp_command_verb verb, uint32_t trial)
 {
     assert(trial < core->trial_count);
     struct esp_trial *t = &core->trials[trial];

@@ -22,7 +22,7 @@ static int fold_changed(struct esp_core *core, const struct esp_event_changed *c
 static int
 fold_ended(struct esp_core *core, const struct esp_event_ended *e, struct esp_error *error)
 {
-    if ((unsigned)e->state > ESP_STUDY_BUDGET) {
+    if ((unsigned)e->state >= ESP_STUDY_STATE_COUNT) {
         return esp_error_set(error, -EPROTO, "the study ends in an unknown state");
     }
     core->state = e->state;
@@ -49,12 +49,15 @@ fold_fit(struct esp_core *core, const struct esp_event_fit *fit, struct esp_erro
     if (values->count > ESP_FIT_NUMBERS_MAX) {
         return esp_error_set(error, -EPROTO, "a refit of too many numbers");
     }
-    if (fit->which == ESP_FITTED_SAMPLER) {
+    switch (fit->which) {
+    case ESP_FITTED_SAMPLER:
         esp_sampler_fitted(core->sampler, values->data, (int)values->count);
-    } else {
+        return 0;
+    case ESP_FITTED_SCHEDULER:
         esp_scheduler_fitted(core->scheduler, values->data, (int)values->count);
+        return 0;
     }
-    return 0;
+    return esp_error_set(error, -EPROTO, "a refit of an unknown part %d", (int)fit->which);
 }
 
 static int fold(struct esp_core *core, const struct esp_event *e, struct esp_error *error)

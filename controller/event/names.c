@@ -197,7 +197,7 @@ const char *esp_directive_action_name(enum esp_directive_action action)
     return name_at(directive_actions, COUNT(directive_actions), action);
 }
 
-const char *esp_verb_name(enum esp_verb verb)
+const char *esp_command_verb_name(enum esp_command_verb verb)
 {
     return name_at(verbs, COUNT(verbs), verb);
 }
@@ -242,7 +242,7 @@ int esp_directive_action_parse(const char *name)
     return index_of(directive_actions, COUNT(directive_actions), name);
 }
 
-int esp_verb_parse(const char *name)
+int esp_command_verb_parse(const char *name)
 {
     return index_of(verbs, COUNT(verbs), name);
 }

@@ -20,7 +20,7 @@ WORDS(trigger)
 WORDS(rule)
 WORDS(verdict_action)
 WORDS(study_state)
-WORDS(verb)
+WORDS(command_verb)
 WORDS(directive_action)
 
 /* ALWAYS: written even at its default, 0. SPARSE: written when it is not 0. NONE: written when
@@ -190,7 +190,7 @@ static const struct esp_json_field exited[] = {
 static const struct esp_json_field command[] = {
     SEQUENCE,
     ALWAYS("command", UINT64, command.id, NULL),
-    ALWAYS("verb", ENUM, command.verb, &verb_words),
+    ALWAYS("verb", ENUM, command.verb, &command_verb_words),
     ALWAYS("answer_code", INT32, command.code, NULL),
     ALWAYS("answer", TEXT, command.answer, NULL),
 };

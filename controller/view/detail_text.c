@@ -133,7 +133,7 @@ describe(const struct writer *writer, const struct esp_event *event, struct esp_
     case ESP_EVENT_COMMAND:
         esp_buffer_addf(out,
                         "command: %s%s",
-                        esp_verb_name(event->command.verb),
+                        esp_command_verb_name(event->command.verb),
                         event->command.code < 0 ? ", refused" : "");
         break;
     default:

@@ -156,6 +156,7 @@ enum esp_study_state {
     ESP_STUDY_INTERRUPTED, /* no controller runs, and no planned end is recorded */
     ESP_STUDY_COMPLETE,
     ESP_STUDY_BUDGET,
+    ESP_STUDY_STATE_COUNT
 };
 
 /* The trial or setting that a study's recorded score belongs to. */
@@ -297,7 +298,7 @@ struct esp_event_exited {
 /* The answer to a client's command. The event's trial is the one that the answer is about. */
 struct esp_event_command {
     uint64_t id;
-    enum esp_verb verb;
+    enum esp_command_verb verb;
     int32_t code; /* 0 or negative errno */
     const char *answer;
 };

@@ -242,7 +242,7 @@ struct esp_drain {
     const char *reason;
 };
 
-enum esp_verb {
+enum esp_command_verb {
     ESP_VERB_STOP,
     ESP_VERB_PAUSE,
     ESP_VERB_CONTINUE,
@@ -255,12 +255,12 @@ enum esp_verb {
 };
 
 /* Stable lower-case words, "?" when out of range; -1 for an unknown word. */
-const char *esp_verb_name(enum esp_verb verb);
-int esp_verb_parse(const char *name);
+const char *esp_command_verb_name(enum esp_command_verb verb);
+int esp_command_verb_parse(const char *name);
 
 struct esp_command {
     uint64_t id; /* random; a command with a recorded id gets the recorded answer again */
-    enum esp_verb verb;
+    enum esp_command_verb verb;
     uint32_t *trials;
     uint32_t trial_count;
     struct esp_setting *settings;

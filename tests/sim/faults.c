@@ -192,7 +192,7 @@ void sim_client(struct world *w)
     if (!w->controller.up || w->controller.disk_full || !w->faults) {
         return;
     }
-    static const enum esp_verb verbs[] = {
+    static const enum esp_command_verb verbs[] = {
         ESP_VERB_STOP, ESP_VERB_PAUSE, ESP_VERB_CONTINUE, ESP_VERB_NOTE};
     uint32_t trial = (uint32_t)sim_range(w, 0, SIM_TRIALS_MAX / 4);
     struct esp_message message = {.kind = ESP_MESSAGE_COMMAND};

@@ -340,7 +340,7 @@ void driver_exited(struct driver *d, uint64_t key, int32_t status, int32_t signa
     driver_message(d, (struct esp_peer){ESP_ROLE_AGENT, AGENT}, &m);
 }
 
-void driver_command(struct driver *d, uint64_t id, enum esp_verb verb, uint32_t trial)
+void driver_command(struct driver *d, uint64_t id, enum esp_command_verb verb, uint32_t trial)
 {
     struct esp_message m = {.kind = ESP_MESSAGE_COMMAND};
     m.command =

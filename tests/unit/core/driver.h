@@ -58,7 +58,7 @@ void driver_failed(struct driver *d, uint32_t trial, int32_t code, bool save);
 void driver_released(struct driver *d, uint32_t trial);
 void driver_fence_answered(struct driver *d, uint32_t trial);
 void driver_exited(struct driver *d, uint64_t key, int32_t status, int32_t signal);
-void driver_command(struct driver *d, uint64_t id, enum esp_verb verb, uint32_t trial);
+void driver_command(struct driver *d, uint64_t id, enum esp_command_verb verb, uint32_t trial);
 
 /* Of the last input: messages sent, the first one of a kind, the first effect, events. */
 size_t driver_sent(const struct driver *d, enum esp_message_kind kind);

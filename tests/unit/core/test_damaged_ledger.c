@@ -225,9 +225,31 @@ static void a_damaged_ledger_is_folded_or_refused(void **state)
     driver_end(&d);
 }
 
+/* A value that a later version may write is refused, not taken for one that is known. */
+static void unknown_values_of_an_enumeration_are_refused(void **state)
+{
+    (void)state;
+    static struct driver d;
+    const struct esp_event events[] = {
+        {.seq = 1, .kind = ESP_EVENT_FIT, .fit.which = (enum esp_fitted)2},
+        {.seq = 1, .kind = ESP_EVENT_ENDED, .ended.state = ESP_STUDY_STATE_COUNT},
+        {.seq = 1, .kind = ESP_EVENT_KIND_COUNT},
+    };
+    record_study(&d);
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        struct esp_core *core;
+        struct esp_error error;
+        assert_int_equal(esp_core_create(&d.study, &d.options, &core, &error), 0);
+        assert_int_equal(esp_core_apply(core, &events[i], &error), -EPROTO);
+        esp_core_destroy(core);
+    }
+    driver_end(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unknown_values_of_an_enumeration_are_refused),
         cmocka_unit_test(a_damaged_ledger_is_folded_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

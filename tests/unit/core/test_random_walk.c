@@ -237,7 +237,7 @@ static void one_step(struct walk *w)
         d->now += draw(w, 2) ? draw(w, 2000) : draw(w, 40000);
         driver_input(d, ESP_INPUT_TICK);
     } else if (what < 95) {
-        enum esp_verb verb = (enum esp_verb)draw(w, ESP_VERB_EXTEND + 1);
+        enum esp_command_verb verb = (enum esp_command_verb)draw(w, ESP_VERB_EXTEND + 1);
         driver_command(d, draw(w, 100000) + 1, verb, draw(w, 8));
     } else if (what < 97) {
         driver_input(d, draw(w, 4) ? ESP_INPUT_STORE_ROOM : ESP_INPUT_STORE_FULL);

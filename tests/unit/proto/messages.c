@@ -255,7 +255,7 @@ static void make_command(struct esp_command *m)
 {
     static uint32_t trials[ESP_COMMAND_TRIALS_MAX];
     *m = (struct esp_command){.id = next_random(),
-                              .verb = (enum esp_verb)below(ESP_VERB_PING + 1),
+                              .verb = (enum esp_command_verb)below(ESP_VERB_PING + 1),
                               .trials = trials,
                               .trial_count = random_count(ESP_COMMAND_TRIALS_MAX),
                               .text = or_null(random_text(ESP_MESSAGE_TEXT_MAX, true))};
@@ -357,8 +357,11 @@ struct esp_message messages_make(enum esp_message_kind kind, uint64_t seed)
     case ESP_MESSAGE_HEARTBEAT:
         m.heartbeat.progress = next_random();
         break;
-    default: /* Introduce and Retire have no fields */
+    case ESP_MESSAGE_INTRODUCE: /* without fields */
+    case ESP_MESSAGE_RETIRE:
         break;
+    default:
+        fail_msg("random_message makes no message of kind %d", (int)kind);
     }
     return m;
 }
@@ -597,7 +600,10 @@ void messages_assert_same(const struct esp_message *a, const struct esp_message 
     case ESP_MESSAGE_HEARTBEAT:
         assert_int_equal(a->heartbeat.progress, b->heartbeat.progress);
         break;
-    default:
+    case ESP_MESSAGE_INTRODUCE: /* without fields */
+    case ESP_MESSAGE_RETIRE:
         break;
+    default:
+        fail_msg("messages_assert_same compares no message of kind %d", (int)a->kind);
     }
 }

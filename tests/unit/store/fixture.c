@@ -281,7 +281,7 @@ static void fill_of_study(struct esp_event *event, uint64_t *random)
         break;
     case ESP_EVENT_ENDED:
         event->ended = (struct esp_event_ended){
-            .state = (enum esp_study_state)(fixture_random(random) % (ESP_STUDY_BUDGET + 1)),
+            .state = (enum esp_study_state)(fixture_random(random) % ESP_STUDY_STATE_COUNT),
             .exit_code = -(int32_t)(any_integer(random) & INT32_MAX),
             .scored = fixture_random(random) & 1,
             .scored_by = (enum esp_scored)(fixture_random(random) % 2),
@@ -311,7 +311,7 @@ static void fill_of_study(struct esp_event *event, uint64_t *random)
     case ESP_EVENT_COMMAND:
         event->command = (struct esp_event_command){
             .id = fixture_random(random),
-            .verb = (enum esp_verb)(fixture_random(random) % (ESP_VERB_PING + 3)),
+            .verb = (enum esp_command_verb)(fixture_random(random) % (ESP_VERB_PING + 3)),
             .code = (int32_t)any_integer(random),
             .answer = odd_text(random)};
         break;

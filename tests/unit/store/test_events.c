@@ -378,7 +378,7 @@ static void each_kind_is_written_as_it_always_was(void **state)
          "\"tail\":\"tail\"}"},
         {{.kind = ESP_EVENT_COMMAND, .command = {3, ESP_VERB_SET, -22, "no"}},
          "{\"command\":3,\"verb\":\"set\",\"answer_code\":-22,\"answer\":\"no\"}"},
-        {{.kind = ESP_EVENT_COMMAND, .command = {3, (enum esp_verb)99, 0, NULL}},
+        {{.kind = ESP_EVENT_COMMAND, .command = {3, (enum esp_command_verb)99, 0, NULL}},
          "{\"command\":3,\"verb\":99,\"answer_code\":0}"},
         {{.kind = ESP_EVENT_NOTE, .note.text = "n"}, "{\"note\":\"n\"}"},
         {{.kind = ESP_EVENT_PROTOCOL, .protocol = {.fault = "absurd"}},

@@ -244,6 +244,42 @@ static void exports_write_rows_to_any_sink(void **state)
     esp_ledger_close(&ledger);
 }
 
+static void add_number(const struct esp_reader_trial *trial, struct esp_buffer *out)
+{
+    esp_buffer_addf(out, "%lld;", (long long)trial->trial);
+}
+
+static void add_step(const struct esp_event *report, struct esp_buffer *out)
+{
+    esp_buffer_addf(out, "%lld;", (long long)report->report.point.step);
+}
+
+static void add_end(struct esp_buffer *out)
+{
+    esp_buffer_add(out, "end\n");
+}
+
+static void an_export_may_have_a_closing_part(void **state)
+{
+    (void)state;
+    struct esp_ledger ledger;
+    struct esp_error error;
+    struct esp_buffer out = {0};
+    const struct esp_export_format format = {.name = "made-up",
+                                             .trial = add_number,
+                                             .point = add_step,
+                                             .end_trials = add_end,
+                                             .end_points = add_end};
+    open_four_trials("export-end", &ledger);
+    assert_int_equal(esp_export_trials(&ledger, &format, collect, &out, &error), 0);
+    assert_string_equal(esp_buffer_get(&out), "0;1;2;3;end\n");
+    esp_buffer_clear(&out);
+    assert_int_equal(esp_export_points(&ledger, &format, collect, &out, &error), 0);
+    assert_has(&out, "1;end\n");
+    esp_buffer_release(&out);
+    esp_ledger_close(&ledger);
+}
+
 static void every_trial_state_has_one_of_seven_statuses(void **state)
 {
     (void)state;
@@ -277,6 +313,7 @@ int main(void)
         cmocka_unit_test(a_trial_in_full_has_its_history_and_notes),
         cmocka_unit_test(reasons_list_verdicts_or_say_that_there_are_none),
         cmocka_unit_test(exports_write_rows_to_any_sink),
+        cmocka_unit_test(an_export_may_have_a_closing_part),
         cmocka_unit_test(every_trial_state_has_one_of_seven_statuses),
     };
     return cmocka_run_group_tests_name("view/faces", tests, make_root, remove_root);
