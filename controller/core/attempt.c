@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <espalier/full_disk.h>
 #include <espalier/plant.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* How long grants wait after a save found no room: from one second, doubled each time, to about
@@ -42,8 +43,11 @@ static const struct esp_attempt_key *key_of(const struct esp_message *m)
         return &m->saved.at;
     case ESP_MESSAGE_FAILED:
         return &m->failed.at;
-    default:
+    case ESP_MESSAGE_RELEASED:
         return &m->released.at;
+    default:
+        assert(!"a message that is not about an attempt");
+        abort();
     }
 }
 
@@ -188,8 +192,11 @@ static void take(struct esp_core *core, struct esp_trial *t, const struct esp_me
         case ESP_MESSAGE_FAILED:
             take_failed(core, t, &m->failed);
             break;
-        default:
+        case ESP_MESSAGE_RELEASED:
             take_released(core, t, at->sequence);
+            break;
+        default:
+            assert(!"a message that is not about an attempt");
             break;
         }
     }

@@ -84,7 +84,10 @@ const char *esp_attempt_fault(const struct esp_trial *t, const struct esp_messag
         return report_fault(t, &m->report);
     case ESP_MESSAGE_SAVED:
         return saved_fault(&m->saved);
+    case ESP_MESSAGE_FAILED:
+    case ESP_MESSAGE_RELEASED:
+        return NULL; /* every value is possible */
     default:
-        return NULL;
+        return "not a message about an attempt";
     }
 }
