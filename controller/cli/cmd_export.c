@@ -41,7 +41,7 @@ const struct esp_cli_verb esp_cli_row_export = {
     .operands = "DIR",
     .operand_min = 1,
     .operand_max = 1,
-    .summary = "Write all trials, or all loss curves, as CSV or JSON lines",
+    .summary = "Write all trials, or all loss curves, for other programs (--format)",
     .details = "The rows of trials have the columns trial, state, attempts, "
                "tokens, value, param.NAME for each parameter, repeats and seed. "
                "`repeats` is the trial that this one repeats with another seed; "

@@ -1,8 +1,8 @@
 /* The samplers, one row each.
  *
  * The rows drive `method:` of the study file, `replay --method`, the help texts, error messages
- * and the creation of samplers. A new sampler is one file with its operations (sampler.h), one
- * value of enum esp_method and one row. */
+ * and the creation of samplers. A new sampler is one file with its operations (listed in
+ * meson.build), its `extern` in sampler.h, one value of enum esp_method and one row. */
 #ifndef ESPALIER_SEARCH_REGISTRY_H
 #define ESPALIER_SEARCH_REGISTRY_H
 

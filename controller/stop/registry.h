@@ -2,8 +2,9 @@
  *
  * The rows, with those of the keys (stopping_keys.h), drive the study file's reader, `replay
  * --scheduler`, error messages, the comparison of studies and the reference of settings. A new
- * scheduler is one file with its operations, one value of enum esp_scheduler_type and one row.
- * Nothing here creates a scheduler. */
+ * scheduler is one file with its operations (listed in meson.build), its `extern` in
+ * scheduler.h, one value of enum esp_scheduler_type and one row. Nothing here creates a
+ * scheduler. */
 #ifndef ESPALIER_STOP_REGISTRY_H
 #define ESPALIER_STOP_REGISTRY_H
 

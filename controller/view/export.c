@@ -83,6 +83,9 @@ int esp_export_trials(struct esp_ledger *ledger,
         format->begin_trials(ledger->study, &exporter.text);
     }
     int rc = esp_reader_trials(ledger->reader, add_trial, &exporter, error);
+    if (rc >= 0 && format->end_trials) {
+        format->end_trials(&exporter.text);
+    }
     return finish(&exporter, rc, error);
 }
 
@@ -97,5 +100,8 @@ int esp_export_points(struct esp_ledger *ledger,
         format->begin_points(&exporter.text);
     }
     int rc = esp_reader_curves(ledger->reader, -1, add_point, &exporter, error);
+    if (rc >= 0 && format->end_points) {
+        format->end_points(&exporter.text);
+    }
     return finish(&exporter, rc, error);
 }

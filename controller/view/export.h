@@ -5,8 +5,8 @@
  * that repeats none has an empty field in CSV, and neither of the two members in JSON.
  * Rows of points: trial, step, tokens, train_loss, val_loss, device_seconds.
  *
- * A format is one file with its functions and one row in export.c; `export --format`, its help
- * and its completion are made from the rows. */
+ * A format is one file with its functions (listed in meson.build), an `extern` below and one
+ * row in export.c; `export --format`, its help and its completion are made from the rows. */
 #ifndef ESPALIER_VIEW_EXPORT_H
 #define ESPALIER_VIEW_EXPORT_H
 
@@ -23,6 +23,9 @@ struct esp_export_format {
     /* One row. */
     void (*trial)(const struct esp_reader_trial *trial, struct esp_buffer *out);
     void (*point)(const struct esp_event *report, struct esp_buffer *out);
+    /* Appended after the last row; NULL: nothing. */
+    void (*end_trials)(struct esp_buffer *out);
+    void (*end_points)(struct esp_buffer *out);
 };
 
 extern const struct esp_export_format esp_export_csv, esp_export_jsonl;
