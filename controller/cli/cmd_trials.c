@@ -1,36 +1,79 @@
 /* espalier stop, pause, continue and extend: commands on trials, sent to the controller or
  * recorded for the next one. */
 #include "../client/client.h"
-#include "../view/human.h"
+#include "../view/change.h"
 #include "../view/ledger.h"
 #include "../view/rows.h"
 #include "output.h"
 #include "verb.h"
 
+#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
-/* Prints until how many tokens each continued trial trains now. */
-static int
-print_until(const char *dir, const uint32_t *trials, uint32_t count, struct esp_error *error)
+/* Appends the rows of trials; one that does not exist is left out. */
+static int read_trials(const char *dir,
+                       const struct esp_command *command,
+                       struct esp_ledger *ledger,
+                       struct esp_rows *rows,
+                       struct esp_error *error)
+{
+    int rc = esp_ledger_open(dir, ledger, error);
+    for (uint32_t i = 0; rc == 0 && i < command->trial_count; i++) {
+        rc = esp_rows_one(ledger->reader, command->trials[i], rows, error);
+        rc = rc == -ENOENT ? 0 : rc;
+    }
+    return rc;
+}
+
+/* Prints what became of each trial since `before`, the same trials in the same order. */
+static int print_changes(const char *dir,
+                         const struct esp_command *command,
+                         const struct esp_rows *before,
+                         struct esp_error *error)
 {
     struct esp_ledger ledger = {0};
+    struct esp_rows after = {0};
     struct esp_buffer words = {0};
-    int rc = esp_ledger_open(dir, &ledger, error);
-    for (uint32_t i = 0; rc == 0 && i < count; i++) {
-        struct esp_rows rows = {0};
-        rc = esp_rows_one(ledger.reader, trials[i], &rows, error);
-        if (rc == 0 && rows.trials[0].until > 0) {
-            esp_buffer_addf(&words, "espalier: #%u trains until ", (unsigned)trials[i]);
-            esp_human_count(&words, (double)rows.trials[0].until);
-            esp_buffer_add(&words, " tokens\n");
-        }
-        esp_rows_release(&rows);
+    int rc = read_trials(dir, command, &ledger, &after, error);
+    for (size_t i = 0; rc == 0 && i < after.count; i++) {
+        bool known = i < before->count && before->trials[i].trial == after.trials[i].trial;
+        esp_buffer_add(&words, "espalier: ");
+        esp_change_words(&ledger, known ? &before->trials[i] : NULL, &after.trials[i], &words);
+        esp_buffer_add(&words, "\n");
     }
     fputs(esp_buffer_get(&words), stderr);
     esp_buffer_release(&words);
+    esp_rows_release(&after);
     esp_ledger_close(&ledger);
-    return rc < 0 ? esp_exit_of(rc) : ESP_EXIT_DONE;
+    return rc;
+}
+
+/* Sends the command and prints what became of its trials. Where one of several was refused, the
+ * others were not: they are printed too. */
+static int send_and_print(const char *dir, struct esp_command *command, struct esp_error *error)
+{
+    char answer[ESP_MESSAGE_TEXT_MAX];
+    struct esp_ledger ledger = {0};
+    struct esp_rows before = {0};
+    int code = ESP_EXIT_DONE;
+    int rc = read_trials(dir, command, &ledger, &before, error);
+    if (rc < 0) {
+        code = esp_exit_of(rc);
+    } else if (esp_client_command(dir, command, answer, error) < 0) {
+        code = ESP_EXIT_FAILURE;
+        if (command->trial_count > 1) {
+            print_changes(dir, command, &before, NULL);
+        }
+    } else {
+        rc = print_changes(dir, command, &before, error);
+        code = rc < 0 ? esp_exit_of(rc) : ESP_EXIT_DONE;
+        if (answer[0]) {
+            fprintf(stderr, "espalier: %s\n", answer);
+        }
+    }
+    esp_rows_release(&before);
+    esp_ledger_close(&ledger);
+    return code;
 }
 
 static int send_command(const struct esp_arguments *arguments,
@@ -38,7 +81,6 @@ static int send_command(const struct esp_arguments *arguments,
                         struct esp_error *error)
 {
     uint32_t trials[ESP_COMMAND_TRIALS_MAX];
-    char answer[ESP_MESSAGE_TEXT_MAX];
     int count = arguments->operand_count - 1;
     for (int i = 0; i < count; i++) {
         int64_t trial;
@@ -60,14 +102,7 @@ static int send_command(const struct esp_arguments *arguments,
         .settings = arguments->tokens > 0 ? &tokens : NULL,
         .setting_count = arguments->tokens > 0 ? 1 : 0,
     };
-    if (esp_client_command(arguments->operands[0], &command, answer, error) < 0) {
-        return ESP_EXIT_FAILURE;
-    }
-    fprintf(stderr, "espalier: %s\n", answer[0] ? answer : "done.");
-    if (command.verb == ESP_VERB_CONTINUE) {
-        return print_until(arguments->operands[0], trials, command.trial_count, error);
-    }
-    return ESP_EXIT_DONE;
+    return send_and_print(arguments->operands[0], &command, error);
 }
 
 static int run_stop(const struct esp_arguments *arguments, struct esp_error *error)

@@ -106,9 +106,24 @@ def test_no_trial_is_shown_as_running_after_the_controller_was_killed(t):
         assert "interrupted" in head and "running" not in head, (verb, head)
     _, err = t.run("stop", run, trial)
     assert "recorded; a process may still train it for up to 30 s, unless espalier resume %s" % run in err, err
+    assert "#%d interrupted → stopping\n" % trial in err, err
     t.run("resume", run)
     states = dict(query(run, "SELECT trial, state FROM trial"))
     assert states.pop(trial) == "STOPPED" and set(states.values()) == {"COMPLETE"}, states
+
+
+def test_pause_and_continue_say_what_became_of_each_trial(t):
+    run = t.directory()
+    process = started(t, run, tokens=600000, report_every=4000)
+    trials = [n for n, in query(run, "SELECT trial FROM trial WHERE state = 'RUNNING' ORDER BY trial")]
+    _, err = t.run("pause", run, *trials)
+    assert "done" not in err, err
+    for trial in trials:
+        assert "#%d running → pausing" % trial in err or "#%d running → paused (held)" % trial in err, err
+    _, err = t.run("stop", run, trials[0], 99, expect=1)
+    assert "#%d " % trials[0] in err and "stop" in err and "trial #99: there is no such trial" in err, err
+    process.send_signal(signal.SIGINT)
+    t.finish(process, 5)
 
 
 def test_a_second_controller_is_refused(t):

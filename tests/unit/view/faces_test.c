@@ -1,4 +1,5 @@
 /* A study as values and texts: status, one trial in full, reasons, exports. */
+#include "../../../controller/view/change.h"
 #include "../../../controller/view/detail.h"
 #include "../../../controller/view/export.h"
 #include "../../../controller/view/overview.h"
@@ -160,6 +161,33 @@ static void a_narrow_table_keeps_what_is_searched_and_names_the_rest(void **stat
     esp_ledger_close(&ledger);
 }
 
+static void a_command_says_what_became_of_the_trial(void **state)
+{
+    (void)state;
+    const struct esp_ledger alive = {.alive = true, .state = ESP_STUDY_RUNNING};
+    const struct esp_reader_trial running = {.trial = 7, .state = ESP_TRIAL_RUNNING};
+    const struct esp_reader_trial pausing = {.trial = 7, .state = ESP_TRIAL_PAUSING};
+    const struct esp_reader_trial held = {.trial = 7, .state = ESP_TRIAL_PAUSED, .held = true};
+    const struct esp_reader_trial queued = {
+        .trial = 7, .state = ESP_TRIAL_QUEUED, .until = 20000};
+    const struct {
+        const struct esp_reader_trial *before, *after;
+        const char *words;
+    } cases[] = {
+        {&running, &pausing, "#7 running → pausing"},
+        {&pausing, &pausing, "#7 is pausing already"},
+        {&held, &held, "#7 is paused (held) already"},
+        {&held, &queued, "#7 paused (held) → queued, trains until 20k tokens"},
+        {NULL, &running, "#7 is running"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct esp_buffer out = {0};
+        esp_change_words(&alive, cases[i].before, cases[i].after, &out);
+        assert_string_equal(esp_buffer_get(&out), cases[i].words);
+        esp_buffer_release(&out);
+    }
+}
+
 static void a_trial_in_full_has_its_history_and_notes(void **state)
 {
     (void)state;
@@ -310,6 +338,7 @@ int main(void)
         cmocka_unit_test(status_is_a_value_with_counts_best_and_cost),
         cmocka_unit_test(the_overview_lists_running_trials_first_and_fits_its_height),
         cmocka_unit_test(a_narrow_table_keeps_what_is_searched_and_names_the_rest),
+        cmocka_unit_test(a_command_says_what_became_of_the_trial),
         cmocka_unit_test(a_trial_in_full_has_its_history_and_notes),
         cmocka_unit_test(reasons_list_verdicts_or_say_that_there_are_none),
         cmocka_unit_test(exports_write_rows_to_any_sink),
