@@ -114,6 +114,19 @@ static struct sim_shadow_trial *shadow_trial(struct world *w, const struct esp_e
     return &w->shadow.trials[e->trial];
 }
 
+/* A setting is trained once, however often the controller is killed and workers ask at once. */
+static void check_new_setting(struct world *w, const struct esp_event *e)
+{
+    const struct esp_reals *values = &e->created.values;
+    for (uint32_t i = 0; i < (uint64_t)e->trial; i++) {
+        struct esp_trial_view other = esp_core_trial(w->controller.core, i);
+        if (other.repeats < 0 && other.state != ESP_TRIAL_FAILED &&
+            memcmp(other.values, values->data, values->count * sizeof *values->data) == 0) {
+            sim_violate(w, "trial %lld has the settings of trial %u", (long long)e->trial, i);
+        }
+    }
+}
+
 static void
 check_created(struct world *w, const struct esp_event *e, struct sim_shadow_trial *t)
 {
@@ -138,6 +151,9 @@ check_created(struct world *w, const struct esp_event *e, struct sim_shadow_tria
                         (long long)e->trial,
                         (long long)of.trial);
         }
+    }
+    if (e->created.repeats < 0) {
+        check_new_setting(w, e);
     }
     *t = (struct sim_shadow_trial){.exists = true, .last_step = -1};
 }
