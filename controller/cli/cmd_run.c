@@ -4,6 +4,7 @@
 #include "../study/study.h"
 #include "../system/terminal.h"
 #include "../view/discards.h"
+#include "../view/ending.h"
 #include "../view/ledger.h"
 #include "../view/summary.h"
 #include "output.h"
@@ -18,8 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Explains an exit code that the results alone do not explain. */
-static void explain_code(int code, const char *dir)
+/* Explains an exit code that the results alone do not explain. PAUSED because of trials that
+ * the user paused (`held`) is explained with them. */
+static void explain_code(int code, bool held, const char *dir)
 {
     switch (code) {
     case ESP_EXIT_FAILURE:
@@ -42,11 +44,32 @@ static void explain_code(int code, const char *dir)
         break;
     case ESP_EXIT_PAUSED:
     case ESP_EXIT_KILLED:
-        fprintf(stderr, "espalier: interrupted; continue with: espalier resume %s\n", dir);
+        if (!held) {
+            fprintf(stderr, "espalier: interrupted; continue with: espalier resume %s\n", dir);
+        }
         break;
     default:
         break;
     }
+}
+
+/* Explains how the search ended where the results do not, and names the trials that the user
+ * paused. */
+static int explain_end(int code, const char *dir, struct esp_error *error)
+{
+    struct esp_ledger ledger = {0};
+    struct esp_buffer held = {0};
+    int rc = code == ESP_EXIT_KILLED ? 0 : esp_ledger_open(dir, &ledger, error);
+    if (rc == 0 && ledger.reader) {
+        rc = esp_ending_held(&ledger, &held, error);
+    }
+    if (rc == 0 && held.size > 0) {
+        fprintf(stderr, "espalier: %s", esp_buffer_get(&held));
+    }
+    explain_code(code, ledger.reason == ESP_END_HELD, dir);
+    esp_buffer_release(&held);
+    esp_ledger_close(&ledger);
+    return rc;
 }
 
 /* Prints the calibration of discards: of a new study, or the recorded one. */
@@ -151,8 +174,8 @@ static int run_study(const struct esp_arguments *arguments,
         rc = print_summary(dir, error);
         code = code == ESP_EXIT_DONE ? rc : code;
     }
-    explain_code(code, dir);
-    return code;
+    rc = explain_end(code, dir, error);
+    return rc < 0 && code == ESP_EXIT_DONE ? esp_exit_of(rc) : code;
 }
 
 static int run(const struct esp_arguments *arguments, struct esp_error *error)

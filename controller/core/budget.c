@@ -19,6 +19,15 @@ bool esp_budget_spent(const struct esp_core *core)
     return esp_price_reached(&core->budget, spent(core));
 }
 
+enum esp_end_reason esp_budget_end_reason(const struct esp_core *core)
+{
+    struct esp_budget tokens = {.tokens = core->budget.tokens};
+    struct esp_budget hours = {.seconds = core->budget.seconds};
+    return esp_price_reached(&tokens, spent(core))  ? ESP_END_BUDGET_TOKENS
+           : esp_price_reached(&hours, spent(core)) ? ESP_END_BUDGET_HOURS
+                                                    : ESP_END_BUDGET_USD;
+}
+
 /* Predicted time of one token of this trial on its device; before any report on such a device,
  * the mean over all devices. */
 static double seconds_per_token(const struct esp_core *core, const struct esp_trial *t)

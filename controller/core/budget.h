@@ -8,6 +8,9 @@
 /* What was trained has reached a limit. */
 bool esp_budget_spent(const struct esp_core *core);
 
+/* The limit that was reached, once esp_budget_spent: tokens first, then hours, then usd. */
+enum esp_end_reason esp_budget_end_reason(const struct esp_core *core);
+
 /* A limit will be reached when live trials have trained as directed: nothing may be started. */
 bool esp_budget_committed(const struct esp_core *core);
 

@@ -3,10 +3,12 @@
  *   RUN ─┬─ INTERRUPT  every live trial is paused and saved ─────────────────┐
  *        ├─ BUDGET     the same; the study's state is budget                 ├─▶ CLOSING
  *        └─ END        running trials are pruned, waiting ones discarded ────┘      │
+ *           (HELD: trials that the user paused are left; an INTERRUPT instead)      │
  *                                                                                   ▼
  *   CLOSING ends the processes, waits for their exits, and retires the agents.    DONE */
 #include "shutdown.h"
 
+#include "budget.h"
 #include "effects.h"
 #include "outcome.h"
 #include "process.h"
@@ -23,12 +25,14 @@
 /* How long the confirmations of SIGKILL are waited for after a second signal. */
 #define TERMINATE_WAIT_MS 10000
 
-void esp_record_ended(struct esp_core *core, enum esp_study_state state, int exit_code)
+void esp_record_ended(struct esp_core *core,
+                      enum esp_study_state state,
+                      enum esp_end_reason reason)
 {
     assert(state != ESP_STUDY_INTERRUPTED); /* readers infer it; it is never recorded */
     struct esp_event event = esp_event_of(ESP_EVENT_ENDED);
-    event.ended = (struct esp_event_ended){.state = state, .exit_code = exit_code};
-    event.ended.rule = state == ESP_STUDY_COMPLETE ? core->end_rule : ESP_RULE_NONE;
+    event.ended = (struct esp_event_ended){
+        .state = state, .exit_code = esp_end_reason_exit(reason), .reason = reason};
     double score = state != ESP_STUDY_RUNNING ? esp_scheduler_score(core->scheduler) : NAN;
     if (isfinite(score)) {
         event.ended.scored = true;
@@ -98,21 +102,42 @@ static void note_failure(struct esp_core *core)
     esp_record(core, &event);
 }
 
+static bool any_is_held(const struct esp_core *core)
+{
+    for (uint32_t i = 0; i < core->trial_count; i++) {
+        if (core->trials[i].state == ESP_TRIAL_PAUSED && core->trials[i].held) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void esp_end_search(struct esp_core *core, const struct esp_verdict *verdict)
 {
     if (core->mode != ESP_MODE_RUN) {
         return;
     }
-    core->mode = ESP_MODE_END;
     assert(verdict->action == ESP_VERDICT_END);
-    if (esp_all_trials_fail(core)) {
+    bool fails = esp_all_trials_fail(core);
+    bool target = verdict->reason.rule == ESP_RULE_TARGET;
+    if (!fails && !target && any_is_held(core)) {
+        if (esp_live_trials(core) == 0 && core->queue.count == 0) {
+            core->end_reason = ESP_END_HELD;
+            esp_interrupt(core, ESP_MODE_INTERRUPT, esp_end_reason_exit(ESP_END_HELD));
+        }
+        return;
+    }
+    core->mode = ESP_MODE_END;
+    if (fails) {
         note_failure(core);
     }
     struct esp_verdict end = *verdict;
     if (end.reason.rule == ESP_RULE_STUDY_END && core->exhausted_trial == core->trial_count) {
         end.reason.rule = ESP_RULE_EXHAUSTED;
     }
-    core->end_rule = end.reason.rule;
+    core->end_reason = target                                  ? ESP_END_TARGET
+                       : end.reason.rule == ESP_RULE_EXHAUSTED ? ESP_END_EXHAUSTED
+                                                               : ESP_END_NONE;
     esp_record_verdict(core, &end);
     shut_down_trials(core);
 }
@@ -202,20 +227,41 @@ static void discard_waiting(struct esp_core *core)
     }
 }
 
+/* Why a search that has come to its end did so. */
+static enum esp_end_reason reason_of_end(const struct esp_core *core)
+{
+    if (core->finite_trials == 0) {
+        return ESP_END_NO_TRIAL;
+    }
+    if (core->end_reason != ESP_END_NONE) {
+        return core->end_reason;
+    }
+    bool full = core->run_cap > 0 && core->trial_count >= core->run_cap;
+    return full ? ESP_END_RUN_CAP : ESP_END_SETTLED;
+}
+
+/* Every trial is saved or stopped: the end is recorded. */
+static void record_end(struct esp_core *core)
+{
+    if (core->mode == ESP_MODE_BUDGET) {
+        esp_record_ended(core, ESP_STUDY_BUDGET, esp_budget_end_reason(core));
+    } else if (core->mode == ESP_MODE_END) {
+        enum esp_end_reason reason = reason_of_end(core);
+        discard_waiting(core);
+        core->pending_exit_code = esp_end_reason_exit(reason);
+        esp_record_ended(core, ESP_STUDY_COMPLETE, reason);
+    } else if (core->end_reason == ESP_END_HELD) {
+        esp_record_ended(core, ESP_STUDY_RUNNING, ESP_END_HELD);
+    }
+}
+
 void esp_shutdown_settle(struct esp_core *core)
 {
     assert(core->mode != ESP_MODE_LOADED && core->mode != ESP_MODE_RUN);
     bool saving = core->mode == ESP_MODE_INTERRUPT || core->mode == ESP_MODE_BUDGET ||
                   core->mode == ESP_MODE_END;
     if (saving && esp_live_trials(core) == 0) {
-        if (core->mode == ESP_MODE_BUDGET) {
-            esp_record_ended(core, ESP_STUDY_BUDGET, ESP_EXIT_BUDGET);
-        } else if (core->mode == ESP_MODE_END) {
-            discard_waiting(core);
-            core->pending_exit_code =
-                core->finite_trials > 0 ? ESP_EXIT_DONE : ESP_EXIT_NO_TRIAL;
-            esp_record_ended(core, ESP_STUDY_COMPLETE, core->pending_exit_code);
-        }
+        record_end(core);
         core->mode = ESP_MODE_CLOSING;
     }
     if (core->mode == ESP_MODE_CLOSING) {

@@ -54,7 +54,7 @@ void esp_startup(struct esp_core *core, const char *version)
         return;
     }
     if (core->state != ESP_STUDY_RUNNING) {
-        esp_record_ended(core, ESP_STUDY_RUNNING, 0);
+        esp_record_ended(core, ESP_STUDY_RUNNING, ESP_END_NONE);
     }
     core->mode = ESP_MODE_RUN;
     for (uint32_t i = 0; i < core->trial_count && !esp_budget_spent(core); i++) {

@@ -178,14 +178,14 @@ struct esp_core {
 
     /* Volatile. */
     enum esp_mode mode;
-    int pending_exit_code; /* when the shutdown is complete */
+    int pending_exit_code;          /* when the shutdown is complete */
+    enum esp_end_reason end_reason; /* once the search ends: TARGET, EXHAUSTED, HELD, or NONE */
     bool kills_sent;
     bool store_full;
     /* The scheduler's state is a fold: after the same event it has the same answer. The seq at
      * which it had nothing for a free slot, and nothing to discard. */
     uint64_t idle_seq, no_discard_seq;
     uint32_t exhausted_trial; /* the sampler had no proposal for it; ESP_NOWHERE: none */
-    enum esp_rule end_rule;   /* why mode END was entered */
     uint32_t early_exits;     /* processes in a row that never said Hello */
     uint32_t protocol_faults;
     int64_t shutdown_due_ms; /* when exits are no longer waited for */

@@ -20,6 +20,7 @@ WORDS(trigger)
 WORDS(rule)
 WORDS(verdict_action)
 WORDS(study_state)
+WORDS(end_reason)
 WORDS(command_verb)
 WORDS(directive_action)
 
@@ -62,7 +63,6 @@ static const struct esp_json_field ended[] = {
     SEQUENCE,
     ALWAYS("state", ENUM, ended.state, &study_state_words),
     ALWAYS("exit_code", INT32, ended.exit_code, NULL),
-    SPARSE("rule", ENUM, ended.rule, &rule_words),
     SPARSE("code", ENUM, ended.scored_by, NULL),
     SPARSE("scored", BOOL, ended.scored, NULL),
     SPARSE("score", REAL, ended.score, NULL),
@@ -70,6 +70,7 @@ static const struct esp_json_field ended[] = {
     SPARSE("tie_tokens", REAL, ended.remedy.tokens, NULL),
     SPARSE("tie_seconds", REAL, ended.remedy.seconds, NULL),
     SPARSE("tie_usd", REAL, ended.remedy.usd, NULL),
+    SPARSE("reason", ENUM, ended.reason, &end_reason_words),
 };
 
 static const struct esp_json_field changed[] = {

@@ -36,11 +36,12 @@ struct esp_reader_study {
     int64_t created_ms;
     uint64_t seq; /* of the last event or report */
     uint64_t incarnation;
-    int64_t opened_ms;  /* of the last OPENED; 0: none */
-    int64_t ended_ms;   /* of the ENDED after it; 0: none */
-    int exit_code;      /* ENDED's; -1: none */
-    enum esp_rule rule; /* likewise; NONE: none */
-    double score;       /* recorded at a planned end for later studies; NaN: none */
+    int64_t opened_ms; /* of the last OPENED; 0: none */
+    int64_t ended_ms;  /* of the ENDED after it; 0: none */
+    int exit_code;     /* ENDED's; -1: none */
+    /* Why it ended; NONE while it runs, and in ledgers from before it was recorded. */
+    enum esp_end_reason reason;
+    double score; /* recorded at a planned end for later studies; NaN: none */
     enum esp_scored scored;
     struct esp_tie_remedy remedy; /* recorded at a planned end; all 0: none */
     bool alive;                   /* a controller holds DIR/lock now */
@@ -123,6 +124,12 @@ int esp_reader_trial(struct esp_reader *reader,
  * and repeats are left out. Equal values are ordered by trial number. */
 int esp_reader_best(struct esp_reader *reader,
                     int64_t limit,
+                    esp_reader_each_trial *each,
+                    void *context,
+                    struct esp_error *error);
+
+/* The trials that the user paused (PAUSED and held), ordered by number. */
+int esp_reader_held(struct esp_reader *reader,
                     esp_reader_each_trial *each,
                     void *context,
                     struct esp_error *error);

@@ -61,15 +61,15 @@ static int lifecycle_row(void *context, sqlite3_stmt *row)
         study->score = NAN;
         study->remedy = (struct esp_tie_remedy){0};
         study->exit_code = -1;
-        study->rule = ESP_RULE_NONE;
+        study->reason = event.kind == ESP_EVENT_ENDED ? event.ended.reason : ESP_END_NONE;
         study->state = ESP_STUDY_INTERRUPTED;
     } else if (event.kind == ESP_EVENT_ENDED) {
         study->ended_ms = event.time_ms;
         study->exit_code = event.ended.exit_code;
-        study->rule = event.ended.rule;
         study->score = event.ended.scored ? event.ended.score : NAN;
         study->scored = event.ended.scored_by;
         study->remedy = event.ended.remedy;
+        study->reason = event.ended.reason;
         study->state = event.ended.state;
     }
     return 0;
@@ -139,6 +139,9 @@ int esp_reader_study(struct esp_reader *reader,
     if (code == 0 && !planned) {
         study->state =
             study->alive && !study->ended_ms ? ESP_STUDY_RUNNING : ESP_STUDY_INTERRUPTED;
+        if (study->state == ESP_STUDY_INTERRUPTED && study->reason == ESP_END_NONE) {
+            study->reason = ESP_END_INTERRUPTED;
+        }
     }
     return code;
 }

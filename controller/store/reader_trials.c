@@ -195,6 +195,16 @@ int esp_reader_best(struct esp_reader *reader,
                1);
 }
 
+int esp_reader_held(struct esp_reader *reader,
+                    esp_reader_each_trial *each,
+                    void *context,
+                    struct esp_error *error)
+{
+    struct trial_query query = {
+        .reader = reader, .each = each, .context = context, .error = error};
+    return run(&query, "WHERE state = 'PAUSED' AND held ORDER BY trial", NULL, 0);
+}
+
 int esp_reader_repeats(struct esp_reader *reader,
                        esp_reader_each_trial *each,
                        void *context,

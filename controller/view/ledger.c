@@ -55,7 +55,7 @@ static int look(struct esp_ledger *ledger, struct esp_error *error)
     }
     ledger->maximize = row.maximize;
     ledger->state = row.state;
-    ledger->end = row.rule;
+    ledger->reason = row.reason;
     ledger->alive = row.alive;
     ledger->pid = row.pid;
     /* The agent exits with the last of its processes. */
@@ -89,11 +89,6 @@ void esp_ledger_close(struct esp_ledger *ledger)
     esp_reader_close(ledger->reader);
     esp_study_destroy(ledger->study);
     *ledger = (struct esp_ledger){0};
-}
-
-const char *esp_ledger_end_words(const struct esp_ledger *ledger)
-{
-    return ledger->end == ESP_RULE_EXHAUSTED ? "every setting was trained" : NULL;
 }
 
 void esp_ledger_remedy(const struct esp_ledger *ledger, struct esp_buffer *out)

@@ -13,9 +13,8 @@ struct esp_ledger {
     struct esp_study *study; /* its study file, as recorded when the study was created */
     bool maximize;
     enum esp_study_state state;
-    enum esp_rule
-        end;    /* the rule that ended the search; NONE: it goes on, or none is recorded */
-    bool alive; /* a controller runs */
+    enum esp_end_reason reason; /* why it ended (esp_reader_study) */
+    bool alive;                 /* a controller runs */
     /* Interrupted, and processes on this host still train until their lease ends. */
     bool orphans;
     struct esp_tie_remedy remedy; /* recorded at the end of the search (ties.h) */
@@ -30,10 +29,6 @@ void esp_ledger_close(struct esp_ledger *ledger);
 
 /* Reads again what changes: state, alive, pid, budget and run_cap. */
 int esp_ledger_refresh(struct esp_ledger *ledger, struct esp_error *error);
-
-/* The reason of a planned end in a few words: "every setting was trained". NULL: it needs none,
- * or the search goes on. */
-const char *esp_ledger_end_words(const struct esp_ledger *ledger);
 
 /* Appends how to continue an interrupted study, and what its processes do meanwhile. */
 void esp_ledger_remedy(const struct esp_ledger *ledger, struct esp_buffer *out);

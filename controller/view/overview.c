@@ -1,6 +1,7 @@
 #include "overview.h"
 
 #include "best.h"
+#include "ending.h"
 #include "rows.h"
 #include "spent.h"
 #include "trial_status.h"
@@ -54,10 +55,12 @@ static void add_heading(const struct esp_ledger *ledger,
 {
     struct esp_spent spent = esp_spent_of(ledger, totals);
     esp_buffer_addf(out, "%s  %s", ledger->study->name, esp_study_state_name(ledger->state));
-    if (ledger->state == ESP_STUDY_INTERRUPTED) {
+    if (ledger->reason == ESP_END_INTERRUPTED) {
         esp_buffer_add(out, " (");
         esp_ledger_remedy(ledger, out);
         esp_buffer_add(out, ")");
+    } else if (esp_ending_words(ledger)) {
+        esp_buffer_addf(out, ": %s", esp_ending_words(ledger));
     }
     esp_buffer_addf(out, "  %lld", (long long)totals->trials);
     if (ledger->run_cap > 0) {

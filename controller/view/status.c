@@ -1,5 +1,6 @@
 #include "status.h"
 
+#include "ending.h"
 #include "human.h"
 #include "json.h"
 #include "rows.h"
@@ -16,6 +17,7 @@ int esp_status_read(struct esp_ledger *ledger, struct esp_status *out, struct es
     rc = rc < 0 ? rc : esp_best_load(ledger, 1, &out->best, error);
     rc = rc < 0 ? rc : esp_tie_load(ledger, &totals, &out->tie, error);
     rc = rc < 0 ? rc : esp_discards_read(ledger, &out->discards, error);
+    rc = rc < 0 ? rc : esp_ending_held(ledger, &out->held, error);
     esp_reader_end(ledger->reader);
     if (rc < 0) {
         esp_status_release(out);
@@ -32,6 +34,7 @@ int esp_status_read(struct esp_ledger *ledger, struct esp_status *out, struct es
 void esp_status_release(struct esp_status *status)
 {
     esp_best_release(&status->best);
+    esp_buffer_release(&status->held);
     *status = (struct esp_status){0};
 }
 
@@ -64,7 +67,7 @@ void esp_status_json(const struct esp_status *status, struct esp_buffer *out)
     esp_buffer_add(out, "{\"study\":");
     esp_json_string(out, ledger->study->name);
     esp_buffer_addf(out, ",\"state\":\"%s\",\"reason\":", esp_study_state_name(ledger->state));
-    esp_json_string(out, esp_ledger_end_words(ledger) ? esp_rule_name(ledger->end) : NULL);
+    esp_ending_json(ledger, out);
     esp_buffer_add(out, ",\"trials\":{");
     for (int i = 0; i < ESP_TRIAL_STATUS_COUNT; i++) {
         esp_buffer_addf(out,
@@ -126,14 +129,15 @@ void esp_status_text(const struct esp_status *status, struct esp_buffer *out)
     esp_buffer_addf(out, "%s: %s", ledger->study->name, esp_study_state_name(ledger->state));
     if (ledger->alive) {
         esp_buffer_addf(out, " (controller: process %d)", (int)ledger->pid);
-    } else if (ledger->state == ESP_STUDY_INTERRUPTED) {
+    } else if (ledger->reason == ESP_END_INTERRUPTED) {
         esp_buffer_add(out, "; ");
         esp_ledger_remedy(ledger, out);
-    } else if (esp_ledger_end_words(ledger)) {
-        esp_buffer_addf(out, ": %s", esp_ledger_end_words(ledger));
+    } else if (esp_ending_words(ledger)) {
+        esp_buffer_addf(out, ": %s", esp_ending_words(ledger));
     }
     esp_buffer_add(out, "\n");
     add_counts(status, out);
+    esp_buffer_add(out, esp_buffer_get(&status->held));
     add_best(status, out);
     esp_tie_words(&status->tie, ledger->dir, ledger, out);
     esp_spent_text(&status->spent, out);

@@ -16,14 +16,15 @@ struct esp_status {
     struct esp_tie tie;
     struct esp_discards discards;
     struct esp_spent spent;
+    struct esp_buffer held; /* a line about trials that the user paused, or empty */
 };
 
 /* Reads everything from one snapshot of the ledger. Released on failure. */
 int esp_status_read(struct esp_ledger *ledger, struct esp_status *out, struct esp_error *error);
 void esp_status_release(struct esp_status *status);
 
-/* Appends some lines for people, or one JSON object and a line end:
- * {"study","state","reason","trials":
+/* Appends some lines for people, or one JSON object and a line end: {"study","state","reason",
+ * "trials":
  * {"queued",…},"best":{"trial","value","params"},"spent":{"tokens","device_seconds","usd"},
  * "full_cost":{"tokens"},"discards","tie"}. */
 void esp_status_text(const struct esp_status *status, struct esp_buffer *out);

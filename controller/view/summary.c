@@ -2,6 +2,7 @@
 
 #include "best.h"
 #include "discards.h"
+#include "ending.h"
 #include "picture.h"
 #include "spent.h"
 #include "ties.h"
@@ -109,11 +110,9 @@ int esp_summary_text(struct esp_ledger *ledger,
         esp_picture_text(ledger, &all, width, utf8, color, out);
         esp_buffer_add(out, "\n");
     }
-    if (esp_ledger_end_words(ledger)) {
-        esp_buffer_addf(out,
-                        "end: %s (%lld trials",
-                        esp_ledger_end_words(ledger),
-                        (long long)totals.trials);
+    if (esp_ending_words(ledger)) {
+        esp_buffer_addf(
+            out, "end: %s (%lld trials", esp_ending_words(ledger), (long long)totals.trials);
         if (ledger->run_cap > totals.trials) {
             esp_buffer_addf(out, " of run_cap %lld", (long long)ledger->run_cap);
         }

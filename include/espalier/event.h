@@ -7,6 +7,7 @@
 #ifndef ESPALIER_EVENT_H
 #define ESPALIER_EVENT_H
 
+#include <espalier/end_reason.h>
 #include <espalier/message.h>
 #include <math.h>
 #include <stddef.h>
@@ -211,15 +212,16 @@ struct esp_tie_remedy {
 };
 
 /* The study's state changed: it ended, or (RUNNING) an ended study goes on because a limit was
- * raised or a trial continued. */
+ * raised or a trial continued. RUNNING with the reason HELD: the controller ended because
+ * nothing but trials that the user paused was left. */
 struct esp_event_ended {
     enum esp_study_state state;
     int32_t exit_code;
-    enum esp_rule rule; /* of a planned end: EXHAUSTED, TARGET, … ; NONE: not recorded */
-    bool scored;        /* `score` is valid, for later studies (controller/stop/discard.h) */
+    bool scored; /* `score` is valid, for later studies (controller/stop/discard.h) */
     enum esp_scored scored_by;
     double score;
     struct esp_tie_remedy remedy;
+    enum esp_end_reason reason; /* NONE in ledgers from before it was recorded */
 };
 
 /* A setting of the study was changed. */

@@ -11,7 +11,7 @@
     ROW(USAGE, 2, "wrong usage, or a fault in the study file, its data or DIR")                \
     ROW(NO_TRIAL, 3, "no trial is usable")                                                     \
     ROW(BUDGET, 4, "a budget is spent")                                                        \
-    ROW(PAUSED, 5, "interrupted with every trial saved; resumable")                            \
+    ROW(PAUSED, 5, "interrupted, or only trials that you paused are left; resumable")          \
     ROW(KILLED, 130, "ended at once by a second signal; resumable")
 
 #define ESP_EXIT_MEMBER(name, code, meaning) ESP_EXIT_##name = (code),

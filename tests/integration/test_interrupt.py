@@ -153,6 +153,23 @@ def test_resuming_a_finished_study_ends_the_agent_of_a_killed_controller(t):
     assert query(run, "SELECT count(*) FROM event") == ended, "resuming a finished study recorded an event"
 
 
+def test_a_search_ends_with_5_and_names_the_trials_that_the_user_paused(t):
+    run = t.directory()
+    process = started(t, run, 1, slots=1, workers=1)
+    t.run("pause", run, "0")
+    t.finish(process, 5)
+    continued = "espalier continue %s 0, then espalier resume %s" % (run, run)
+    assert continued in process.err.read_text(), process.err.read_text()
+    status = t.json("status", run)
+    assert (status["state"], status["reason"]) == ("interrupted", "held"), status
+    assert continued in t.run("status", run)[0]
+    t.run("resume", run, expect=5)  # nothing has changed
+    t.run("continue", run, "0")
+    t.run("resume", run)
+    check_complete(t, run, 4)
+    assert t.json("status", run)["reason"] == "run_cap"
+
+
 def test_processes_without_a_controller_exit_after_their_lease(t):
     run = t.directory()
     process = t.start("run", t.study(tokens=40000000, report_every=4000), "--dir", run)

@@ -55,7 +55,7 @@ def test_a_raised_run_cap_ends_when_every_setting_was_trained(t):
     run = t.directory()
     study = t.study(method="random", run_cap=3, tokens=2000)
     t.run("run", study, "--dir", run)
-    assert check_complete(t, run, 3)["reason"] is None
+    assert check_complete(t, run, 3)["reason"] == "run_cap"
     t.run("set", run, "run_cap=20")
     out, _ = t.run("resume", run)
     assert "every setting was trained" in out, out

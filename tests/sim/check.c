@@ -334,6 +334,12 @@ void sim_check_commit(struct world *w, const struct esp_outcome *outcome)
         s->event_hash = sim_event_hash(s->event_hash, e);
         struct sim_shadow_trial *t = NULL;
         switch (e->kind) {
+        case ESP_EVENT_OPENED:
+            s->ended_held = false;
+            break;
+        case ESP_EVENT_ENDED:
+            s->ended_held = e->ended.reason == ESP_END_HELD;
+            break;
         case ESP_EVENT_CREATED:
             if ((t = shadow_trial(w, e))) {
                 check_created(w, e, t);
@@ -537,7 +543,7 @@ void sim_check_end(struct world *w)
     }
     enum esp_study_state state = esp_core_totals(w->controller.core).state;
     bool spent = w->budget && state == ESP_STUDY_BUDGET;
-    if (!w->violation[0] && state != ESP_STUDY_COMPLETE && !spent) {
+    if (!w->violation[0] && state != ESP_STUDY_COMPLETE && !spent && !s->ended_held) {
         sim_violate(w, "the study has finished and is %s", esp_study_state_name(state));
     }
     if (!w->violation[0]) {

@@ -188,6 +188,7 @@ struct sim_shadow {
     double limit; /* settings that may be better than a trial; infinity: none is given up */
     int64_t settings;
     int complete;
+    bool ended_held; /* the last run ended because only trials that the user paused are left */
     bool audit_continued;
 };
 

@@ -314,6 +314,9 @@ static bool is_started_again(struct world *w)
                         (unsigned long long)w->processes[i].key);
         }
     }
+    if (w->exit_code == 5 && w->shadow.ended_held) {
+        return false; /* only trials that the user paused are left, and he leaves them so */
+    }
     if (w->exit_code == 5 || w->exit_code == 130 || (w->exit_code == 1 && w->starts < 50)) {
         w->finished = false;
         sim_log(w, "run returned %d and is started again", w->exit_code);
@@ -365,7 +368,8 @@ static void run(struct world *w)
     if (sim_controller_fold(w) == 0) {
         sim_check_end(w);
     }
-    bool planned = expected == 0 || expected == 3 || (w->budget && expected == 4);
+    bool planned = expected == 0 || expected == 3 || (w->budget && expected == 4) ||
+                   (w->commands && expected == 5 && w->shadow.ended_held);
     if (!w->violation[0] && !planned) {
         sim_violate(w, "the study ended with exit code %d", expected);
     }

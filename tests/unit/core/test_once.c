@@ -61,7 +61,7 @@ static void expect_exhausted(void)
     assert_non_null(end);
     assert_int_equal(end->ended.state, ESP_STUDY_COMPLETE);
     assert_int_equal(end->ended.exit_code, 0);
-    assert_int_equal(end->ended.rule, ESP_RULE_EXHAUSTED);
+    assert_int_equal(end->ended.reason, ESP_END_EXHAUSTED);
 }
 
 static void a_search_ends_when_every_setting_was_trained(void **state)
@@ -112,7 +112,7 @@ static void run_cap_that_is_reached_first_is_no_exhaustion(void **state)
     train(1, 2);
     const struct esp_event *end = last_of(ESP_EVENT_ENDED);
     assert_non_null(end);
-    assert_int_equal(end->ended.rule, ESP_RULE_STUDY_END);
+    assert_int_equal(end->ended.reason, ESP_END_RUN_CAP);
     driver_end(&d);
 }
 
@@ -130,7 +130,7 @@ static void a_program_that_is_not_deterministic_trains_run_cap_trials(void **sta
     train(3, 1);
     train(4, 1);
     assert_non_null(last_of(ESP_EVENT_ENDED));
-    assert_int_equal(last_of(ESP_EVENT_ENDED)->ended.rule, ESP_RULE_STUDY_END);
+    assert_int_equal(last_of(ESP_EVENT_ENDED)->ended.reason, ESP_END_RUN_CAP);
     driver_end(&d);
 }
 

@@ -171,7 +171,17 @@ static void a_study_without_one_finite_value_returns_3(void **state)
     driver_end(&d);
 }
 
-static void a_trial_held_by_the_user_does_not_block_the_end(void **state)
+static const struct esp_event_ended *last_end(void)
+{
+    const struct esp_event_ended *ended = NULL;
+    for (size_t i = 0; i < d.logged; i++) {
+        ended = d.log[i].kind == ESP_EVENT_ENDED ? &d.log[i].ended : ended;
+    }
+    assert_non_null(ended);
+    return ended;
+}
+
+static void a_trial_held_by_the_user_is_not_forgotten_at_the_end(void **state)
 {
     (void)state;
     set_up(2, 1);
@@ -180,9 +190,16 @@ static void a_trial_held_by_the_user_does_not_block_the_end(void **state)
     driver_command(&d, 1, ESP_VERB_PAUSE, 0);
     save_and_release(0, 10);
     finish_trial(1);
-    assert_int_equal(exit_code_after_the_exit(), 0);
+    assert_int_equal(last_end()->reason, ESP_END_HELD);
+    assert_int_equal(exit_code_after_the_exit(), 5);
     driver_expect(&d, 0, ESP_TRIAL_PAUSED);
-    /* Continued before the next start, it reopens the study. */
+    assert_int_equal(esp_core_totals(d.core).state, ESP_STUDY_RUNNING);
+    /* A start without a command ends for the same reason. */
+    driver_reload(&d);
+    driver_input(&d, ESP_INPUT_START);
+    assert_non_null(driver_effect(&d, ESP_EFFECT_FINISH));
+    assert_int_equal(driver_effect(&d, ESP_EFFECT_FINISH)->exit_code, 5);
+    /* Once it is continued, the study goes on and comes to its end. */
     driver_reload(&d);
     driver_command(&d, 2, ESP_VERB_CONTINUE, 0);
     driver_open(&d, 1);
@@ -326,7 +343,7 @@ int main(void)
         cmocka_unit_test(a_complete_study_finishes_at_once_when_started_again),
         cmocka_unit_test(a_raised_run_cap_reopens_a_complete_study),
         cmocka_unit_test(a_study_without_one_finite_value_returns_3),
-        cmocka_unit_test(a_trial_held_by_the_user_does_not_block_the_end),
+        cmocka_unit_test(a_trial_held_by_the_user_is_not_forgotten_at_the_end),
         cmocka_unit_test(the_target_ends_the_search_and_keeps_the_best_model),
         cmocka_unit_test(a_spent_budget_pauses_running_trials_and_returns_4),
         cmocka_unit_test(three_processes_that_exit_before_their_hello_end_the_run_with_1),

@@ -286,7 +286,8 @@ static void fill_of_study(struct esp_event *event, uint64_t *random)
             .scored = fixture_random(random) & 1,
             .scored_by = (enum esp_scored)(fixture_random(random) % 2),
             .score = odd_real(random),
-            .remedy = {odd_real(random), odd_real(random), odd_real(random), odd_real(random)}};
+            .remedy = {odd_real(random), odd_real(random), odd_real(random), odd_real(random)},
+            .reason = (enum esp_end_reason)(fixture_random(random) % ESP_END_REASON_COUNT)};
         break;
     case ESP_EVENT_CHANGED:
         event->changed = (struct esp_event_changed){odd_text(random), odd_real(random)};
@@ -512,6 +513,7 @@ static void same_of_study(const struct esp_event *a, const struct esp_event *b)
     case ESP_EVENT_ENDED:
         assert_int_equal(a->ended.state, b->ended.state);
         assert_int_equal(a->ended.exit_code, b->ended.exit_code);
+        assert_int_equal(a->ended.reason, b->ended.reason);
         assert_int_equal(a->ended.scored, b->ended.scored);
         assert_int_equal(a->ended.scored_by, b->ended.scored_by);
         same_real(a->ended.score, b->ended.score);

@@ -99,8 +99,8 @@ static void status_is_a_value_with_counts_best_and_cost(void **state)
     assert_false(status.spent.final);
     esp_status_json(&status, &out);
     assert_has(&out,
-               "{\"study\":\"hand\",\"state\":\"interrupted\",\"reason\":null,\"trials\":{"
-               "\"queued\":0,"
+               "{\"study\":\"hand\",\"state\":\"interrupted\",\"reason\":\"interrupted\","
+               "\"trials\":{\"queued\":0,"
                "\"running\":1,\"paused\":1,\"complete\":2,\"pruned\":0,\"failed\":0,"
                "\"stopped\":0},\"best\":{\"trial\":1,\"value\":2.25,");
     esp_buffer_clear(&out);
