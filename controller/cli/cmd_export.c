@@ -42,13 +42,16 @@ const struct esp_cli_verb esp_cli_row_export = {
     .operand_min = 1,
     .operand_max = 1,
     .summary = "Write all trials, or all loss curves, for other programs (--format)",
-    .details = "The rows of trials have the columns trial, state, attempts, "
-               "tokens, value, param.NAME for each parameter, repeats and seed. "
-               "`repeats` is the trial that this one repeats with another seed; "
-               "it is empty for the first trial of a setting.\n"
-               "\n"
-               "The rows of curves (--curves) have the columns trial, step, "
-               "tokens, train_loss, val_loss and device_seconds.",
+    .details =
+        "The rows of trials have the columns trial, state, attempts, "
+        "tokens, value, param.NAME for each parameter, repeats, seed, created, started, "
+        "ended, device_seconds and usd. `repeats` is the trial that this one repeats with "
+        "another seed; it is empty for the first trial of a setting. The times are in UTC. "
+        "device_seconds and usd count all attempts; usd is empty unless the budget has "
+        "price_per_hour.\n"
+        "\n"
+        "The rows of curves (--curves) have the columns trial, step, "
+        "tokens, train_loss, val_loss and device_seconds.",
     .options = {ESP_OPTION_FORMAT, ESP_OPTION_CURVES},
     .main = export_rows,
 };

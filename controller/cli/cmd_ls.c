@@ -21,7 +21,7 @@ static int list_trials(const struct esp_arguments *arguments, struct esp_error *
         esp_buffer_add(&out, "[");
         for (size_t i = 0; i < rows.count; i++) {
             esp_buffer_add(&out, i ? ",\n " : "");
-            esp_export_trial_json(&rows.trials[i], &out);
+            esp_export_trial_json(&ledger.study->budget, &rows.trials[i], &out);
         }
         esp_buffer_add(&out, "]\n");
     } else {

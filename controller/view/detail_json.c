@@ -6,6 +6,7 @@
 #include "reason.h"
 
 struct writer {
+    const struct esp_budget *price;
     struct esp_buffer *out;
     int count; /* items of the part so far */
 };
@@ -15,7 +16,7 @@ static int add_trial(void *context, const struct esp_reader_trial *trial)
     struct writer *writer = context;
     struct esp_buffer *out = writer->out;
     esp_buffer_add(out, "{");
-    esp_export_trial_members(trial, out);
+    esp_export_trial_members(writer->price, trial, out);
     esp_buffer_addf(out,
                     ",\"horizon\":%lld,\"cause\":\"%s\",\"words\":",
                     (long long)trial->horizon,
@@ -122,7 +123,7 @@ int esp_detail_json(struct esp_ledger *ledger,
         .process = add_process,
         .note = add_note,
     };
-    struct writer writer = {.out = out};
+    struct writer writer = {.price = &ledger->study->budget, .out = out};
     int rc = esp_detail_visit(ledger, trial, &visitor, &writer, error);
     if (rc == 0) {
         esp_buffer_add(out, "]}\n");

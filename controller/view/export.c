@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 static const struct esp_export_format *const formats[] = {&esp_export_csv, &esp_export_jsonl};
 #define FORMAT_COUNT (sizeof formats / sizeof formats[0])
@@ -32,6 +33,7 @@ struct exporter {
     const struct esp_export_format *format;
     esp_export_sink *sink;
     void *context;
+    const struct esp_budget *price;
     struct esp_buffer text;
 };
 
@@ -51,7 +53,7 @@ static int flush(struct exporter *exporter, size_t at_least)
 static int add_trial(void *context, const struct esp_reader_trial *trial)
 {
     struct exporter *exporter = context;
-    exporter->format->trial(trial, &exporter->text);
+    exporter->format->trial(exporter->price, trial, &exporter->text);
     return flush(exporter, FLUSH_BYTES);
 }
 
@@ -72,13 +74,25 @@ static int finish(struct exporter *exporter, int rc, struct esp_error *error)
     return rc;
 }
 
+void esp_export_time(int64_t time_ms, struct esp_buffer *out)
+{
+    time_t seconds = time_ms / 1000;
+    struct tm utc;
+    char text[32];
+    if (time_ms > 0 && gmtime_r(&seconds, &utc) &&
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc) > 0) {
+        esp_buffer_addf(out, "%s.%03dZ", text, (int)(time_ms % 1000));
+    }
+}
+
 int esp_export_trials(struct esp_ledger *ledger,
                       const struct esp_export_format *format,
                       esp_export_sink *sink,
                       void *context,
                       struct esp_error *error)
 {
-    struct exporter exporter = {.format = format, .sink = sink, .context = context};
+    struct exporter exporter = {
+        .format = format, .sink = sink, .context = context, .price = &ledger->study->budget};
     if (format->begin_trials) {
         format->begin_trials(ledger->study, &exporter.text);
     }

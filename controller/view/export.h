@@ -1,9 +1,11 @@
 /* Trials and loss curves as rows for other programs.
  *
  * Rows of trials: trial, state, attempts, tokens, value, param.NAME for each parameter,
- * repeats, seed. `repeats` is the trial that this one repeats with another seed; a trial
- * that repeats none has an empty field in CSV, and neither of the two members in JSON.
- * Rows of points: trial, step, tokens, train_loss, val_loss, device_seconds.
+ * repeats, seed, created, started, ended, device_seconds, usd. `repeats` is the trial that this
+ * one repeats with another seed. The times are UTC, as 2026-12-01T19:30:00.000Z; seconds and
+ * dollars count all attempts. What is not known (a trial that repeats none or has not started,
+ * no price) is an empty field in CSV and null in JSON. Rows of points: trial, step, tokens,
+ * train_loss, val_loss, device_seconds.
  *
  * A format is one file with its functions (listed in meson.build), an `extern` below and one
  * row in export.c; `export --format`, its help and its completion are made from the rows. */
@@ -21,7 +23,9 @@ struct esp_export_format {
     void (*begin_trials)(const struct esp_study *study, struct esp_buffer *out);
     void (*begin_points)(struct esp_buffer *out);
     /* One row. */
-    void (*trial)(const struct esp_reader_trial *trial, struct esp_buffer *out);
+    void (*trial)(const struct esp_budget *price,
+                  const struct esp_reader_trial *trial,
+                  struct esp_buffer *out);
     void (*point)(const struct esp_event *report, struct esp_buffer *out);
     /* Appended after the last row; NULL: nothing. */
     void (*end_trials)(struct esp_buffer *out);
@@ -52,7 +56,14 @@ int esp_export_points(struct esp_ledger *ledger,
                       struct esp_error *error);
 
 /* A trial's row as a JSON object, and only the members of the object. */
-void esp_export_trial_json(const struct esp_reader_trial *trial, struct esp_buffer *out);
-void esp_export_trial_members(const struct esp_reader_trial *trial, struct esp_buffer *out);
+void esp_export_trial_json(const struct esp_budget *price,
+                           const struct esp_reader_trial *trial,
+                           struct esp_buffer *out);
+void esp_export_trial_members(const struct esp_budget *price,
+                              const struct esp_reader_trial *trial,
+                              struct esp_buffer *out);
+
+/* Appends the time in ISO 8601 (UTC); nothing at 0, a time that has not come. */
+void esp_export_time(int64_t time_ms, struct esp_buffer *out);
 
 #endif

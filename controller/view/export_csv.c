@@ -2,6 +2,7 @@
  * is an empty field; infinities are inf and -inf. */
 #include "export.h"
 
+#include "../money/price.h"
 #include "csv.h"
 #include "trial_status.h"
 
@@ -17,10 +18,12 @@ static void begin_trials(const struct esp_study *study, struct esp_buffer *out)
     }
     out->failed |= name.failed;
     esp_buffer_release(&name);
-    esp_buffer_add(out, ",repeats,seed\n");
+    esp_buffer_add(out, ",repeats,seed,created,started,ended,device_seconds,usd\n");
 }
 
-static void add_trial(const struct esp_reader_trial *trial, struct esp_buffer *out)
+static void add_trial(const struct esp_budget *price,
+                      const struct esp_reader_trial *trial,
+                      struct esp_buffer *out)
 {
     esp_buffer_addf(out,
                     "%lld,%s,%u,%lld,",
@@ -37,7 +40,17 @@ static void add_trial(const struct esp_reader_trial *trial, struct esp_buffer *o
     if (trial->repeats >= 0) {
         esp_buffer_addf(out, "%lld", (long long)trial->repeats);
     }
-    esp_buffer_addf(out, ",%lld\n", (long long)trial->seed);
+    esp_buffer_addf(out, ",%lld,", (long long)trial->seed);
+    esp_export_time(trial->created_ms, out);
+    esp_buffer_add(out, ",");
+    esp_export_time(trial->started_ms, out);
+    esp_buffer_add(out, ",");
+    esp_export_time(trial->ended_ms, out);
+    esp_buffer_add(out, ",");
+    esp_csv_real(out, trial->device_seconds);
+    esp_buffer_add(out, ",");
+    esp_csv_real(out, esp_price_usd(price, trial->device_seconds));
+    esp_buffer_add(out, "\n");
 }
 
 static void begin_points(struct esp_buffer *out)

@@ -1,10 +1,25 @@
 /* Export as JSON lines: one object per row. A value that is not finite is null. */
 #include "export.h"
 
+#include "../money/price.h"
 #include "json.h"
 #include "trial_status.h"
 
-void esp_export_trial_members(const struct esp_reader_trial *trial, struct esp_buffer *out)
+static void add_time(const char *name, int64_t time_ms, struct esp_buffer *out)
+{
+    esp_buffer_addf(out, ",\"%s\":", name);
+    if (time_ms > 0) {
+        esp_buffer_add(out, "\"");
+        esp_export_time(time_ms, out);
+        esp_buffer_add(out, "\"");
+    } else {
+        esp_buffer_add(out, "null");
+    }
+}
+
+void esp_export_trial_members(const struct esp_budget *price,
+                              const struct esp_reader_trial *trial,
+                              struct esp_buffer *out)
 {
     struct esp_buffer name = {0};
     esp_buffer_addf(
@@ -26,23 +41,34 @@ void esp_export_trial_members(const struct esp_reader_trial *trial, struct esp_b
     out->failed |= name.failed;
     esp_buffer_release(&name);
     if (trial->repeats >= 0) {
-        esp_buffer_addf(out,
-                        ",\"repeats\":%lld,\"seed\":%lld",
-                        (long long)trial->repeats,
-                        (long long)trial->seed);
+        esp_buffer_addf(out, ",\"repeats\":%lld", (long long)trial->repeats);
+    } else {
+        esp_buffer_add(out, ",\"repeats\":null");
     }
+    esp_buffer_addf(out, ",\"seed\":%lld", (long long)trial->seed);
+    add_time("created", trial->created_ms, out);
+    add_time("started", trial->started_ms, out);
+    add_time("ended", trial->ended_ms, out);
+    esp_buffer_add(out, ",\"device_seconds\":");
+    esp_json_real(out, trial->device_seconds);
+    esp_buffer_add(out, ",\"usd\":");
+    esp_json_real(out, esp_price_usd(price, trial->device_seconds));
 }
 
-void esp_export_trial_json(const struct esp_reader_trial *trial, struct esp_buffer *out)
+void esp_export_trial_json(const struct esp_budget *price,
+                           const struct esp_reader_trial *trial,
+                           struct esp_buffer *out)
 {
     esp_buffer_add(out, "{");
-    esp_export_trial_members(trial, out);
+    esp_export_trial_members(price, trial, out);
     esp_buffer_add(out, "}");
 }
 
-static void add_trial(const struct esp_reader_trial *trial, struct esp_buffer *out)
+static void add_trial(const struct esp_budget *price,
+                      const struct esp_reader_trial *trial,
+                      struct esp_buffer *out)
 {
-    esp_export_trial_json(trial, out);
+    esp_export_trial_json(price, trial, out);
     esp_buffer_add(out, "\n");
 }
 

@@ -71,7 +71,8 @@ def test_a_tie_is_settled_by_a_second_seed(t):
     assert status["best"]["trial"] == best[0]["trial"], (status, best)
     table = list(csv.DictReader(io.StringIO(t.run("export", run, "--format", "csv")[0])))
     assert list(table[0]) == ["trial", "state", "attempts", "tokens", "value", "param.batch_size",
-                              "param.learning_rate", "repeats", "seed"], table[0]
+                              "param.learning_rate", "repeats", "seed",
+                              "created", "started", "ended", "device_seconds", "usd"], table[0]
     for row, (trial, of, seed) in zip(table, rows, strict=True):
         told = (row["trial"], row["repeats"], row["seed"])
         assert told == (str(trial), "" if of is None else str(of), str(seed)), (row, of, seed)

@@ -257,11 +257,21 @@ static void exports_write_rows_to_any_sink(void **state)
     open_four_trials("export", &ledger);
     assert_int_equal(esp_export_trials(&ledger, csv, collect, &out, &error), 0);
     assert_string_equal(esp_buffer_get(&out),
-                        "trial,state,attempts,tokens,value,param.learning_rate,repeats,seed\n"
-                        "0,complete,1,400,2.5,0.001,,0\n"
-                        "1,complete,1,400,2.25,0.001,,0\n"
-                        "2,running,1,0,,0.002,,0\n"
-                        "3,paused,1,100,3,0.003,,0\n");
+                        "trial,state,attempts,tokens,value,param.learning_rate,repeats,seed,"
+                        "created,started,ended,device_seconds,usd\n"
+                        "0,complete,1,400,2.5,0.001,,0,1970-01-01T00:00:01.001Z,,"
+                        "1970-01-01T00:00:01.003Z,1,\n"
+                        "1,complete,1,400,2.25,0.001,,0,1970-01-01T00:00:01.004Z,,"
+                        "1970-01-01T00:00:01.006Z,1,\n"
+                        "2,running,1,0,,0.002,,0,1970-01-01T00:00:01.007Z,,,0,\n"
+                        "3,paused,1,100,3,0.003,,0,1970-01-01T00:00:01.009Z,,,1,\n");
+    esp_buffer_clear(&out);
+    ledger.study->budget.price_per_hour = 1800;
+    assert_int_equal(esp_export_trials(&ledger, jsonl, collect, &out, &error), 0);
+    assert_has(&out,
+               "\"param.learning_rate\":0.003,\"repeats\":null,\"seed\":0,"
+               "\"created\":\"1970-01-01T00:00:01.009Z\",\"started\":null,\"ended\":null,"
+               "\"device_seconds\":1,\"usd\":0.5}\n");
     esp_buffer_clear(&out);
     assert_int_equal(esp_export_points(&ledger, jsonl, collect, &out, &error), 0);
     assert_has(&out,
@@ -272,8 +282,11 @@ static void exports_write_rows_to_any_sink(void **state)
     esp_ledger_close(&ledger);
 }
 
-static void add_number(const struct esp_reader_trial *trial, struct esp_buffer *out)
+static void add_number(const struct esp_budget *price,
+                       const struct esp_reader_trial *trial,
+                       struct esp_buffer *out)
 {
+    (void)price;
     esp_buffer_addf(out, "%lld;", (long long)trial->trial);
 }
 
