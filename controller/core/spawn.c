@@ -92,6 +92,8 @@ static uint32_t demand(struct esp_core *core, uint32_t most)
     switch (verdict.action) {
     case ESP_VERDICT_START: {
         int64_t left = core->run_cap > 0 ? core->run_cap - core->trial_count : most;
+        int64_t unseen = esp_sampler_unseen(core->sampler);
+        left = left < unseen ? left : unseen;
         return left < most ? (uint32_t)left : most;
     }
     case ESP_VERDICT_CONTINUE:

@@ -126,6 +126,17 @@ int64_t esp_sampler_trial_with(const struct esp_sampler *sampler, const double *
     return esp_known_settings_find(&sampler->known, sampler->study->param_count, canonical);
 }
 
+int64_t esp_sampler_unseen(const struct esp_sampler *sampler)
+{
+    int64_t total = esp_study_setting_count(sampler->study);
+    bool grid = esp_sampler_of(sampler->study)->exhaustive;
+    int64_t known = grid ? (int64_t)sampler->known.count : sampler->known_inside;
+    if (total == 0) {
+        return INT64_MAX;
+    }
+    return total > known ? total - known : 1;
+}
+
 static bool is_exhausted(const struct esp_sampler *sampler)
 {
     int64_t total = sampler->space->total;

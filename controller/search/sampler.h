@@ -69,6 +69,9 @@ void esp_sampler_observed(struct esp_sampler *sampler,
                           int64_t tokens,
                           double loss);
 void esp_sampler_ended(struct esp_sampler *sampler, uint32_t trial, enum esp_trial_end end);
+/* About how many settings have no trial yet, at least 1; INT64_MAX: not finite, or settings may
+ * be trained again. A grid may have more left when a user added settings that are not on it. */
+int64_t esp_sampler_unseen(const struct esp_sampler *sampler);
 /* The last trial with these values, no repeat; -1: none. */
 int64_t esp_sampler_trial_with(const struct esp_sampler *sampler, const double *values);
 /* The proposal for trial `trial`, the next number. A setting that has a trial is proposed again

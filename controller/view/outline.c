@@ -34,6 +34,22 @@ static void add_param(const struct esp_param *param, struct esp_buffer *out)
     esp_buffer_add(out, "\n");
 }
 
+/* Number of settings; 0: not finite, or more than a study has trials. */
+static int64_t settings_of(const struct esp_study *study)
+{
+    int64_t settings = esp_study_setting_count(study);
+    return settings <= ESP_TRIALS_MAX ? settings : 0;
+}
+
+/* The most trials that a search trains: run_cap, or every setting once where none is repeated
+ * with another seed. 0: no limit. */
+static int64_t trials_of(const struct esp_study *study)
+{
+    int64_t settings = study->stopping.repeats == 0 ? settings_of(study) : 0;
+    bool fewer = settings > 0 && (study->run_cap == 0 || settings < study->run_cap);
+    return fewer ? settings : study->run_cap;
+}
+
 void esp_outline_text(const struct esp_study *study,
                       const double *scores,
                       int64_t score_count,
@@ -48,16 +64,20 @@ void esp_outline_text(const struct esp_study *study,
     for (int p = 0; p < study->param_count; p++) {
         add_param(&study->params[p], out);
     }
-    if (study->run_cap > 0) {
-        esp_buffer_addf(out, "trials: %" PRId64 "\n", study->run_cap);
+    int64_t settings = settings_of(study), trials = trials_of(study);
+    if (settings > 0) {
+        esp_buffer_addf(out, "settings: %" PRId64 "\n", settings);
+    }
+    if (trials > 0) {
+        esp_buffer_addf(out, "trials: %" PRId64 "\n", trials);
     }
     if (study->abilities.settings_known) {
         esp_buffer_add(out, "horizon: ");
         esp_human_count(out, (double)study->trainer.tokens);
         esp_buffer_add(out, " tokens per trial");
-        if (study->run_cap > 0) {
+        if (trials > 0) {
             esp_buffer_add(out, ", at most ");
-            esp_human_count(out, (double)study->trainer.tokens * (double)study->run_cap);
+            esp_human_count(out, (double)study->trainer.tokens * (double)trials);
             esp_buffer_add(out, " in all");
         }
         esp_buffer_addf(out, "\ndata: %s\n", study->trainer.data);
@@ -77,9 +97,11 @@ void esp_outline_json(const struct esp_study *study, struct esp_buffer *out)
     esp_buffer_addf(out, ",\"method\":\"%s\",\"metric\":", esp_sampler_of(study)->name);
     esp_json_string(out, study->metric);
     esp_buffer_addf(out,
-                    ",\"goal\":\"%s\",\"run_cap\":%" PRId64 ",\"parameters\":[",
+                    ",\"goal\":\"%s\",\"run_cap\":%" PRId64 ",\"settings\":%" PRId64
+                    ",\"parameters\":[",
                     study->maximize ? "maximize" : "minimize",
-                    study->run_cap);
+                    study->run_cap,
+                    settings_of(study));
     for (int p = 0; p < study->param_count; p++) {
         esp_buffer_add(out, p ? "," : "");
         esp_json_string(out, study->params[p].name);

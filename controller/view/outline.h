@@ -14,8 +14,9 @@ void esp_outline_text(const struct esp_study *study,
                       int64_t score_count,
                       struct esp_buffer *out);
 
-/* Appends {"study","method","metric","goal","run_cap","parameters":[names],"tokens","data"} and
- * a line end. */
+/* Appends {"study","method","metric","goal","run_cap","settings","parameters":[names],"tokens",
+ * "data"} and a line end. "settings": 0 where they are not finite, or more than the trials of a
+ * study. */
 void esp_outline_json(const struct esp_study *study, struct esp_buffer *out);
 
 #endif

@@ -51,6 +51,18 @@ def test_a_search_ends_when_every_setting_was_trained(t):
     check_complete(t, run, 4)
 
 
+def test_check_counts_the_settings(t):
+    for method, stopping, settings, trials in (("random", "{type: none}", 4, 4), ("grid", "{type: none}", 4, 4),
+                                               ("random", "{type: none, repeats: 1}", 4, 9)):
+        study = t.study(method=method, run_cap=9, stopping=stopping)
+        out, _ = t.run("check", study)
+        assert "settings: %d\ntrials: %d\n" % (settings, trials) in out, out
+        assert t.json("check", study)["settings"] == settings
+    study = t.study(method="random", learning_rate="{min: 1e-4, max: 1e-2}")
+    out, _ = t.run("check", study)
+    assert "settings" not in out and "trials: 4" in out, out
+
+
 def test_a_raised_run_cap_ends_when_every_setting_was_trained(t):
     run = t.directory()
     study = t.study(method="random", run_cap=3, tokens=2000)

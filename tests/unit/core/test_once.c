@@ -82,6 +82,7 @@ static void workers_that_ask_at_once_get_different_settings(void **state)
     (void)state;
     set_up(12, 8, true);
     expect_distinct(RATES);
+    assert_int_equal(driver_logged(&d, ESP_EVENT_SPAWNED), RATES);
     for (uint32_t i = 0; i < RATES; i++) {
         train(i, 3 - i);
     }
