@@ -99,18 +99,25 @@ class Run:
             return None
         if sys.executable not in command:
             environment["LD_LIBRARY_PATH"] = os.environ.get("ESPALIER_LIBRARIES", "")
-        process = subprocess.Popen(
-            command,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # so that its children can be ended with it
-        )
-        process.espalier = (command, environment, time.monotonic())
-        self.running.append(process)
+        # A signal that arrives while the process is started is handled once the process is in the list of
+        # those to end: otherwise it would go on alone.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            process = subprocess.Popen(
+                command,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,  # so that its children can be ended with it
+                preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, mask),
+            )
+            process.espalier = (command, environment, time.monotonic())
+            self.running.append(process)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return process
 
     def finish(self, process, limit=120):
