@@ -36,7 +36,7 @@ struct wandb {
 
 static void fill_bands(struct wandb *w, const struct esp_stopping *stopping)
 {
-    if (stopping->max_iter > 0) {
+    if (stopping->max_iter > 0 && (stopping->s > 0 || stopping->min_iter <= 0)) {
         double band = stopping->max_iter;
         int count = 0;
         int64_t falling[BANDS_MAX];
@@ -62,8 +62,21 @@ static void fill_bands(struct wandb *w, const struct esp_stopping *stopping)
 
 static const char *fault(const struct esp_stopping *stopping)
 {
-    bool has_bands = stopping->min_iter > 0 || (stopping->max_iter > 0 && stopping->s > 0);
-    return has_bands ? NULL : "hyperband needs min_iter, or max_iter and s";
+    bool falling = stopping->max_iter > 0 && stopping->s > 0;
+    if (!falling) {
+        return stopping->min_iter > 0
+                   ? NULL
+                   : "hyperband needs min_iter, or max_iter and an s above 0";
+    }
+    if (stopping->max_iter >= esp_stopping_eta(stopping)) {
+        return NULL;
+    }
+    return stopping->min_iter > 0
+               ? "hyperband has no band, because max_iter is below eta; with max_iter and s, "
+                 "min_iter has no effect: raise max_iter, or remove it"
+               : "hyperband has no band, because max_iter is below eta: raise max_iter, or "
+                 "give "
+                 "min_iter instead";
 }
 
 static int create(const struct esp_study *study, void **self, struct esp_error *error)
@@ -81,12 +94,10 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
     }
     fill_bands(w, stopping);
     if (w->band_count == 0) {
+        const char *why = fault(stopping);
         free(w);
-        return esp_error_line(error,
-                              -EINVAL,
-                              stopping->line,
-                              "early_terminate hyperband has no band: give min_iter, or "
-                              "a max_iter of at least eta with s");
+        return esp_error_line(
+            error, -EINVAL, stopping->line, "early_terminate %s", why ? why : "has no band");
     }
     *self = w;
     return 0;

@@ -6,6 +6,7 @@
 #include "../search/registry.h"
 #include "stopping_section.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -213,6 +214,33 @@ void esp_check_rungs(struct reader *r)
     }
 }
 
+/* Creates the scheduler that the file names, for what only it can find: that its first rung is
+ * beyond its last one, or that it needs to know how far trials train. */
+static void check_scheduler(struct reader *r)
+{
+    struct esp_stopping *stopping = &r->study->stopping;
+    const struct esp_scheduler_row *row = esp_scheduler_of(r->study);
+    const struct esp_yaml_node *node =
+        esp_section_get(&esp_section_top, r->root, "early_terminate");
+    int line = stopping->line;
+    struct esp_error error;
+    void *scheduler = NULL;
+
+    if (line == 0 || !r->stopping_good || !r->parameters_good) {
+        return;
+    }
+    stopping->line = 0; /* the fault has the place */
+    int rc = row->ops->create(r->study, &scheduler, &error);
+    stopping->line = line;
+    if (rc == 0) {
+        row->ops->destroy(scheduler);
+    } else if (rc == -ENOMEM) {
+        r->out_of_memory = true;
+    } else {
+        esp_yaml_fault(r->yaml, node, "%s", error.text);
+    }
+}
+
 void esp_check_study(struct reader *r)
 {
     int before;
@@ -224,6 +252,7 @@ void esp_check_study(struct reader *r)
         check_grid(r);
     }
     if (!r->study->abilities.settings_known) {
+        check_scheduler(r);
         return;
     }
     before = esp_yaml_fault_count(r->yaml);
@@ -233,5 +262,19 @@ void esp_check_study(struct reader *r)
         return;
     }
     check_trainer(r);
+    before = esp_yaml_fault_count(r->yaml);
     esp_check_rungs(r);
+    if (esp_yaml_fault_count(r->yaml) == before) {
+        check_scheduler(r);
+    }
+}
+
+void esp_merge_equal_values(struct reader *r)
+{
+    for (int i = 0; i < r->study->param_count; i++) {
+        struct esp_param *param = &r->study->params[i];
+        if (esp_is_choice(param) && param->choice_count > 1) {
+            esp_merge_choices(r, param, esp_sampler_of(r->study)->exhaustive);
+        }
+    }
 }

@@ -183,13 +183,17 @@ static void read_root(struct reader *r)
     read_counts(r);
     read_method(r);
     read_trainer(r);
+    int before = esp_yaml_fault_count(r->yaml);
     esp_read_parameters(r);
+    r->parameters_good = esp_yaml_fault_count(r->yaml) == before;
     esp_read_metric(r);
     esp_read_prior(r);
     esp_read_stopping(r);
     esp_read_budget(r);
     warn_unused_keys(r);
     esp_check_study(r);
+    esp_merge_equal_values(r);
+    esp_warn_yaml_versions(r);
 }
 
 static int read_document(struct esp_yaml *yaml,

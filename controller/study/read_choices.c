@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROBABILITY_TOLERANCE 1e-6
+/* numpy.isclose(sum, 1), which W&B's reader asks: 1e-5 relative and 1e-8 absolute. */
+#define PROBABILITY_TOLERANCE (1e-5 + 1e-8)
 
 /* Reads one value. A list or a mapping becomes JSON text, and an empty value Python's None, as
  * W&B writes them on a program's command line. */
@@ -57,23 +58,59 @@ static bool is_same(const struct esp_value *a, const struct esp_value *b)
     return a->type == ESP_VALUE_TEXT ? strcmp(a->text, b->text) == 0 : a->integer == b->integer;
 }
 
-static bool check_duplicates(struct reader *r,
-                             const struct esp_yaml_node *list,
-                             const struct esp_param *param)
+/* Keeps the first of equal values and counts in `times` how often each is given. Their number
+ * before. */
+static int merge_equal(struct esp_param *param, double *times)
 {
-    bool good = true;
+    int before = param->choice_count;
+    int count = 0;
 
-    for (int i = 1; i < param->choice_count; i++) {
-        for (int j = 0; j < i; j++) {
-            if (is_same(&param->choices[i], &param->choices[j])) {
-                esp_yaml_fault(
-                    r->yaml, esp_yaml_item(list, (size_t)i), "this value is in the list twice");
-                good = false;
-                break;
-            }
+    for (int i = 0; i < before; i++) {
+        struct esp_value value = param->choices[i];
+        double share = param->probabilities ? param->probabilities[i] : 1;
+        int at = 0;
+        while (at < count && !is_same(&value, &param->choices[at])) {
+            at++;
+        }
+        if (at == count) {
+            param->choices[count] = value;
+            times[count++] = share;
+            continue;
+        }
+        times[at] += share;
+        if (value.type == ESP_VALUE_TEXT) {
+            free((char *)value.text);
         }
     }
-    return good;
+    param->choice_count = count;
+    return before;
+}
+
+void esp_merge_choices(struct reader *r, struct esp_param *param, bool listed)
+{
+    double *times = calloc((size_t)param->choice_count + 1, sizeof *times);
+
+    if (!times) {
+        r->out_of_memory = true;
+        return;
+    }
+    int before = merge_equal(param, times);
+    if (param->choice_count == before || (listed && !param->probabilities)) {
+        free(times);
+    } else {
+        for (int i = 0; i < param->choice_count && !param->probabilities; i++) {
+            times[i] /= before;
+        }
+        free(param->probabilities);
+        param->probabilities = times;
+        param->distribution = ESP_CATEGORICAL_WEIGHTED;
+    }
+    if (param->choice_count < before) {
+        esp_reader_warn(r,
+                        "%s: a value that is in `values` more than once is %s",
+                        param->name,
+                        listed ? "tried once" : "drawn as many times as often");
+    }
 }
 
 bool esp_read_choices(struct reader *r,
@@ -87,7 +124,8 @@ bool esp_read_choices(struct reader *r,
         if (esp_yaml_kind(list) != ESP_YAML_SEQUENCE) {
             esp_yaml_fault(r->yaml,
                            list,
-                           "values must be a list like [8, 16, 32], not %s",
+                           "values must be a list like [8, 16, 32], not %s; for one value "
+                           "write `value`",
                            esp_yaml_kind_name(list));
         } else {
             esp_yaml_fault(r->yaml,
@@ -111,7 +149,7 @@ bool esp_read_choices(struct reader *r,
             good = false;
         }
     }
-    return good && check_duplicates(r, list, param);
+    return good;
 }
 
 bool esp_read_probabilities(struct reader *r,
@@ -139,7 +177,7 @@ bool esp_read_probabilities(struct reader *r,
         double *p = &param->probabilities[i];
         if (!esp_yaml_read_real(r->yaml, item, "a probability", p)) {
             good = false;
-        } else if (*p < 0 || *p > 1) {
+        } else if (*p < 0 || *p > 1 + PROBABILITY_TOLERANCE) {
             esp_yaml_fault(r->yaml, item, "a probability must be in [0, 1]");
             good = false;
         }

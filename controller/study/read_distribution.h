@@ -17,6 +17,9 @@ bool esp_read_choice(struct reader *r, const struct esp_yaml_node *node, struct 
 bool esp_read_choices(struct reader *r,
                       const struct esp_yaml_node *list,
                       struct esp_param *param);
+/* Keeps one of equal values, with as large a probability as all of them have together.
+ * `listed`: each value is tried once, so that its probability does not matter. */
+void esp_merge_choices(struct reader *r, struct esp_param *param, bool listed);
 bool esp_read_probabilities(struct reader *r,
                             const struct esp_yaml_node *list,
                             struct esp_param *param);

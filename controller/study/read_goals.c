@@ -66,7 +66,10 @@ static const struct esp_yaml_node *find_metric(struct reader *r)
     if (metric) {
         esp_yaml_fault(r->yaml, metrics, "`metric` and `metrics` exclude each other");
     } else if (esp_yaml_kind(metrics) != ESP_YAML_SEQUENCE || esp_yaml_size(metrics) != 1) {
-        esp_yaml_fault(r->yaml, metrics, "a study has one metric; name it in `metric`");
+        esp_yaml_fault(r->yaml,
+                       metrics,
+                       "a study has one metric; name it in `metric`. Several need a scheduler "
+                       "of a W&B server");
     } else {
         return esp_yaml_item(metrics, 0);
     }

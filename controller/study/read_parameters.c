@@ -70,9 +70,11 @@ static void read_one(struct reader *r,
     if (twin) {
         esp_yaml_fault(r->yaml,
                        key,
-                       "the parameter %s is given twice, first on line %d",
+                       "the parameter %s is given twice, first on line %d%s",
                        name,
-                       twin->line);
+                       twin->line,
+                       strchr(name, '.') ? "; nested names are joined by dots: rename one"
+                                         : "");
         return;
     }
     if (r->study->param_count == ESP_PARAMS_MAX) {

@@ -273,6 +273,8 @@ void esp_read_stopping(struct reader *r)
 
     esp_stopping_section_init(&section);
     r->stopping = &section;
+    int before = esp_yaml_fault_count(r->yaml);
     read_section(r);
+    r->stopping_good = esp_yaml_fault_count(r->yaml) == before;
     r->stopping = NULL;
 }

@@ -23,6 +23,8 @@ struct reader {
     const struct esp_yaml_node *trainer_nodes[READER_FIELDS_MAX];
     const struct esp_yaml_node *param_nodes[ESP_PARAMS_MAX]; /* value of each parameter */
     const struct esp_stopping_section *stopping; /* while `early_terminate` is read */
+    bool parameters_good;                        /* `parameters` has no fault */
+    bool stopping_good;                          /* `early_terminate` has no fault */
     bool out_of_memory;
     char warning[READER_WARNING_MAX];
 };
@@ -49,6 +51,11 @@ bool esp_read_distribution(struct reader *r,
 /* Checks the study as a whole: parameters against the trainer's fields, the grid, the steps of
  * a trial, rungs against the horizon. */
 void esp_check_study(struct reader *r);
+/* After the checks, which find the nodes of values by their place in the file: keeps one of
+ * equal values of each choice. */
+void esp_merge_equal_values(struct reader *r);
+/* Warns of whole numbers that YAML 1.1 and 1.2 read differently. */
+void esp_warn_yaml_versions(struct reader *r);
 /* Checks only the rungs. */
 void esp_check_rungs(struct reader *r);
 

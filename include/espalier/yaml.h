@@ -8,9 +8,10 @@
  *         7 |   lerning_rate: {min: 1e-4, max: 3e-2}
  *           |   ^
  *
- * Scalars follow YAML 1.2's core schema, extended by forms of 1.1 that are in common use: 1e-5,
- * .5, 1_000, yes/no/on/off. Quoted scalars are text. An alias is the node that it names; merge
- * keys are merged. Lines and columns count from 1, columns in characters. */
+ * Scalars follow YAML 1.2's core schema, with forms of 1.1 that are in common use: 1e-5, .5,
+ * 1_000, yes/no/on/off. Where the two read a whole number differently, it is as in 1.1, which
+ * W&B's reader follows: 010 is 8. Quoted scalars are text. An alias is the node that it names;
+ * merge keys are merged. Lines and columns count from 1, columns in characters. */
 #ifndef ESPALIER_YAML_H
 #define ESPALIER_YAML_H
 
@@ -107,6 +108,10 @@ bool esp_yaml_is_null(const struct esp_yaml_node *node);
 /* The value of a scalar; its text points into the document. Null is text, and so are nodes of
  * other kinds. */
 struct esp_value esp_yaml_value(const struct esp_yaml_node *node);
+
+/* Whether YAML 1.1 and 1.2 read the scalar as different numbers, or only one of them as a
+ * number. Then writes a clause that says so: "010 is 8, as in …". */
+bool esp_yaml_differs(const struct esp_yaml_node *node, char *out, size_t size);
 
 /* Each reads a value of one type into `out`. False where the node is of another type or not
  * finite: adds a fault, which begins with `what`, and leaves `out` as it was. */

@@ -1,7 +1,8 @@
 /* Scalars as numbers, booleans and text, and readers that require one of these types.
  *
- * Numbers are those of YAML 1.2's core schema, and 1e-5, .5, 6.e-5, 1_000, inf and nan without
- * a dot, which are common in study files. Octal, hexadecimal and base 60 are text. */
+ * Numbers are the decimal ones of YAML 1.2's core schema, whole numbers in other bases as in
+ * YAML 1.1 (yaml_integer.c), and 1e-5, .5, 6.e-5, 1_000, inf and nan without a dot, which are
+ * common in study files. */
 #include "yaml_tree.h"
 
 #include <espalier/suggest.h>
@@ -90,6 +91,10 @@ static bool is_number(const char *text, struct esp_value *value)
 
     if (strlen(text) > NUMBER_MAX) {
         return false;
+    }
+    enum esp_yaml_integer other_base = esp_yaml_integer(text, value);
+    if (other_base != ESP_YAML_INTEGER_NO) {
+        return other_base == ESP_YAML_INTEGER_NUMBER;
     }
     if (is_special(text, &value->real)) {
         value->type = ESP_VALUE_REAL;

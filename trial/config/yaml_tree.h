@@ -56,6 +56,16 @@ void *esp_yaml_allocate(struct esp_yaml *yaml, size_t size);
 /* Finds the line and column (both from 1) of a byte of the text. */
 void esp_yaml_locate(const struct esp_yaml *yaml, size_t offset, int *line, int *column);
 
+/* How YAML 1.1 reads a plain scalar that looks like a whole number in another base. */
+enum esp_yaml_integer {
+    ESP_YAML_INTEGER_NO,     /* it does not look so */
+    ESP_YAML_INTEGER_NUMBER, /* a number */
+    ESP_YAML_INTEGER_TEXT,   /* text: 08, 0o17 */
+};
+
+/* Sets `value` where it is a number. */
+enum esp_yaml_integer esp_yaml_integer(const char *text, struct esp_value *value);
+
 /* Parses the text into the tree and adds a fault for each error in it. 0 or -ENOMEM. */
 int esp_yaml_build(struct esp_yaml *yaml);
 

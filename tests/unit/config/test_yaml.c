@@ -74,6 +74,16 @@ static void numbers_are_read_in_all_common_forms(void **state)
         {"-.inf", -INFINITY, ESP_VALUE_REAL},
         {"9223372036854775807", 0x1p63, ESP_VALUE_INTEGER},
         {"9223372036854775808", 0x1p63, ESP_VALUE_REAL},
+        {"010", 8, ESP_VALUE_INTEGER},
+        {"-010", -8, ESP_VALUE_INTEGER},
+        {"0_17", 15, ESP_VALUE_INTEGER},
+        {"00", 0, ESP_VALUE_INTEGER},
+        {"0x1F", 31, ESP_VALUE_INTEGER},
+        {"0xffff_ffff_ffff_ffff_f", 0x1p68, ESP_VALUE_REAL},
+        {"0b101", 5, ESP_VALUE_INTEGER},
+        {"1:30", 90, ESP_VALUE_INTEGER},
+        {"1:0:59", 3659, ESP_VALUE_INTEGER},
+        {"010.5", 10.5, ESP_VALUE_REAL},
     };
 
     (void)state;
@@ -88,28 +98,47 @@ static void numbers_are_read_in_all_common_forms(void **state)
 
 static void text_that_resembles_a_number_is_text(void **state)
 {
-    const char *const cases[] = {"1e",
-                                 "e5",
-                                 ".",
-                                 "+",
-                                 "1.2.3",
-                                 "0x10",
-                                 "1_",
-                                 "_1",
-                                 "1__0",
-                                 "12 a",
-                                 "1e-",
-                                 "--1",
-                                 "'1e-5'",
-                                 "\"3\"",
-                                 "infinite",
-                                 "!!str 5"};
+    const char *const cases[] = {"1e",  "e5",     ".",     "+",        "1.2.3",  "0X10",
+                                 "0x",  "0b2",    "08",    "019",      "0o17",   "1:60",
+                                 ":30", "1_",     "_1",    "1__0",     "12 a",   "1e-",
+                                 "--1", "'1e-5'", "\"3\"", "infinite", "!!str 5"};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_int_equal(value_of(cases[i]).type, ESP_VALUE_TEXT);
     }
     assert_string_equal(value_of("'1e-5'").text, "1e-5");
+}
+
+static void whole_numbers_that_yaml_1_2_reads_differently_are_named(void **state)
+{
+    const struct {
+        const char *text;
+        const char *clause; /* NULL: both read it alike */
+    } cases[] = {
+        {"010", "010 is 8, as in YAML 1.1, which W&B reads; in YAML 1.2 it is 10"},
+        {"-010", "-010 is -8, as in YAML 1.1, which W&B reads; in YAML 1.2 it is -10"},
+        {"0b11", "0b11 is 3, as in YAML 1.1, which W&B reads; in YAML 1.2 it is text"},
+        {"1:30", "1:30 is 90, as in YAML 1.1, which W&B reads; in YAML 1.2 it is text"},
+        {"08", "08 is text, as in YAML 1.1, which W&B reads; in YAML 1.2 it is 8"},
+        {"0o17", "0o17 is text, as in YAML 1.1, which W&B reads; in YAML 1.2 it is 15"},
+        {"07", NULL},
+        {"0", NULL},
+        {"0x1F", NULL},
+        {"10", NULL},
+        {"'010'", NULL},
+        {"0ops", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char clause[160] = "";
+        struct esp_yaml *yaml = open_text(cases[i].text);
+        bool differs = esp_yaml_differs(esp_yaml_root(yaml), clause, sizeof clause);
+        assert_int_equal(differs, cases[i].clause != NULL);
+        assert_string_equal(clause, cases[i].clause ? cases[i].clause : "");
+        esp_yaml_destroy(yaml);
+    }
 }
 
 static void booleans_are_those_of_yaml_1_1(void **state)
@@ -467,6 +496,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_read_in_all_common_forms),
         cmocka_unit_test(text_that_resembles_a_number_is_text),
+        cmocka_unit_test(whole_numbers_that_yaml_1_2_reads_differently_are_named),
         cmocka_unit_test(booleans_are_those_of_yaml_1_1),
         cmocka_unit_test(every_node_has_its_line_and_column),
         cmocka_unit_test(a_fault_shows_its_line_with_a_caret),

@@ -196,6 +196,98 @@ static void a_command_without_a_program_loads(void **state)
     esp_study_destroy(s);
 }
 
+/* W&B draws a value as many times as often as it is in the list. */
+static void a_value_given_twice_is_drawn_twice_as_often(void **state)
+{
+    struct esp_study_messages messages;
+    struct esp_study *s = read_sweep("method: random\nprogram: t.py\nmetric: {name: l}\n"
+                                     "parameters:\n  a: {values: [1, x, 1.0, true, x, x]}\n"
+                                     "  b: {values: [2, 3, 2], probabilities: [0.25, 0.5, "
+                                     "0.25]}\n",
+                                     &messages);
+
+    (void)state;
+    assert_int_equal(s->params[0].choice_count, 3);
+    assert_string_equal(s->params[0].choices[1].text, "x");
+    assert_int_equal(s->params[0].choices[2].type, ESP_VALUE_BOOLEAN);
+    assert_true(s->params[0].probabilities[0] == 2.0 / 6);
+    assert_true(s->params[0].probabilities[1] == 3.0 / 6);
+    assert_int_equal(s->params[1].choice_count, 2);
+    assert_true(s->params[1].probabilities[0] == 0.5);
+    assert_string_equal(messages.warning,
+                        "a: a value that is in `values` more than once is drawn as many times "
+                        "as often; b: a value that is in `values` more than once is drawn as "
+                        "many times as often");
+    esp_study_messages_release(&messages);
+    esp_study_destroy(s);
+}
+
+static void a_grid_tries_a_value_given_twice_once(void **state)
+{
+    struct esp_study_messages messages;
+    struct esp_study *s = read_sweep("method: grid\nprogram: t.py\nmetric: {name: l}\n"
+                                     "parameters: {a: {values: [1, 2, 2]}}\n",
+                                     &messages);
+
+    (void)state;
+    assert_int_equal(s->params[0].distribution, ESP_CATEGORICAL);
+    assert_int_equal(esp_param_grid_count(&s->params[0]), 2);
+    assert_string_equal(messages.warning,
+                        "a: a value that is in `values` more than once is tried once");
+    esp_study_messages_release(&messages);
+    esp_study_destroy(s);
+}
+
+static void probabilities_sum_to_1_within_1e_5(void **state)
+{
+    struct esp_study_messages messages;
+    struct esp_study *s = read_sweep("method: random\nprogram: t.py\nmetric: {name: l}\n"
+                                     "parameters: {a: {values: [1, 2, 3], probabilities: "
+                                     "[0.33333, 0.33333, 0.33333]}}\n",
+                                     &messages);
+
+    (void)state;
+    assert_true(esp_param_draw(&s->params[0], 0) == 0);
+    assert_true(esp_param_draw(&s->params[0], 1) == 2);
+    esp_study_messages_release(&messages);
+    esp_study_destroy(s);
+}
+
+static void s_may_be_0_beside_min_iter(void **state)
+{
+    struct esp_study_messages messages;
+    struct esp_study *s = read_sweep("method: random\nprogram: t.py\nmetric: {name: l}\n"
+                                     "parameters: {a: {values: [1, 2]}}\n"
+                                     "early_terminate: {type: hyperband, min_iter: 3, s: 0}\n",
+                                     &messages);
+
+    (void)state;
+    assert_int_equal(s->stopping.min_iter, 3);
+    assert_int_equal(s->stopping.s, 0);
+    esp_study_messages_release(&messages);
+    esp_study_destroy(s);
+}
+
+static void integers_are_read_as_in_yaml_1_1_with_a_warning(void **state)
+{
+    struct esp_study_messages messages;
+    struct esp_study *s = read_sweep("method: random\nprogram: t.py\nname: 010\n"
+                                     "metric: {name: l}\n"
+                                     "parameters:\n  a: {min: 010, max: 0x1F}\n"
+                                     "  b: {values: [08, 9]}\n",
+                                     &messages);
+
+    (void)state;
+    assert_true(s->params[0].min == 8 && s->params[0].max == 31);
+    assert_string_equal(s->params[1].choices[0].text, "08");
+    assert_string_equal(messages.warning,
+                        "line 6: 010 is 8, as in YAML 1.1, which W&B reads; in YAML 1.2 it is "
+                        "10; line 7: 08 is text, as in YAML 1.1, which W&B reads; in YAML 1.2 "
+                        "it is 8");
+    esp_study_messages_release(&messages);
+    esp_study_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +297,11 @@ int main(void)
         cmocka_unit_test(every_key_of_the_schema_is_accepted),
         cmocka_unit_test(without_a_metric_a_program_minimizes_loss),
         cmocka_unit_test(a_command_without_a_program_loads),
+        cmocka_unit_test(a_value_given_twice_is_drawn_twice_as_often),
+        cmocka_unit_test(a_grid_tries_a_value_given_twice_once),
+        cmocka_unit_test(probabilities_sum_to_1_within_1e_5),
+        cmocka_unit_test(s_may_be_0_beside_min_iter),
+        cmocka_unit_test(integers_are_read_as_in_yaml_1_1_with_a_warning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
