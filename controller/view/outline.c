@@ -9,6 +9,30 @@
 
 #include <inttypes.h>
 
+/* Points of a grid that are listed in full; of more, the first ones and the last. */
+#define GRID_LISTED_MAX 16
+#define GRID_FIRST 4
+
+/* The values that a grid tries. */
+static void
+add_grid_points(const struct esp_param *param, int64_t count, struct esp_buffer *out)
+{
+    bool all = count <= GRID_LISTED_MAX;
+    esp_buffer_addf(out, "  %s: ", param->name);
+    for (int64_t i = 0; i < (all ? count : GRID_FIRST); i++) {
+        struct esp_value value = esp_param_value(param, esp_param_grid_point(param, i));
+        esp_buffer_add(out, i ? ", " : "");
+        esp_human_value(out, &value);
+    }
+    if (!all) {
+        struct esp_value last = esp_param_value(param, esp_param_grid_point(param, count - 1));
+        esp_buffer_add(out, ", … ");
+        esp_human_value(out, &last);
+        esp_buffer_addf(out, " (%" PRId64 " values)", count);
+    }
+    esp_buffer_add(out, "\n");
+}
+
 static void add_param(const struct esp_param *param, struct esp_buffer *out)
 {
     esp_buffer_addf(out, "  %s: ", param->name);
@@ -62,7 +86,13 @@ void esp_outline_text(const struct esp_study *study,
                     study->metric,
                     esp_sampler_of(study)->name);
     for (int p = 0; p < study->param_count; p++) {
-        add_param(&study->params[p], out);
+        const struct esp_param *param = &study->params[p];
+        int64_t points = esp_sampler_of(study)->exhaustive ? esp_param_grid_count(param) : 0;
+        if (points > 0) {
+            add_grid_points(param, points, out);
+        } else {
+            add_param(param, out);
+        }
     }
     int64_t settings = settings_of(study), trials = trials_of(study);
     if (settings > 0) {

@@ -63,6 +63,19 @@ def test_check_counts_the_settings(t):
     assert "settings" not in out and "trials: 4" in out, out
 
 
+def test_check_lists_the_values_of_a_grid(t):
+    study = t.folder / "grid.yaml"
+    study.write_text("program: t.py\nmethod: grid\nmetric: {name: l}\nparameters:\n"
+                     "  a: {min: 3, max: 6}\n"
+                     "  b: {distribution: q_uniform, min: 0, max: 0.5, q: 0.1}\n"
+                     "  c: {values: [x, y, y]}\n"
+                     "  d: {min: 1, max: 50}\n")
+    out, _ = t.run("check", study)
+    for line in ("  a: 3, 4, 5, 6\n", "  b: 0, 0.1, 0.2, 0.3, 0.4\n", "  c: x, y\n",
+                 "  d: 1, 2, 3, 4, … 50 (50 values)\n", "settings: 2000\n", "trials: 2000\n"):
+        assert line in out, out
+
+
 def test_a_raised_run_cap_ends_when_every_setting_was_trained(t):
     run = t.directory()
     study = t.study(method="random", run_cap=3, tokens=2000)
