@@ -135,5 +135,6 @@ uint64_t esp_core_digest(const struct esp_core *core)
                     core->last_failure);
     hash = mix(mix(hash, core->calibrated), core->calibration);
     hash = mix_real(hash, esp_scheduler_limit(core->scheduler));
-    return mix(mix(hash, core->state), (uint64_t)core->exit_code);
+    hash = mix(mix(hash, core->state), core->ended);
+    return mix(hash, (uint64_t)core->exit_code);
 }

@@ -27,6 +27,7 @@ fold_ended(struct esp_core *core, const struct esp_event_ended *e, struct esp_er
     }
     core->state = e->state;
     core->exit_code = e->exit_code;
+    core->ended = e->reason;
     return 0;
 }
 

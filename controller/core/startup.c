@@ -9,6 +9,7 @@
 #include "transition.h"
 
 #include <assert.h>
+#include <espalier/exit.h>
 #include <espalier/live_setting.h>
 
 /* Whether there is work: an ended study has some again when a limit was raised or a trial
@@ -49,6 +50,13 @@ void esp_startup(struct esp_core *core, const char *version)
     }
     esp_processes_await(core);
     if (!goes_on(core)) {
+        bool by_run_cap = core->state == ESP_STUDY_COMPLETE &&
+                          core->exit_code == ESP_EXIT_DONE &&
+                          (core->ended == ESP_END_RUN_CAP || core->ended == ESP_END_NONE);
+        if (by_run_cap && core->exhausted_trial == core->trial_count) {
+            /* It was raised, but there is nothing left to search. */
+            esp_record_ended(core, ESP_STUDY_COMPLETE, ESP_END_EXHAUSTED);
+        }
         core->mode = ESP_MODE_CLOSING;
         core->pending_exit_code = core->exit_code;
         return;

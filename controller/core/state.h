@@ -173,6 +173,8 @@ struct esp_core {
     char last_failure[ESP_MESSAGE_TEXT_MAX]; /* the last failed trial's explanation */
     enum esp_study_state state;
     int exit_code;
+    /* Recorded with the last end; NONE: the search goes on, or an older version ended it. */
+    enum esp_end_reason ended;
     bool calibrated;      /* scores to discard by are recorded */
     uint32_t calibration; /* their number */
 

@@ -193,9 +193,14 @@ static int serve(struct esp_loop *loop)
 }
 
 /* Whether the study had ended and has no new work. Then nothing is recorded, so that running a
- * finished study again does not change its record. */
+ * finished study again does not change its record. But a new reason of its end is recorded. */
 static bool stays_ended(const struct esp_loop *loop)
 {
+    for (size_t i = 0; i < loop->outcome.event_count; i++) {
+        if (loop->outcome.events[i].kind == ESP_EVENT_ENDED) {
+            return false;
+        }
+    }
     struct esp_core_totals totals = esp_core_totals(loop->session->core);
     const struct esp_outcome *o = &loop->outcome;
     return totals.state != ESP_STUDY_RUNNING && loop->session->change_count == 0 &&

@@ -87,6 +87,17 @@ def test_a_raised_run_cap_ends_when_every_setting_was_trained(t):
     check_complete(t, run, 4)
 
 
+def test_a_raised_run_cap_without_any_setting_left_says_so(t):
+    run = t.directory()
+    t.run("run", t.study(tokens=2000), "--dir", run)
+    assert check_complete(t, run, 4)["reason"] != "exhausted"
+    t.run("set", run, "run_cap=20")
+    for _ in range(2):
+        out, _ = t.run("resume", run)
+        assert "every setting was trained" in out, out
+        assert check_complete(t, run, 4)["reason"] == "exhausted"
+
+
 def test_running_a_finished_study_again_adds_nothing(t):
     run, study = t.directory(), t.study()
     t.run("run", study, "--dir", run)
