@@ -21,7 +21,7 @@ struct esp_core;
 
 enum esp_input_kind {
     ESP_INPUT_START,       /* after loading: a controller begins its incarnation */
-    ESP_INPUT_TICK,        /* time has passed (see esp_core_deadline) */
+    ESP_INPUT_TICK,        /* time has passed (see esp_core_deadline), and no message waits */
     ESP_INPUT_MESSAGE,     /* from `peer` */
     ESP_INPUT_MALFORMED,   /* `peer` sent bytes that are no message: text names the fault */
     ESP_INPUT_GONE,        /* the connection of `peer` is dead: a send failed */
@@ -92,8 +92,10 @@ int esp_core_apply(struct esp_core *core,
                    const struct esp_event *event,
                    struct esp_error *error);
 
-/* Takes one input at monotonic `now_ms` and appends to `outcome`. Several steps may share an
- * outcome that is committed as one batch. Never fails because of what peers send; -ENOMEM only.
+/* Takes one input at `now_ms` of the running clock (running_clock.h) and appends to `outcome`.
+ * Deadlines are judged by TICK alone: give it when every message that waits has been taken, so
+ * that nobody whose message is there counts as silent. Several steps may share an outcome that
+ * is committed as one batch. Never fails because of what peers send; -ENOMEM only.
  *
  * Before START a core takes events to fold and two kinds of input: the calibration, once and
  * only before the first start, and commands of clients: settings that changed with the study
@@ -111,7 +113,7 @@ const char *esp_core_refuses(const struct esp_core *core,
                              const struct esp_peer *peer,
                              const struct esp_hello *hello);
 
-/* When the next TICK is needed, monotonic ms; INT64_MAX: never. */
+/* When the next TICK is needed, running ms; INT64_MAX: never. */
 int64_t esp_core_deadline(const struct esp_core *core);
 
 /* Queries. */

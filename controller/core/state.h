@@ -94,7 +94,8 @@ struct esp_trial_process {
     /* Volatile. */
     enum esp_process_class class;
     bool connected;
-    bool greeted;  /* it has said Hello to this incarnation */
+    bool greeted;       /* it has said Hello to this incarnation */
+    bool exit_reported; /* its agent was asked to report its exit again */
     bool unlisted; /* its agent's last Hello did not list it, and the agent is asked again */
     bool killing;  /* a Kill was sent, or waits for the agent to connect */
     bool kill_now; /* with SIGKILL */

@@ -1,6 +1,6 @@
-/* One input: it is taken, deadlines that have passed expire, and the consequences settle. Free
- * slots get the trial that waits longest, or what the scheduler names; when nothing is left to
- * do the search is over. */
+/* One input: it is taken, at a TICK deadlines that have passed expire, and the consequences
+ * settle. Free slots get the trial that waits longest, or what the scheduler names; when
+ * nothing is left to do the search is over. */
 #include "ask.h"
 #include "budget.h"
 #include "create.h"
@@ -260,7 +260,7 @@ int esp_core_step(struct esp_core *core,
     core->time_ms = input->time_ms;
     core->outcome = outcome;
     take_input(core, input);
-    if (core->mode != ESP_MODE_LOADED) {
+    if (core->mode != ESP_MODE_LOADED && input->kind == ESP_INPUT_TICK) {
         esp_deadlines_expire(core);
     }
     settle(core);

@@ -25,6 +25,7 @@ void esp_loop_init(struct esp_loop *loop,
 {
     loop->session = session;
     loop->options = options;
+    loop->clock.read_ms = esp_clock_ms();
     loop->signals = -1;
     loop->update_ms = INT64_MAX;
     loop->agent = (struct esp_local_agent){
@@ -64,7 +65,8 @@ int esp_loop_step(struct esp_loop *loop, const struct esp_input *given)
 {
     struct esp_input input = *given;
     input.time_ms = esp_clock_wall_ms();
-    int rc = esp_core_step(loop->session->core, &input, esp_clock_ms(), &loop->outcome);
+    int64_t now = esp_running_clock_read(&loop->clock, esp_clock_ms());
+    int rc = esp_core_step(loop->session->core, &input, now, &loop->outcome);
     return rc < 0 ? esp_error_set(&loop->error, rc, "out of memory.") : 0;
 }
 

@@ -24,10 +24,12 @@ static int take_messages(struct esp_loop *loop)
     struct esp_peer peer;
     struct esp_message message;
     struct esp_error error;
+    loop->messages_wait = true;
     while (loop->outcome.event_count < ESP_COMMIT_REPORTS_MAX) {
         error.text[0] = '\0';
         int rc = esp_router_receive(loop->router, &peer, &message, &error);
         if (rc == -EAGAIN) {
+            loop->messages_wait = false;
             return 0;
         }
         if (rc < 0) {
@@ -117,18 +119,22 @@ static int64_t next_wait(const struct esp_loop *loop)
     } else if (loop->ledger_failed) {
         next = loop->retry_ms < next ? loop->retry_ms : next;
     } else {
-        int64_t deadline = esp_core_deadline(loop->session->core);
+        int64_t deadline =
+            esp_running_clock_due(&loop->clock, esp_core_deadline(loop->session->core));
         next = deadline < next ? deadline : next;
         if (loop->outcome.event_count > 0) {
             int64_t commit = loop->committed_ms + ESP_COMMIT_WAIT_MS;
             next = commit < next ? commit : next;
         }
     }
-    if (next == INT64_MAX) {
-        return -1;
-    }
-    return next <= now ? 0 : next - now;
+    int64_t wait = next <= now ? 0 : next - now;
+    return wait < ESP_CLOCK_READ_MS ? wait : ESP_CLOCK_READ_MS;
 }
+
+/* A TICK comes after the messages that wait, but no later than this after its deadline: a peer
+ * that sends without end must not keep the others alive. The router takes messages of all
+ * connections in turn, so that by then it has read the oldest ones of each. */
+#define TICK_LATE_MS 1000
 
 /* Does what is due at this time. */
 static int take_deadlines(struct esp_loop *loop)
@@ -137,7 +143,9 @@ static int take_deadlines(struct esp_loop *loop)
     if (loop->ledger_failed) {
         return now >= loop->retry_ms ? esp_loop_recover(loop) : 0;
     }
-    if (!loop->finished && esp_core_deadline(loop->session->core) <= now) {
+    int64_t due = esp_running_clock_due(&loop->clock, esp_core_deadline(loop->session->core));
+    bool is_due = due <= now && (!loop->messages_wait || now - due >= TICK_LATE_MS);
+    if (!loop->finished && is_due) {
         struct esp_input tick = {.kind = ESP_INPUT_TICK};
         return esp_loop_step(loop, &tick);
     }
@@ -166,11 +174,12 @@ static int serve(struct esp_loop *loop)
             [FD_AGENT] = {.fd = loop->agent.pidfd, .events = POLLIN},
         };
         int rc = esp_router_poll(loop->router, fds, FD_COUNT, next_wait(loop));
+        esp_running_clock_read(&loop->clock, esp_clock_ms());
         if (rc < 0 && rc != -EINTR) {
             return esp_error_set(
                 &loop->error, rc, "cannot wait for messages: %s.", strerror(-rc));
         }
-        rc = rc > 0 ? take_messages(loop) : 0;
+        rc = take_messages(loop);
         rc = rc == 0 && fds[FD_SIGNALS].revents ? take_signals(loop) : rc;
         if (rc == 0 && fds[FD_AGENT].revents) {
             rc = esp_local_agent_exited(&loop->agent, loop->finished, &loop->error);

@@ -7,6 +7,7 @@
 #include "loop.h"
 
 #include "../../proto/transport/endpoint.h"
+#include "../core/running_clock.h"
 
 struct esp_router;
 
@@ -22,8 +23,10 @@ struct esp_loop {
     struct esp_outcome batch;   /* events and effects being committed and performed */
     struct esp_error error;
     char endpoint[ESP_ENDPOINT_MAX];
+    struct esp_running_clock clock; /* of the core's deadlines */
     int signals;
     int interruptions;
+    bool messages_wait; /* the last batch was full before all messages were taken */
     bool finished;      /* the core has finished; only the agent is waited for */
     bool abandoned;     /* interrupted while nothing could be recorded */
     bool ledger_failed; /* a commit failed; tried again at retry_ms */

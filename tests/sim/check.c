@@ -158,6 +158,26 @@ check_created(struct world *w, const struct esp_event *e, struct sim_shadow_tria
     *t = (struct sim_shadow_trial){.exists = true, .last_step = -1};
 }
 
+/* Where the controller is stopped and nothing else goes wrong, each message arrives: an attempt
+ * resumes from the newest checkpoint on disk. */
+static void check_resumed(struct world *w, const struct esp_event *e)
+{
+    int64_t newest = -1;
+    for (int i = 0; i < w->checkpoint_count; i++) {
+        const struct sim_checkpoint *c = &w->checkpoints[i];
+        if (c->exists && !c->given_up && c->trial == e->trial && c->tokens > newest) {
+            newest = c->tokens;
+        }
+    }
+    if (w->naps && e->moved.resumed_from < newest) {
+        sim_violate(w,
+                    "trial %lld resumes from %lld tokens and has a checkpoint at %lld",
+                    (long long)e->trial,
+                    (long long)e->moved.resumed_from,
+                    (long long)newest);
+    }
+}
+
 static void
 check_granted(struct world *w, const struct esp_event *e, struct sim_shadow_trial *t)
 {
@@ -189,6 +209,7 @@ check_granted(struct world *w, const struct esp_event *e, struct sim_shadow_tria
                 (long long)e->trial);
         }
     }
+    check_resumed(w, e);
     t->attempt = e->attempt;
     t->process = e->moved.process;
     t->live = true;

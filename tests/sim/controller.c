@@ -11,7 +11,7 @@
 static void schedule_tick(struct world *w)
 {
     struct sim_controller *c = &w->controller;
-    int64_t deadline = esp_core_deadline(c->core);
+    int64_t deadline = esp_running_clock_due(&c->clock, esp_core_deadline(c->core));
     if (deadline == INT64_MAX || deadline >= c->tick_at) {
         return;
     }
@@ -167,6 +167,8 @@ void sim_controller_start(struct world *w)
         return;
     }
     c->up = true;
+    c->clock = (struct esp_running_clock){.read_ms = w->now};
+    c->asleep_until = 0;
     c->stopped = false;
     c->generation++;
     c->known_count = 0;
@@ -204,12 +206,39 @@ void sim_controller_crash(struct world *w)
     sim_later(w, sim_range(w, 10, 60000), SIM_CONTROLLER_START, 0, c->generation);
 }
 
+/* The running time. A loop reads it all the time unless it is stopped. */
+static int64_t running_ms(struct world *w)
+{
+    struct sim_controller *c = &w->controller;
+    if (c->clock.read_ms < c->asleep_until && c->asleep_until <= w->now) {
+        esp_running_clock_read(&c->clock, c->asleep_until);
+    }
+    c->clock.read_ms = w->now;
+    return esp_running_clock_read(&c->clock, w->now);
+}
+
+/* SIGSTOP, and SIGCONT later: what is sent to it waits. */
+void sim_controller_sleep(struct world *w, int64_t length)
+{
+    struct sim_controller *c = &w->controller;
+    if (c->up && w->now >= c->asleep_until) {
+        sim_log(w, "controller is stopped for %lld ms", (long long)length);
+        c->clock.read_ms = w->now;
+        c->asleep_until = w->now + length;
+    }
+}
+
+bool sim_controller_asleep(const struct world *w)
+{
+    return w->controller.up && w->now < w->controller.asleep_until;
+}
+
 void sim_controller_input(struct world *w, const struct esp_input *given)
 {
     struct sim_controller *c = &w->controller;
     struct esp_input input = *given;
     input.time_ms = 1700000000000 + w->now;
-    if (esp_core_step(c->core, &input, w->now, &c->outcome)) {
+    if (esp_core_step(c->core, &input, running_ms(w), &c->outcome)) {
         sim_violate(w, "step failed");
     }
 }
@@ -348,7 +377,7 @@ void sim_controller_flush(struct world *w)
             break;
         }
         esp_outcome_init(&c->outcome);
-        bool crash = w->faults && w->fault_budget > 0 && sim_chance(w, 0.002);
+        bool crash = w->faults && !w->naps && w->fault_budget > 0 && sim_chance(w, 0.002);
         int crash_at = crash ? (int)sim_range(w, 0, 3) : -1;
         w->fault_budget -= crash;
         int rc = commit(w, &batch, crash_at);

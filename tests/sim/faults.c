@@ -1,11 +1,12 @@
-/* Faults: processes, agents, hosts and the controller crash and return later, links break,
- * disks fill, and users interfere. Faults end after some time; then every trial must end. */
+/* Faults: processes, agents, hosts and the controller crash and return later, the controller
+ * is stopped for a while, links break, disks fill, and users interfere. Faults end after some
+ * time; then every trial must end. */
 #include "sim.h"
 
 void sim_faults_begin(struct world *w)
 {
     int64_t length = sim_range(w, 5000, 240000);
-    w->fault_budget = (int)sim_range(w, 0, w->signals || w->partitions ? 30 : 12);
+    w->fault_budget = (int)sim_range(w, 0, w->signals || w->partitions || w->naps ? 30 : 12);
     for (int i = 0; i < w->fault_budget; i++) {
         sim_later(w, sim_range(w, 1, length), SIM_FAULT, 0, 0);
     }
@@ -89,7 +90,7 @@ static void empty_the_disk(struct world *w)
 
 static void interrupt(struct world *w)
 {
-    if (w->controller.up && !w->controller.disk_full) {
+    if (w->controller.up && !w->controller.disk_full && !sim_controller_asleep(w)) {
         bool now = sim_chance(w, w->signals ? 0.9 : 0.3);
         sim_log(w, now ? "second signal" : "first signal");
         struct esp_input input = {.kind = ESP_INPUT_INTERRUPT};
@@ -114,15 +115,17 @@ void sim_fault(struct world *w)
     if (!w->faults) {
         return;
     }
-    if (w->signals || w->partitions) {
-        if (w->signals) {
+    if (w->signals || w->partitions || w->naps) {
+        if (w->naps) {
+            sim_controller_sleep(w, sim_range(w, 1000, 120000));
+        } else if (w->signals) {
             interrupt(w);
         } else {
             cut_off_a_host(w);
         }
         return;
     }
-    switch (sim_range(w, 0, 10)) {
+    switch (sim_range(w, 0, 11)) {
     case 0:
     case 1:
         sim_controller_crash(w);
@@ -151,6 +154,9 @@ void sim_fault(struct world *w)
         break;
     case 9:
         cut_off_a_host(w);
+        break;
+    case 10:
+        sim_controller_sleep(w, sim_range(w, 1000, 120000));
         break;
     default:
         interrupt(w);

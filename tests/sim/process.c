@@ -583,7 +583,8 @@ int sim_process_spawn(struct world *w, int host, uint64_t key)
     p->heard_ms = w->now;
     p->lease_ms = ESP_LEASE_MS;
     p->pid = 1000 + index;
-    p->crash_after = w->faults && sim_chance(w, 0.05) ? (int)sim_range(w, 0, 12) : -1;
+    p->crash_after =
+        w->faults && !w->naps && sim_chance(w, 0.05) ? (int)sim_range(w, 0, 12) : -1;
     p->link = sim_link_open(w, ESP_ROLE_TRIAL, key);
     sim_later(w, sim_range(w, 5, 200), SIM_PROCESS_STARTED, (uint64_t)index, p->generation);
     return index;

@@ -17,6 +17,7 @@
 #include <espalier/study.h>
 
 #include "controller/core/core.h"
+#include "controller/core/running_clock.h"
 #include "controller/stop/discard.h"
 #include "controller/store/store.h"
 
@@ -198,6 +199,8 @@ struct sim_controller {
     struct esp_store *store;
     struct esp_outcome outcome;
     bool flush_due, disk_full;
+    struct esp_running_clock clock;
+    int64_t asleep_until;
     uint64_t generation;
     int64_t tick_at;
     /* connected peers, as the router knows them */
@@ -233,10 +236,10 @@ struct world {
     int checkpoint_count;
     struct sim_shadow shadow;
     bool faults, commands, tagged, exact;
-    bool ties;                /* settings hardly differ, so that some are within seed noise */
-    bool budget;              /* the study has a budget */
-    bool risky;               /* trials are discarded at a stated risk */
-    bool signals, partitions; /* many faults of this kind alone */
+    bool ties;   /* settings hardly differ, so that some are within seed noise */
+    bool budget; /* the study has a budget */
+    bool risky;  /* trials are discarded at a stated risk */
+    bool signals, partitions, naps; /* many faults of this kind alone */
     double loss, duplication, late;
     int64_t delay_ms;
     int64_t piece_ms; /* the longest piece of training */
@@ -281,6 +284,8 @@ void sim_network_release(struct world *w);
 int sim_controller_create(struct world *w);
 void sim_controller_start(struct world *w);
 void sim_controller_crash(struct world *w);
+void sim_controller_sleep(struct world *w, int64_t length);
+bool sim_controller_asleep(const struct world *w);
 void sim_controller_input(struct world *w, const struct esp_input *input);
 void sim_controller_message(struct world *w,
                             int link,
