@@ -90,6 +90,11 @@ void esp_trial_decide(struct esp_core *core, struct esp_trial *t, bool waiting)
     if (trains && t->reached_tokens >= t->attempt_horizon) {
         esp_trial_trigger(core, t, ESP_TRIGGER_HORIZON);
     }
+    struct esp_verdict end;
+    if (trains && core->mode == ESP_MODE_RUN && esp_scheduler_target(core->scheduler, &end)) {
+        esp_end_search(core, &end);
+        return;
+    }
     if (t->state == ESP_TRIAL_RUNNING && t->step >= 0 && core->mode == ESP_MODE_RUN) {
         struct esp_slot_view view = esp_slot_view(core, esp_device_of(core, t->process));
         uint32_t trial = esp_trial_index(core, t);

@@ -45,10 +45,23 @@ void esp_record_ended(struct esp_core *core,
     esp_record(core, &event);
 }
 
+/* At the end of the search, the trial that has reached the target is complete. */
+static bool reached_target(const struct esp_core *core, const struct esp_trial *t)
+{
+    struct esp_verdict end;
+    return core->mode == ESP_MODE_END && esp_scheduler_target(core->scheduler, &end) &&
+           end.trial == esp_trial_index(core, t);
+}
+
 bool esp_shutdown_trial(struct esp_core *core, struct esp_trial *t)
 {
     bool shutting_down = core->mode == ESP_MODE_INTERRUPT || core->mode == ESP_MODE_BUDGET ||
                          core->mode == ESP_MODE_END;
+    bool trains = t->state == ESP_TRIAL_RUNNING || t->state == ESP_TRIAL_PAUSING;
+    if (trains && reached_target(core, t)) {
+        esp_trial_trigger(core, t, ESP_TRIGGER_TARGET);
+        return true;
+    }
     if (!shutting_down || t->state != ESP_TRIAL_RUNNING) {
         return shutting_down;
     }
@@ -217,7 +230,10 @@ static void discard_waiting(struct esp_core *core)
 {
     for (uint32_t i = 0; i < core->trial_count; i++) {
         struct esp_trial *t = &core->trials[i];
-        if (t->state == ESP_TRIAL_QUEUED || (t->state == ESP_TRIAL_PAUSED && !t->held)) {
+        bool waits = t->state == ESP_TRIAL_QUEUED || t->state == ESP_TRIAL_PAUSED;
+        if (waits && reached_target(core, t)) {
+            esp_trial_trigger(core, t, ESP_TRIGGER_TARGET);
+        } else if (waits && !(t->state == ESP_TRIAL_PAUSED && t->held)) {
             struct esp_verdict verdict = {.action = ESP_VERDICT_DISCARD,
                                           .trial = i,
                                           .reason = esp_reason_none(ESP_RULE_STUDY_END)};

@@ -69,6 +69,7 @@ static const char *const triggers[ESP_TRIGGER_COUNT] = {
     [ESP_TRIGGER_LOST] = "lost",
     [ESP_TRIGGER_GRACE_OVER] = "grace-over",
     [ESP_TRIGGER_RELEASED] = "released",
+    [ESP_TRIGGER_TARGET] = "target",
 };
 
 static const char *const rules[ESP_RULE_COUNT] = {

@@ -89,6 +89,9 @@ extern const struct esp_scheduler_ops esp_scheduler_patience;
 extern const struct esp_scheduler_ops esp_scheduler_threshold;
 extern const struct esp_scheduler_ops esp_scheduler_wandb_hyperband;
 
+/* Whether a trial has reached metric.target; `verdict` then ends the search and names it. */
+bool esp_scheduler_target(const struct esp_scheduler *scheduler, struct esp_verdict *verdict);
+
 /* Creates the scheduler that the study uses (registry.h). -EINVAL: a setting that does not fit
  * the study; -ENOMEM. The study must outlive it. */
 int esp_scheduler_create(const struct esp_study *study,

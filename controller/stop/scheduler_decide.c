@@ -22,6 +22,12 @@ static struct esp_verdict target_reached(const struct esp_scheduler *s)
     return verdict;
 }
 
+bool esp_scheduler_target(const struct esp_scheduler *s, struct esp_verdict *verdict)
+{
+    *verdict = s->target_trial >= 0 ? target_reached(s) : esp_verdict_none(ESP_RULE_NONE);
+    return s->target_trial >= 0;
+}
+
 /* Whether the next trial is one of those of run_cap that are kept for repeats. Once one of them
  * was used for a new setting, so may the others. */
 static bool next_is_kept(const struct esp_scheduler *s, const struct esp_slot_view *view)

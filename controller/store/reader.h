@@ -119,9 +119,9 @@ int esp_reader_trial(struct esp_reader *reader,
                      void *context,
                      struct esp_error *error);
 
-/* At most `limit` trials (0: all), best first: trials that reached their horizon, ordered by
- * the value there, or all trials ordered by their last value while none has. Non-finite values
- * and repeats are left out. Equal values are ordered by trial number. */
+/* At most `limit` trials (0: all), best first: trials that reached their horizon or the
+ * target, ordered by the value there, or all trials ordered by their last value while none has.
+ * Non-finite values and repeats are left out. Equal values are ordered by trial number. */
 int esp_reader_best(struct esp_reader *reader,
                     int64_t limit,
                     esp_reader_each_trial *each,

@@ -177,6 +177,9 @@ int esp_reader_trial(struct esp_reader *reader,
     return code;
 }
 
+/* A trial that reached the target is complete below its horizon. */
+#define ENDED "(tokens >= horizon OR state = 'COMPLETE')"
+
 int esp_reader_best(struct esp_reader *reader,
                     int64_t limit,
                     esp_reader_each_trial *each,
@@ -187,8 +190,8 @@ int esp_reader_best(struct esp_reader *reader,
         .reader = reader, .each = each, .context = context, .error = error};
     int64_t most = limit > 0 ? limit : -1;
     return run(&query,
-               "WHERE repeats IS NULL AND " FINITE " AND (tokens >= horizon OR NOT "
-               "EXISTS (SELECT 1 FROM trial WHERE " FINITE " AND tokens >= horizon)) "
+               "WHERE repeats IS NULL AND " FINITE " AND (" ENDED " OR NOT "
+               "EXISTS (SELECT 1 FROM trial WHERE " FINITE " AND " ENDED ")) "
                "ORDER BY iif((SELECT goal = 'maximize' FROM study), -value, value), trial "
                "LIMIT ?",
                &most,

@@ -61,7 +61,7 @@ static int rank(const struct esp_ledger *ledger, struct esp_best *best, struct e
         const struct esp_reader_trial *t = &rows->trials[i];
         ranked[i].trial = *t;
         ranked[i].rank = esp_setting_rank_of(t->trial,
-                                             t->finished,
+                                             t->finished || t->state == ESP_TRIAL_COMPLETE,
                                              sign * t->value,
                                              esp_seed_record_of(&best->record, t->trial),
                                              best->noise);

@@ -39,22 +39,28 @@ static size_t place_of(const struct ranking *ranking, const struct esp_reader_tr
     return rows->count + (trial->repeats >= 0);
 }
 
+/* A trial that reached the target is complete below its horizon. */
+static bool has_ended(const struct esp_reader_trial *trial)
+{
+    return trial->finished || trial->state == ESP_TRIAL_COMPLETE;
+}
+
 /* Trials at their horizon by rank, then the others by progress and value. */
 static int compare_trials(const void *a, const void *b, void *context)
 {
     const struct esp_reader_trial *left = a, *right = b;
     const struct ranking *ranking = context;
-    if (left->finished != right->finished) {
-        return right->finished - left->finished;
+    if (has_ended(left) != has_ended(right)) {
+        return has_ended(right) - has_ended(left);
     }
     size_t left_place = place_of(ranking, left), right_place = place_of(ranking, right);
-    if (left->finished && left_place != right_place) {
+    if (has_ended(left) && left_place != right_place) {
         return left_place < right_place ? -1 : 1;
     }
     if (isfinite(left->value) != isfinite(right->value)) {
         return isfinite(left->value) ? -1 : 1;
     }
-    if (!left->finished && twentieths(left) != twentieths(right)) {
+    if (!has_ended(left) && twentieths(left) != twentieths(right)) {
         return twentieths(left) > twentieths(right) ? -1 : 1;
     }
     if (left->value != right->value && isfinite(left->value)) {

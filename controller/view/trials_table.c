@@ -46,18 +46,21 @@ static void add_mean(struct esp_columns *table, const struct esp_seeds *seeds)
     }
 }
 
-/* "complete, repeats #7 with seed 2", "pruned (diverged)". */
+/* "complete, repeats #7 with seed 2", "complete (target)", "pruned (diverged)". */
 static void add_state(struct esp_columns *table,
                       const struct esp_ledger *ledger,
                       const struct esp_reader_trial *trial,
                       struct esp_buffer *cell)
 {
     bool diverged = trial->cause == ESP_CAUSE_DIVERGED;
+    bool target = ledger->reason == ESP_END_TARGET && !trial->finished &&
+                  trial->state == ESP_TRIAL_COMPLETE;
     esp_buffer_clear(cell);
     esp_buffer_addf(cell,
                     "%s%s%s",
                     esp_ledger_trial_state(ledger, trial->state),
                     diverged      ? " (diverged)"
+                    : target      ? " (target)"
                     : trial->held ? " (held)"
                                   : "",
                     trial->repeats >= 0 ? ", " : "");

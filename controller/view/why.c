@@ -29,6 +29,8 @@ static const char *change_words(const struct esp_event_moved *moved)
         return "continued by you.";
     case ESP_TRIGGER_HORIZON:
         return "complete: it reached its horizon.";
+    case ESP_TRIGGER_TARGET:
+        return "complete: it reached the metric's target, which ends the search.";
     case ESP_TRIGGER_CONTINUE:
         return moved->from == ESP_TRIAL_PRUNED
                    ? "started again: it was chosen again after it had been discarded."

@@ -57,6 +57,7 @@ enum esp_trigger {
     ESP_TRIGGER_LOST,  /* its process died, or the lease ended */
     ESP_TRIGGER_GRACE_OVER,
     ESP_TRIGGER_RELEASED, /* Released, its process's exit, or the end of lease and margin */
+    ESP_TRIGGER_TARGET,   /* it has reached metric.target, and the search ends */
     ESP_TRIGGER_COUNT
 };
 

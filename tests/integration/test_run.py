@@ -76,6 +76,20 @@ def test_check_lists_the_values_of_a_grid(t):
         assert line in out, out
 
 
+def test_the_trial_that_reaches_the_target_is_complete_and_the_best(t):
+    run = t.directory()
+    study = t.study(run_cap=4, tokens=40000000, report_every=1000, workers=1)
+    study.write_text(study.read_text().replace("goal: minimize", "goal: minimize, target: 5.0"))
+    out, _ = t.run("run", study, "--dir", run)
+    assert "end: the metric's target is reached" in out and "complete (target)" in out, out
+    status = t.json("status", run)
+    assert (status["state"], status["reason"]) == ("complete", "target"), status
+    (winner, tokens, horizon), = query(run, "SELECT trial, tokens, horizon FROM trial WHERE state = 'COMPLETE'")
+    assert tokens < horizon and t.json("best", run)[0]["trial"] == winner
+    assert query(run, "SELECT number FROM trials WHERE state = 'COMPLETE'") == [(winner,)]
+    assert "reached the metric's target" in t.run("why", run, winner)[0]
+
+
 def test_a_raised_run_cap_ends_when_every_setting_was_trained(t):
     run = t.directory()
     study = t.study(method="random", run_cap=3, tokens=2000)

@@ -230,7 +230,31 @@ static void the_target_ends_the_search_and_keeps_the_best_model(void **state)
     assert_int_equal(totals.state, ESP_STUDY_COMPLETE);
     assert_int_equal(totals.exit_code, 0);
     assert_int_equal(totals.best_trial, 0);
+    driver_expect(&d, 0, ESP_TRIAL_COMPLETE);
+    driver_expect(&d, 1, ESP_TRIAL_PRUNED);
+    assert_int_equal(last_end()->reason, ESP_END_TARGET);
     assert_int_equal(driver_trial(&d, 0).checkpoint_tokens, 400);
+    driver_end(&d);
+}
+
+static void a_trial_that_reaches_the_target_while_it_pauses_is_complete(void **state)
+{
+    (void)state;
+    struct esp_study study;
+    driver_study(&study, 10);
+    study.has_target = true;
+    study.target = 3;
+    driver_begin(&d, &study);
+    driver_open(&d, 1);
+    driver_started(&d, 0, 0);
+    driver_report(&d, 0, 10, 4, false);
+    driver_command(&d, 1, ESP_VERB_PAUSE, 0);
+    driver_expect(&d, 0, ESP_TRIAL_PAUSING);
+    driver_report(&d, 0, 20, 2.9, false);
+    driver_expect(&d, 0, ESP_TRIAL_STOPPING);
+    save_and_release(0, 20);
+    driver_expect(&d, 0, ESP_TRIAL_COMPLETE);
+    assert_int_equal(last_end()->reason, ESP_END_TARGET);
     driver_end(&d);
 }
 
@@ -345,6 +369,7 @@ int main(void)
         cmocka_unit_test(a_study_without_one_finite_value_returns_3),
         cmocka_unit_test(a_trial_held_by_the_user_is_not_forgotten_at_the_end),
         cmocka_unit_test(the_target_ends_the_search_and_keeps_the_best_model),
+        cmocka_unit_test(a_trial_that_reaches_the_target_while_it_pauses_is_complete),
         cmocka_unit_test(a_spent_budget_pauses_running_trials_and_returns_4),
         cmocka_unit_test(three_processes_that_exit_before_their_hello_end_the_run_with_1),
         cmocka_unit_test(a_full_ledger_grants_nothing_until_there_is_room),

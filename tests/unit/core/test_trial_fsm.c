@@ -80,7 +80,8 @@ static const enum esp_trigger all[] = {ESP_TRIGGER_GRANT,
                                        ESP_TRIGGER_ERROR,
                                        ESP_TRIGGER_LOST,
                                        ESP_TRIGGER_GRACE_OVER,
-                                       ESP_TRIGGER_RELEASED};
+                                       ESP_TRIGGER_RELEASED,
+                                       ESP_TRIGGER_TARGET};
 
 /* Brings a trial into a state by triggers; `saved` gives it a checkpoint. */
 static void bring_to(
