@@ -10,7 +10,8 @@ An environment is a folder of $XDG_CACHE_HOME/espalier/test-environments (or ~/.
 the hash of its requirements file and of the Python it is made with, so all clones of one version share
 it and a changed requirements file makes another. It is complete when it holds COMPLETE, which is
 written last; whoever makes it holds a lock, and a second run waits for the first. The folders may be
-deleted at any time. ESPALIER_PEERS_PYTHON and ESPALIER_TORCH_PYTHON name other interpreters to use.
+deleted at any time. ESPALIER_PEERS_PYTHON, ESPALIER_SWEEPS_PYTHON and ESPALIER_TORCH_PYTHON name other
+interpreters to use.
 """
 import fcntl
 import hashlib
@@ -29,6 +30,8 @@ RE_EXECUTED = "ESPALIER_PEERS_EXECUTED"
 # name: (requirements file, arguments of pip, room that it needs, variable naming another interpreter)
 ENVIRONMENTS = {
     "peers": ("requirements.txt", [], 1 << 30, "ESPALIER_PEERS_PYTHON"),
+    # W&B's reader of sweep files takes NumPy below 2, unlike the programs above.
+    "sweeps": ("requirements-sweeps.txt", [], 1 << 30, "ESPALIER_SWEEPS_PYTHON"),
     # PyPI's torch needs CUDA's libraries even on the CPU, 2.0 GB to download. The file names each package,
     # so --no-deps leaves out Triton, which only compiled models use: 0.3 GB less, 1 GB on disk.
     "torch": ("requirements-torch.txt", ["--no-deps"], 10 << 30, "ESPALIER_TORCH_PYTHON"),
