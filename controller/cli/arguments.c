@@ -73,7 +73,7 @@ static int unknown_option(const struct esp_cli_verb *verb,
     const char *near = esp_suggest(word, names, syntax->count);
     return esp_error_set(error,
                          -EINVAL,
-                         "%s: unknown option %s%s%s%s (espalier %s --help lists the options).",
+                         "%s: unknown option %s%s%s%s `espalier %s --help` lists the options.",
                          verb->name,
                          text,
                          near ? "; did you mean --" : "",
