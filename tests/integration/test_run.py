@@ -144,7 +144,8 @@ def test_the_verbs_agree_with_each_other(t):
     rows = t.json("ls", run)
     assert [row["trial"] for row in rows] == [0, 1, 2, 3], rows
     assert set(rows[0]) == {"trial", "state", "attempts", "tokens", "value", "param.learning_rate",
-                            "param.batch_size"}, rows[0]
+                            "param.batch_size", "repeats", "seed", "created", "started", "ended",
+                            "device_seconds", "usd"}, rows[0]
     best = t.json("best", run)
     assert [row["value"] for row in best] == sorted(row["value"] for row in rows), best
     assert set(best[0]) == {"trial", "value", "tokens", "params"}, best[0]
