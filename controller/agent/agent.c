@@ -53,7 +53,7 @@ static void watch_processes(struct agent *agent)
     }
 }
 
-static void take_exits(struct agent *agent)
+static void reap_exits(struct agent *agent)
 {
     struct epoll_event events[EXITS_MAX];
     struct esp_processes *processes = agent->protocol.processes;
@@ -72,7 +72,7 @@ static void take_exits(struct agent *agent)
     esp_agent_protocol_report(&agent->protocol);
 }
 
-static void take_messages(struct agent *agent)
+static void receive_messages(struct agent *agent)
 {
     struct esp_message message;
     struct esp_error error;
@@ -90,7 +90,7 @@ static void take_messages(struct agent *agent)
             continue;
         }
         agent->heard_ms = esp_clock_ms();
-        esp_agent_protocol_take(&agent->protocol, &message, agent->heard_ms);
+        esp_agent_protocol_handle(&agent->protocol, &message, agent->heard_ms);
     }
 }
 
@@ -154,8 +154,8 @@ static int serve(struct agent *agent, struct esp_error *error)
             esp_error_set(error, rc, "waiting failed: %s.", strerror(-rc));
             return 1;
         }
-        take_messages(agent);
-        take_exits(agent);
+        receive_messages(agent);
+        reap_exits(agent);
     }
 }
 

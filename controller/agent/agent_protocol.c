@@ -68,7 +68,7 @@ void esp_agent_protocol_report(struct esp_agent_protocol *protocol)
     }
 }
 
-static void take_spawn(struct esp_agent_protocol *protocol, const struct esp_spawn *spawn)
+static void handle_spawn(struct esp_agent_protocol *protocol, const struct esp_spawn *spawn)
 {
     struct esp_error error = {{0}};
     int rc = esp_processes_spawn(
@@ -84,7 +84,7 @@ static void take_spawn(struct esp_agent_protocol *protocol, const struct esp_spa
 }
 
 static void
-take_kill(struct esp_agent_protocol *protocol, const struct esp_kill *order, int64_t now_ms)
+handle_kill(struct esp_agent_protocol *protocol, const struct esp_kill *order, int64_t now_ms)
 {
     if (esp_processes_kill(protocol->processes, order->key, order->now, now_ms) == -ENOENT) {
         /* The process does not exist (any more): answer as if it had exited. */
@@ -93,7 +93,8 @@ take_kill(struct esp_agent_protocol *protocol, const struct esp_kill *order, int
     }
 }
 
-static void take_welcome(struct esp_agent_protocol *protocol, const struct esp_welcome *welcome)
+static void handle_welcome(struct esp_agent_protocol *protocol,
+                           const struct esp_welcome *welcome)
 {
     if (welcome->refused) {
         snprintf(protocol->refused, sizeof protocol->refused, "%s", welcome->refused);
@@ -105,22 +106,22 @@ static void take_welcome(struct esp_agent_protocol *protocol, const struct esp_w
     esp_agent_protocol_report(protocol);
 }
 
-void esp_agent_protocol_take(struct esp_agent_protocol *protocol,
-                             const struct esp_message *message,
-                             int64_t now_ms)
+void esp_agent_protocol_handle(struct esp_agent_protocol *protocol,
+                               const struct esp_message *message,
+                               int64_t now_ms)
 {
     switch (message->kind) {
     case ESP_MESSAGE_WELCOME:
-        take_welcome(protocol, &message->welcome);
+        handle_welcome(protocol, &message->welcome);
         break;
     case ESP_MESSAGE_INTRODUCE:
         esp_agent_protocol_hello(protocol);
         break;
     case ESP_MESSAGE_SPAWN:
-        take_spawn(protocol, &message->spawn);
+        handle_spawn(protocol, &message->spawn);
         break;
     case ESP_MESSAGE_KILL:
-        take_kill(protocol, &message->kill, now_ms);
+        handle_kill(protocol, &message->kill, now_ms);
         break;
     case ESP_MESSAGE_EXITED_ACK:
         esp_processes_forget(protocol->processes, message->exited_ack.key);

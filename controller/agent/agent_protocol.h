@@ -26,9 +26,9 @@ struct esp_agent_protocol {
 void esp_agent_protocol_hello(struct esp_agent_protocol *protocol);
 
 /* Carries out a message from the controller. */
-void esp_agent_protocol_take(struct esp_agent_protocol *protocol,
-                             const struct esp_message *message,
-                             int64_t now_ms);
+void esp_agent_protocol_handle(struct esp_agent_protocol *protocol,
+                               const struct esp_message *message,
+                               int64_t now_ms);
 
 /* Reports the exits that were not yet reported on this connection. */
 void esp_agent_protocol_report(struct esp_agent_protocol *protocol);

@@ -44,13 +44,13 @@ void esp_drain(struct esp_core *core, struct esp_agent *agent)
 {
     assert(agent->connected);
     agent->draining = true;
-    for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
+    for (uint32_t i = core->alive.first; i != ESP_NO_INDEX;
          i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
         struct esp_trial_process *p = &core->processes[i];
         if (p->agent != agent->id) {
             continue;
         }
-        for (uint32_t k = p->hosted.first; k != ESP_NOWHERE;
+        for (uint32_t k = p->hosted.first; k != ESP_NO_INDEX;
              k = esp_list_next(core, ESP_LIST_TRIALS, k)) {
             if (core->trials[k].state == ESP_TRIAL_RUNNING) {
                 esp_trial_pause(core, &core->trials[k], ESP_RULE_RESTART);

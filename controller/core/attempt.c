@@ -53,7 +53,7 @@ static const struct esp_attempt_key *key_of(const struct esp_message *m)
 
 /* False: the attempt has started already. */
 static bool
-take_started(struct esp_core *core, struct esp_trial *t, const struct esp_started *s)
+handle_started(struct esp_core *core, struct esp_trial *t, const struct esp_started *s)
 {
     if (t->state != ESP_TRIAL_ASSIGNED && t->state != ESP_TRIAL_STOPPING) {
         return false;
@@ -97,7 +97,7 @@ static void make_room(struct esp_core *core, struct esp_trial *t, const char *pa
     }
 }
 
-static void take_saved(struct esp_core *core, struct esp_trial *t, const struct esp_saved *s)
+static void handle_saved(struct esp_core *core, struct esp_trial *t, const struct esp_saved *s)
 {
     make_room(core, t, s->path);
     struct esp_event event = esp_event_of_trial(core, t, ESP_EVENT_SAVED);
@@ -119,10 +119,11 @@ static void wait_for_room(struct esp_core *core)
         core->disk_backoff_ms = DISK_WAIT_MAX_MS;
     }
     core->disk_due_ms = core->now_ms + core->disk_backoff_ms;
-    esp_timer_sooner(core, ESP_TIMER_CORE, 0, core->disk_due_ms);
+    esp_timer_set_earlier(core, ESP_TIMER_CORE, 0, core->disk_due_ms);
 }
 
-static void take_failed(struct esp_core *core, struct esp_trial *t, const struct esp_failed *f)
+static void
+handle_failed(struct esp_core *core, struct esp_trial *t, const struct esp_failed *f)
 {
     bool no_room = esp_is_full_disk(f->code);
     struct esp_event event = esp_event_of_trial(core, t, ESP_EVENT_FAILED);
@@ -150,7 +151,7 @@ static void take_failed(struct esp_core *core, struct esp_trial *t, const struct
 }
 
 /* The process has released the attempt, asked or unasked. */
-static void take_released(struct esp_core *core, struct esp_trial *t, uint64_t sequence)
+static void handle_released(struct esp_core *core, struct esp_trial *t, uint64_t sequence)
 {
     const struct esp_trial_process *p = esp_process_find(core, t->process);
     assert(p);
@@ -169,7 +170,7 @@ static void take_released(struct esp_core *core, struct esp_trial *t, uint64_t s
 }
 
 /* Takes a message that is the next one of its attempt. */
-static void take(struct esp_core *core, struct esp_trial *t, const struct esp_message *m)
+static void handle(struct esp_core *core, struct esp_trial *t, const struct esp_message *m)
 {
     struct esp_peer peer = {ESP_ROLE_TRIAL, t->process};
     const struct esp_attempt_key *at = key_of(m);
@@ -177,23 +178,23 @@ static void take(struct esp_core *core, struct esp_trial *t, const struct esp_me
     if (!fault) {
         switch (m->kind) {
         case ESP_MESSAGE_STARTED:
-            fault = take_started(core, t, &m->started) ? NULL : "Started twice";
+            fault = handle_started(core, t, &m->started) ? NULL : "Started twice";
             break;
         case ESP_MESSAGE_REPORT:
             if (t->state == ESP_TRIAL_ASSIGNED) {
                 fault = "a report before Started";
                 break;
             }
-            esp_report_take(core, t, &m->report);
+            esp_report_handle(core, t, &m->report);
             break;
         case ESP_MESSAGE_SAVED:
-            take_saved(core, t, &m->saved);
+            handle_saved(core, t, &m->saved);
             break;
         case ESP_MESSAGE_FAILED:
-            take_failed(core, t, &m->failed);
+            handle_failed(core, t, &m->failed);
             break;
         case ESP_MESSAGE_RELEASED:
-            take_released(core, t, at->sequence);
+            handle_released(core, t, at->sequence);
             break;
         default:
             assert(!"a message that is not about an attempt");
@@ -214,18 +215,18 @@ static bool holds(const struct esp_trial *t,
 }
 
 /* The message is the next one: it is taken and acknowledged. */
-static void take_next(struct esp_core *core,
-                      struct esp_trial_process *p,
-                      struct esp_trial *t,
-                      const struct esp_message *m)
+static void handle_next(struct esp_core *core,
+                        struct esp_trial_process *p,
+                        struct esp_trial *t,
+                        const struct esp_message *m)
 {
     const struct esp_attempt_key *at = key_of(m);
     uint32_t attempt = t->attempt;
-    assert(core->answering_trial == ESP_NOWHERE);
+    assert(core->answering_trial == ESP_NO_INDEX);
     core->answering_trial = at->trial;
     t->taken_sequence = at->sequence;
-    take(core, t, m);
-    core->answering_trial = ESP_NOWHERE;
+    handle(core, t, m);
+    core->answering_trial = ESP_NO_INDEX;
     t = &core->trials[at->trial]; /* the array may have moved */
     if (t->process == p->key && t->attempt == attempt) {
         esp_send_ack(core, t);
@@ -237,10 +238,10 @@ static void take_next(struct esp_core *core,
 /* A message about an attempt that the process does not hold: either the end of the attempt
  * again, because its Ack was lost; or that of a process that obeyed an old Assign and must end
  * the attempt. */
-static void take_stale(struct esp_core *core,
-                       struct esp_trial_process *p,
-                       const struct esp_trial *t,
-                       const struct esp_message *m)
+static void handle_stale(struct esp_core *core,
+                         struct esp_trial_process *p,
+                         const struct esp_trial *t,
+                         const struct esp_message *m)
 {
     const struct esp_attempt_key *at = key_of(m);
     if (m->kind == ESP_MESSAGE_RELEASED && t->attempt == at->attempt &&
@@ -252,10 +253,10 @@ static void take_stale(struct esp_core *core,
 }
 
 /* A message about an attempt that is counted as lost: only its end is taken. True: done. */
-static bool take_of_lost(struct esp_core *core,
-                         struct esp_trial_process *p,
-                         struct esp_trial *t,
-                         const struct esp_message *m)
+static bool handle_of_lost(struct esp_core *core,
+                           struct esp_trial_process *p,
+                           struct esp_trial *t,
+                           const struct esp_message *m)
 {
     const struct esp_attempt_key *at = key_of(m);
     if (m->kind != ESP_MESSAGE_RELEASED) {
@@ -265,7 +266,7 @@ static bool take_of_lost(struct esp_core *core,
     if (at->sequence > t->taken_sequence + 1) {
         /* Messages in between are missing and will not be taken. The end counts, and the
          * process is fenced instead of being told that all of it is on disk. */
-        take_released(core, t, 0);
+        handle_released(core, t, 0);
         esp_send_fenced(core, p, at->trial, at->attempt);
         return true;
     }
@@ -288,21 +289,21 @@ void esp_attempt_message(struct esp_core *core,
     if (m->kind == ESP_MESSAGE_RELEASED && at->sequence == 0) { /* the answer to Fenced */
         esp_process_fence_answered(core, p, at->trial, at->attempt);
         if (holds(t, p, at)) {
-            take_released(core, t, 0);
+            handle_released(core, t, 0);
         }
         return;
     }
     if (!holds(t, p, at)) {
-        take_stale(core, p, t, m);
+        handle_stale(core, p, t, m);
         return;
     }
     t->unconfirmed = false;
     if (t->state == ESP_TRIAL_STOPPING && t->cause == ESP_CAUSE_LOST &&
-        take_of_lost(core, p, t, m)) {
+        handle_of_lost(core, p, t, m)) {
         return;
     }
     if (at->sequence == t->taken_sequence + 1 || ESP_PLANT("no-dedupe")) {
-        take_next(core, p, t, m);
+        handle_next(core, p, t, m);
     } else if (at->sequence <= t->taken_sequence) {
         esp_send_ack(core, t);
     }

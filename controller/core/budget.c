@@ -41,9 +41,9 @@ static double seconds_per_token(const struct esp_core *core, const struct esp_tr
 static struct esp_spending committed(const struct esp_core *core)
 {
     struct esp_spending sum = spent(core);
-    for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
+    for (uint32_t i = core->alive.first; i != ESP_NO_INDEX;
          i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
-        for (uint32_t k = core->processes[i].hosted.first; k != ESP_NOWHERE;
+        for (uint32_t k = core->processes[i].hosted.first; k != ESP_NO_INDEX;
              k = esp_list_next(core, ESP_LIST_TRIALS, k)) {
             const struct esp_trial *t = &core->trials[k];
             int64_t until = t->until < t->attempt_horizon ? t->until : t->attempt_horizon;

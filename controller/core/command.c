@@ -138,7 +138,7 @@ void esp_command(struct esp_core *core, struct esp_peer peer, const struct esp_c
               &(struct esp_command_result){c->id ? -ESHUTDOWN : -EINVAL, 0, why});
         return;
     }
-    assert(core->answering_trial == ESP_NOWHERE);
+    assert(core->answering_trial == ESP_NO_INDEX);
     struct esp_command_result result = answer_to(core, c);
     if (c->verb != ESP_VERB_PING) { /* PING changes nothing and may come every second */
         struct esp_event event = esp_event_of(ESP_EVENT_COMMAND);

@@ -64,7 +64,7 @@ static struct esp_command_result resume(struct esp_core *core, struct esp_trial 
     if (esp_trial_state_live(t->state) || t->state == ESP_TRIAL_QUEUED) {
         return result(-EINVAL, trial, "it is running or waiting for a slot already");
     }
-    if (t->state == ESP_TRIAL_PRUNED && t->given_up) {
+    if (t->state == ESP_TRIAL_PRUNED && t->discarded_at_risk) {
         return result(
             -EINVAL,
             trial,

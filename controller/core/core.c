@@ -30,9 +30,9 @@ int esp_core_create(const struct esp_study *study,
     core->run_cap = study->run_cap;
     core->workers = study->workers;
     core->budget = study->budget;
-    core->exhausted_trial = ESP_NOWHERE;
-    core->answering_trial = ESP_NOWHERE;
-    core->timer = ESP_NOWHERE;
+    core->exhausted_trial = ESP_NO_INDEX;
+    core->answering_trial = ESP_NO_INDEX;
+    core->timer = ESP_NO_INDEX;
     core->shutdown_due_ms = INT64_MAX;
     core->disk_due_ms = INT64_MIN;
     esp_list_init(&core->queue);

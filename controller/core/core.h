@@ -37,9 +37,10 @@ struct esp_input {
     int64_t time_ms; /* wall clock, only copied into events */
     struct esp_peer peer;
     const struct esp_message *message;
-    const char *text;     /* START: the software's version; MALFORMED */
-    const double *scores; /* CALIBRATION: of score_count comparable ones of looked_at studies */
-    uint32_t score_count, looked_at;
+    const char *text; /* START: the software's version; MALFORMED */
+    const double
+        *scores; /* CALIBRATION: of score_count comparable ones of examined_count studies */
+    uint32_t score_count, examined_count;
 };
 
 enum esp_effect_kind {

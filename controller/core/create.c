@@ -44,7 +44,7 @@ void esp_repeat_trial(struct esp_core *core, const struct esp_verdict *verdict)
 {
     assert(verdict->trial >= 0 && verdict->trial < core->trial_count);
     uint32_t of = (uint32_t)verdict->trial;
-    assert(core->trials[of].repeats == ESP_NOWHERE);
+    assert(core->trials[of].repeats == ESP_NO_INDEX);
     double values[ESP_PARAMS_MAX];
     uint32_t params = (uint32_t)core->study->param_count;
     for (uint32_t i = 0; i < params; i++) { /* a copy, because the array moves when it grows */

@@ -49,7 +49,7 @@ static uint64_t mix_trial(const struct esp_core *core, uint64_t hash, uint32_t i
                               t->progressed,
                               t->excused,
                               t->saved,
-                              t->given_up,
+                              t->discarded_at_risk,
                               t->pause_rule,
                               t->attempt,
                               t->fruitless,

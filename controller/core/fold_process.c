@@ -48,7 +48,7 @@ fold_agent(struct esp_core *core, const struct esp_event_agent *e, struct esp_er
         }
         core->agents = agents;
         agent = &core->agents[core->agent_count++];
-        *agent = (struct esp_agent){.id = e->id, .timer = ESP_NOWHERE};
+        *agent = (struct esp_agent){.id = e->id, .timer = ESP_NO_INDEX};
     }
     agent->slots = e->slots;
     copy_name(agent->host, e->host);
@@ -87,7 +87,7 @@ fold_spawned(struct esp_core *core, const struct esp_event_spawned *e, struct es
                                     .class = ESP_PROCESS_STARTING,
                                     .capacity = 1,
                                     .due_ms = INT64_MAX,
-                                    .timer = ESP_NOWHERE};
+                                    .timer = ESP_NO_INDEX};
     esp_list_init(&p->hosted);
     core->class_count[ESP_PROCESS_STARTING]++;
     esp_list_push(core, ESP_LIST_ALIVE, &core->alive, index);
@@ -114,7 +114,7 @@ fold_exited(struct esp_core *core, const struct esp_event_exited *e, struct esp_
     p->exited = true;
     esp_list_remove(core, ESP_LIST_ALIVE, &core->alive, esp_process_index(core, p));
     if (p->hosted.count > 1 && crashed(e)) {
-        for (uint32_t i = p->hosted.first; i != ESP_NOWHERE;
+        for (uint32_t i = p->hosted.first; i != ESP_NO_INDEX;
              i = esp_list_next(core, ESP_LIST_TRIALS, i)) {
             core->trials[i].isolated = true;
         }

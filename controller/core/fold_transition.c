@@ -98,7 +98,7 @@ static void enter(struct esp_core *core, struct esp_trial *t, enum esp_trigger t
         } else if (t->state == ESP_TRIAL_COMPLETE) {
             core->consecutive_failures = 0;
         }
-        if (!t->given_up) {
+        if (!t->discarded_at_risk) {
             esp_sampler_ended(core->sampler, index, end_of(t->state, t->cause));
         }
         esp_scheduler_ended(core->scheduler, index, t->cause);
@@ -126,7 +126,7 @@ static void fold_trigger(struct esp_trial *t, const struct esp_event_moved *m)
     case ESP_TRIGGER_RESUME:
     case ESP_TRIGGER_CONTINUE:
         t->held = false;
-        t->given_up = false;
+        t->discarded_at_risk = false;
         break;
     case ESP_TRIGGER_LOST:
     case ESP_TRIGGER_NO_ANSWER:

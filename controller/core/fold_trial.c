@@ -10,18 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The trial that a new one repeats; ESP_NOWHERE: none. */
+/* The trial that a new one repeats; ESP_NO_INDEX: none. */
 static int repeated_by(const struct esp_core *core,
                        const struct esp_event *e,
                        uint32_t *of,
                        struct esp_error *error)
 {
     int64_t trial = e->created.repeats;
-    *of = ESP_NOWHERE;
+    *of = ESP_NO_INDEX;
     if (trial < 0) {
         return 0;
     }
-    if (trial >= core->trial_count || core->trials[trial].repeats != ESP_NOWHERE) {
+    if (trial >= core->trial_count || core->trials[trial].repeats != ESP_NO_INDEX) {
         return esp_error_set(error,
                              -EPROTO,
                              "trial %lld repeats trial %lld, which is not a setting's first",
@@ -101,7 +101,7 @@ fold_created(struct esp_core *core, const struct esp_event *e, struct esp_error 
                             .value = NAN,
                             .first_value = NAN,
                             .due_ms = INT64_MAX,
-                            .timer = ESP_NOWHERE};
+                            .timer = ESP_NO_INDEX};
     if (params > 0) {
         memcpy(core->values + (size_t)index * params,
                c->values.data,
@@ -116,7 +116,7 @@ fold_created(struct esp_core *core, const struct esp_event *e, struct esp_error 
     core->by_state[ESP_TRIAL_QUEUED]++;
     esp_list_push(core, ESP_LIST_TRIALS, &core->queue, index);
     assert(core->by_state[ESP_TRIAL_QUEUED] == core->queue.count);
-    if (of != ESP_NOWHERE) {
+    if (of != ESP_NO_INDEX) {
         esp_sampler_repeated(core->sampler, index);
         esp_scheduler_repeated(core->scheduler, index, of, c->horizon);
         return 0;
@@ -148,7 +148,7 @@ fold_verdict(struct esp_core *core, const struct esp_event *e, struct esp_error 
             }
             break;
         case ESP_VERDICT_DISCARD:
-            t->given_up = e->verdict.reason.rule == ESP_RULE_CALIBRATED;
+            t->discarded_at_risk = e->verdict.reason.rule == ESP_RULE_CALIBRATED;
             break;
         default:
             break;

@@ -115,13 +115,13 @@ static void hello_agent(struct esp_core *core, struct esp_peer peer, const struc
     agent->connected = true;
     agent->draining = false;
     agent->heard_ms = core->now_ms;
-    esp_timer_sooner(core,
-                     ESP_TIMER_AGENT,
-                     esp_agent_index(core, agent),
-                     core->now_ms + core->options.lease_ms + core->options.margin_ms);
+    esp_timer_set_earlier(core,
+                          ESP_TIMER_AGENT,
+                          esp_agent_index(core, agent),
+                          core->now_ms + core->options.lease_ms + core->options.margin_ms);
     welcome(core, peer, NULL);
     bool unlisted = false;
-    for (uint32_t i = core->alive.first; i != ESP_NOWHERE;) {
+    for (uint32_t i = core->alive.first; i != ESP_NO_INDEX;) {
         uint32_t next = esp_list_next(core, ESP_LIST_ALIVE, i);
         struct esp_trial_process *p = &core->processes[i];
         compare_process(core, p, peer.key, in_list(h->processes, h->process_count, p->key));
@@ -169,7 +169,7 @@ compare_trial(struct esp_core *core, struct esp_trial *t, const struct esp_held 
             t->tokens >= t->until) {
             core->answering_trial = index;
             esp_trial_decide(core, t, true);
-            core->answering_trial = ESP_NOWHERE;
+            core->answering_trial = ESP_NO_INDEX;
         }
         esp_send_ack(core, t);
     }
@@ -196,7 +196,7 @@ hello_process(struct esp_core *core, struct esp_peer peer, const struct esp_hell
             esp_process_fence(core, p, held->trial, held->attempt);
         }
     }
-    for (uint32_t i = p->hosted.first; i != ESP_NOWHERE;) {
+    for (uint32_t i = p->hosted.first; i != ESP_NO_INDEX;) {
         uint32_t next = esp_list_next(core, ESP_LIST_TRIALS, i);
         struct esp_trial *t = &core->trials[i];
         compare_trial(core, t, find_held(h, i, t->attempt));

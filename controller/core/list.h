@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ESP_NOWHERE UINT32_MAX
+#define ESP_NO_INDEX UINT32_MAX
 
 struct esp_core;
 
@@ -40,7 +40,7 @@ void esp_list_remove(struct esp_core *core,
                      struct esp_list *list,
                      uint32_t index);
 
-/* The element after `index`; ESP_NOWHERE: none. */
+/* The element after `index`; ESP_NO_INDEX: none. */
 uint32_t esp_list_next(const struct esp_core *core, enum esp_list_of of, uint32_t index);
 
 #endif

@@ -30,7 +30,7 @@ void esp_trial_lose(struct esp_core *core, struct esp_trial *t, bool excused, bo
 /* The process has ended, and all its attempts with it. */
 static void abandon(struct esp_core *core, struct esp_trial_process *p, bool excused)
 {
-    for (uint32_t i = p->hosted.first; i != ESP_NOWHERE;) {
+    for (uint32_t i = p->hosted.first; i != ESP_NO_INDEX;) {
         uint32_t next = esp_list_next(core, ESP_LIST_TRIALS, i);
         esp_trial_lose(core, &core->trials[i], excused, true);
         i = next;
@@ -99,7 +99,7 @@ void esp_process_disconnected(struct esp_core *core, struct esp_trial_process *p
 void esp_agent_disconnected(struct esp_core *core, struct esp_agent *agent)
 {
     agent->connected = false;
-    for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
+    for (uint32_t i = core->alive.first; i != ESP_NO_INDEX;
          i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
         if (core->processes[i].agent == agent->id) {
             esp_process_watch(core, &core->processes[i]);

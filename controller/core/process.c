@@ -53,7 +53,7 @@ void esp_process_watch(struct esp_core *core, struct esp_trial_process *p)
     if (p->killing && !p->kill_now && p->due_ms < due) {
         due = p->due_ms;
     }
-    esp_timer_sooner(core, ESP_TIMER_PROCESS, esp_process_index(core, p), due);
+    esp_timer_set_earlier(core, ESP_TIMER_PROCESS, esp_process_index(core, p), due);
 }
 
 void esp_process_kill(struct esp_core *core, struct esp_trial_process *p, bool now)
@@ -113,7 +113,7 @@ void esp_process_fence_answered(struct esp_core *core,
 
 void esp_processes_await(struct esp_core *core)
 {
-    for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
+    for (uint32_t i = core->alive.first; i != ESP_NO_INDEX;
          i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
         struct esp_trial_process *p = &core->processes[i];
         assert(!p->exited && !p->connected);
@@ -121,7 +121,7 @@ void esp_processes_await(struct esp_core *core)
         p->heard_ms = core->now_ms;
         esp_process_watch(core, p);
         for (uint32_t k = p->hosted.first;
-             k != ESP_NOWHERE && ESP_PLANT("forgets-directive-on-resume");
+             k != ESP_NO_INDEX && ESP_PLANT("forgets-directive-on-resume");
              k = esp_list_next(core, ESP_LIST_TRIALS, k)) {
             core->trials[k].directive = (struct esp_directive){.until = core->trials[k].until};
         }

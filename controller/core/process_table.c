@@ -103,7 +103,7 @@ uint32_t esp_agents_slots(const struct esp_core *core)
 static bool free_slot(const struct esp_core *core, const struct esp_agent *agent, uint32_t *out)
 {
     uint32_t held = 0;
-    for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
+    for (uint32_t i = core->alive.first; i != ESP_NO_INDEX;
          i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
         held += core->processes[i].agent == agent->id;
     }
@@ -112,7 +112,7 @@ static bool free_slot(const struct esp_core *core, const struct esp_agent *agent
     }
     for (uint32_t slot = 0; slot < agent->slots; slot++) {
         bool taken = false;
-        for (uint32_t i = core->alive.first; i != ESP_NOWHERE && !taken;
+        for (uint32_t i = core->alive.first; i != ESP_NO_INDEX && !taken;
              i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
             const struct esp_trial_process *p = &core->processes[i];
             taken = p->agent == agent->id && p->slot == slot;

@@ -29,7 +29,7 @@ struct esp_trial_view esp_core_trial(const struct esp_core *core, uint32_t trial
         .value = t->value,
         .device_seconds = t->spent_seconds,
         .spent_tokens = t->spent_tokens,
-        .repeats = t->repeats == ESP_NOWHERE ? -1 : (int64_t)t->repeats,
+        .repeats = t->repeats == ESP_NO_INDEX ? -1 : (int64_t)t->repeats,
         .seed = t->seed,
         .checkpoint_tokens = c ? c->tokens : -1,
         .values = core->values + (size_t)trial * (size_t)core->study->param_count,
@@ -43,7 +43,7 @@ static int64_t best_trial(const struct esp_core *core)
     for (uint32_t i = 0; i < core->trial_count; i++) {
         const struct esp_trial *t = &core->trials[i];
         double loss = esp_loss(core, t->value);
-        if (t->repeats != ESP_NOWHERE || !isfinite(loss)) {
+        if (t->repeats != ESP_NO_INDEX || !isfinite(loss)) {
             continue;
         }
         bool at_horizon = t->state == ESP_TRIAL_COMPLETE || t->tokens >= t->horizon;

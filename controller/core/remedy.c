@@ -43,11 +43,11 @@ struct esp_tie_remedy esp_find_tie_remedy(struct esp_core *core)
     const struct esp_tie_remedy none = {0};
     struct esp_tie_remedy remedy = {0};
     struct esp_tied tied;
-    struct esp_further_seeds further;
+    struct esp_repeat_plan further;
     struct esp_spending spent = {(double)core->spent_tokens, core->spent_seconds};
     double rate = esp_price_seconds_per_token(spent);
     esp_scheduler_tied(core->scheduler, &tied);
-    esp_scheduler_further(
+    esp_scheduler_plan_repeats(
         core->scheduler, &tied, (double)esp_study_horizon(core->study), &further);
     if (!core->study->abilities.deterministic || further.trainings == 0) {
         return none;
@@ -57,7 +57,7 @@ struct esp_tie_remedy esp_find_tie_remedy(struct esp_core *core)
         spent.tokens += tokens;
         spent.seconds += SECONDS_MARGIN * tokens * rate;
     }
-    double seconds = esp_scheduler_further_seconds(
+    double seconds = esp_scheduler_repeat_plan_seconds(
         core->scheduler, &tied, &further, esp_device_next(core), rate);
     remedy.run_cap = (double)core->trial_count + further.trainings - further.begun;
     remedy.tokens = ceil(spent.tokens + further.tokens_total);

@@ -102,7 +102,7 @@ void esp_trial_decide(struct esp_core *core, struct esp_trial *t, bool waiting)
     }
 }
 
-void esp_report_take(struct esp_core *core, struct esp_trial *t, const struct esp_report *r)
+void esp_report_handle(struct esp_core *core, struct esp_trial *t, const struct esp_report *r)
 {
     bool recorded = false;
     assert(t->state != ESP_TRIAL_ASSIGNED && esp_trial_state_live(t->state));

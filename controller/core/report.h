@@ -4,9 +4,9 @@
 
 #include "state.h"
 
-void esp_report_take(struct esp_core *core,
-                     struct esp_trial *trial,
-                     const struct esp_report *report);
+void esp_report_handle(struct esp_core *core,
+                       struct esp_trial *trial,
+                       const struct esp_report *report);
 
 /* After a start or a report: the trial has reached its horizon, or the scheduler is asked.
  * `waiting`: the attempt waits for a directive. */

@@ -82,9 +82,9 @@ bool esp_shutdown_trial(struct esp_core *core, struct esp_trial *t)
 /* All running trials are saved or stopped. */
 static void shut_down_trials(struct esp_core *core)
 {
-    for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
+    for (uint32_t i = core->alive.first; i != ESP_NO_INDEX;
          i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
-        for (uint32_t k = core->processes[i].hosted.first; k != ESP_NOWHERE;) {
+        for (uint32_t k = core->processes[i].hosted.first; k != ESP_NO_INDEX;) {
             uint32_t next = esp_list_next(core, ESP_LIST_TRIALS, k);
             esp_shutdown_trial(core, &core->trials[k]);
             k = next;
@@ -171,7 +171,7 @@ void esp_end_if_idle(struct esp_core *core, const struct esp_verdict *verdict)
 
 static void end_processes(struct esp_core *core, bool now)
 {
-    for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
+    for (uint32_t i = core->alive.first; i != ESP_NO_INDEX;
          i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
         esp_process_kill(core, &core->processes[i], now);
     }
@@ -207,10 +207,10 @@ static void close(struct esp_core *core)
         end_processes(core, false);
     }
     if (core->now_ms < core->shutdown_due_ms) {
-        for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
+        for (uint32_t i = core->alive.first; i != ESP_NO_INDEX;
              i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
             if (may_still_live(core, &core->processes[i])) {
-                esp_timer_sooner(core, ESP_TIMER_CORE, 0, core->shutdown_due_ms);
+                esp_timer_set_earlier(core, ESP_TIMER_CORE, 0, core->shutdown_due_ms);
                 return;
             }
         }

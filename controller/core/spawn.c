@@ -26,7 +26,7 @@ uint32_t esp_processes_surplus(const struct esp_core *core)
     if (core->workers <= 0) {
         return 0;
     }
-    for (uint32_t i = core->alive.first; i != ESP_NOWHERE;
+    for (uint32_t i = core->alive.first; i != ESP_NO_INDEX;
          i = esp_list_next(core, ESP_LIST_ALIVE, i)) {
         const struct esp_trial_process *p = &core->processes[i];
         /* Processes that are being ended do not count. */
@@ -39,7 +39,7 @@ uint32_t esp_processes_surplus(const struct esp_core *core)
 void esp_end_surplus(struct esp_core *core)
 {
     uint32_t surplus = esp_processes_surplus(core);
-    for (uint32_t i = core->available.first; i != ESP_NOWHERE && surplus > 0;) {
+    for (uint32_t i = core->available.first; i != ESP_NO_INDEX && surplus > 0;) {
         uint32_t next = esp_list_next(core, ESP_LIST_AVAILABLE, i);
         if (core->processes[i].hosted.count == 0) {
             esp_process_kill(core, &core->processes[i], false);
@@ -73,9 +73,9 @@ static bool spawn(struct esp_core *core)
     return true;
 }
 
-/* Trials that would take a place now, at most `most`. The scheduler is only asked; the trials
- * are created when there are places for them. */
-static uint32_t demand(struct esp_core *core, uint32_t most)
+/* Trials that would take a place now, at most `places_max`. The scheduler is only asked; the
+ * trials are created when there are places for them. */
+static uint32_t demand(struct esp_core *core, uint32_t places_max)
 {
     if (core->queue.count > 0 || core->available.count > 0) {
         return core->queue.count;
@@ -91,10 +91,10 @@ static uint32_t demand(struct esp_core *core, uint32_t most)
     }
     switch (verdict.action) {
     case ESP_VERDICT_START: {
-        int64_t left = core->run_cap > 0 ? core->run_cap - core->trial_count : most;
+        int64_t left = core->run_cap > 0 ? core->run_cap - core->trial_count : places_max;
         int64_t unseen = esp_sampler_unseen(core->sampler);
         left = left < unseen ? left : unseen;
-        return left < most ? (uint32_t)left : most;
+        return left < places_max ? (uint32_t)left : places_max;
     }
     case ESP_VERDICT_CONTINUE:
     case ESP_VERDICT_REPEAT:
@@ -114,14 +114,14 @@ void esp_spawn_needed(struct esp_core *core)
     assert(core->mode == ESP_MODE_RUN);
     uint32_t starting = core->class_count[ESP_PROCESS_STARTING];
     uint32_t alive = starting + core->class_count[ESP_PROCESS_UP];
-    uint32_t most = wanted(core);
+    uint32_t places_max = wanted(core);
     bool idle =
         esp_live_trials(core) == 0 && core->available.count == 0 && core->queue.count == 0;
-    if ((alive >= most && !idle) || esp_budget_committed(core)) {
+    if ((alive >= places_max && !idle) || esp_budget_committed(core)) {
         return;
     }
-    uint32_t need = demand(core, most);
-    while (core->mode == ESP_MODE_RUN && alive < most && starting < need && spawn(core)) {
+    uint32_t need = demand(core, places_max);
+    while (core->mode == ESP_MODE_RUN && alive < places_max && starting < need && spawn(core)) {
         alive++;
         starting++;
     }

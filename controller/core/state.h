@@ -40,14 +40,14 @@ struct esp_trial {
     bool hold_wanted; /* the user paused it before it had started */
     bool can_save;
     bool isolated; /* its process crashed with several trials: it runs alone until it reports */
-    bool progressed; /* this attempt has brought a new report */
-    bool excused;    /* the loss of this attempt does not count as fruitless */
-    bool saved;      /* the checkpoint that PAUSING waits for is recorded */
-    bool given_up;   /* pruned at the stated risk: when it is chosen again it starts afresh */
+    bool progressed;          /* this attempt has brought a new report */
+    bool excused;             /* the loss of this attempt does not count as fruitless */
+    bool saved;               /* the checkpoint that PAUSING waits for is recorded */
+    bool discarded_at_risk;   /* when it is chosen again it starts afresh */
     enum esp_rule pause_rule; /* of the last pause */
     uint32_t attempt;
     uint32_t fruitless; /* attempts in a row without a new report */
-    uint32_t repeats;   /* the trial whose settings it repeats; ESP_NOWHERE: none */
+    uint32_t repeats;   /* the trial whose settings it repeats; ESP_NO_INDEX: none */
     uint64_t seed;
     uint64_t group;             /* of its settings: trials of one group can share a process */
     uint64_t process;           /* while live; 0: none */
@@ -188,7 +188,7 @@ struct esp_core {
     /* The scheduler's state is a fold: after the same event it has the same answer. The seq at
      * which it had nothing for a free slot, and nothing to discard. */
     uint64_t idle_seq, no_discard_seq;
-    uint32_t exhausted_trial; /* the sampler had no proposal for it; ESP_NOWHERE: none */
+    uint32_t exhausted_trial; /* the sampler had no proposal for it; ESP_NO_INDEX: none */
     uint32_t early_exits;     /* processes in a row that never said Hello */
     uint32_t protocol_faults;
     int64_t shutdown_due_ms; /* when exits are no longer waited for */

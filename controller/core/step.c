@@ -34,9 +34,9 @@ static void grant(struct esp_core *core, struct esp_trial *t, struct esp_trial_p
 static bool grant_queued(struct esp_core *core)
 {
     uint32_t looked = 0;
-    for (uint32_t i = core->queue.first; i != ESP_NOWHERE && looked < QUEUE_LOOKAHEAD;
+    for (uint32_t i = core->queue.first; i != ESP_NO_INDEX && looked < QUEUE_LOOKAHEAD;
          i = esp_list_next(core, ESP_LIST_TRIALS, i), looked++) {
-        for (uint32_t k = core->available.first; k != ESP_NOWHERE;
+        for (uint32_t k = core->available.first; k != ESP_NO_INDEX;
              k = esp_list_next(core, ESP_LIST_AVAILABLE, k)) {
             if (esp_process_fits(core, &core->processes[k], &core->trials[i])) {
                 grant(core, &core->trials[i], &core->processes[k]);
@@ -69,7 +69,7 @@ static bool follow_slot(struct esp_core *core, struct esp_verdict *verdict)
     case ESP_VERDICT_REPEAT:
         if (!esp_may_repeat(core) || verdict->trial < 0 ||
             verdict->trial >= core->trial_count ||
-            core->trials[verdict->trial].repeats != ESP_NOWHERE) {
+            core->trials[verdict->trial].repeats != ESP_NO_INDEX) {
             return false;
         }
         esp_repeat_trial(core, verdict);
@@ -80,7 +80,7 @@ static bool follow_slot(struct esp_core *core, struct esp_verdict *verdict)
         }
         struct esp_trial *t = &core->trials[verdict->trial];
         bool waits = t->state == ESP_TRIAL_PAUSED && !t->held;
-        bool starts_afresh = t->state == ESP_TRIAL_PRUNED && t->given_up;
+        bool starts_afresh = t->state == ESP_TRIAL_PRUNED && t->discarded_at_risk;
         if (!waits && !starts_afresh) {
             return false;
         }
@@ -160,7 +160,7 @@ static void search(struct esp_core *core)
     }
     discard(core);
     if (core->now_ms < core->disk_due_ms) {
-        esp_timer_sooner(core, ESP_TIMER_CORE, 0, core->disk_due_ms);
+        esp_timer_set_earlier(core, ESP_TIMER_CORE, 0, core->disk_due_ms);
         return;
     }
     fill_places(core);
@@ -187,14 +187,14 @@ static void calibrate(struct esp_core *core, const struct esp_input *input)
     }
     struct esp_event event = esp_event_of(ESP_EVENT_CALIBRATED);
     event.calibrated = (struct esp_event_calibrated){
-        .looked_at = input->looked_at,
+        .examined_count = input->examined_count,
         .scores = {input->scores,
                    input->score_count < ESP_CALIBRATION_MAX ? input->score_count
                                                             : ESP_CALIBRATION_MAX}};
     esp_record(core, &event);
 }
 
-static void take_input(struct esp_core *core, const struct esp_input *input)
+static void handle_input(struct esp_core *core, const struct esp_input *input)
 {
     switch (input->kind) {
     case ESP_INPUT_START:
@@ -247,7 +247,7 @@ static void check_invariants(const struct esp_core *core)
     assert(core->by_state[ESP_TRIAL_QUEUED] == core->queue.count);
     assert(core->alive.count == processes - core->class_count[ESP_PROCESS_EXITED]);
     assert(core->available.count <= core->alive.count);
-    assert(core->answering_trial == ESP_NOWHERE);
+    assert(core->answering_trial == ESP_NO_INDEX);
 }
 
 int esp_core_step(struct esp_core *core,
@@ -255,11 +255,11 @@ int esp_core_step(struct esp_core *core,
                   int64_t now_ms,
                   struct esp_outcome *outcome)
 {
-    assert(!core->outcome && core->answering_trial == ESP_NOWHERE);
+    assert(!core->outcome && core->answering_trial == ESP_NO_INDEX);
     core->now_ms = now_ms;
     core->time_ms = input->time_ms;
     core->outcome = outcome;
-    take_input(core, input);
+    handle_input(core, input);
     if (core->mode != ESP_MODE_LOADED && input->kind == ESP_INPUT_TICK) {
         esp_deadlines_expire(core);
     }

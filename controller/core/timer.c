@@ -72,7 +72,7 @@ static void sink(struct esp_core *core, uint32_t at)
 static void take_out(struct esp_core *core, uint32_t at)
 {
     struct esp_timers *timers = &core->timers;
-    *place(core, &timers->heap[at]) = ESP_NOWHERE;
+    *place(core, &timers->heap[at]) = ESP_NO_INDEX;
     struct esp_timer last = timers->heap[--timers->count];
     if (at < timers->count) {
         put(core, at, last);
@@ -89,7 +89,7 @@ void esp_timer_set(struct esp_core *core,
     struct esp_timers *timers = &core->timers;
     struct esp_timer timer = {due_ms, kind, index};
     uint32_t at = *place(core, &timer);
-    if (at != ESP_NOWHERE) {
+    if (at != ESP_NO_INDEX) {
         assert(at < timers->count && timers->heap[at].kind == kind);
         assert(timers->heap[at].index == index);
         if (due_ms == INT64_MAX) {
@@ -114,14 +114,14 @@ void esp_timer_set(struct esp_core *core,
     rise(core, timers->count - 1);
 }
 
-void esp_timer_sooner(struct esp_core *core,
-                      enum esp_timer_kind kind,
-                      uint32_t index,
-                      int64_t due_ms)
+void esp_timer_set_earlier(struct esp_core *core,
+                           enum esp_timer_kind kind,
+                           uint32_t index,
+                           int64_t due_ms)
 {
     struct esp_timer timer = {due_ms, kind, index};
     uint32_t at = *place(core, &timer);
-    if (at == ESP_NOWHERE || core->timers.heap[at].due_ms > due_ms) {
+    if (at == ESP_NO_INDEX || core->timers.heap[at].due_ms > due_ms) {
         esp_timer_set(core, kind, index, due_ms);
     }
 }
@@ -133,6 +133,6 @@ bool esp_timer_take(struct esp_core *core, int64_t now_ms, struct esp_timer *out
     }
     *out = core->timers.heap[0];
     take_out(core, 0);
-    assert(*place(core, out) == ESP_NOWHERE);
+    assert(*place(core, out) == ESP_NO_INDEX);
     return true;
 }

@@ -33,10 +33,10 @@ void esp_timer_set(struct esp_core *core,
                    int64_t due_ms);
 
 /* Sets it only when there is none, or a later one. */
-void esp_timer_sooner(struct esp_core *core,
-                      enum esp_timer_kind kind,
-                      uint32_t index,
-                      int64_t due_ms);
+void esp_timer_set_earlier(struct esp_core *core,
+                           enum esp_timer_kind kind,
+                           uint32_t index,
+                           int64_t due_ms);
 
 /* Removes the first deadline that has passed at `now_ms`; false: there is none. */
 bool esp_timer_take(struct esp_core *core, int64_t now_ms, struct esp_timer *out);

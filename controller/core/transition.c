@@ -135,8 +135,8 @@ static void follow(struct esp_core *core, struct esp_trial *t, const struct esp_
         esp_trial_watch(core, t);
     }
     perform(core, t, row->effect);
-    bool given_up = t->given_up && !ESP_PLANT("keeps-what-is-given-up");
-    if (esp_trial_state_ended(row->to) && given_up) {
+    bool discarded = t->discarded_at_risk && !ESP_PLANT("keeps-what-is-given-up");
+    if (esp_trial_state_ended(row->to) && discarded) {
         drop_all(core, t);
     } else if (esp_trial_state_ended(row->to)) {
         drop_superseded(core, t);

@@ -15,13 +15,13 @@ unsigned esp_trial_guards(const struct esp_trial *t)
         guards |= 1u << ESP_GUARD_NOT_HELD;
     }
     if (t->fruitless >= ESP_FRUITLESS_ATTEMPTS_MAX) {
-        guards |= 1u << ESP_GUARD_TRIED_OUT;
+        guards |= 1u << ESP_GUARD_FRUITLESS;
     }
     if (esp_trial_checkpoint(t)) {
         guards |= 1u << ESP_GUARD_CHECKPOINT;
     }
-    if (t->given_up) {
-        guards |= 1u << ESP_GUARD_GIVEN_UP;
+    if (t->discarded_at_risk) {
+        guards |= 1u << ESP_GUARD_DISCARDED;
     }
     return guards;
 }

@@ -67,11 +67,11 @@ const struct esp_trial_row esp_trial_rows[] = {
     STOPPED(DIVERGED, NONE, PRUNED, DIVERGED),
     STOPPED(STOPPED, NONE, STOPPED, STOPPED),
     STOPPED(FAILED, NONE, FAILED, FAILED),
-    STOPPED(LOST, TRIED_OUT, FAILED, FAILED),
+    STOPPED(LOST, FRUITLESS, FAILED, FAILED),
     STOPPED(LOST, NONE, QUEUED, LOST),
 
     ROW(COMPLETE, RESUME, CHECKPOINT, QUEUED, NOTHING),
-    ROW(PRUNED, CONTINUE, GIVEN_UP, QUEUED, NOTHING),
+    ROW(PRUNED, CONTINUE, DISCARDED, QUEUED, NOTHING),
     ROW(PRUNED, RESUME, CHECKPOINT, QUEUED, NOTHING),
     ROW(STOPPED, RESUME, CHECKPOINT, QUEUED, NOTHING),
 };
@@ -105,9 +105,9 @@ const char *esp_guard_text(enum esp_guard guard)
         [ESP_GUARD_NONE] = "–",
         [ESP_GUARD_SAVED] = "its checkpoint is saved",
         [ESP_GUARD_NOT_HELD] = "not held by the user",
-        [ESP_GUARD_TRIED_OUT] = "three fruitless attempts in a row",
+        [ESP_GUARD_FRUITLESS] = "three fruitless attempts in a row",
         [ESP_GUARD_CHECKPOINT] = "it has a checkpoint",
-        [ESP_GUARD_GIVEN_UP] = "given up at the stated risk",
+        [ESP_GUARD_DISCARDED] = "discarded at the stated risk",
     };
     assert((size_t)guard < sizeof texts / sizeof texts[0]);
     return texts[guard];

@@ -10,9 +10,9 @@ enum esp_guard {
     ESP_GUARD_NONE,
     ESP_GUARD_SAVED,      /* the pause's checkpoint is recorded, or the trainer cannot save */
     ESP_GUARD_NOT_HELD,   /* the user has not paused it */
-    ESP_GUARD_TRIED_OUT,  /* ESP_FRUITLESS_ATTEMPTS_MAX attempts in a row without a report */
+    ESP_GUARD_FRUITLESS,  /* ESP_FRUITLESS_ATTEMPTS_MAX attempts in a row without a report */
     ESP_GUARD_CHECKPOINT, /* it has a checkpoint to resume from */
-    ESP_GUARD_GIVEN_UP,   /* discarded by the calibrated rule (controller/stop/discard.h) */
+    ESP_GUARD_DISCARDED,  /* discarded by the calibrated rule (controller/stop/discard.h) */
     ESP_GUARD_COUNT
 };
 

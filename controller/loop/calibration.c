@@ -101,7 +101,7 @@ static int examine(struct gathering *g, const char *folder, const char **why)
     if (esp_reader_open(folder, &reader, NULL) < 0) {
         return 0;
     }
-    g->out->looked_at++;
+    g->out->examined_count++;
     int rc = esp_reader_study(reader, &row, NULL);
     rc = rc < 0 ? 0 : take(g, reader, &row, why);
     esp_reader_close(reader);

@@ -20,7 +20,7 @@
 struct esp_calibration {
     double *scores; /* owned */
     uint32_t count;
-    uint32_t looked_at; /* number of studies examined, whether used or not */
+    uint32_t examined_count; /* number of studies examined, whether used or not */
 };
 
 /* Gathers the scores for a study that will begin in `dir` (which need not exist) from a file in

@@ -94,7 +94,7 @@ int esp_loop_start(struct esp_loop *loop)
     struct esp_input calibration = {.kind = ESP_INPUT_CALIBRATION,
                                     .scores = session->calibration.scores,
                                     .score_count = session->calibration.count,
-                                    .looked_at = session->calibration.looked_at};
+                                    .examined_count = session->calibration.examined_count};
     struct esp_input start = {.kind = ESP_INPUT_START, .text = ESP_VERSION};
     int rc = session->gathered ? esp_loop_step(loop, &calibration) : 0;
     return rc == 0 ? esp_loop_step(loop, &start) : rc;

@@ -19,7 +19,7 @@
 /* Descriptors that are polled together with the socket. */
 enum { FD_SIGNALS, FD_AGENT, FD_COUNT };
 
-static int take_messages(struct esp_loop *loop)
+static int receive_messages(struct esp_loop *loop)
 {
     struct esp_peer peer;
     struct esp_message message;
@@ -74,7 +74,7 @@ static void print_interrupted(struct esp_loop *loop)
 }
 
 /* The first signal saves checkpoints and stops; a later SIGINT or SIGTERM stops at once. */
-static int take_signals(struct esp_loop *loop)
+static int read_signals(struct esp_loop *loop)
 {
     struct signalfd_siginfo info;
     while (read(loop->signals, &info, sizeof info) == sizeof info) {
@@ -137,7 +137,7 @@ static int64_t next_wait(const struct esp_loop *loop)
 #define TICK_LATE_MS 1000
 
 /* Does what is due at this time. */
-static int take_deadlines(struct esp_loop *loop)
+static int check_deadlines(struct esp_loop *loop)
 {
     int64_t now = esp_clock_ms();
     if (loop->ledger_failed) {
@@ -179,12 +179,12 @@ static int serve(struct esp_loop *loop)
             return esp_error_set(
                 &loop->error, rc, "cannot wait for messages: %s.", strerror(-rc));
         }
-        rc = take_messages(loop);
-        rc = rc == 0 && fds[FD_SIGNALS].revents ? take_signals(loop) : rc;
+        rc = receive_messages(loop);
+        rc = rc == 0 && fds[FD_SIGNALS].revents ? read_signals(loop) : rc;
         if (rc == 0 && fds[FD_AGENT].revents) {
             rc = esp_local_agent_exited(&loop->agent, loop->finished, &loop->error);
         }
-        rc = rc == 0 ? take_deadlines(loop) : rc;
+        rc = rc == 0 ? check_deadlines(loop) : rc;
         rc = rc == 0 && commit_is_due(loop) ? esp_loop_flush(loop) : rc;
         if (rc < 0) {
             return rc;

@@ -49,7 +49,7 @@ int esp_bounds_make(const struct esp_table *table,
     }
     bool complete = result->exact > 0 && result->trace[result->exact - 1].complete;
     int64_t next = result->unknown_at + 1;
-    int64_t from = complete ? result->soonest : next;
+    int64_t from = complete ? result->better_cost_min : next;
     double budget = options->budget * (double)table->full;
     if ((double)from <= budget) {
         add(lower, from, table->best, best);

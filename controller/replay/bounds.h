@@ -7,14 +7,13 @@
  *
  *   lower  The exact search, where a censored returned trial counts as good as the table's
  *          best. After `unknown_at` the returned trial may be that good as soon as the cost to
- *          complete any better trial is paid (`soonest`); or at the next payment, while no
- *          trial is complete and last losses are ranked.
- *   upper  The exact search, where a censored returned trial counts with its last loss. After
- *          `unknown_at` a complete returned trial stays at least as good, because only a better
- *          one replaces it; any other may be replaced by one that diverges. A policy that uses
- *          no losses, with one worker, trains its trials in one fixed order. For it the run
- *          itself, in which a censored trial costs its rest and returns nothing, is a tighter
- *          bound.
+ *          complete any better trial is paid (`better_cost_min`); or at the next payment, while
+ * no trial is complete and last losses are ranked. upper  The exact search, where a censored
+ * returned trial counts with its last loss. After `unknown_at` a complete returned trial stays
+ * at least as good, because only a better one replaces it; any other may be replaced by one
+ * that diverges. A policy that uses no losses, with one worker, trains its trials in one fixed
+ * order. For it the run itself, in which a censored trial costs its rest and returns nothing,
+ * is a tighter bound.
  *
  * At every cost the true returned loss is between the two, and so are the cost to stay within a
  * limit, the regret at a budget, and their medians and means over seeds. Assumptions:

@@ -33,14 +33,14 @@ struct esp_replay_result {
     bool best_killed; /* the table's best trial was among them */
     int64_t spent;
     /* The effect of censoring. */
-    int64_t unknown_at;   /* spent when a trial first went beyond its record; -1: never */
-    size_t exact;         /* steps of the trace before that; all of them if never */
-    int64_t soonest;      /* least cost at which a trial that may beat the one returned at
-                             `unknown_at` can be complete */
-    uint32_t beyond;      /* trials that went beyond their record, each by one decision */
-    int64_t beyond_spent; /* cost of that */
-    double score;         /* esp_scheduler_score at the end: of the best completed trial */
-    double best_score;    /* the same of the table's best, completed or not; 0: not started */
+    int64_t unknown_at;      /* spent when a trial first went beyond its record; -1: never */
+    size_t exact;            /* steps of the trace before that; all of them if never */
+    int64_t better_cost_min; /* least cost at which a trial that may beat the one returned at
+                        `unknown_at` can be complete */
+    uint32_t beyond;         /* trials that went beyond their record, each by one decision */
+    int64_t beyond_spent;    /* cost of that */
+    double score;            /* esp_scheduler_score at the end: of the best completed trial */
+    double best_score; /* the same of the table's best, completed or not; 0: not started */
 };
 
 struct esp_replay_options {

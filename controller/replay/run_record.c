@@ -30,27 +30,27 @@ static bool may_beat(const struct esp_table *table, uint32_t row, double best)
 }
 
 /* The least cost from now on before a trial that may beat the returned one is complete. */
-static int64_t least_rest(const struct run *run)
+static int64_t rest_min_of(const struct run *run)
 {
     const struct esp_table *table = run->table;
     double best = run->best.at_horizon ? run->trials[run->best.trial].last : INFINITY;
-    int64_t least = INT64_MAX;
+    int64_t rest_min = INT64_MAX;
     for (uint32_t i = 0; i < run->count; i++) {
         const struct run_trial *t = &run->trials[i];
         bool open =
             t->state == RUN_TRAINING || t->state == RUN_PAUSED || t->state == RUN_DISCARDED;
         if (open && may_beat(table, t->row, best)) {
             int64_t rest = esp_table_rest(table, t->row, t->next);
-            least = rest < least ? rest : least;
+            rest_min = rest < rest_min ? rest : rest_min;
         }
     }
     for (uint32_t row = 0; row < table->trial_count; row++) {
         if (!run->taken[row] && may_beat(table, row, best)) {
             int64_t rest = esp_table_rest(table, row, table->first[row]);
-            least = rest < least ? rest : least;
+            rest_min = rest < rest_min ? rest : rest_min;
         }
     }
-    return least;
+    return rest_min;
 }
 
 bool esp_replay_pay_beyond(struct run *run)
@@ -63,10 +63,10 @@ bool esp_replay_pay_beyond(struct run *run)
         }
         int64_t rest = esp_table_rest(run->table, t->row, t->next);
         if (r->unknown_at < 0) {
-            int64_t least = least_rest(run);
+            int64_t rest_min = rest_min_of(run);
             r->unknown_at = run->spent;
             r->exact = r->trace_count;
-            r->soonest = run->spent + (least > 0 ? least : 1);
+            r->better_cost_min = run->spent + (rest_min > 0 ? rest_min : 1);
         }
         r->beyond++;
         if (run->spent + rest > run->budget) {

@@ -128,7 +128,7 @@ double esp_table_place(const struct esp_table *table, int index, double drawn)
 int64_t esp_table_nearest(const struct esp_table *table, const double *drawn, const bool *taken)
 {
     int64_t nearest = -1;
-    double least = INFINITY, at[ESP_PARAMS_MAX];
+    double sum_min = INFINITY, at[ESP_PARAMS_MAX];
     for (int i = 0; i < table->param_count; i++) {
         at[i] = esp_table_place(table, i, drawn[i]);
     }
@@ -141,8 +141,8 @@ int64_t esp_table_nearest(const struct esp_table *table, const double *drawn, co
             double d = table->place[t * (uint32_t)table->param_count + (uint32_t)i] - at[i];
             sum += d * d;
         }
-        if (sum < least) {
-            least = sum;
+        if (sum < sum_min) {
+            sum_min = sum;
             nearest = t;
         }
     }

@@ -200,29 +200,30 @@ static int add_part(struct esp_gaussian_process *p,
     return 0;
 }
 
-/* Sums up the evidence of all scored means and keeps those with most of the weight. */
+/* Sums up the evidence of all scored means and keeps those with most of the weight.
+ */
 static int keep_means(struct esp_gaussian_process *p,
                       const double *w,
                       struct scored *scored,
                       int total,
                       double log_determinant)
 {
-    double most = -INFINITY, sum = 0, law = 0, kept = 0;
+    double log_weight_max = -INFINITY, sum = 0, law = 0, kept = 0;
     for (int t = 0; t < total; t++) {
-        most = fmax(most, scored[t].log_weight);
+        log_weight_max = fmax(log_weight_max, scored[t].log_weight);
     }
     for (int t = 0; t < total; t++) {
-        double weight = exp(scored[t].log_weight - most);
+        double weight = exp(scored[t].log_weight - log_weight_max);
         sum += weight;
         law += scored[t].function.shift >= 0 ? weight : 0;
     }
     p->law_weight = law / sum;
-    p->evidence = most + log(sum) - 0.5 * log_determinant - 0.5 * log(p->ones_sum);
+    p->evidence = log_weight_max + log(sum) - 0.5 * log_determinant - 0.5 * log(p->ones_sum);
     qsort(scored, (size_t)total, sizeof *scored, by_weight);
     p->part_count = 0;
     while (p->part_count < ESP_MEANS_KEPT && p->part_count < total && kept < KEPT_SHARE) {
         const struct scored *next = &scored[p->part_count];
-        double weight = exp(next->log_weight - most) / sum;
+        double weight = exp(next->log_weight - log_weight_max) / sum;
         int rc = add_part(p, w, next, weight);
         if (rc < 0) {
             return rc;
@@ -317,7 +318,7 @@ static struct esp_prediction_w mix(const struct esp_gaussian_process *p,
                                    const double *means,
                                    double variance)
 {
-    double most = -INFINITY, log_ei[ESP_MEANS_KEPT], first = 0, second = 0, sum = 0;
+    double log_ei_max = -INFINITY, log_ei[ESP_MEANS_KEPT], first = 0, second = 0, sum = 0;
     for (int t = 0; t < p->part_count; t++) {
         const struct esp_process_part *part = &p->part[t];
         double mean = means[t], own = variance * part->variance, deviation = sqrt(own);
@@ -325,14 +326,14 @@ static struct esp_prediction_w mix(const struct esp_gaussian_process *p,
         second += part->weight * (own + mean * mean);
         log_ei[t] = log(part->weight) + log(deviation) +
                     esp_log_improvement((incumbent - mean) / deviation);
-        most = fmax(most, log_ei[t]);
+        log_ei_max = fmax(log_ei_max, log_ei[t]);
     }
     for (int t = 0; t < p->part_count; t++) {
-        sum += exp(log_ei[t] - most);
+        sum += exp(log_ei[t] - log_ei_max);
     }
     return (struct esp_prediction_w){.mean = first,
                                      .variance = fmax(second - first * first, 1e-20),
-                                     .log_ei = most + log(sum)};
+                                     .log_ei = log_ei_max + log(sum)};
 }
 
 void esp_gaussian_process_predict(const struct esp_gaussian_process *p,

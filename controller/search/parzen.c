@@ -47,7 +47,7 @@ fill_sigmas(struct esp_parzen *parzen, int axis, struct place *places, uint32_t 
         places[i] = (struct place){parzen->mu[i * stride + (size_t)axis], i};
     }
     qsort(places, count, sizeof *places, by_place);
-    double least = 1 / fmin(100.0, 2.0 + count);
+    double weight_min = 1 / fmin(100.0, 2.0 + count);
     for (uint32_t i = 0; i < count; i++) {
         double below = places[i].mu - (i > 0 ? places[i - 1].mu : 0);
         double above = (i + 1 < count ? places[i + 1].mu : 1) - places[i].mu;
@@ -57,7 +57,8 @@ fill_sigmas(struct esp_parzen *parzen, int axis, struct place *places, uint32_t 
         } else if (count >= 2 && i + 1 == count) {
             sigma = below;
         }
-        parzen->sigma[places[i].index * stride + (size_t)axis] = fmin(fmax(sigma, least), 1);
+        parzen->sigma[places[i].index * stride + (size_t)axis] =
+            fmin(fmax(sigma, weight_min), 1);
     }
     parzen->mu[count * stride + (size_t)axis] = 0.5;
     parzen->sigma[count * stride + (size_t)axis] = 1;
@@ -151,17 +152,17 @@ static double log_kernel(const struct esp_parzen *parzen, uint32_t kernel, const
 
 double esp_parzen_log_pdf(const struct esp_parzen *parzen, const double *point)
 {
-    double most = -INFINITY, sum = 0;
+    double term_max = -INFINITY, sum = 0;
     for (uint32_t i = 0; i < parzen->kernels; i++) {
         double term = parzen->log_weight[i] + log_kernel(parzen, i, point);
-        if (term > most) {
-            sum = sum * exp(most - term) + 1;
-            most = term;
-        } else if (most > -INFINITY) {
-            sum += exp(term - most);
+        if (term > term_max) {
+            sum = sum * exp(term_max - term) + 1;
+            term_max = term;
+        } else if (term_max > -INFINITY) {
+            sum += exp(term - term_max);
         }
     }
-    return sum > 0 ? most + log(sum) : -INFINITY;
+    return sum > 0 ? term_max + log(sum) : -INFINITY;
 }
 
 void esp_parzen_sample(const struct esp_parzen *parzen, const double *uniforms, double *point)

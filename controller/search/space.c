@@ -147,11 +147,11 @@ void esp_space_draw(const struct esp_space *space, const double *x, double *draw
         double number = axis->octaves ? exp2(at) : low + at / LINEAR_UNITS * (high - low);
         if (axis->kind == ESP_AXIS_LEVELS) {
             int nearest = 0;
-            double least = INFINITY;
+            double away_min = INFINITY;
             for (int k = 0; k < param->choice_count; k++) {
                 double away = fabs(coordinate(axis, low, high, param->choices[k].real) - at);
-                if (away < least && is_drawn(param, k)) {
-                    least = away;
+                if (away < away_min && is_drawn(param, k)) {
+                    away_min = away;
                     nearest = k;
                 }
             }

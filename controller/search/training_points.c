@@ -42,8 +42,8 @@ static int choose_best(const struct esp_loss_curves *curves,
     int count = 0, good = limit * 2 / 3;
     for (int k = ESP_MARKS - 1; k >= 0; k--) {
         uint32_t there = esp_loss_ranking_count(&curves->at_mark[k]);
-        uint32_t most = k == ESP_MARKS - 1 ? (uint32_t)limit / 3 : (uint32_t)limit / 8;
-        while (taken[k] < there && taken[k] < most && count < good) {
+        uint32_t count_max = k == ESP_MARKS - 1 ? (uint32_t)limit / 3 : (uint32_t)limit / 8;
+        while (taken[k] < there && taken[k] < count_max && count < good) {
             chosen[count++] = esp_loss_ranking_at(&curves->at_mark[k], ++taken[k]).trial;
         }
     }
@@ -55,9 +55,10 @@ static int
 choose_failed(const struct esp_loss_curves *curves, int limit, uint32_t *chosen, int count)
 {
     uint32_t failed = esp_loss_ranking_count(&curves->failed);
-    uint32_t most = (uint32_t)limit / 12;
-    for (uint32_t i = 0; i < failed && i < most && count < limit; i++) {
-        uint32_t rank = 1 + (uint32_t)((uint64_t)i * failed / (failed < most ? failed : most));
+    uint32_t count_max = (uint32_t)limit / 12;
+    for (uint32_t i = 0; i < failed && i < count_max && count < limit; i++) {
+        uint32_t rank =
+            1 + (uint32_t)((uint64_t)i * failed / (failed < count_max ? failed : count_max));
         chosen[count++] = esp_loss_ranking_at(&curves->failed, rank).trial;
     }
     return count;

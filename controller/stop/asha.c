@@ -256,7 +256,7 @@ static void returned(void *self, uint32_t trial)
 {
     struct asha *asha = self;
     esp_roster_returned(&asha->roster, trial);
-    if (esp_roster_get(&asha->roster, trial)->insisted) {
+    if (esp_roster_get(&asha->roster, trial)->continued_by_user) {
         asha->climbers[trial].goal = top_of(asha, trial);
     }
     relist(asha, trial);
@@ -366,7 +366,7 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
     const struct asha *asha = self;
     const struct climber *c = &asha->climbers[trial];
     const struct esp_roster_trial *t = esp_roster_get(&asha->roster, trial);
-    if (t->tokens >= t->horizon || t->insisted) {
+    if (t->tokens >= t->horizon || t->continued_by_user) {
         return esp_roster_report_to_horizon(&asha->roster, trial, waiting);
     }
     if (asha->stopping_form) {

@@ -177,7 +177,7 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
     (void)view;
     const struct cut *cut = self;
     const struct esp_roster_trial *t = esp_roster_get(&cut->roster, trial);
-    if (t->tokens >= t->horizon || t->insisted || cut->sent[trial]) {
+    if (t->tokens >= t->horizon || t->continued_by_user || cut->sent[trial]) {
         return esp_roster_report_to_horizon(&cut->roster, trial, waiting);
     }
     if (t->tokens < cut->at) {

@@ -210,7 +210,7 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
 {
     const struct esp_freeze_thaw *f = self;
     const struct esp_roster_trial *t = esp_roster_get(&f->roster, trial);
-    if (t->tokens >= t->horizon || t->insisted) {
+    if (t->tokens >= t->horizon || t->continued_by_user) {
         return esp_roster_report_to_horizon(&f->roster, trial, waiting);
     }
     if (t->tokens < t->until && !waiting) {

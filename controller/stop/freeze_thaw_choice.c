@@ -31,11 +31,11 @@
 /* The next mark that is far enough beyond the trial's tokens; the last one is the horizon. */
 static int64_t next_mark(const struct esp_freeze_thaw *f, const struct esp_roster_trial *t)
 {
-    double horizon = (double)t->horizon, least = fmax((double)t->tokens * STEP_MIN, 1);
-    least = fmax(least, (double)(t->tokens + esp_report_interval(f->study)) - 0.5);
+    double horizon = (double)t->horizon, until_min = fmax((double)t->tokens * STEP_MIN, 1);
+    until_min = fmax(until_min, (double)(t->tokens + esp_report_interval(f->study)) - 0.5);
     for (int k = 0; k < ESP_FREEZE_THAW_MARKS - 1; k++) {
         double mark = ceil(horizon * exp2(-(ESP_FREEZE_THAW_MARKS - 1 - k) / 2.0));
-        if (mark >= least && mark < horizon) {
+        if (mark >= until_min && mark < horizon) {
             return (int64_t)mark;
         }
     }

@@ -55,16 +55,16 @@ int esp_freeze_thaw_plan_startup(struct esp_freeze_thaw *f, struct esp_error *er
     if (f->horizon <= 0) {
         return 0;
     }
-    double least = fmax((double)esp_report_interval(f->study), 1), warm = 0;
+    double tokens_min = fmax((double)esp_report_interval(f->study), 1), warm = 0;
     if (f->study->stopping.min > 0) {
-        least = f->study->stopping.min;
+        tokens_min = f->study->stopping.min;
     } else {
         warm = warmup_of(f);
-        least = fmax(least, warm * f->horizon);
+        tokens_min = fmax(tokens_min, warm * f->horizon);
     }
     double first = fmax(pow(rungs.eta, -STARTUP_RUNGS), fmin(WARMED_UP * warm, 1));
-    f->first = (int64_t)fmax(ceil(f->horizon * first - 1e-6), least);
-    while (s > 0 && f->horizon * pow(rungs.eta, -s) < least * LEVEL_NEAR) {
+    f->first = (int64_t)fmax(ceil(f->horizon * first - 1e-6), tokens_min);
+    while (s > 0 && f->horizon * pow(rungs.eta, -s) < tokens_min * LEVEL_NEAR) {
         s--;
     }
     bool few = s == STARTUP_RUNGS && esp_surrogate_space(f->surrogate)->count <= FEW_SETTINGS;
@@ -74,7 +74,7 @@ int esp_freeze_thaw_plan_startup(struct esp_freeze_thaw *f, struct esp_error *er
         size = (uint32_t)f->study->run_cap;
     }
     f->startup = size > 0;
-    rc = esp_startup_init(&f->bracket, size, s, least, f->horizon, rungs.eta);
+    rc = esp_startup_init(&f->bracket, size, s, tokens_min, f->horizon, rungs.eta);
     return rc < 0 ? esp_error_set(error, rc, "out of memory") : 0;
 }
 

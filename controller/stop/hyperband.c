@@ -334,7 +334,7 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
     const struct member *m = &h->members[trial];
     const struct bracket *b = &h->brackets[m->bracket];
     const struct esp_roster_trial *t = esp_roster_get(&h->roster, trial);
-    if (t->tokens >= t->horizon || t->insisted || m->missing) {
+    if (t->tokens >= t->horizon || t->continued_by_user || m->missing) {
         return esp_roster_report_to_horizon(&h->roster, trial, waiting);
     }
     if (!m->arrived) {

@@ -224,7 +224,7 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
     const struct median *median = self;
     const struct esp_roster_trial *t = esp_roster_get(&median->roster, trial);
     struct esp_verdict go_on = esp_roster_report_to_horizon(&median->roster, trial, waiting);
-    if (t->insisted || t->tokens >= t->horizon || (double)t->tokens < median->warmup) {
+    if (t->continued_by_user || t->tokens >= t->horizon || (double)t->tokens < median->warmup) {
         return go_on;
     }
     int mark = mark_of(median, t->tokens);

@@ -146,7 +146,7 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
     bool stale = r->rule == ESP_RULE_PATIENCE && c->stale >= r->patience;
     bool above = r->rule == ESP_RULE_THRESHOLD && (double)t->tokens >= r->at &&
                  !(t->last <= r->threshold);
-    if (t->tokens >= t->horizon || t->insisted || (!stale && !above)) {
+    if (t->tokens >= t->horizon || t->continued_by_user || (!stale && !above)) {
         return esp_roster_report_to_horizon(&r->roster, trial, waiting);
     }
     struct esp_verdict verdict = esp_verdict_make(ESP_VERDICT_PRUNE, trial, 0, r->rule);

@@ -121,8 +121,8 @@ void esp_rate_add(struct esp_rate *rate, double inverse, double seconds)
         size->x += size->inverse[i] / n;
     }
     size->y = esp_rate_median(size->rate, n);
-    rate->least = rate->least > 0 ? fmin(rate->least, inverse) : inverse;
-    rate->most = fmax(rate->most, inverse);
+    rate->inverse_min = rate->inverse_min > 0 ? fmin(rate->inverse_min, inverse) : inverse;
+    rate->inverse_max = fmax(rate->inverse_max, inverse);
     refit(rate);
 }
 
@@ -131,6 +131,6 @@ double esp_rate_at(const struct esp_rate *rate, double inverse)
     if (rate->count == 0) {
         return NAN;
     }
-    double x = fmax(inverse, ldexp(rate->least, -OCTAVES_BEYOND));
-    return rate->a * fmin(x, ldexp(rate->most, OCTAVES_BEYOND)) + rate->b;
+    double x = fmax(inverse, ldexp(rate->inverse_min, -OCTAVES_BEYOND));
+    return rate->a * fmin(x, ldexp(rate->inverse_max, OCTAVES_BEYOND)) + rate->b;
 }

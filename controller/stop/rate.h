@@ -37,7 +37,7 @@ struct esp_rate {
     struct esp_rate_size *sizes;
     int count;
     double a, b;
-    double least, most; /* range of 1/B seen */
+    double inverse_min, inverse_max; /* range of 1/B seen */
 };
 
 void esp_rate_init(struct esp_rate *rate);

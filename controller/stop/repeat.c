@@ -4,10 +4,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-void esp_repeat_init(struct esp_repeat *r, uint32_t most)
+void esp_repeat_init(struct esp_repeat *r, uint32_t repeats_max)
 {
-    *r = (struct esp_repeat){
-        .most = most < ESP_REPEATS_MAX ? most : ESP_REPEATS_MAX, .least = NAN, .scatter = NAN};
+    *r = (struct esp_repeat){.repeats_max =
+                                 repeats_max < ESP_REPEATS_MAX ? repeats_max : ESP_REPEATS_MAX,
+                             .loss_min = NAN,
+                             .scatter = NAN};
     esp_loss_ranking_init(&r->singles);
 }
 
@@ -71,8 +73,8 @@ static void settle(struct esp_repeat *r, uint32_t trial, double loss)
         return;
     }
     t->final = loss;
-    if (!(loss >= r->least)) {
-        r->least = loss;
+    if (!(loss >= r->loss_min)) {
+        r->loss_min = loss;
         r->scatter = esp_scatter_size(&t->scatter);
     }
     struct esp_repeat_trial *first = &r->trials[t->of];
@@ -169,5 +171,5 @@ const struct esp_seeds *esp_repeat_seeds(const struct esp_repeat *r, uint32_t tr
 
 double esp_repeat_noise(const struct esp_repeat *r)
 {
-    return esp_seed_noise(&r->pool, r->least, r->scatter);
+    return esp_seed_noise(&r->pool, r->loss_min, r->scatter);
 }

@@ -37,7 +37,7 @@
 struct esp_repeat_trial; /* repeat.c */
 
 struct esp_repeat {
-    uint32_t most; /* further seeds per setting; 0: none */
+    uint32_t repeats_max; /* further seeds per setting; 0: none */
     struct esp_repeat_trial *trials;
     uint32_t count, capacity;
     struct esp_loss_ranking singles; /* settings with one loss and no repeat, by loss */
@@ -47,12 +47,12 @@ struct esp_repeat {
     uint32_t *open; /* repeats that are live or paused */
     uint32_t open_count, open_capacity;
     struct esp_seed_pool pool;
-    double least;   /* lowest loss at a horizon, of any seed; NaN: none yet */
-    double scatter; /* of the curve of that trial */
+    double loss_min; /* lowest loss at a horizon, of any seed; NaN: none yet */
+    double scatter;  /* of the curve of that trial */
 };
 
-/* `most` is early_terminate's repeats, at most ESP_REPEATS_MAX. */
-void esp_repeat_init(struct esp_repeat *repeat, uint32_t most);
+/* `repeats_max` is early_terminate's repeats, at most ESP_REPEATS_MAX. */
+void esp_repeat_init(struct esp_repeat *repeat, uint32_t repeats_max);
 void esp_repeat_release(struct esp_repeat *repeat);
 
 /* The folds: a new setting; a repeat of trial `of`, which is itself none; a loss; and changes
@@ -93,7 +93,7 @@ void esp_repeat_tied(const struct esp_repeat *repeat, struct esp_tied *out);
 
 /* The trainings that give each leader of a tie one more seed, or bring the seed that it is
  * getting to its horizon; `repeats: 1` is assumed for a study that allows none. */
-struct esp_further_seeds {
+struct esp_repeat_plan {
     uint32_t trainings;                /* 0: the leaders have had all their seeds */
     uint32_t begun;                    /* of these, repeats that exist and go on */
     double tokens[ESP_REPEAT_LEADERS]; /* that remain, by leader */
@@ -103,7 +103,7 @@ struct esp_further_seeds {
 void esp_repeat_further(const struct esp_repeat *repeat,
                         const struct esp_tied *tied,
                         double horizon,
-                        struct esp_further_seeds *out);
+                        struct esp_repeat_plan *out);
 
 /* Number of repeats that are queued or on a process. */
 uint32_t esp_repeat_live(const struct esp_repeat *repeat);
@@ -124,6 +124,6 @@ double esp_repeat_noise(const struct esp_repeat *repeat);
 /* Trials of a run_cap (0: none), or trainings of a budget, that are kept for repeats: one seed
  * more for each leader, limited to a fifth of run_cap, or half of it when the study file asks
  * for repeats (`given`). Fewer than two would decide nothing: then none are kept. */
-uint32_t esp_repeat_reserve(uint32_t most, bool given, int64_t run_cap);
+uint32_t esp_repeat_reserve(uint32_t repeats_max, bool given, int64_t run_cap);
 
 #endif

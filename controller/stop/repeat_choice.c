@@ -112,11 +112,11 @@ void esp_repeat_tied(const struct esp_repeat *r, struct esp_tied *out)
     }
 }
 
-/* Whether a setting may get one more seed of at most `most`, when `since` settings were first
- * repeated since the last new one. */
-static bool eligible(const struct esp_repeat_trial *t, uint32_t most, uint32_t since)
+/* Whether a setting may get one more seed of at most `repeats_max`, when `since` settings were
+ * first repeated since the last new one. */
+static bool eligible(const struct esp_repeat_trial *t, uint32_t repeats_max, uint32_t since)
 {
-    return t->made < most && (t->made > 0 || since < ESP_REPEAT_LEADERS);
+    return t->made < repeats_max && (t->made > 0 || since < ESP_REPEAT_LEADERS);
 }
 
 /* The setting's repeats that will go on, and the tokens that remain to them. */
@@ -136,17 +136,17 @@ static uint32_t begun(const struct esp_repeat *r, uint32_t trial, double *tokens
 void esp_repeat_further(const struct esp_repeat *r,
                         const struct esp_tied *tied,
                         double horizon,
-                        struct esp_further_seeds *out)
+                        struct esp_repeat_plan *out)
 {
-    uint32_t most = r->most > 0 ? r->most : 1, since = r->since;
-    *out = (struct esp_further_seeds){0};
+    uint32_t repeats_max = r->repeats_max > 0 ? r->repeats_max : 1, since = r->since;
+    *out = (struct esp_repeat_plan){0};
     for (uint32_t i = 0; i < tied->leaders && tied->leaders > 1; i++) {
         const struct esp_repeat_trial *t = &r->trials[tied->trials[i]];
         uint32_t go_on = begun(r, tied->trials[i], &out->tokens[i]);
         if (go_on > 0) {
             out->trainings += go_on;
             out->begun += go_on;
-        } else if (eligible(t, most, since)) {
+        } else if (eligible(t, repeats_max, since)) {
             since += t->made == 0;
             out->trainings++;
             out->tokens[i] = horizon;
@@ -183,7 +183,7 @@ static uint32_t choose(const struct esp_repeat *r, const struct esp_tied *tied)
     uint32_t chosen = tied->leaders;
     for (uint32_t i = 0; tied->leaders > 1 && i < tied->leaders; i++) {
         const struct esp_repeat_trial *t = &r->trials[tied->trials[i]];
-        if (eligible(t, r->most, r->since) &&
+        if (eligible(t, r->repeats_max, r->since) &&
             (chosen == tied->leaders || t->made < r->trials[tied->trials[chosen]].made)) {
             chosen = i;
         }
@@ -201,7 +201,7 @@ struct esp_verdict esp_repeat_next(const struct esp_repeat *r, bool may_repeat)
         }
     }
     struct esp_verdict none = esp_verdict_none(ESP_RULE_NONE);
-    if (r->most == 0 || !may_repeat) {
+    if (r->repeats_max == 0 || !may_repeat) {
         return none;
     }
     struct esp_tied tied;
@@ -223,10 +223,10 @@ struct esp_verdict esp_repeat_report(const struct esp_repeat *r, uint32_t trial,
     return esp_verdict_none(ESP_RULE_NONE);
 }
 
-uint32_t esp_repeat_reserve(uint32_t most, bool given, int64_t run_cap)
+uint32_t esp_repeat_reserve(uint32_t repeats_max, bool given, int64_t run_cap)
 {
     int64_t share = given ? run_cap / 2 : run_cap / 5;
-    int64_t wanted = most > 0 ? ESP_REPEAT_LEADERS : 0;
+    int64_t wanted = repeats_max > 0 ? ESP_REPEAT_LEADERS : 0;
     int64_t kept = share < wanted ? share : wanted;
     return kept < 2 ? 0 : (uint32_t)kept;
 }

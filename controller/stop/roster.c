@@ -107,7 +107,7 @@ void esp_roster_returned(struct esp_roster *roster, uint32_t trial)
 {
     struct esp_roster_trial *t = at(roster, trial);
     if (t->state == ESP_ROSTER_ENDED) {
-        t->insisted = true;
+        t->continued_by_user = true;
     }
     move(roster, trial, ESP_ROSTER_LIVE, false);
 }

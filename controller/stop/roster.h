@@ -18,8 +18,8 @@ enum esp_roster_state {
 
 struct esp_roster_trial {
     enum esp_roster_state state;
-    bool held;     /* paused by the user, who alone may continue it */
-    bool insisted; /* the user continued it after its end: it trains to its horizon */
+    bool held;              /* paused by the user, who alone may continue it */
+    bool continued_by_user; /* the user continued it after its end: it trains to its horizon */
     int64_t horizon;
     int64_t tokens; /* of the last report; 0: none */
     int64_t until;  /* tokens of the last verdict */

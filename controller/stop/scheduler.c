@@ -15,7 +15,7 @@
 static int
 inner_study(struct esp_scheduler *s, const struct esp_study *study, struct esp_error *error)
 {
-    uint32_t kept = esp_repeat_reserve(s->repeat.most, s->repeats_given, study->run_cap);
+    uint32_t kept = esp_repeat_reserve(s->repeat.repeats_max, s->repeats_given, study->run_cap);
     if (kept == 0) {
         return 0;
     }
@@ -250,19 +250,19 @@ void esp_scheduler_tied(const struct esp_scheduler *s, struct esp_tied *out)
     esp_repeat_tied(&s->repeat, out);
 }
 
-void esp_scheduler_further(const struct esp_scheduler *s,
-                           const struct esp_tied *tied,
-                           double horizon,
-                           struct esp_further_seeds *out)
+void esp_scheduler_plan_repeats(const struct esp_scheduler *s,
+                                const struct esp_tied *tied,
+                                double horizon,
+                                struct esp_repeat_plan *out)
 {
     esp_repeat_further(&s->repeat, tied, horizon, out);
 }
 
-double esp_scheduler_further_seconds(const struct esp_scheduler *s,
-                                     const struct esp_tied *tied,
-                                     const struct esp_further_seeds *further,
-                                     int device,
-                                     double rate)
+double esp_scheduler_repeat_plan_seconds(const struct esp_scheduler *s,
+                                         const struct esp_tied *tied,
+                                         const struct esp_repeat_plan *further,
+                                         int device,
+                                         double rate)
 {
     double seconds = 0;
     for (uint32_t i = 0; i < tied->leaders; i++) {

@@ -141,15 +141,15 @@ double esp_scheduler_noise(const struct esp_scheduler *s);
  * these take at the rates predicted on this device, or at `rate` seconds per token where none
  * is known. */
 void esp_scheduler_tied(const struct esp_scheduler *s, struct esp_tied *out);
-void esp_scheduler_further(const struct esp_scheduler *s,
-                           const struct esp_tied *tied,
-                           double horizon,
-                           struct esp_further_seeds *out);
-double esp_scheduler_further_seconds(const struct esp_scheduler *s,
-                                     const struct esp_tied *tied,
-                                     const struct esp_further_seeds *further,
-                                     int device,
-                                     double rate);
+void esp_scheduler_plan_repeats(const struct esp_scheduler *s,
+                                const struct esp_tied *tied,
+                                double horizon,
+                                struct esp_repeat_plan *out);
+double esp_scheduler_repeat_plan_seconds(const struct esp_scheduler *s,
+                                         const struct esp_tied *tied,
+                                         const struct esp_repeat_plan *further,
+                                         int device,
+                                         double rate);
 /* Whether a slot that sees this view goes to a leader of a tie before anything else, because no
  * more of the budget is left than what is kept for that. */
 bool esp_scheduler_repeats_first(const struct esp_scheduler *s,

@@ -32,7 +32,7 @@ bool esp_scheduler_target(const struct esp_scheduler *s, struct esp_verdict *ver
  * was used for a new setting, so may the others. */
 static bool next_is_kept(const struct esp_scheduler *s, const struct esp_slot_view *view)
 {
-    int64_t kept = esp_repeat_reserve(s->repeat.most, s->repeats_given, view->run_cap);
+    int64_t kept = esp_repeat_reserve(s->repeat.repeats_max, s->repeats_given, view->run_cap);
     int64_t left = view->run_cap - view->next_trial;
     bool pays_one = view->budget.whole == 0 || view->budget.left >= 1;
     return view->may_repeat && pays_one && kept > 0 && left <= kept &&
@@ -43,7 +43,7 @@ static bool next_is_kept(const struct esp_scheduler *s, const struct esp_slot_vi
 static bool budget_is_kept(const struct esp_scheduler *s, const struct esp_slot_view *view)
 {
     double whole = fmin(view->budget.whole, (double)ESP_TRIALS_MAX);
-    uint32_t kept = esp_repeat_reserve(s->repeat.most, s->repeats_given, (int64_t)whole);
+    uint32_t kept = esp_repeat_reserve(s->repeat.repeats_max, s->repeats_given, (int64_t)whole);
     return kept > 0 && view->budget.left < kept + 1;
 }
 

@@ -6,8 +6,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-int esp_startup_init(
-    struct esp_startup *s, uint32_t size, int steps, double least, double horizon, double eta)
+int esp_startup_init(struct esp_startup *s,
+                     uint32_t size,
+                     int steps,
+                     double tokens_min,
+                     double horizon,
+                     double eta)
 {
     *s = (struct esp_startup){.size = size};
     double left = size;
@@ -15,7 +19,7 @@ int esp_startup_init(
         esp_loss_ranking_init(&s->at[k]);
     }
     for (int k = steps; k > 0; k--) {
-        double level = fmax(horizon * pow(eta, -k), least);
+        double level = fmax(horizon * pow(eta, -k), tokens_min);
         if (s->rungs > 0 && level <= (double)s->level[s->rungs - 1]) {
             continue;
         }

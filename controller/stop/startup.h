@@ -30,10 +30,14 @@ struct esp_startup {
     bool *ended;         /* [size]: the trial has ended */
 };
 
-/* Sets rungs at horizon / eta^steps to horizon / eta, none below `least` tokens; at most
+/* Sets rungs at horizon / eta^steps to horizon / eta, none below `tokens_min` tokens; at most
  * ESP_STARTUP_RUNGS_MAX steps. size 0: no start-up. -ENOMEM. */
-int esp_startup_init(
-    struct esp_startup *s, uint32_t size, int steps, double least, double horizon, double eta);
+int esp_startup_init(struct esp_startup *s,
+                     uint32_t size,
+                     int steps,
+                     double tokens_min,
+                     double horizon,
+                     double eta);
 void esp_startup_release(struct esp_startup *s);
 
 /* The folds. */

@@ -182,7 +182,7 @@ report(const void *self, uint32_t trial, bool waiting, const struct esp_slot_vie
     const struct wandb *w = self;
     const struct history *h = &w->histories[trial];
     const struct esp_roster_trial *t = esp_roster_get(&w->roster, trial);
-    if (t->tokens < t->horizon && !t->insisted && h->band >= 0) {
+    if (t->tokens < t->horizon && !t->continued_by_user && h->band >= 0) {
         const struct esp_loss_ranking *there = &w->at[h->band];
         uint32_t n = esp_loss_ranking_count(there);
         uint32_t index = (uint32_t)(1.0 / w->eta * n);

@@ -217,7 +217,7 @@ static const struct esp_json_field fit[] = {
 
 static const struct esp_json_field calibrated[] = {
     SEQUENCE,
-    ALWAYS("looked_at", INT64, calibrated.looked_at, NULL),
+    ALWAYS("looked_at", INT64, calibrated.examined_count, NULL),
     ALWAYS("scores", REALS, calibrated.scores, NULL),
 };
 

@@ -188,13 +188,13 @@ int esp_reader_best(struct esp_reader *reader,
 {
     struct trial_query query = {
         .reader = reader, .each = each, .context = context, .error = error};
-    int64_t most = limit > 0 ? limit : -1;
+    int64_t rows_max = limit > 0 ? limit : -1;
     return run(&query,
                "WHERE repeats IS NULL AND " FINITE " AND (" ENDED " OR NOT "
                "EXISTS (SELECT 1 FROM trial WHERE " FINITE " AND " ENDED ")) "
                "ORDER BY iif((SELECT goal = 'maximize' FROM study), -value, value), trial "
                "LIMIT ?",
-               &most,
+               &rows_max,
                1);
 }
 

@@ -36,7 +36,7 @@ static int64_t largest(struct reader *r, const char *name, const struct esp_yaml
     int index = param_of(r->study, name);
     struct esp_value value = esp_trainer_get(&r->study->trainer, esp_trainer_field(name));
     const struct esp_param *param;
-    int64_t most;
+    int64_t x_max;
 
     if (index < 0) {
         *node = trainer_node(r, name);
@@ -47,15 +47,15 @@ static int64_t largest(struct reader *r, const char *name, const struct esp_yaml
         *node = esp_bound_node(r, index, "max");
         return (int64_t)esp_param_draw(param, esp_is_unbounded(param) ? 1 - ESP_CHECK_TAIL : 1);
     }
-    most = INT64_MIN;
+    x_max = INT64_MIN;
     for (int i = 0; i < param->choice_count; i++) {
         int64_t x = (int64_t)param->choices[i].real;
-        if (x > most) {
-            most = x;
+        if (x > x_max) {
+            x_max = x;
             *node = esp_choice_node(r, index, i);
         }
     }
-    return most;
+    return x_max;
 }
 
 static void check_steps(struct reader *r)
@@ -144,11 +144,11 @@ static void check_trainer(struct reader *r)
                        "schedule.warmup must be below 1, or no step is left after it");
     } else if (warmup >= 0) {
         const struct esp_param *param = &r->study->params[warmup];
-        double most = esp_is_choice(param) ? 0 : esp_param_draw(param, 1);
+        double x_max = esp_is_choice(param) ? 0 : esp_param_draw(param, 1);
         for (int i = 0; esp_is_choice(param) && i < param->choice_count; i++) {
-            most = fmax(most, param->choices[i].real);
+            x_max = fmax(x_max, param->choices[i].real);
         }
-        if (most >= 1) {
+        if (x_max >= 1) {
             esp_yaml_fault(r->yaml,
                            r->param_nodes[warmup],
                            "schedule.warmup must be below 1, or no step is left after it");
@@ -184,7 +184,7 @@ static void check_grid(struct reader *r)
     if (points > ESP_TRIALS_MAX && r->study->run_cap == 0) {
         esp_yaml_fault(r->yaml,
                        esp_section_get(&esp_section_top, r->root, "parameters"),
-                       "the grid has %.9g points; a study has at most %d trials: give run_cap",
+                       "the grid has %.9g points; a study has at x_max %d trials: give run_cap",
                        points,
                        ESP_TRIALS_MAX);
     }

@@ -103,8 +103,8 @@ int esp_best_load(struct esp_ledger *ledger,
     int rc = esp_rows_repeats(reader, &best->repeats, error);
     /* The best `limit` settings are among the best `limit` trials and the settings with
      * repeats. */
-    int64_t most = limit > 0 ? limit + (int64_t)best->repeats.count : 0;
-    rc = rc < 0 ? rc : esp_rows_best(reader, most, &best->rows, error);
+    int64_t rows_max = limit > 0 ? limit + (int64_t)best->repeats.count : 0;
+    rc = rc < 0 ? rc : esp_rows_best(reader, rows_max, &best->rows, error);
     rc = rc < 0 ? rc : add_repeated(reader, &best->repeats, &best->rows, error);
     rc = rc < 0
              ? rc

@@ -11,18 +11,18 @@
 
 struct reading {
     struct esp_discards *out;
-    unsigned char *marks; /* by trial: GIVEN_UP, SPARED */
+    unsigned char *marks; /* by trial: DISCARDED, SPARED */
 };
 
-enum { GIVEN_UP = 1, SPARED = 2 };
+enum { DISCARDED = 1, SPARED = 2 };
 
 static void take_verdict(struct reading *r, const struct esp_event *event)
 {
     struct esp_discards *d = r->out;
     unsigned char *mark = &r->marks[event->trial];
     if (event->verdict.action == ESP_VERDICT_DISCARD) {
-        d->given_up += !(*mark & GIVEN_UP);
-        *mark |= GIVEN_UP;
+        d->discarded += !(*mark & DISCARDED);
+        *mark |= DISCARDED;
     } else if (event->verdict.action == ESP_VERDICT_SPARE) {
         d->audits += !(*mark & SPARED);
         *mark |= SPARED;
@@ -128,9 +128,9 @@ void esp_discards_words(const struct esp_discards *d, int64_t trials, struct esp
     }
     esp_buffer_addf(out,
                     "given up: %lld of %lld trials (%.0f %%)",
-                    (long long)d->given_up,
+                    (long long)d->discarded,
                     (long long)trials,
-                    trials > 0 ? 100.0 * (double)d->given_up / (double)trials : 0);
+                    trials > 0 ? 100.0 * (double)d->discarded / (double)trials : 0);
     if (d->restarts > 0) {
         esp_buffer_addf(out, ", %lld started again", (long long)d->restarts);
     }
@@ -163,8 +163,8 @@ void esp_discards_json(const struct esp_discards *d, int64_t trials, struct esp_
     } else {
         esp_buffer_add(out, "null");
     }
-    esp_buffer_addf(out, ",\"given_up\":%lld,\"share\":", (long long)d->given_up);
-    esp_json_real(out, trials > 0 ? (double)d->given_up / (double)trials : 0);
+    esp_buffer_addf(out, ",\"given_up\":%lld,\"share\":", (long long)d->discarded);
+    esp_json_real(out, trials > 0 ? (double)d->discarded / (double)trials : 0);
     esp_buffer_addf(out,
                     ",\"begun_anew\":%lld,\"audits\":%lld,\"audits_complete\":%lld,"
                     "\"audits_best\":%lld}",

@@ -11,7 +11,7 @@ struct esp_discards {
     int64_t calibration;     /* finished studies in it */
     int needed;              /* finished studies that the risk needs */
     double limit;            /* better trials that are allowed; infinity: none is given up */
-    int64_t given_up;        /* trials, also those that were started again */
+    int64_t discarded;       /* trials, also those that were started again */
     int64_t restarts;        /* times that such a trial was started again */
     int64_t audits;          /* trials that were kept to test the rule */
     int64_t audits_complete; /* of these, complete ones */

@@ -11,7 +11,7 @@
 
 struct esp_tie {
     struct esp_tied tied;
-    struct esp_further_seeds further;
+    struct esp_repeat_plan further;
 };
 
 /* Finds the tie among the best settings, as the controller would now. */

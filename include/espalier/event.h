@@ -331,7 +331,7 @@ struct esp_event_fit {
 
 /* The scores of finished studies that this study discards by. */
 struct esp_event_calibrated {
-    int64_t looked_at; /* finished studies that were read */
+    int64_t examined_count; /* finished studies that were read */
     struct esp_reals scores;
 };
 

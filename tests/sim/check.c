@@ -455,9 +455,9 @@ void sim_check_assign(struct world *w, const struct esp_assign *assign)
                             assign->trial,
                             c->path,
                             (long long)assign->resume_tokens);
-            } else if (c->given_up) {
+            } else if (c->discarded) {
                 sim_violate(w,
-                            "trial %u is to resume from %s, which was given up",
+                            "trial %u is to resume from %s, which was discarded",
                             assign->trial,
                             c->path);
             }
@@ -483,7 +483,7 @@ void sim_check_drop(struct world *w, const char *path)
         return;
     }
     dropped->exists = false;
-    if (dropped->given_up) {
+    if (dropped->discarded) {
         return;
     }
     for (int i = 0; i < w->checkpoint_count; i++) {

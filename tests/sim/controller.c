@@ -141,7 +141,7 @@ static void open_study(struct world *w)
     if (w->risky) {
         struct esp_input gathered = {.kind = ESP_INPUT_CALIBRATION, .scores = scores};
         gathered.score_count = (uint32_t)sim_range(w, 0, SIM_SCORES_MAX);
-        gathered.looked_at = gathered.score_count;
+        gathered.examined_count = gathered.score_count;
         for (uint32_t i = 0; i < gathered.score_count; i++) {
             scores[i] = (double)sim_range(w, 0, 3);
         }

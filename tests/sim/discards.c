@@ -2,14 +2,14 @@
  * committed events:
  *
  *   - the scores of finished studies are recorded once, before the study is opened;
- *   - a trial is given up only when it is paused, is not held by the user, is neither an audit
+ *   - a trial is discarded only when it is paused, is not held by the user, is neither an audit
  *     nor a repeat, some trial is complete, and more settings than the limit are better at its
- *     highest mark. So the best trial is never given up, and a complete trial keeps its
+ *     highest mark. So the best trial is never discarded, and a complete trial keeps its
  *     checkpoint;
  *   - exactly the trials that are drawn as audits are spared;
- *   - a trial that was given up starts afresh when the scheduler chooses it again, and never
+ *   - a trial that was discarded starts afresh when the scheduler chooses it again, and never
  *     because a user asks;
- *   - once an audit continues no trial is given up, and a study does not end before at least
+ *   - once an audit continues no trial is discarded, and a study does not end before at least
  * one of its audits was trained.
  *
  * The limit, the marks and the draw are computed here independently. */
@@ -92,7 +92,7 @@ static int count_better(const struct sim_shadow *s, const struct sim_discard_sta
     return count;
 }
 
-static void check_given_up(struct world *w, const struct esp_event *e)
+static void check_discarded(struct world *w, const struct esp_event *e)
 {
     struct sim_shadow *s = &w->shadow;
     struct sim_discard_state *g = &s->discards[e->trial];
@@ -108,12 +108,12 @@ static void check_given_up(struct world *w, const struct esp_event *e)
                         : spare != sim_is_audit(w->study->seed, (uint64_t)g->setting)
                             ? "the draw of audits is different"
                             : NULL;
-    sim_log(w, "trial %lld is %s", (long long)e->trial, spare ? "spared" : "given up");
+    sim_log(w, "trial %lld is %s", (long long)e->trial, spare ? "spared" : "discarded");
     if (fault) {
         sim_violate(w,
                     "trial %lld is %s, but %s",
                     (long long)e->trial,
-                    spare ? "spared" : "given up",
+                    spare ? "spared" : "discarded",
                     fault);
     }
     g->spared |= spare;
@@ -127,7 +127,7 @@ static void take_verdict(struct world *w, const struct esp_event *e)
     }
     const struct sim_discard_state *g = &w->shadow.discards[e->trial];
     if (e->verdict.action != ESP_VERDICT_CONTINUE) {
-        check_given_up(w, e);
+        check_discarded(w, e);
     } else if (!g->spared) {
         sim_violate(w, "trial %lld continues as an audit and is none", (long long)e->trial);
     } else {
@@ -135,16 +135,16 @@ static void take_verdict(struct world *w, const struct esp_event *e)
     }
 }
 
-/* A trial that was given up may only start afresh. */
+/* A trial that was discarded may only start afresh. */
 static void check_after(struct world *w, const struct esp_event *e, struct sim_discard_state *g)
 {
     if (e->moved.trigger == ESP_TRIGGER_CONTINUE) {
         sim_log(w, "trial %lld starts afresh", (long long)e->trial);
-        g->given_up = false;
+        g->discarded = false;
         g->afresh = true;
     } else {
         sim_violate(w,
-                    "trial %lld was given up, and then: %s",
+                    "trial %lld was discarded, and then: %s",
                     (long long)e->trial,
                     esp_trigger_name(e->moved.trigger));
     }
@@ -153,25 +153,25 @@ static void check_after(struct world *w, const struct esp_event *e, struct sim_d
 static void take_move(struct world *w, const struct esp_event *e)
 {
     struct sim_discard_state *g = &w->shadow.discards[e->trial];
-    if (g->given_up) {
+    if (g->discarded) {
         check_after(w, e, g);
     } else if (e->moved.from == ESP_TRIAL_PRUNED && e->moved.trigger == ESP_TRIGGER_CONTINUE) {
-        sim_violate(w, "trial %lld starts afresh and was not given up", (long long)e->trial);
+        sim_violate(w, "trial %lld starts afresh and was not discarded", (long long)e->trial);
     }
     if (g->decided && e->moved.trigger != ESP_TRIGGER_DISCARD) {
-        sim_violate(w, "trial %lld is to be given up and is not", (long long)e->trial);
+        sim_violate(w, "trial %lld is to be discarded and is not", (long long)e->trial);
     }
     if (g->decided) {
         g->decided = false;
-        g->given_up = true;
+        g->discarded = true;
         for (int i = 0; i < w->checkpoint_count; i++) {
             struct sim_checkpoint *c = &w->checkpoints[i];
-            c->given_up |= c->trial == e->trial;
+            c->discarded |= c->trial == e->trial;
         }
     }
     if (e->moved.trigger == ESP_TRIGGER_GRANT && g->afresh && e->moved.resumed_from >= 0) {
         sim_violate(w,
-                    "trial %lld was given up and resumes at %lld tokens",
+                    "trial %lld was discarded and resumes at %lld tokens",
                     (long long)e->trial,
                     (long long)e->moved.resumed_from);
     }
@@ -224,8 +224,8 @@ void sim_discards_end(struct world *w)
             continue;
         }
         struct esp_trial_view view = esp_core_trial(w->controller.core, (uint32_t)i);
-        if (g->given_up && view.checkpoint_tokens >= 0) {
-            sim_violate(w, "trial %d was given up and has a checkpoint", i);
+        if (g->discarded && view.checkpoint_tokens >= 0) {
+            sim_violate(w, "trial %d was discarded and has a checkpoint", i);
         }
         bool ended = s->trials[i].state == ESP_TRIAL_COMPLETE ||
                      s->trials[i].state == ESP_TRIAL_FAILED || g->diverged;

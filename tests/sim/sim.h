@@ -130,7 +130,7 @@ struct sim_host {
 
 struct sim_checkpoint {
     bool exists, damaged;
-    bool given_up; /* its trial was given up: no attempt may start from it */
+    bool discarded; /* its trial was discarded: no attempt may start from it */
     uint32_t trial;
     int64_t step, tokens;
     double device_seconds;
@@ -158,9 +158,9 @@ struct sim_discard_state {
     int mark;                      /* the highest one passed; -1: none */
     float loss[ESP_DISCARD_MARKS]; /* at each mark; NaN: none */
     bool held, spared;
-    bool decided;  /* the verdict is recorded, the transition is not */
-    bool given_up; /* and not started afresh since */
-    bool afresh;   /* started afresh, and nothing saved since */
+    bool decided;   /* the verdict is recorded, the transition is not */
+    bool discarded; /* and not started afresh since */
+    bool afresh;    /* started afresh, and nothing saved since */
     bool diverged;
 };
 
@@ -186,7 +186,7 @@ struct sim_shadow {
     uint64_t seq;
     struct sim_discard_state discards[SIM_TRIALS_MAX];
     bool calibrated, opened;
-    double limit; /* settings that may be better than a trial; infinity: none is given up */
+    double limit; /* settings that may be better than a trial; infinity: none is discarded */
     int64_t settings;
     int complete;
     bool ended_held; /* the last run ended because only trials that the user paused are left */

@@ -36,7 +36,7 @@ static void send_hello(struct esp_client *client)
     esp_dealer_send(client->dealer, &message, NULL);
 }
 
-static void take_welcome(struct esp_client *client, const struct esp_welcome *welcome)
+static void handle_welcome(struct esp_client *client, const struct esp_welcome *welcome)
 {
     if (welcome->refused) {
         snprintf(client->refused, sizeof client->refused, "%s", welcome->refused);
@@ -51,7 +51,7 @@ static void take_welcome(struct esp_client *client, const struct esp_welcome *we
     memset(client->capacity_unsent, true, sizeof client->capacity_unsent);
 }
 
-static void take_assign(struct esp_client *client, const struct esp_assign *assign)
+static void handle_assign(struct esp_client *client, const struct esp_assign *assign)
 {
     struct esp_attempt *a =
         esp_attempts_find(&client->attempts, assign->trial, assign->attempt);
@@ -72,7 +72,7 @@ static void send_released(struct esp_client *client, uint32_t trial, uint32_t at
         client->dealer, &message, NULL); /* if it is lost, the controller repeats the Fenced */
 }
 
-static void take_fenced(struct esp_client *client, const struct esp_fenced *fenced)
+static void handle_fenced(struct esp_client *client, const struct esp_fenced *fenced)
 {
     struct esp_attempt *a =
         esp_attempts_find(&client->attempts, fenced->trial, fenced->attempt);
@@ -88,7 +88,7 @@ static void take_fenced(struct esp_client *client, const struct esp_fenced *fenc
     }
 }
 
-static void take_ack(struct esp_client *client, const struct esp_ack *ack)
+static void handle_ack(struct esp_client *client, const struct esp_ack *ack)
 {
     struct esp_attempt *a = esp_attempts_find(&client->attempts, ack->trial, ack->attempt);
     if (a) {
@@ -97,7 +97,7 @@ static void take_ack(struct esp_client *client, const struct esp_ack *ack)
     }
 }
 
-static void take(struct esp_client *client, const struct esp_message *message)
+static void handle(struct esp_client *client, const struct esp_message *message)
 {
     struct esp_attempt *a;
     switch (message->kind) {
@@ -105,13 +105,13 @@ static void take(struct esp_client *client, const struct esp_message *message)
         send_hello(client);
         break;
     case ESP_MESSAGE_WELCOME:
-        take_welcome(client, &message->welcome);
+        handle_welcome(client, &message->welcome);
         break;
     case ESP_MESSAGE_ASSIGN:
-        take_assign(client, &message->assign);
+        handle_assign(client, &message->assign);
         break;
     case ESP_MESSAGE_ACK:
-        take_ack(client, &message->ack);
+        handle_ack(client, &message->ack);
         break;
     case ESP_MESSAGE_DIRECT:
         a = esp_attempts_find(
@@ -121,7 +121,7 @@ static void take(struct esp_client *client, const struct esp_message *message)
         }
         break;
     case ESP_MESSAGE_FENCED:
-        take_fenced(client, &message->fenced);
+        handle_fenced(client, &message->fenced);
         break;
     default: /* a heartbeat, or a message that is not for trial processes */
         break;
@@ -144,7 +144,7 @@ static void receive(struct esp_client *client, int64_t now)
         struct esp_message message;
         int rc = esp_dealer_receive(client->dealer, &message, NULL);
         if (rc == 0) {
-            take(client, &message);
+            handle(client, &message);
         }
         if (rc != 0 && rc != -EBADMSG && rc != -EMSGSIZE) {
             break;

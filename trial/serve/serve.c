@@ -108,7 +108,8 @@ static void release_member(struct server *s, struct esp_member *m)
     esp_notify_released(&s->notifier, trial, attempt);
 }
 
-static void take_progress(struct server *s, struct esp_group *group, struct esp_group_event *e);
+static void
+handle_progress(struct server *s, struct esp_group *group, struct esp_group_event *e);
 
 /* Waits for the updates that a group has queued on its device and reports their results, so
  * that what follows applies to the current state of the members. A failed device ends the
@@ -123,7 +124,7 @@ static void finish_updates(struct server *s, struct esp_group *group)
         s->rc = rc;
     }
     for (int i = 0; i < count; i++) {
-        take_progress(s, group, &events[i]);
+        handle_progress(s, group, &events[i]);
     }
 }
 
@@ -157,7 +158,7 @@ static void carry_out(struct server *s, struct esp_member *m, const struct esp_d
     }
 }
 
-static void take_event(struct server *s, const struct esp_client_event *event)
+static void handle_event(struct server *s, const struct esp_client_event *event)
 {
     struct esp_member *m = esp_members_find(&s->members, event->trial, event->attempt);
     switch (event->kind) {
@@ -193,16 +194,17 @@ static void take_event(struct server *s, const struct esp_client_event *event)
     }
 }
 
-static void take_events(struct server *s)
+static void handle_events(struct server *s)
 {
     struct esp_client_event event;
     for (esp_client_next(s->client, &event); event.kind != ESP_CLIENT_NONE && !s->leaving;
          esp_client_next(s->client, &event)) {
-        take_event(s, &event);
+        handle_event(s, &event);
     }
 }
 
-static void take_progress(struct server *s, struct esp_group *group, struct esp_group_event *e)
+static void
+handle_progress(struct server *s, struct esp_group *group, struct esp_group_event *e)
 {
     struct esp_member *m = esp_members_in_slot(&s->members, group, e->slot);
     bool waiting = e->what & (ESP_GROUP_UNTIL | ESP_GROUP_HORIZON | ESP_GROUP_NOT_FINITE);
@@ -231,7 +233,7 @@ static int train(struct server *s)
             return rc;
         }
         for (int e = 0; e < count; e++) {
-            take_progress(s, group, &events[e]);
+            handle_progress(s, group, &events[e]);
         }
         esp_client_set_progress(s->client, ++s->pieces);
     }
@@ -269,7 +271,7 @@ static int serve(struct server *s, int leave_fd)
             fputs("espalier-trial: stopping on a signal\n", stderr);
             s->leaving = true;
         } else if (fds[0].revents) {
-            take_events(s);
+            handle_events(s);
         } else if (busy) {
             int rc = train(s);
             if (rc < 0) {

@@ -88,7 +88,7 @@ static struct esp_agent_protocol begin(void)
 
 static void take(struct esp_agent_protocol *protocol, struct esp_message message)
 {
-    esp_agent_protocol_take(protocol, &message, 0);
+    esp_agent_protocol_handle(protocol, &message, 0);
 }
 
 static void take_welcome(struct esp_agent_protocol *protocol)

@@ -174,7 +174,7 @@ void driver_calibrate(struct driver *d, const double *scores, uint32_t count)
                              .time_ms = d->now,
                              .scores = scores,
                              .score_count = count,
-                             .looked_at = count});
+                             .examined_count = count});
 }
 
 void driver_message(struct driver *d, struct esp_peer peer, const struct esp_message *message)

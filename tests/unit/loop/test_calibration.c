@@ -104,7 +104,7 @@ static bool uses(const char *folder, struct esp_study *study)
     if (esp_calibration_gather(study, dir, "hand.yaml", root.path, &found, &error) < 0) {
         fail_msg("%s", error.text);
     }
-    assert_int_equal(found.looked_at, 1);
+    assert_int_equal(found.examined_count, 1);
     bool used = found.count == 1;
     esp_calibration_release(&found);
     esp_study_destroy(study);

@@ -305,7 +305,7 @@ static void one_study_too_few_discards_nothing(void **state)
 
 /* The assumption of the proof: up to the audit every decision is that of the study that only
  * pauses, whatever is discarded, so the score is the same, too. */
-static void giving_up_changes_no_decision(enum esp_scheduler_type type, int studies)
+static void discarding_changes_no_decision(enum esp_scheduler_type type, int studies)
 {
     static struct outcome plain, real;
     static char a[16384], b[16384];
@@ -332,13 +332,13 @@ static void giving_up_changes_no_decision(enum esp_scheduler_type type, int stud
 static void asha_decides_as_if_nothing_were_discarded(void **state)
 {
     (void)state;
-    giving_up_changes_no_decision(ESP_SCHEDULER_ASHA, 200);
+    discarding_changes_no_decision(ESP_SCHEDULER_ASHA, 200);
 }
 
 static void freeze_thaw_decides_as_if_nothing_were_discarded(void **state)
 {
     (void)state;
-    giving_up_changes_no_decision(ESP_SCHEDULER_FREEZE_THAW, 6);
+    discarding_changes_no_decision(ESP_SCHEDULER_FREEZE_THAW, 6);
 }
 
 int main(void)

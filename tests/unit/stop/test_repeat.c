@@ -17,9 +17,9 @@
 static struct esp_repeat r;
 
 /* Adds settings 0, 1, … with these losses at the horizon. */
-static void settings(uint32_t most, const double *losses, uint32_t count)
+static void settings(uint32_t repeats_max, const double *losses, uint32_t count)
 {
-    esp_repeat_init(&r, most);
+    esp_repeat_init(&r, repeats_max);
     for (uint32_t i = 0; i < count; i++) {
         esp_repeat_created(&r, i, HORIZON);
         esp_repeat_observed(&r, i, HORIZON / 2, losses[i] + 1);

@@ -35,10 +35,10 @@ static uint32_t repeat(uint32_t of)
     return trial;
 }
 
-static void begin(uint32_t most)
+static void begin(uint32_t repeats_max)
 {
     esp_repeat_release(&record);
-    esp_repeat_init(&record, most);
+    esp_repeat_init(&record, repeats_max);
 }
 
 /* Trials 3 to 7 are the best of eight; 5 is the same training as 3. */
@@ -64,10 +64,10 @@ static void expect_tied(uint32_t count, const uint32_t *trials, uint32_t leaders
     }
 }
 
-static struct esp_further_seeds further(void)
+static struct esp_repeat_plan further(void)
 {
     struct esp_tied tied;
-    struct esp_further_seeds out;
+    struct esp_repeat_plan out;
     esp_repeat_tied(&record, &tied);
     esp_repeat_further(&record, &tied, HORIZON + 8, &out);
     return out;
@@ -85,7 +85,7 @@ static void a_setting_that_was_drawn_twice_ties_once(void **state)
 {
     (void)state;
     expect_tied(3, (uint32_t[]){3, 4, 6}, 3);
-    struct esp_further_seeds f = further();
+    struct esp_repeat_plan f = further();
     assert_true(f.trainings == 3 && f.begun == 0 && f.tokens_total == 3 * (HORIZON + 8));
 }
 
@@ -137,14 +137,14 @@ static void leaders_that_had_their_seeds_get_no_more(void **state)
     }
     expect_tied(3, (uint32_t[]){0, 1, 2}, 3);
     assert_int_equal(further().trainings, 0);
-    record.most = 2;
+    record.repeats_max = 2;
     assert_int_equal(further().trainings, 3);
 }
 
 static void a_study_without_repeats_is_told_what_one_more_seed_each_takes(void **state)
 {
     (void)state;
-    record.most = 0;
+    record.repeats_max = 0;
     assert_int_equal(further().trainings, 3);
     assert_int_equal(esp_repeat_next(&record, true).action, ESP_VERDICT_NONE);
 }
@@ -168,7 +168,7 @@ static void a_seed_that_was_begun_counts_with_what_remains_of_it(void **state)
     uint32_t begun = repeat(4);
     esp_repeat_observed(&record, begun, 700, 3);
     esp_repeat_paused(&record, begun, false);
-    struct esp_further_seeds f = further();
+    struct esp_repeat_plan f = further();
     assert_true(f.trainings == 2 && f.begun == 1);
     assert_true(f.tokens_total == HORIZON + 8 + 300);
     assert_true(f.tokens[0] + f.tokens[1] + f.tokens[2] == f.tokens_total);
@@ -190,7 +190,7 @@ static void no_more_settings_are_repeated_than_are_trained_again(void **state)
 static void further_seeds_are_those_that_are_made(void **state)
 {
     (void)state;
-    struct esp_further_seeds f = further();
+    struct esp_repeat_plan f = further();
     uint32_t made = 0;
     for (struct esp_verdict v = esp_repeat_next(&record, true); v.action != ESP_VERDICT_NONE;
          v = esp_repeat_next(&record, true)) {

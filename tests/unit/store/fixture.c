@@ -558,7 +558,7 @@ static void same_of_study(const struct esp_event *a, const struct esp_event *b)
         same_reals(&a->fit.values, &b->fit.values);
         break;
     case ESP_EVENT_CALIBRATED:
-        assert_int_equal(a->calibrated.looked_at, b->calibrated.looked_at);
+        assert_int_equal(a->calibrated.examined_count, b->calibrated.examined_count);
         same_reals(&a->calibrated.scores, &b->calibrated.scores);
         break;
     default:

@@ -73,7 +73,7 @@ static void a_spent_budget_is_followed_by_what_settles_the_tie(void **state)
         "set runs/x budget.tokens=15345, then espalier resume runs/x\n");
     assert_string_equal(json(),
                         "{\"trials\":[3,4,6],\"noise\":0.005,\"repeats\":3,\"tokens\":3000}");
-    tie.further = (struct esp_further_seeds){.trainings = 1, .tokens_total = HORIZON};
+    tie.further = (struct esp_repeat_plan){.trainings = 1, .tokens_total = HORIZON};
     assert_non_null(strstr(words(), "each: 1 training, 1k tokens;"));
 }
 
@@ -143,7 +143,7 @@ static void a_running_search_settles_its_ties_itself(void **state)
 static void leaders_that_had_their_seeds_are_only_named(void **state)
 {
     (void)state;
-    tie.further = (struct esp_further_seeds){0};
+    tie.further = (struct esp_repeat_plan){0};
     assert_string_equal(words(), named);
 }
 
