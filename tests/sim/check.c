@@ -165,7 +165,7 @@ static void check_resumed(struct world *w, const struct esp_event *e)
     int64_t newest = -1;
     for (int i = 0; i < w->checkpoint_count; i++) {
         const struct sim_checkpoint *c = &w->checkpoints[i];
-        if (c->exists && !c->given_up && c->trial == e->trial && c->tokens > newest) {
+        if (c->exists && !c->discarded && c->trial == e->trial && c->tokens > newest) {
             newest = c->tokens;
         }
     }
