@@ -1,4 +1,4 @@
-"""How often ranking by one seed names a setting that is not the best, and what a second seed mends.
+"""How often ranking by one seed names a setting that is not the best, and how often a second seed corrects it.
 
     tests/bench/seeds/ties.py [--settings N] [--seeds N] [--tokens N] [--rate LR] [--steps N]
                              [--table FILE.csv]
