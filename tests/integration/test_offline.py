@@ -4,7 +4,8 @@ from harness import check_complete, main, query
 
 def test_a_finished_search_gets_more_trials(t):
     run = t.directory()
-    t.run("run", t.study(method="random"), "--dir", run)
+    rates = "{distribution: log_uniform_values, min: 1e-4, max: 1e-2}"
+    t.run("run", t.study(method="random", learning_rate=rates), "--dir", run)
     check_complete(t, run, 4)
     _, err = t.run("set", run, "run_cap=6")
     assert "recorded; espalier resume" in err, err
