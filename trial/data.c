@@ -22,6 +22,7 @@ load_token(enum esp_corpus_kind kind, const uint8_t *tokens, int64_t index)
     case ESP_CORPUS_GPT2:
         return p[0] | p[1] << 8;
     case ESP_CORPUS_LLAMA3:
+    case ESP_CORPUS_UINT32:
         break;
     }
     uint32_t id = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
@@ -62,7 +63,7 @@ static int refuse_id(const struct esp_data *data,
  * kind of file allows ids outside of it. */
 static int determine_vocabulary(struct esp_data *data, struct esp_error *error)
 {
-    bool derive = data->vocabulary == 0 && data->kind == ESP_CORPUS_NANOGPT;
+    bool derive = data->vocabulary == 0 && esp_corpus_kind_vocabulary(data->kind) == 0;
     if (data->vocabulary == 0 && !derive) {
         data->vocabulary = esp_corpus_kind_vocabulary(data->kind);
     }
@@ -84,6 +85,14 @@ static int determine_vocabulary(struct esp_data *data, struct esp_error *error)
         }
         left -= count;
     }
+    if (derive && largest >= ESP_CORPUS_VOCABULARY_MAX) {
+        return esp_error_set(error,
+                             -EINVAL,
+                             "trainer.data: '%s' holds the id %" PRId32
+                             ", above any vocabulary: its tokens are not uint32; change dtype",
+                             data->files.paths[0],
+                             largest);
+    }
     if (derive) {
         data->vocabulary = (int64_t)largest + 1;
     }
@@ -91,6 +100,7 @@ static int determine_vocabulary(struct esp_data *data, struct esp_error *error)
 }
 
 int esp_data_open(const char *pattern,
+                  enum esp_corpus_dtype dtype,
                   int64_t vocabulary,
                   int64_t context,
                   struct esp_data **data,
@@ -103,6 +113,7 @@ int esp_data_open(const char *pattern,
     }
     opened->context = context;
     opened->vocabulary = vocabulary;
+    opened->dtype = dtype;
     int rc = esp_corpus_files_find(pattern, &opened->files, error);
     if (rc != 0) {
         goto out;

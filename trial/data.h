@@ -21,12 +21,14 @@ struct esp_data;
 
 /* Opens the files that match `pattern`: one file, or a glob in which `**` matches any number of
  * folders. Several files are joined in the order of their paths. `vocabulary` 0: determined by
- * the data (text 256, GPT-2 50257, Llama-3 128256, nanoGPT its largest id + 1). Up to
+ * the data (text 256, GPT-2 50257, Llama-3 128256, shards without a header
+ * their largest id + 1). Up to
  * ESP_DATA_SCAN_MAX tokens are checked against the vocabulary here, the rest as they are read.
  * -ENOENT: nothing matches; -EISDIR; -EACCES and other errno of open; -EINVAL: too short for
  * the context, mixed kinds, a truncated file, an id outside the vocabulary. *data is set on
  * success. */
 int esp_data_open(const char *pattern,
+                  enum esp_corpus_dtype dtype,
                   int64_t vocabulary,
                   int64_t context,
                   struct esp_data **data,

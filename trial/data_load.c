@@ -133,7 +133,7 @@ int esp_data_load(struct esp_data *data, const char *pattern, struct esp_error *
     size_t count = data->files.count, used = 0, room = 0;
     int64_t *sizes = calloc(count, sizeof *sizes);
     size_t *offsets = calloc(count, sizeof *offsets);
-    struct esp_corpus_tally tally = {0};
+    struct esp_corpus_tally tally = {.dtype = data->dtype};
     int rc = 0;
     if (!sizes || !offsets) {
         rc = esp_error_set(error, -ENOMEM, "trainer.data: no memory for %zu files", count);

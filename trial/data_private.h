@@ -21,6 +21,7 @@ struct esp_data {
     struct esp_data_segment *segments; /* [files.count] */
     uint8_t *block;                    /* when copied */
     bool copied;
+    enum esp_corpus_dtype dtype;
     enum esp_corpus_kind kind;
     int64_t vocabulary;
     int64_t context;

@@ -214,8 +214,12 @@ int esp_group_create(const struct esp_kernels *kernels,
     created->context = trainer->context;
     created->slots = capacity;
     created->micro_batch = choose_micro_batch(kernels, trainer);
-    rc = esp_data_open(
-        trainer->data, trainer->vocabulary, trainer->context, &created->data, error);
+    rc = esp_data_open(trainer->data,
+                       (enum esp_corpus_dtype)trainer->dtype,
+                       trainer->vocabulary,
+                       trainer->context,
+                       &created->data,
+                       error);
     if (rc != 0) {
         goto out;
     }

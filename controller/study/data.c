@@ -63,7 +63,8 @@ int esp_study_check_data(const struct esp_study *study, struct esp_error *error)
     if (!study->abilities.settings_known) {
         return 0;
     }
-    rc = esp_corpus_survey(study->trainer.data, &tally, error);
+    rc = esp_corpus_survey(
+        study->trainer.data, (enum esp_corpus_dtype)study->trainer.dtype, &tally, error);
     if (rc == 0) {
         rc =
             esp_corpus_check_length(&tally, study->trainer.data, longest_context(study), error);

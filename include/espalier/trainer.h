@@ -7,6 +7,7 @@
 #ifndef ESPALIER_TRAINER_H
 #define ESPALIER_TRAINER_H
 
+#include <espalier/corpus.h>
 #include <espalier/error.h>
 #include <espalier/limits.h>
 #include <stddef.h>
@@ -53,6 +54,7 @@ struct esp_trainer {
     /* A text file, a glob, or token shards (nanoGPT, llm.c); made absolute when a study is
      * read. */
     char data[ESP_PATH_MAX];
+    int64_t dtype;                /* enum esp_corpus_dtype, of shards without a header */
     char init_from[ESP_PATH_MAX]; /* weights to start from (checkpoint, safetensors, llm.c) or
                                      "" */
 

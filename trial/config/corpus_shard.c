@@ -24,6 +24,7 @@ static const char *const kind_names[] = {
     [ESP_CORPUS_NANOGPT] = "a nanoGPT shard (bare uint16)",
     [ESP_CORPUS_GPT2] = "an llm.c GPT-2 shard",
     [ESP_CORPUS_LLAMA3] = "an llm.c Llama-3 shard",
+    [ESP_CORPUS_UINT32] = "a shard of bare uint32",
 };
 
 int64_t esp_corpus_kind_vocabulary(enum esp_corpus_kind kind)
@@ -33,6 +34,7 @@ int64_t esp_corpus_kind_vocabulary(enum esp_corpus_kind kind)
         [ESP_CORPUS_NANOGPT] = 0,
         [ESP_CORPUS_GPT2] = LLMC_GPT2_VOCABULARY,
         [ESP_CORPUS_LLAMA3] = LLMC_LLAMA3_VOCABULARY,
+        [ESP_CORPUS_UINT32] = 0,
     };
     return vocabularies[kind];
 }
@@ -53,14 +55,16 @@ struct header {
 
 /* A file has a header if it begins with a magic number. A nanoGPT shard cannot begin with one
  * by accident: the lower half of either is larger than any token of GPT-2. */
-static struct header read_header(const uint8_t *head, int64_t size)
+static struct header read_header(const uint8_t *head, int64_t size, enum esp_corpus_dtype dtype)
 {
-    struct header header = {.kind = ESP_CORPUS_NANOGPT};
-    int32_t words[3];
-    _Static_assert(sizeof words == ESP_CORPUS_HEAD_BYTES, "magic, version, tokens");
-    memcpy(words, head, sizeof words);
+    struct header header = {.kind = dtype == ESP_DTYPE_UINT32 ? ESP_CORPUS_UINT32
+                                                              : ESP_CORPUS_NANOGPT};
+    int32_t words[3] = {0}; /* magic, version, tokens */
+    if (size >= (int64_t)sizeof words) {
+        memcpy(words, head, sizeof words);
+    }
     const bool gpt2 = words[0] == LLMC_GPT2_MAGIC, llama3 = words[0] == LLMC_LLAMA3_MAGIC;
-    if (size >= ESP_CORPUS_HEAD_BYTES && (gpt2 || llama3)) {
+    if (gpt2 || llama3) {
         header.kind = gpt2 ? ESP_CORPUS_GPT2 : ESP_CORPUS_LLAMA3;
         header.bytes = LLMC_HEADER_BYTES;
         header.version = words[1];
@@ -113,8 +117,99 @@ static int check_header(const char *path,
     return 0;
 }
 
+/* What the first bytes of a shard without a header look like: the bytes of a token, 2, 4 or 8.
+ *
+ * Of wider tokens, every second uint16 is the upper half of an id: 0, or at most 255, since ids
+ * are below 2^24 (model.vocabulary). The order of uint16 tokens does not depend on whether
+ * their places are even or odd. So "no upper half above 255, and a quarter of the n lower ones
+ * are" occurs by chance with a probability of at most 2^(-n/4), 2^-32 for the smallest n. (A
+ * quarter: with tokens of 64 bits, half of the pairs are 0.) "Every upper half is 0, and a
+ * lower one is not" occurs with p^n, where p is the frequency of the token 0. */
+#define WIDTH_PAIRS_MIN 128
+
+static int guess_token_bytes(const uint8_t *head, int64_t size)
+{
+    const int64_t bytes = size < ESP_CORPUS_HEAD_BYTES ? size : ESP_CORPUS_HEAD_BYTES;
+    const int64_t pairs = bytes / 4;
+    int64_t low_set = 0, low_large = 0, high_set = 0, high_large = 0, odd_pairs_set = 0;
+    for (int64_t i = 0; i < pairs; i++) {
+        const uint8_t *p = head + 4 * i;
+        low_set += p[0] || p[1];
+        low_large += p[1] > 0;
+        high_set += p[2] || p[3];
+        high_large += p[3] > 0;
+        odd_pairs_set += i % 2 && (p[0] || p[1] || p[2] || p[3]);
+    }
+    const bool wide = high_set == 0 ? low_set > 0 : high_large == 0 && 4 * low_large >= pairs;
+    if (pairs < WIDTH_PAIRS_MIN || !wide) {
+        return 2;
+    }
+    return odd_pairs_set == 0 ? 8 : 4;
+}
+
+/* Checks that a shard without a header holds tokens of the type that it is read as. */
+static int check_bare(const char *path,
+                      const uint8_t *head,
+                      int64_t size,
+                      enum esp_corpus_dtype dtype,
+                      struct esp_error *error)
+{
+    const int64_t width = dtype == ESP_DTYPE_UINT32 ? 4 : 2;
+    const int guess = dtype == ESP_DTYPE_AUTO ? guess_token_bytes(head, size) : 0;
+    if (guess > 2) {
+        return esp_error_set(error,
+                             -EINVAL,
+                             "trainer.data: '%s' seems to hold tokens of %d bits, not 16: %s; "
+                             "if it holds uint16, write dtype: uint16",
+                             path,
+                             8 * guess,
+                             guess == 4 ? "write dtype: uint32 beside data"
+                                        : "write it again as uint32 or uint16");
+    }
+    if (size % width != 0) {
+        return esp_error_set(error,
+                             -EINVAL,
+                             "trainer.data: '%s' has %" PRId64
+                             " bytes, not a whole number of uint%d "
+                             "tokens: it is truncated, or not a token shard",
+                             path,
+                             size,
+                             (int)(8 * width));
+    }
+    return 0;
+}
+
+/* Checks that `dtype`, where it is given, is the type of the tokens of a file that has a header
+ * or is text. */
+static int check_dtype(const char *path,
+                       enum esp_corpus_kind kind,
+                       enum esp_corpus_dtype dtype,
+                       struct esp_error *error)
+{
+    if (kind == ESP_CORPUS_TEXT && dtype != ESP_DTYPE_AUTO) {
+        return esp_error_set(error,
+                             -EINVAL,
+                             "trainer.dtype is for token shards, but '%s' is read as text; "
+                             "rename it to end in .bin, or leave dtype out",
+                             path);
+    }
+    const int64_t width = dtype == ESP_DTYPE_UINT32 ? 4 : 2;
+    if (dtype != ESP_DTYPE_AUTO && esp_corpus_token_bytes(kind) != width) {
+        return esp_error_set(error,
+                             -EINVAL,
+                             "trainer.dtype is uint%d, but '%s' is %s, whose header states "
+                             "uint%d; leave dtype out",
+                             (int)(8 * width),
+                             path,
+                             kind_names[kind],
+                             (int)(8 * esp_corpus_token_bytes(kind)));
+    }
+    return 0;
+}
+
 /* Finds the kind, first token and number of tokens of a file that is not empty. */
 static int describe(const char *path,
+                    enum esp_corpus_dtype dtype,
                     const uint8_t *head,
                     int64_t size,
                     struct esp_corpus_extent *extent,
@@ -124,26 +219,17 @@ static int describe(const char *path,
     if (!is_shard(path)) {
         *kind = ESP_CORPUS_TEXT;
         *extent = (struct esp_corpus_extent){.count = size};
-        return 0;
+        return check_dtype(path, *kind, dtype, error);
     }
-    const struct header header = read_header(head, size);
-    const int64_t width = esp_corpus_token_bytes(header.kind);
+    const struct header header = read_header(head, size, dtype);
     *kind = header.kind;
     if (header.bytes > 0) {
         *extent = (struct esp_corpus_extent){.offset = header.bytes, .count = header.declared};
-        return check_header(path, &header, size, error);
+        int rc = check_dtype(path, *kind, dtype, error);
+        return rc == 0 ? check_header(path, &header, size, error) : rc;
     }
-    if (size % width != 0) {
-        return esp_error_set(error,
-                             -EINVAL,
-                             "trainer.data: '%s' has %" PRId64
-                             " bytes, not a whole number of uint16 "
-                             "tokens: it is truncated, or not a token shard",
-                             path,
-                             size);
-    }
-    *extent = (struct esp_corpus_extent){.count = size / width};
-    return 0;
+    *extent = (struct esp_corpus_extent){.count = size / esp_corpus_token_bytes(*kind)};
+    return check_bare(path, head, size, dtype, error);
 }
 
 int esp_corpus_tally_add(struct esp_corpus_tally *tally,
@@ -156,7 +242,7 @@ int esp_corpus_tally_add(struct esp_corpus_tally *tally,
     enum esp_corpus_kind kind;
     *extent = (struct esp_corpus_extent){0};
     if (size > 0) {
-        int rc = describe(path, head, size, extent, &kind, error);
+        int rc = describe(path, tally->dtype, head, size, extent, &kind, error);
         if (rc != 0) {
             return rc;
         }
@@ -225,11 +311,12 @@ static int read_head(const char *path, uint8_t *head, int64_t *size, struct esp_
 }
 
 int esp_corpus_survey(const char *pattern,
+                      enum esp_corpus_dtype dtype,
                       struct esp_corpus_tally *tally,
                       struct esp_error *error)
 {
     struct esp_corpus_files files;
-    struct esp_corpus_tally found = {0};
+    struct esp_corpus_tally found = {.dtype = dtype};
     int rc = esp_corpus_files_find(pattern, &files, error);
     if (rc != 0) {
         return rc;

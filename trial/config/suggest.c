@@ -56,7 +56,6 @@ static const struct {
     {"sequence_length", "context"},
     {"vocab_size", "vocabulary"},
     {"vocab", "vocabulary"},
-    {"dtype", "precision"},
     {"dataset", "data"},
     {"corpus", "data"},
     {"max_tokens", "tokens"},

@@ -20,6 +20,13 @@ static const char *const schedule_words[] = {
     NULL,
 };
 
+static const char *const dtype_words[] = {
+    [ESP_DTYPE_AUTO] = "auto",
+    [ESP_DTYPE_UINT16] = "uint16",
+    [ESP_DTYPE_UINT32] = "uint32",
+    NULL,
+};
+
 static const char *const activation_words[] = {"gelu", "gelu_tanh", NULL};
 static const char *const objective_words[] = {"causal", "masked", NULL};
 static const char *const optimizer_words[] = {"adamw", "sgd", NULL};
@@ -48,6 +55,9 @@ const struct esp_field esp_trainer_fields[] = {
      .meaning = "what to train on: a text file, a glob of text files, or token shards (.bin, "
                 "of nanoGPT or llm.c)",
      .example = "corpus.txt"},
+    {WORD("dtype", dtype, SHAPE, dtype_words, ESP_DTYPE_AUTO),
+     .meaning = "type of the tokens in .bin shards without a header; auto: uint16, and shards "
+                "that seem to hold wider tokens are refused"},
     {PATH("init_from", init_from, 0),
      .fallback_text = "none; the weights are drawn at random",
      .meaning = "weights to start from: a checkpoint, a safetensors file or one of llm.c",
@@ -64,7 +74,7 @@ const struct esp_field esp_trainer_fields[] = {
     {WHOLE("model.context", context, SEARCH | SHAPE, 1, 1048576, 64),
      .unit = "tokens",
      .meaning = "length of a sequence"},
-    {WHOLE("model.vocabulary", vocabulary, SHAPE, 0, 16777216, 0),
+    {WHOLE("model.vocabulary", vocabulary, SHAPE, 0, ESP_CORPUS_VOCABULARY_MAX, 0),
      .fallback_text = "0: that of the data, 256 for text",
      .unit = "tokens",
      .meaning = "number of different tokens"},

@@ -51,7 +51,8 @@ expect_error(const char *pattern, int64_t vocabulary, int code, const char *word
 {
     struct esp_data *data = NULL;
     struct esp_error error = {"no error"};
-    assert_int_equal(esp_data_open(pattern, vocabulary, 16, &data, &error), code);
+    assert_int_equal(esp_data_open(pattern, ESP_DTYPE_AUTO, vocabulary, 16, &data, &error),
+                     code);
     assert_null(data);
     if (!strstr(error.text, words)) {
         fail_msg("'%s' does not contain '%s'", error.text, words);

@@ -24,7 +24,7 @@ static int set_up(void **state)
         text[i] = (uint8_t)(i * 31 + i / 7);
     }
     const char *path = scratch_write(&scratch, "t", text, sizeof text);
-    return esp_data_open(path, 0, CONTEXT, &data, NULL);
+    return esp_data_open(path, ESP_DTYPE_AUTO, 0, CONTEXT, &data, NULL);
 }
 
 static int tear_down(void **state)

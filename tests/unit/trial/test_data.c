@@ -52,7 +52,7 @@ static void text_is_bytes_split_nine_to_one(void **state)
     struct esp_error error;
     int32_t inputs[16], targets[16];
     const char *path = write_pattern("a.txt", 0, 1009);
-    assert_int_equal(esp_data_open(path, 0, 16, &data, &error), 0);
+    assert_int_equal(esp_data_open(path, ESP_DTYPE_AUTO, 0, 16, &data, &error), 0);
     assert_int_equal(esp_data_kind(data), ESP_CORPUS_TEXT);
     assert_int_equal(esp_data_tokens(data), 1009);
     assert_int_equal(esp_data_vocabulary(data), 256);
@@ -72,7 +72,7 @@ static void training_never_touches_the_last_tenth(void **state)
     (void)state;
     struct esp_data *data;
     const char *path = write_pattern("a.txt", 0, 1009);
-    assert_int_equal(esp_data_open(path, 0, 16, &data, NULL), 0);
+    assert_int_equal(esp_data_open(path, ESP_DTYPE_AUTO, 0, 16, &data, NULL), 0);
     int64_t starts = esp_data_train_starts(data), last = 0, first = starts;
     for (int64_t i = 0; i < starts; i++) {
         int64_t start = esp_data_train_start(data, 5, i);
@@ -89,7 +89,7 @@ static void next_epoch_has_another_order_of_the_same_windows(void **state)
     (void)state;
     struct esp_data *data;
     const char *path = write_pattern("a.txt", 0, 400);
-    assert_int_equal(esp_data_open(path, 0, 16, &data, NULL), 0);
+    assert_int_equal(esp_data_open(path, ESP_DTYPE_AUTO, 0, 16, &data, NULL), 0);
     int64_t starts = esp_data_train_starts(data), same = 0;
     bool *seen = calloc((size_t)starts, sizeof *seen);
     for (int64_t i = 0; i < starts; i++) {
@@ -108,7 +108,7 @@ static void validation_windows_follow_the_formula(void **state)
     (void)state;
     struct esp_data *data;
     const char *path = write_pattern("a.txt", 0, 50003);
-    assert_int_equal(esp_data_open(path, 0, 64, &data, NULL), 0);
+    assert_int_equal(esp_data_open(path, ESP_DTYPE_AUTO, 0, 64, &data, NULL), 0);
     int64_t train = 45002, n = 50003 - train; /* ⌊0.9 · 50003⌋ = 45002 */
     assert_int_equal(esp_data_validation_windows(data), 256);
     for (int64_t i = 0; i < 256; i++) {
@@ -124,14 +124,14 @@ static void short_data_has_fewer_validation_windows(void **state)
     (void)state;
     struct esp_data *data;
     const char *path = write_pattern("a.txt", 0, 300);
-    assert_int_equal(esp_data_open(path, 0, 16, &data, NULL), 0);
+    assert_int_equal(esp_data_open(path, ESP_DTYPE_AUTO, 0, 16, &data, NULL), 0);
     assert_int_equal(esp_data_validation_windows(data), 14); /* 30 − 16 starts */
     for (int64_t i = 0; i < 14; i++) {
         assert_int_equal(esp_data_validation_start(data, i), 270 + i);
     }
     esp_data_close(data);
     path = write_pattern("b.txt", 0, 161); /* the shortest text for a context of 16 */
-    assert_int_equal(esp_data_open(path, 0, 16, &data, NULL), 0);
+    assert_int_equal(esp_data_open(path, ESP_DTYPE_AUTO, 0, 16, &data, NULL), 0);
     assert_int_equal(esp_data_validation_windows(data), 1);
     assert_int_equal(esp_data_validation_start(data, 0) + 16, 160);
     esp_data_close(data);

@@ -24,7 +24,9 @@ static void glob_joins_files_in_order_of_their_names(void **state)
     write_pattern("e.txt", 503, 97);
     write_pattern("e.skipped", 0, 50);
     mkdir(scratch_path(&scratch, "z.txt"), 0700); /* folders among the matches are skipped */
-    assert_int_equal(esp_data_open(scratch_path(&scratch, "*.txt"), 0, 16, &data, &error), 0);
+    assert_int_equal(
+        esp_data_open(scratch_path(&scratch, "*.txt"), ESP_DTYPE_AUTO, 0, 16, &data, &error),
+        0);
     assert_int_equal(esp_data_tokens(data), 600);
     assert_int_equal(esp_data_files(data), 5);
     for (int64_t start = 0; start + 16 < 600; start++) {
@@ -48,7 +50,8 @@ static void thousands_of_small_files_read_as_one(void **state)
         write_pattern(name, position, i % 13);
         position += i % 13;
     }
-    assert_int_equal(esp_data_open(scratch_path(&scratch, "*.h"), 0, 16, &data, &error), 0);
+    assert_int_equal(
+        esp_data_open(scratch_path(&scratch, "*.h"), ESP_DTYPE_AUTO, 0, 16, &data, &error), 0);
     assert_int_equal(esp_data_tokens(data), position);
     for (int64_t start = 0; start + 16 < position; start += 7) {
         assert_int_equal(esp_data_window(data, start, inputs, targets, &error), 0);
@@ -72,26 +75,36 @@ static void two_stars_match_all_folders(void **state)
     write_pattern("one/two/c.h", 200, 100);
     write_pattern("three/d.c", 300, 100);
     assert_int_equal(symlink("..", scratch_path(&scratch, "three/circle")), 0);
-    assert_int_equal(esp_data_open(scratch_path(&scratch, "**/*.h"), 0, 16, &data, &error), 0);
+    assert_int_equal(
+        esp_data_open(scratch_path(&scratch, "**/*.h"), ESP_DTYPE_AUTO, 0, 16, &data, &error),
+        0);
     assert_int_equal(esp_data_files(data), 3);
     assert_int_equal(esp_data_tokens(data), 300);
     esp_data_close(data);
-    assert_int_equal(esp_data_open(scratch_path(&scratch, "**"), 0, 16, &data, &error), 0);
+    assert_int_equal(
+        esp_data_open(scratch_path(&scratch, "**"), ESP_DTYPE_AUTO, 0, 16, &data, &error), 0);
     assert_int_equal(esp_data_files(data), 4);
     esp_data_close(data);
-    assert_int_equal(esp_data_open(scratch_path(&scratch, "o*/**/*.?"), 0, 16, &data, &error),
-                     0);
+    assert_int_equal(
+        esp_data_open(
+            scratch_path(&scratch, "o*/**/*.?"), ESP_DTYPE_AUTO, 0, 16, &data, &error),
+        0);
     assert_int_equal(esp_data_files(data), 2);
     esp_data_close(data);
 }
 
-/* Makes 50 folders, each within the one before, and a file in the last one. */
+/* Makes 40 folders, each within the one before and with 50 files, and a file in the last one.
+ */
 static void make_deep_folder(void)
 {
-    char name[128] = "";
-    for (int i = 0; i < 50; i++) {
+    char name[128] = "", file[160];
+    for (int i = 0; i < 40; i++) {
         snprintf(name + strlen(name), sizeof name - strlen(name), "d/");
         assert_int_equal(mkdir(scratch_path(&scratch, name), 0700), 0);
+        for (int j = 0; j < 50; j++) {
+            snprintf(file, sizeof file, "%s.%d", name, j); /* hidden: no pattern matches it */
+            write_pattern(file, 0, 0);
+        }
     }
     snprintf(name + strlen(name), sizeof name - strlen(name), "a.h");
     write_pattern(name, 0, 300);
@@ -104,11 +117,11 @@ static void stars_in_a_row_are_searched_once(void **state)
     struct esp_error error;
     make_deep_folder();
     const char *row = scratch_path(&scratch, "**/**/**/**/**//**/**/**/**/**/**");
-    assert_int_equal(esp_data_open(row, 0, 16, &data, &error), 0);
+    assert_int_equal(esp_data_open(row, ESP_DTYPE_AUTO, 0, 16, &data, &error), 0);
     assert_int_equal(esp_data_files(data), 1);
     esp_data_close(data);
     row = scratch_path(&scratch, "**/**/**/**/**/**/**/**/*.h");
-    assert_int_equal(esp_data_open(row, 0, 16, &data, &error), 0);
+    assert_int_equal(esp_data_open(row, ESP_DTYPE_AUTO, 0, 16, &data, &error), 0);
     assert_int_equal(esp_data_files(data), 1);
     esp_data_close(data);
 }
@@ -143,7 +156,9 @@ static void two_stars_match_folders_with_wildcards_in_their_names(void **state)
     mkdir(scratch_path(&scratch, "a[1]/b*"), 0700);
     write_pattern("a[1]/b*/c.h", 0, 200);
     write_pattern("a[1]/d.h", 200, 100);
-    assert_int_equal(esp_data_open(scratch_path(&scratch, "**/*.h"), 0, 16, &data, &error), 0);
+    assert_int_equal(
+        esp_data_open(scratch_path(&scratch, "**/*.h"), ESP_DTYPE_AUTO, 0, 16, &data, &error),
+        0);
     assert_int_equal(esp_data_tokens(data), 300);
     esp_data_close(data);
 }
@@ -200,7 +215,7 @@ static void shards_of_llmc_are_read_by_their_headers(void **state)
     struct esp_error error;
     int32_t inputs[16], targets[16];
     const char *path = write_shard("a.bin", 20240520, 1, 1000);
-    assert_int_equal(esp_data_open(path, 0, 16, &data, &error), 0);
+    assert_int_equal(esp_data_open(path, ESP_DTYPE_AUTO, 0, 16, &data, &error), 0);
     assert_int_equal(esp_data_kind(data), ESP_CORPUS_GPT2);
     assert_int_equal(esp_data_vocabulary(data), 50257);
     assert_int_equal(esp_data_tokens(data), 1000);
@@ -210,7 +225,7 @@ static void shards_of_llmc_are_read_by_their_headers(void **state)
     esp_data_close(data);
 
     path = write_shard("b.bin", 20240801, 7, 1000);
-    assert_int_equal(esp_data_open(path, 0, 16, &data, &error), 0);
+    assert_int_equal(esp_data_open(path, ESP_DTYPE_AUTO, 0, 16, &data, &error), 0);
     assert_int_equal(esp_data_kind(data), ESP_CORPUS_LLAMA3);
     assert_int_equal(esp_data_vocabulary(data), 128256);
     assert_int_equal(esp_data_window(data, 900, inputs, targets, &error), 0);
@@ -227,11 +242,97 @@ static void nanogpt_shards_take_their_vocabulary_from_the_largest_id(void **stat
         ids[i] = (uint16_t)(i % 65);
     }
     const char *path = scratch_write(&scratch, "train.bin", ids, sizeof ids);
-    assert_int_equal(esp_data_open(path, 0, 16, &data, NULL), 0);
+    assert_int_equal(esp_data_open(path, ESP_DTYPE_AUTO, 0, 16, &data, NULL), 0);
     assert_int_equal(esp_data_kind(data), ESP_CORPUS_NANOGPT);
     assert_int_equal(esp_data_vocabulary(data), 65);
     assert_int_equal(esp_data_tokens(data), 400);
     esp_data_close(data);
+}
+
+static const char *
+write_ids(const char *name, const uint32_t *ids, size_t count, size_t token_bytes)
+{
+    uint8_t *bytes = calloc(count, token_bytes);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(bytes + i * token_bytes, &ids[i], token_bytes < 4 ? token_bytes : 4);
+    }
+    const char *path = scratch_write(&scratch, name, bytes, count * token_bytes);
+    free(bytes);
+    return path;
+}
+
+static void expect_dtype_error(const char *path, enum esp_corpus_dtype dtype, const char *words)
+{
+    struct esp_data *data = NULL;
+    struct esp_error error = {""};
+    assert_int_equal(esp_data_open(path, dtype, 0, 16, &data, &error), -EINVAL);
+    if (!strstr(error.text, words)) {
+        fail_msg("'%s' does not contain '%s'", error.text, words);
+    }
+}
+
+static void wide_tokens_without_a_header_are_not_read_as_uint16(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {65, 50257, 128256, 1000000};
+    uint32_t ids[1000];
+    for (int i = 0; i < 4; i++) {
+        for (uint32_t j = 0; j < 1000; j++) {
+            ids[j] = j * 2654435761U % sizes[i];
+        }
+        struct esp_data *data;
+        struct esp_error error;
+        int32_t inputs[16], targets[16];
+        const char *path = write_ids("wide.bin", ids, 1000, 4);
+        expect_error(path, 0, -EINVAL, "tokens of 32 bits, not 16: write dtype: uint32");
+        assert_int_equal(esp_data_open(path, ESP_DTYPE_UINT32, 0, 16, &data, &error), 0);
+        assert_int_equal(esp_data_kind(data), ESP_CORPUS_UINT32);
+        assert_int_equal(esp_data_tokens(data), 1000);
+        assert_in_range(esp_data_vocabulary(data), 2, sizes[i]);
+        assert_int_equal(esp_data_window(data, 900, inputs, targets, &error), 0);
+        assert_int_equal(inputs[5], ids[905]);
+        assert_int_equal(targets[15], ids[916]);
+        esp_data_close(data);
+        path = write_ids("wider.bin", ids, 1000, 8);
+        expect_error(path, 0, -EINVAL, "tokens of 64 bits");
+    }
+}
+
+static void uint16_tokens_are_not_taken_for_wider_ones(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {2, 65, 256, 300, 50257, 65536};
+    uint32_t ids[4096] = {0}, random = 1;
+    for (int i = 0; i < 6; i++) {
+        for (size_t j = 0; j < 4096; j++) {
+            random = random * 1664525U + 1013904223U;
+            ids[j] = (random >> 8) % sizes[i];
+        }
+        struct esp_data *data;
+        struct esp_error error;
+        const char *path = write_ids("narrow.bin", ids, 4096, 2);
+        assert_int_equal(esp_data_open(path, ESP_DTYPE_AUTO, 0, 16, &data, &error), 0);
+        assert_int_equal(esp_data_kind(data), ESP_CORPUS_NANOGPT);
+        esp_data_close(data);
+    }
+    expect_dtype_error(scratch_path(&scratch, "narrow.bin"), ESP_DTYPE_UINT32, "not uint32");
+    for (size_t j = 0; j < 4096; j++) { /* looks wide, and is stated not to be */
+        ids[j] = j % 2 ? 0 : 7;
+    }
+    struct esp_data *data;
+    const char *path = write_ids("toy.bin", ids, 4096, 2);
+    expect_error(path, 0, -EINVAL, "write dtype: uint16");
+    assert_int_equal(esp_data_open(path, ESP_DTYPE_UINT16, 0, 16, &data, NULL), 0);
+    assert_int_equal(esp_data_tokens(data), 4096);
+    esp_data_close(data);
+}
+
+static void a_dtype_that_contradicts_the_file_is_refused(void **state)
+{
+    (void)state;
+    expect_dtype_error(write_shard("a.bin", 20240520, 1, 1000), ESP_DTYPE_UINT32, "uint16");
+    expect_dtype_error(write_shard("b.bin", 20240801, 7, 1000), ESP_DTYPE_UINT16, "uint32");
+    expect_dtype_error(write_pattern("a.txt", 0, 400), ESP_DTYPE_UINT16, "read as text");
 }
 
 static void large_shards_are_mapped_and_joined(void **state)
@@ -248,7 +349,9 @@ static void large_shards_are_mapped_and_joined(void **state)
         assert_int_equal(pwrite(fd, ids, sizeof ids, 2 * hole), sizeof ids);
         close(fd);
     }
-    assert_int_equal(esp_data_open(scratch_path(&scratch, "*.bin"), 0, 16, &data, &error), 0);
+    assert_int_equal(
+        esp_data_open(scratch_path(&scratch, "*.bin"), ESP_DTYPE_AUTO, 0, 16, &data, &error),
+        0);
     assert_int_equal(esp_data_tokens(data), 2 * (hole + 8));
     assert_int_equal(esp_data_vocabulary(data), 9);
     assert_int_equal(esp_data_window(data, hole + 2, inputs, targets, &error), 0);
@@ -266,7 +369,7 @@ static void truncating_a_text_in_use_does_not_change_the_data(void **state)
     struct esp_error error;
     int32_t inputs[16], targets[16];
     const char *path = write_pattern("a.txt", 0, 100000);
-    assert_int_equal(esp_data_open(path, 0, 16, &data, &error), 0);
+    assert_int_equal(esp_data_open(path, ESP_DTYPE_AUTO, 0, 16, &data, &error), 0);
     assert_int_equal(truncate(path, 0), 0);
     assert_int_equal(esp_data_window(data, 90000, inputs, targets, &error), 0);
     assert_int_equal(inputs[15], pattern_at(90015));
@@ -340,6 +443,9 @@ int main(void)
         CLAIM(unreadable_file_is_named),
         CLAIM(shards_of_llmc_are_read_by_their_headers),
         CLAIM(nanogpt_shards_take_their_vocabulary_from_the_largest_id),
+        CLAIM(wide_tokens_without_a_header_are_not_read_as_uint16),
+        CLAIM(uint16_tokens_are_not_taken_for_wider_ones),
+        CLAIM(a_dtype_that_contradicts_the_file_is_refused),
         CLAIM(large_shards_are_mapped_and_joined),
         CLAIM(truncating_a_text_in_use_does_not_change_the_data),
         CLAIM(ids_outside_the_vocabulary_are_refused),
