@@ -6,9 +6,6 @@
 
 #include <assert.h>
 
-/* The largest seed that a setting holds exactly (espalier/trainer.h). */
-#define SEED_MASK ((INT64_C(1) << 53) - 1)
-
 /* Common random numbers: all trials use the same seed unless the study searches seeds. */
 static int64_t seed_of(const struct esp_core *core, const struct esp_trainer *settings)
 {
@@ -24,7 +21,7 @@ static int64_t next_seed(const struct esp_core *core, uint32_t of)
     for (uint32_t i = of + 1; i < core->trial_count; i++) {
         further += core->trials[i].repeats == of;
     }
-    return ((int64_t)core->trials[of].seed + further) & SEED_MASK;
+    return ((int64_t)core->trials[of].seed + further) & ESP_SEED_MAX;
 }
 
 /* Records the trial and the verdict that starts it. */

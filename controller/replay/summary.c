@@ -1,6 +1,7 @@
 #include "summary.h"
 
 #include <errno.h>
+#include <espalier/compare.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,18 +9,12 @@
 const double esp_regret_budgets[ESP_REGRET_BUDGETS] = {1, 2, 5, 10, 20};
 static const double shares[] = {0.01, 0.0025, 0.001};
 
-static int by_number(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 double esp_percentile_of(double *numbers, size_t count, double share)
 {
     if (count == 0) {
         return NAN;
     }
-    qsort(numbers, count, sizeof *numbers, by_number);
+    qsort(numbers, count, sizeof *numbers, esp_compare_doubles);
     size_t at = (size_t)ceil(share * (double)count);
     return numbers[at > 0 ? at - 1 : 0];
 }
@@ -29,7 +24,7 @@ double esp_median_of(double *numbers, int count)
     if (count == 0) {
         return NAN;
     }
-    qsort(numbers, (size_t)count, sizeof *numbers, by_number);
+    qsort(numbers, (size_t)count, sizeof *numbers, esp_compare_doubles);
     double low = numbers[(count - 1) / 2], high = numbers[count / 2];
     return isinf(low) || isinf(high) ? high : 0.5 * (low + high);
 }

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <espalier/compare.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,12 +70,6 @@ double esp_table_final(const struct esp_table *table, uint32_t trial)
     return isfinite(loss) ? loss : INFINITY;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 double esp_table_final_bound(const struct esp_table *table, uint32_t trial)
 {
     if (table->ends[trial] != ESP_TABLE_CENSORED) {
@@ -104,7 +99,7 @@ double esp_table_ranked(const struct esp_table *table, uint32_t rank)
             finals[count++] = esp_table_final(table, i);
         }
     }
-    qsort(finals, count, sizeof *finals, by_number);
+    qsort(finals, count, sizeof *finals, esp_compare_doubles);
     double loss = finals[rank <= count ? rank - 1 : count - 1];
     free(finals);
     return loss;

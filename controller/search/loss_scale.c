@@ -1,5 +1,6 @@
 #include "loss_scale.h"
 
+#include <espalier/compare.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -16,15 +17,9 @@ double esp_compress(double e)
     return e;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 void esp_loss_scale_make(struct esp_loss_scale *scale, double *z, int count, bool known_law)
 {
-    qsort(z, (size_t)count, sizeof *z, by_number);
+    qsort(z, (size_t)count, sizeof *z, esp_compare_doubles);
     scale->best = count > 0 ? z[0] : 0;
     double spread = count > 1 ? z[count / 2] - z[0] : 0;
     bool fixed = known_law && scale->best > 0;

@@ -1,20 +1,16 @@
 #include "discard.h"
 
+#include "marks.h"
 #include "roster.h"
 #include "rungs.h"
 
 #include <assert.h>
+#include <espalier/compare.h>
 #include <espalier/plant.h>
 #include <espalier/random.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* Shares like 1 − 0.05 are not exact in binary: numbers this near to a whole one count as
  * whole. */
@@ -41,7 +37,7 @@ double esp_discard_limit(const double *scores, int count, double risk)
     for (int i = 0; i < count; i++) {
         sorted[i] = isnan(sorted[i]) ? INFINITY : sorted[i]; /* no trial was complete */
     }
-    qsort(sorted, (size_t)count, sizeof *sorted, compare_doubles);
+    qsort(sorted, (size_t)count, sizeof *sorted, esp_compare_doubles);
     double limit = sorted[rank > 0 ? rank - 1 : 0];
     free(sorted);
     return limit;
@@ -92,17 +88,10 @@ void esp_discard_created(struct esp_discard *d, uint32_t trial, int64_t horizon)
     }
 }
 
-static int mark_of(int64_t tokens, int64_t horizon)
-{
-    double octaves = log2((double)horizon / (double)tokens);
-    int mark = ESP_DISCARD_MARKS - 1 - (int)ceil(2 * octaves - 1e-9);
-    return mark < 0 ? 0 : mark < ESP_DISCARD_MARKS ? mark : ESP_DISCARD_MARKS - 1;
-}
-
 void esp_discard_observed(struct esp_discard *d, uint32_t trial, int64_t tokens, double loss)
 {
     struct esp_discard_trial *t = &d->trials[trial];
-    int mark = tokens > 0 ? mark_of(tokens, t->horizon) : -1;
+    int mark = tokens > 0 ? esp_marks_reached(ESP_DISCARD_MARKS, tokens, t->horizon) : -1;
     if (mark <= t->mark) {
         return;
     }
@@ -210,7 +199,6 @@ void esp_discard_decided(struct esp_discard *d, const struct esp_verdict *verdic
 static struct esp_verdict make_discard(const struct esp_discard *d, uint32_t trial)
 {
     const struct esp_discard_trial *t = &d->trials[trial];
-    double octaves = (ESP_DISCARD_MARKS - 1 - t->mark) / 2.0;
     struct esp_verdict verdict =
         esp_verdict_make(is_audit(d, trial) ? ESP_VERDICT_SPARE : ESP_VERDICT_DISCARD,
                          trial,
@@ -218,7 +206,7 @@ static struct esp_verdict make_discard(const struct esp_discard *d, uint32_t tri
                          ESP_RULE_CALIBRATED);
     esp_reason_rank(&verdict.reason, &d->all[t->mark], (double)t->loss[t->mark], trial, 0);
     verdict.reason.rung = t->mark;
-    verdict.reason.at = (int64_t)ceil((double)t->horizon * exp2(-octaves));
+    verdict.reason.at = (int64_t)esp_marks_tokens(ESP_DISCARD_MARKS, t->mark, t->horizon);
     verdict.reason.threshold = d->limit;
     verdict.reason.expected = d->risk;
     verdict.reason.cost = d->studies;

@@ -30,7 +30,7 @@ static void destroy(void *self)
 {
     struct esp_freeze_thaw *f = self;
     esp_startup_release(&f->bracket);
-    for (int k = 0; k < ESP_FREEZE_THAW_MARKS; k++) {
+    for (int k = 0; k < ESP_MARKS; k++) {
         esp_loss_ranking_release(&f->paused[k]);
     }
     esp_loss_ranking_release(&f->unfinished);
@@ -52,7 +52,7 @@ static int create(const struct esp_study *study, void **self, struct esp_error *
     f->best = INFINITY;
     esp_roster_init(&f->roster);
     esp_loss_ranking_init(&f->unfinished);
-    for (int k = 0; k < ESP_FREEZE_THAW_MARKS; k++) {
+    for (int k = 0; k < ESP_MARKS; k++) {
         esp_loss_ranking_init(&f->paused[k]);
     }
     int rc = esp_surrogate_create(study, &f->surrogate, error);
@@ -73,17 +73,10 @@ static void costs(void *self, const struct esp_cost *cost)
     f->cost = cost;
 }
 
-static int mark_of(int64_t tokens, int64_t horizon)
-{
-    double octaves = -log2((double)tokens / (double)horizon);
-    int mark = ESP_FREEZE_THAW_MARKS - 1 - (int)ceil(2 * octaves - 1e-9);
-    return mark < 0 ? 0 : mark;
-}
-
 static void relist(struct esp_freeze_thaw *f, uint32_t trial)
 {
     const struct esp_roster_trial *t = esp_roster_get(&f->roster, trial);
-    if (f->listed[trial] == ESP_FREEZE_THAW_MARKS) {
+    if (f->listed[trial] == ESP_MARKS) {
         esp_loss_ranking_erase(&f->unfinished, 0, trial);
     } else if (f->listed[trial] >= 0) {
         esp_loss_ranking_erase(&f->paused[f->listed[trial]], f->listed_loss[trial], trial);
@@ -93,10 +86,10 @@ static void relist(struct esp_freeze_thaw *f, uint32_t trial)
         return;
     }
     if (t->tokens == 0 || t->tokens < (t->until < t->horizon ? t->until : t->horizon)) {
-        f->listed[trial] = ESP_FREEZE_THAW_MARKS;
+        f->listed[trial] = ESP_MARKS;
         esp_loss_ranking_insert(&f->unfinished, 0, trial);
     } else if (isfinite(t->last)) {
-        f->listed[trial] = mark_of(t->tokens, t->horizon);
+        f->listed[trial] = esp_marks_reached(ESP_MARKS, t->tokens, t->horizon);
         f->listed_loss[trial] = t->last;
         esp_loss_ranking_insert(&f->paused[f->listed[trial]], t->last, trial);
     }

@@ -33,8 +33,8 @@ static int64_t next_mark(const struct esp_freeze_thaw *f, const struct esp_roste
 {
     double horizon = (double)t->horizon, until_min = fmax((double)t->tokens * STEP_MIN, 1);
     until_min = fmax(until_min, (double)(t->tokens + esp_report_interval(f->study)) - 0.5);
-    for (int k = 0; k < ESP_FREEZE_THAW_MARKS - 1; k++) {
-        double mark = ceil(horizon * exp2(-(ESP_FREEZE_THAW_MARKS - 1 - k) / 2.0));
+    for (int k = 0; k < ESP_MARKS - 1; k++) {
+        double mark = esp_marks_tokens(ESP_MARKS, k, t->horizon);
         if (mark >= until_min && mark < horizon) {
             return (int64_t)mark;
         }
@@ -84,10 +84,10 @@ static int weigh(const struct esp_freeze_thaw *f,
                  int64_t own,
                  struct option *options)
 {
-    uint32_t trials[ESP_FREEZE_THAW_MARKS * LOOKED_AT + 1];
-    struct esp_prediction predictions[ESP_FREEZE_THAW_MARKS * LOOKED_AT + 1];
+    uint32_t trials[ESP_MARKS * LOOKED_AT + 1];
+    struct esp_prediction predictions[ESP_MARKS * LOOKED_AT + 1];
     int count = 0, total = 0;
-    for (int k = ESP_FREEZE_THAW_MARKS - 1; k >= 0; k--) {
+    for (int k = ESP_MARKS - 1; k >= 0; k--) {
         uint32_t there = esp_loss_ranking_count(&f->paused[k]);
         for (uint32_t r = 1; r <= there && r <= LOOKED_AT; r++) {
             trials[count++] = esp_loss_ranking_at(&f->paused[k], r).trial;
@@ -144,7 +144,7 @@ static struct esp_verdict lead(const struct esp_freeze_thaw *f)
     int64_t leader = -1;
     int32_t of = 0;
     double lowest = INFINITY;
-    for (int k = ESP_FREEZE_THAW_MARKS - 1; k >= 0; k--) {
+    for (int k = ESP_MARKS - 1; k >= 0; k--) {
         if (esp_loss_ranking_count(&f->paused[k]) == 0) {
             continue;
         }
@@ -174,7 +174,7 @@ static struct esp_verdict lead(const struct esp_freeze_thaw *f)
 struct esp_verdict esp_freeze_thaw_choose(const struct esp_freeze_thaw *f,
                                           const struct esp_slot_view *view)
 {
-    struct option options[ESP_FREEZE_THAW_MARKS * LOOKED_AT + 2];
+    struct option options[ESP_MARKS * LOOKED_AT + 2];
     if (esp_loss_ranking_count(&f->unfinished) > 0) {
         uint32_t trial = esp_loss_ranking_at(&f->unfinished, 1).trial;
         const struct esp_roster_trial *t = esp_roster_get(&f->roster, trial);
@@ -218,7 +218,7 @@ struct esp_verdict esp_freeze_thaw_judge(const struct esp_freeze_thaw *f,
                                          const struct esp_slot_view *view)
 {
     const struct esp_roster_trial *t = esp_roster_get(&f->roster, trial);
-    struct option options[ESP_FREEZE_THAW_MARKS * LOOKED_AT + 2];
+    struct option options[ESP_MARKS * LOOKED_AT + 2];
     int total = weigh(f, view, trial, options), own = 0;
     while (options[own].trial != (int64_t)trial) {
         own++;

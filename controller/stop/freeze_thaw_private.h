@@ -3,13 +3,12 @@
 #ifndef ESPALIER_STOP_FREEZE_THAW_PRIVATE_H
 #define ESPALIER_STOP_FREEZE_THAW_PRIVATE_H
 
+#include "marks.h"
 #include "roster.h"
 #include "startup.h"
 
+#include "search/curve_projection.h"
 #include "search/surrogate.h"
-
-/* Marks are half octaves apart: from 1/64 of the horizon to the horizon. */
-#define ESP_FREEZE_THAW_MARKS 13
 
 struct esp_freeze_thaw {
     const struct esp_study *study;
@@ -25,9 +24,9 @@ struct esp_freeze_thaw {
     /* Tokens trained since the start-up: in total, of new trials up to `first`, and granted to
      * leaders. */
     double spent, spent_new, spent_leader;
-    struct esp_loss_ranking paused[ESP_FREEZE_THAW_MARKS];
+    struct esp_loss_ranking paused[ESP_MARKS];
     struct esp_loss_ranking unfinished; /* paused before their mark, by number */
-    int *listed; /* by trial: its mark; -1: in no list; ESP_FREEZE_THAW_MARKS: unfinished */
+    int *listed;         /* by trial: its mark; -1: in no list; ESP_MARKS: unfinished */
     double *listed_loss; /* by trial: its key in that list */
     uint32_t capacity;
 };

@@ -3,6 +3,7 @@
 #include "human.h"
 
 #include <assert.h>
+#include <espalier/compare.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,12 +39,6 @@ static double position(const struct esp_plot *plot, double x)
     return plot->log_x ? log10(x) : x;
 }
 
-static int compare_reals(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-    return left < right ? -1 : left > right;
-}
-
 /* Computes the ranges of all points but outliers. False when there is nothing to draw. */
 static bool measure(const struct esp_plot *plot, struct frame *frame)
 {
@@ -63,7 +58,7 @@ static bool measure(const struct esp_plot *plot, struct frame *frame)
         values[count++] = plot->maximize ? -point->y : point->y;
     }
     if (count >= 2) {
-        qsort(values, count, sizeof *values, compare_reals);
+        qsort(values, count, sizeof *values, esp_compare_doubles);
         double best = values[0], middle = values[count / 2], worst = values[count - 1];
         double cut = best + OUTLIER_FACTOR * (middle - best);
         worst = middle > best && worst > cut ? cut : worst;

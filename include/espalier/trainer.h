@@ -13,6 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The largest seed: settings are doubles in the study file, which hold it exactly. A seed is
+ * reduced with a bitwise and. */
+#define ESP_SEED_MAX ((INT64_C(1) << 53) - 1)
+
 enum esp_objective {
     ESP_OBJECTIVE_CAUSAL,
     ESP_OBJECTIVE_MASKED,

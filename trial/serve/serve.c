@@ -16,9 +16,6 @@
  * period. */
 #define FLUSH_MS 5000
 
-/* Largest seed that a setting can hold exactly (trainer.h). */
-#define SEED_MASK ((UINT64_C(1) << 53) - 1)
-
 struct server {
     struct esp_notifier notifier;
     struct esp_client *client;
@@ -49,7 +46,7 @@ make_settings(const struct esp_assign *assign, struct esp_trainer *out, struct e
             return rc;
         }
     }
-    out->seed = (int64_t)(assign->seed & SEED_MASK);
+    out->seed = (int64_t)(assign->seed & ESP_SEED_MAX);
     if (assign->horizon > 0) {
         out->tokens = assign->horizon;
     }
