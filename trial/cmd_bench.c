@@ -297,7 +297,7 @@ int esp_command_bench(int argc, char **argv)
     struct esp_error error = {""};
     int parsed = parse(argc, argv, &options);
     if (parsed != 0) {
-        return parsed > 0 ? ESP_EXIT_OK : ESP_EXIT_USAGE;
+        return parsed > 0 ? ESP_EXIT_DONE : ESP_EXIT_USAGE;
     }
     int rc = esp_config_read(options.config, &trainer, &error);
     if (rc == 0) {
@@ -317,5 +317,5 @@ int esp_command_bench(int argc, char **argv)
         fprintf(stderr, "espalier-trial: %s\n", error.text);
         return esp_command_status(rc);
     }
-    return ESP_EXIT_OK;
+    return ESP_EXIT_DONE;
 }

@@ -82,7 +82,7 @@ int esp_command_export(int argc, char **argv)
     struct esp_error error = {""};
     int parsed = parse(argc, argv, &path, &out);
     if (parsed != 0) {
-        return parsed > 0 ? ESP_EXIT_OK : ESP_EXIT_USAGE;
+        return parsed > 0 ? ESP_EXIT_DONE : ESP_EXIT_USAGE;
     }
     int rc = esp_checkpoint_open(path, &checkpoint, &error);
     if (rc == 0) {
@@ -97,5 +97,5 @@ int esp_command_export(int argc, char **argv)
         fprintf(stderr, "espalier-trial: %s\n", error.text);
         return esp_command_status(rc);
     }
-    return ESP_EXIT_OK;
+    return ESP_EXIT_DONE;
 }

@@ -345,7 +345,7 @@ int esp_command_sample(int argc, char **argv)
     struct esp_error error = {""};
     int parsed = parse(argc, argv, &options);
     if (parsed != 0) {
-        return parsed > 0 ? ESP_EXIT_OK : ESP_EXIT_USAGE;
+        return parsed > 0 ? ESP_EXIT_DONE : ESP_EXIT_USAGE;
     }
     int rc = esp_checkpoint_open(options.checkpoint, &checkpoint, &error);
     if (rc == 0) {
@@ -360,5 +360,5 @@ int esp_command_sample(int argc, char **argv)
         fprintf(stderr, "espalier-trial: %s\n", error.text);
         return esp_command_status(rc);
     }
-    return ESP_EXIT_OK;
+    return ESP_EXIT_DONE;
 }

@@ -145,7 +145,7 @@ int esp_command_train(int argc, char **argv)
     int finished = 0;
     int parsed = parse(argc, argv, &options);
     if (parsed != 0) {
-        return parsed > 0 ? ESP_EXIT_OK : ESP_EXIT_USAGE;
+        return parsed > 0 ? ESP_EXIT_DONE : ESP_EXIT_USAGE;
     }
     int rc = esp_train_open(&options, argc - optind, argv + optind, &run, &error);
     if (rc == 0 && options.out && mkdir(options.out, 0777) != 0 && errno != EEXIST) {
@@ -168,5 +168,5 @@ int esp_command_train(int argc, char **argv)
     if (interrupts) {
         return ESP_EXIT_PAUSED;
     }
-    return finished == 0 ? ESP_EXIT_NO_TRIAL : ESP_EXIT_OK;
+    return finished == 0 ? ESP_EXIT_NO_TRIAL : ESP_EXIT_DONE;
 }

@@ -56,11 +56,11 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_usage(stdout);
-        return ESP_EXIT_OK;
+        return ESP_EXIT_DONE;
     }
     if (strcmp(argv[1], "--version") == 0) {
         puts("espalier-trial " ESP_VERSION);
-        return ESP_EXIT_OK;
+        return ESP_EXIT_DONE;
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {

@@ -60,7 +60,7 @@ static int refuse_json(const struct parser *p)
 static int parse_dtype(struct parser *p, struct esp_safetensors_tensor *tensor, unsigned *bytes)
 {
     char *name;
-    if (!esp_json_string(&p->json, &name)) {
+    if (!esp_json_read_string(&p->json, &name)) {
         return refuse_json(p);
     }
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
@@ -115,7 +115,7 @@ static int parse_field(struct parser *p,
     int64_t offsets[2];
     int count, rc;
     unsigned field;
-    if (!esp_json_string(&p->json, &key) || !esp_json_expect(&p->json, ':', "no ':'")) {
+    if (!esp_json_read_string(&p->json, &key) || !esp_json_expect(&p->json, ':', "no ':'")) {
         return refuse_json(p);
     }
     if (strcmp(key, "dtype") == 0) {
@@ -229,8 +229,9 @@ static int parse_metadata(struct parser *p)
         return 0;
     }
     do {
-        if (!esp_json_string(&p->json, &text) || !esp_json_expect(&p->json, ':', "no ':'") ||
-            !esp_json_string(&p->json, &text)) {
+        if (!esp_json_read_string(&p->json, &text) ||
+            !esp_json_expect(&p->json, ':', "no ':'") ||
+            !esp_json_read_string(&p->json, &text)) {
             return refuse_json(p);
         }
     } while (esp_json_sign(&p->json, ','));
@@ -246,7 +247,7 @@ static int parse_entries(struct parser *p, uint64_t data_bytes)
     if (!esp_json_sign(&p->json, '}')) {
         do {
             char *name;
-            if (!esp_json_string(&p->json, &name) ||
+            if (!esp_json_read_string(&p->json, &name) ||
                 !esp_json_expect(&p->json, ':', "no ':'")) {
                 return refuse_json(p);
             }

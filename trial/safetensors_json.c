@@ -142,7 +142,7 @@ static bool take_escape(struct esp_json *json, char *to, size_t *length)
     return true;
 }
 
-bool esp_json_string(struct esp_json *json, char **text)
+bool esp_json_read_string(struct esp_json *json, char **text)
 {
     size_t length = 0;
     if (!esp_json_expect(json, '"', "a string is expected")) {

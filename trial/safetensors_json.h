@@ -23,7 +23,7 @@ bool esp_json_expect(struct esp_json *json, char sign, const char *fault);
 
 /* Reads a string; `*text` is NUL-terminated in place. False: sets `fault` for a missing string,
  * bad escapes, control characters, invalid UTF-8, or U+0000. */
-bool esp_json_string(struct esp_json *json, char **text);
+bool esp_json_read_string(struct esp_json *json, char **text);
 
 /* Reads an integer from 0 to 2^63 − 1, without sign, point or exponent. */
 bool esp_json_integer(struct esp_json *json, int64_t *number);

@@ -136,7 +136,7 @@ int esp_command_serve(int argc, char **argv)
     struct esp_error error = {""};
     int parsed = parse(argc, argv, &serve);
     if (parsed != 0) {
-        return parsed > 0 ? ESP_EXIT_OK : ESP_EXIT_USAGE;
+        return parsed > 0 ? ESP_EXIT_DONE : ESP_EXIT_USAGE;
     }
     serve.leave_fd = open_signals();
     int rc =
@@ -154,5 +154,5 @@ int esp_command_serve(int argc, char **argv)
         fprintf(stderr, "espalier-trial: %s\n", error.text);
         return ESP_EXIT_FAILURE;
     }
-    return ESP_EXIT_OK;
+    return ESP_EXIT_DONE;
 }

@@ -1,5 +1,7 @@
 #include "resume.h"
 
+#include "../checkpoint_format.h"
+
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
@@ -14,11 +16,6 @@
 /* Checkpoints of one trial that are tried: the controller keeps few, but a crash may leave
  * more. */
 #define CANDIDATES_MAX 64
-
-/* checkpoint.h: the length of the header is at byte 12; the header ends with its checksum,
- * which identifies the content. */
-#define HEADER_LENGTH_AT 12
-#define HEADER_MIN 128
 
 void esp_checkpoint_path(uint32_t trial,
                          uint32_t attempt,
@@ -73,15 +70,17 @@ int esp_checkpoint_make_folder(const char *dir, uint32_t trial, struct esp_error
  * checkpoint passes: esp_group_join reports it. */
 static int check_hash(const char *path, uint64_t expected, struct esp_error *error)
 {
-    uint32_t length = 0;
+    struct checkpoint_fixed fixed = {.header_bytes = 0};
     uint64_t hash = expected;
     int fd = esp_regular_file_open(path, O_RDONLY, NULL);
     if (fd < 0) {
         return 0;
     }
-    if (pread(fd, &length, sizeof length, HEADER_LENGTH_AT) == (ssize_t)sizeof length &&
-        length >= HEADER_MIN &&
-        pread(fd, &hash, sizeof hash, (off_t)(length - sizeof hash)) != (ssize_t)sizeof hash) {
+    /* The header ends with its checksum, which identifies the content. */
+    if (pread(fd, &fixed, sizeof fixed, 0) == (ssize_t)sizeof fixed &&
+        fixed.header_bytes >= sizeof fixed + sizeof hash &&
+        pread(fd, &hash, sizeof hash, (off_t)(fixed.header_bytes - sizeof hash)) !=
+            (ssize_t)sizeof hash) {
         hash = expected;
     }
     close(fd);
