@@ -96,6 +96,7 @@ static int fold(struct esp_core *core, const struct esp_event *e, struct esp_err
     case ESP_EVENT_DIRECTED:
     case ESP_EVENT_FAILED:
     case ESP_EVENT_PROTOCOL:
+    case ESP_EVENT_SPENT:
         return esp_fold_trial(core, e, error);
     case ESP_EVENT_NOTE:
         return 0;

@@ -337,6 +337,11 @@ int esp_fold_trial(struct esp_core *core, const struct esp_event *e, struct esp_
     case ESP_EVENT_REPORT:
         fold_report(core, t, &e->report.point);
         return 0;
+    case ESP_EVENT_SPENT:
+        if (fold_spent(core, t, e->spent.tokens, e->spent.device_seconds)) {
+            t->saved = false;
+        }
+        return 0;
     case ESP_EVENT_SAVED:
         return fold_saved(core, t, e, error);
     case ESP_EVENT_DROPPED:

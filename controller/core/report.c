@@ -105,6 +105,7 @@ void esp_trial_decide(struct esp_core *core, struct esp_trial *t, bool waiting)
 void esp_report_handle(struct esp_core *core, struct esp_trial *t, const struct esp_report *r)
 {
     bool recorded = false;
+    const struct esp_point *again = NULL; /* the furthest point that was trained again */
     assert(t->state != ESP_TRIAL_ASSIGNED && esp_trial_state_live(t->state));
     for (uint32_t i = 0; i < r->point_count; i++) {
         const struct esp_point *p = &r->points[i];
@@ -112,6 +113,7 @@ void esp_report_handle(struct esp_core *core, struct esp_trial *t, const struct 
             t->reached_tokens = p->tokens;
         }
         if (p->step <= t->step && !ESP_PLANT("no-dedupe")) {
+            again = p;
             continue; /* trained again: the step keeps its first value */
         }
         struct esp_event event = esp_event_of_trial(core, t, ESP_EVENT_REPORT);
@@ -123,6 +125,12 @@ void esp_report_handle(struct esp_core *core, struct esp_trial *t, const struct 
             has_diverged(core, t, p->value)) {
             stop_diverged(core, t);
         }
+    }
+    if (again && !recorded) { /* a recorded point counts all before it */
+        struct esp_event event = esp_event_of_trial(core, t, ESP_EVENT_SPENT);
+        event.sequence = r->at.sequence;
+        event.spent = (struct esp_event_spent){again->tokens, again->device_seconds};
+        esp_record(core, &event);
     }
     if (recorded || r->waiting) {
         esp_trial_decide(core, t, r->waiting);

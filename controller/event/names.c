@@ -26,6 +26,7 @@ static const char *const event_kinds[ESP_EVENT_KIND_COUNT] = {
     [ESP_EVENT_PROTOCOL] = "protocol",
     [ESP_EVENT_FIT] = "fit",
     [ESP_EVENT_CALIBRATED] = "calibrated",
+    [ESP_EVENT_SPENT] = "spent",
 };
 
 static const char *const trial_states[ESP_TRIAL_STATE_COUNT] = {

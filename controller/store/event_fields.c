@@ -221,6 +221,12 @@ static const struct esp_json_field calibrated[] = {
     ALWAYS("scores", REALS, calibrated.scores, NULL),
 };
 
+static const struct esp_json_field spent[] = {
+    SEQUENCE,
+    ALWAYS("tokens", INT64, spent.tokens, NULL),
+    ALWAYS("device_seconds", REAL, spent.device_seconds, NULL),
+};
+
 #define FIELDS(kind, table) [ESP_EVENT_##kind] = {table, sizeof table / sizeof table[0]}
 
 struct esp_event_fields esp_event_fields(enum esp_event_kind kind)
@@ -246,6 +252,7 @@ struct esp_event_fields esp_event_fields(enum esp_event_kind kind)
         FIELDS(PROTOCOL, protocol),
         FIELDS(FIT, fit),
         FIELDS(CALIBRATED, calibrated),
+        FIELDS(SPENT, spent),
     };
     return (unsigned)kind < ESP_EVENT_KIND_COUNT ? kinds[kind] : kinds[ESP_EVENT_NONE];
 }

@@ -2,9 +2,9 @@
  *
  * Rules that are more than copies:
  *   - A trial's step, tokens, value and train_loss are those of its furthest report row.
- *   - spent_tokens and device_seconds sum what each report and checkpoint adds to the position
- *     of its attempt. An attempt begins at the tokens of STARTED_AT, and at the device seconds
- *     of the checkpoint with that many tokens.
+ *   - spent_tokens and device_seconds sum what each report, checkpoint and SPENT adds to the
+ *     position of its attempt. An attempt begins at the tokens of STARTED_AT, and at the device
+ * seconds of the checkpoint with that many tokens.
  *   - `held` is set by the user's pause and cleared by a grant, an end, RESUME and CONTINUE.
  *   - A trial's checkpoint is the latest one that was not dropped. */
 #include "internal.h"
@@ -510,6 +510,8 @@ static int fold(struct esp_store *store, const struct esp_event *event)
         return fold_exited(store, event);
     case ESP_EVENT_NOTE:
         return fold_note(store, event);
+    case ESP_EVENT_SPENT:
+        return spend(store, event->trial, event->spent.tokens, event->spent.device_seconds);
     default:
         return SQLITE_OK;
     }

@@ -189,6 +189,7 @@ enum esp_event_kind {
     ESP_EVENT_PROTOCOL,
     ESP_EVENT_FIT,
     ESP_EVENT_CALIBRATED,
+    ESP_EVENT_SPENT,
     ESP_EVENT_KIND_COUNT
 };
 
@@ -262,6 +263,12 @@ struct esp_event_started {
 struct esp_event_report {
     struct esp_point point;
     bool waiting; /* the attempt waits for a directive */
+};
+
+/* An attempt has trained steps again that have their points: nothing but their cost is new. */
+struct esp_event_spent {
+    int64_t tokens;        /* the attempt's position */
+    double device_seconds; /* there */
 };
 
 /* A checkpoint is no longer kept. */
@@ -364,6 +371,7 @@ struct esp_event {
         struct esp_event_protocol protocol;
         struct esp_event_fit fit;
         struct esp_event_calibrated calibrated;
+        struct esp_event_spent spent;
     };
 };
 

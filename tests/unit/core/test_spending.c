@@ -118,6 +118,30 @@ static void steps_retrained_after_a_crash_are_spent_again(void **state)
     driver_end(&d);
 }
 
+/* Each attempt is killed before it brings a new point or a checkpoint. */
+static void steps_that_are_reported_again_are_spent_at_once(void **state)
+{
+    (void)state;
+    set_up();
+    driver_started(&d, 0, 0);
+    driver_report(&d, 0, 10, 4, false);
+    driver_report(&d, 0, 20, 3, false);
+    for (int i = 1; i <= 2; i++) {
+        driver_exited(&d, driver_trial(&d, 0).process, -1, 9);
+        driver_greet(&d);
+        driver_started(&d, 0, 0);
+        driver_report(&d, 0, 10, 4, false);
+        assert_int_equal(driver_recorded(&d, ESP_EVENT_REPORT), 0);
+        expect_spent(20 * i + 10);
+        driver_report(&d, 0, 20, 4, false);
+        expect_spent(20 * i + 20);
+    }
+    assert_true(driver_trial(&d, 0).value == 3);
+    driver_report(&d, 0, 30, 2, false);
+    expect_spent(70);
+    driver_end(&d);
+}
+
 static void a_checkpoint_after_the_last_report_completes_a_pause(void **state)
 {
     (void)state;
@@ -153,6 +177,7 @@ int main(void)
         cmocka_unit_test(steps_saved_after_the_last_report_are_spent),
         cmocka_unit_test(a_trial_paused_before_its_first_report_has_spent_tokens),
         cmocka_unit_test(steps_retrained_after_a_crash_are_spent_again),
+        cmocka_unit_test(steps_that_are_reported_again_are_spent_at_once),
         cmocka_unit_test(a_checkpoint_after_the_last_report_completes_a_pause),
         cmocka_unit_test(a_report_after_the_checkpoint_requires_another_one),
     };

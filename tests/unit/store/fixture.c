@@ -327,6 +327,9 @@ static void fill_of_study(struct esp_event *event, uint64_t *random)
         event->calibrated =
             (struct esp_event_calibrated){any_integer(random), any_reals(random)};
         break;
+    case ESP_EVENT_SPENT:
+        event->spent = (struct esp_event_spent){any_integer(random), 0.5};
+        break;
     default:
         break;
     }
@@ -560,6 +563,10 @@ static void same_of_study(const struct esp_event *a, const struct esp_event *b)
     case ESP_EVENT_CALIBRATED:
         assert_int_equal(a->calibrated.examined_count, b->calibrated.examined_count);
         same_reals(&a->calibrated.scores, &b->calibrated.scores);
+        break;
+    case ESP_EVENT_SPENT:
+        assert_int_equal(a->spent.tokens, b->spent.tokens);
+        assert_true(a->spent.device_seconds == b->spent.device_seconds);
         break;
     default:
         break;
