@@ -58,23 +58,29 @@ static double without_reserve(const struct esp_stopping *stopping, double planne
                                         (int64_t)fmin(planned, ESP_TRIALS_MAX));
 }
 
-/* Least number of settings that the study is planned for; 0: there is no plan. Repeats are not
- * counted: no trial is ranked against one. */
+/* Full trainings that a budget of tokens pays for; 0: there is no such budget. */
+static double trainings_of_budget(const struct esp_study *study)
+{
+    bool known = study->abilities.progress == ESP_PROGRESS_TOKENS && study->trainer.tokens > 0;
+    return known ? without_reserve(&study->stopping,
+                                   study->budget.tokens / (double)study->trainer.tokens)
+                 : 0;
+}
+
+/* Least number of settings that the study is planned for; 0: there is no plan. It is the first
+ * limit of run_cap, the whole grid and the budget, but never more than the settings of the
+ * space. Repeats are not counted: no trial is ranked against one. */
 static double plan_of(const struct esp_study *study, double run_cap)
 {
-    const struct esp_stopping *stopping = &study->stopping;
-    double grid = (double)esp_study_setting_count(study);
-    if (grid > ESP_TRIALS_MAX && !esp_sampler_of(study)->exhaustive) {
-        grid = 0; /* other limits come first */
+    bool exhaustive = esp_sampler_of(study)->exhaustive;
+    double settings = (double)esp_study_setting_count(study);
+    if (settings > ESP_TRIALS_MAX && !exhaustive) {
+        settings = 0; /* other limits come first */
     }
-    double plan = run_cap > 0 ? without_reserve(stopping, run_cap) : grid;
-    if (plan > 0) {
-        return grid > 0 && grid < plan ? grid : plan;
-    }
-    if (study->abilities.progress != ESP_PROGRESS_TOKENS || study->trainer.tokens <= 0) {
-        return 0;
-    }
-    return without_reserve(stopping, study->budget.tokens / (double)study->trainer.tokens);
+    double plan = run_cap > 0  ? without_reserve(&study->stopping, run_cap)
+                  : exhaustive ? settings
+                               : trainings_of_budget(study);
+    return settings > 0 && (plan <= 0 || settings < plan) ? settings : plan;
 }
 
 const char *esp_study_difference(const struct esp_study *study,

@@ -184,7 +184,7 @@ static void check_grid(struct reader *r)
     if (points > ESP_TRIALS_MAX && r->study->run_cap == 0) {
         esp_yaml_fault(r->yaml,
                        esp_section_get(&esp_section_top, r->root, "parameters"),
-                       "the grid has %.9g points; a study has at x_max %d trials: give run_cap",
+                       "the grid has %.9g points; a study has at most %d trials: give run_cap",
                        points,
                        ESP_TRIALS_MAX);
     }
