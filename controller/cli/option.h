@@ -75,7 +75,7 @@ struct esp_option {
 /* In the order of enum esp_option_id. */
 extern const struct esp_option esp_options[ESP_OPTION_COUNT];
 
-/* The values that an option can take, as far as they can be listed, NULL-terminated. */
+/* The values of an option with a fixed list of values, NULL-terminated. */
 void esp_option_values(const struct esp_option *option,
                        const char *values[ESP_OPTION_NAMES_MAX]);
 

@@ -45,7 +45,7 @@ static void add_words(struct esp_buffer *out, const struct esp_settings_row *row
     bool keys = row->words[0].keys != NULL;
 
     esp_buffer_addf(out,
-                    "\nThe words of `%s`:\n\n| word |%s meaning |\n|---|%s---|\n",
+                    "\nValues of `%s`:\n\n| value |%s meaning |\n|---|%s---|\n",
                     row->path,
                     keys ? " keys |" : "",
                     keys ? "---|" : "");

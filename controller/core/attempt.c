@@ -252,7 +252,8 @@ static void handle_stale(struct esp_core *core,
     }
 }
 
-/* A message about an attempt that is counted as lost: only its end is taken. True: done. */
+/* Handles a message about an attempt that counts as lost: only its end has an effect. Returns
+ * true when the message needs no further handling. */
 static bool handle_of_lost(struct esp_core *core,
                            struct esp_trial_process *p,
                            struct esp_trial *t,
@@ -265,7 +266,7 @@ static bool handle_of_lost(struct esp_core *core,
     }
     if (at->sequence > t->taken_sequence + 1) {
         /* Messages in between are missing and will not be taken. The end counts, and the
-         * process is fenced instead of being told that all of it is on disk. */
+         * process is fenced, and the missing messages are not acknowledged. */
         handle_released(core, t, 0);
         esp_send_fenced(core, p, at->trial, at->attempt);
         return true;

@@ -23,9 +23,9 @@ enum esp_input_kind {
     ESP_INPUT_START,       /* after loading: a controller begins its incarnation */
     ESP_INPUT_TICK,        /* time has passed (see esp_core_deadline), and no message waits */
     ESP_INPUT_MESSAGE,     /* from `peer` */
-    ESP_INPUT_MALFORMED,   /* `peer` sent bytes that are no message: text names the fault */
+    ESP_INPUT_MALFORMED,   /* invalid bytes from `peer`; text names the fault */
     ESP_INPUT_GONE,        /* the connection of `peer` is dead: a send failed */
-    ESP_INPUT_INTERRUPT,   /* first signal: save everything, leave, resumable */
+    ESP_INPUT_INTERRUPT,   /* first signal: save everything, then exit; can be resumed */
     ESP_INPUT_TERMINATE,   /* second signal: end now, still resumable */
     ESP_INPUT_STORE_FULL,  /* the ledger could not grow: grant nothing */
     ESP_INPUT_STORE_ROOM,  /* the ledger can grow again */
@@ -38,8 +38,8 @@ struct esp_input {
     struct esp_peer peer;
     const struct esp_message *message;
     const char *text; /* START: the software's version; MALFORMED */
-    const double
-        *scores; /* CALIBRATION: of score_count comparable ones of examined_count studies */
+    const double *
+        scores; /* CALIBRATION: of score_count comparable studies, of examined_count examined */
     uint32_t score_count, examined_count;
 };
 
@@ -155,9 +155,10 @@ struct esp_core_totals {
     int exit_code; /* enum esp_exit, once state is a planned end */
     int64_t run_cap, workers;
     struct esp_budget budget; /* as changed */
-    bool calibrated;          /* scores of finished studies to discard by are recorded */
+    bool calibrated;          /* the discard calibration is recorded */
     uint32_t calibration;     /* their number */
-    double discard_limit; /* trials that may be better at a mark; infinity: none is given up */
+    double discard_limit; /* a paused trial is discarded when more trials than this are better
+                             at its mark; infinity: never */
 };
 
 struct esp_core_totals esp_core_totals(const struct esp_core *core);

@@ -1,5 +1,5 @@
-/* Deadlines that have passed. Timers are lazy: an owner that has shown life since its timer was
- * set gets a later one. */
+/* Deadlines that have passed. Timers are lazy: an owner that has sent a message since its timer
+ * was set gets a later one. */
 #include "deadlines.h"
 
 #include "lose.h"
@@ -85,7 +85,7 @@ void esp_deadlines_expire(struct esp_core *core)
             expire_agent(core, &core->agents[timer.index]);
             break;
         case ESP_TIMER_CORE:
-            break; /* its reason is looked at when the step settles */
+            break; /* settle() checks its reason */
         }
     }
 }

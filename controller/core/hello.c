@@ -216,7 +216,7 @@ static const char *refuse_agent(const struct esp_core *core, uint64_t id)
 static const char *refuse_process(const struct esp_core *core, uint64_t key)
 {
     const struct esp_trial_process *p = esp_process_find(core, key);
-    return !p ? "an unknown process" : p->exited ? "this process was taken for dead" : NULL;
+    return !p ? "an unknown process" : p->exited ? "this process was recorded as exited" : NULL;
 }
 
 const char *esp_core_refuses(const struct esp_core *core,
@@ -230,7 +230,7 @@ const char *esp_core_refuses(const struct esp_core *core,
         return "another protocol version";
     }
     if (h->role != peer->role || (peer->role != ESP_ROLE_CLIENT && h->key != peer->key)) {
-        return "another role or key than it is connected with";
+        return "role or key differs from that of the connection";
     }
     if (peer->role != ESP_ROLE_CLIENT && h->study != core->options.nonce) {
         return "another study";

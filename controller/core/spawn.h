@@ -11,7 +11,7 @@ uint32_t esp_processes_surplus(const struct esp_core *core);
  * granted while there is a surplus. */
 void esp_end_surplus(struct esp_core *core);
 
-/* Starts processes as far as there is work for them. */
+/* Starts processes while there is work for them. */
 void esp_spawn_needed(struct esp_core *core);
 
 #endif

@@ -89,7 +89,7 @@ struct esp_trial_process {
     uint32_t slot;
     bool exited;
     struct esp_list hosted;     /* trials that are live in it */
-    struct esp_link alive_link; /* among those that have not exited */
+    struct esp_link alive_link; /* in the list of processes that have not exited */
 
     /* Volatile. */
     enum esp_process_class class;
@@ -105,7 +105,7 @@ struct esp_trial_process {
     uint32_t capacity;
     struct esp_fenced *fenced; /* attempts it must release before it gets another; owned */
     uint32_t fenced_count;
-    struct esp_link available_link; /* among those with a free place */
+    struct esp_link available_link; /* in the list of processes with a free slot */
     uint32_t timer;
 };
 
@@ -176,8 +176,8 @@ struct esp_core {
     int exit_code;
     /* Recorded with the last end; NONE: the search goes on, or an older version ended it. */
     enum esp_end_reason ended;
-    bool calibrated;      /* scores to discard by are recorded */
-    uint32_t calibration; /* their number */
+    bool calibrated;      /* the discard calibration is recorded */
+    uint32_t calibration; /* number of its scores */
 
     /* Volatile. */
     enum esp_mode mode;
@@ -192,7 +192,8 @@ struct esp_core {
     uint32_t early_exits;     /* processes in a row that never said Hello */
     uint32_t protocol_faults;
     int64_t shutdown_due_ms; /* when exits are no longer waited for */
-    int64_t disk_due_ms;     /* checkpoints found no room: nothing is granted before */
+    int64_t disk_due_ms; /* no grants before this time, after a checkpoint did not fit on the
+                            disk */
     int64_t disk_backoff_ms;
     struct esp_list available; /* processes with a free place, the least recently used first */
     uint32_t class_count[ESP_PROCESS_CLASS_COUNT];

@@ -1,6 +1,6 @@
-/* One input: it is taken, at a TICK deadlines that have passed expire, and the consequences
- * settle. Free slots get the trial that waits longest, or what the scheduler names; when
- * nothing is left to do the search is over. */
+/* Handles one input, expires deadlines at a TICK, then settles the consequences: free slots get
+ * the trial that has waited longest or the one that the scheduler names, and the search ends
+ * when nothing is left to do. */
 #include "ask.h"
 #include "budget.h"
 #include "create.h"
@@ -44,7 +44,7 @@ static bool grant_queued(struct esp_core *core)
             }
         }
         if (core->trials[i].isolated) {
-            break; /* nothing overtakes it until a process is empty */
+            break; /* later trials wait until a process is free for this one */
         }
     }
     return false;

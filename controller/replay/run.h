@@ -1,5 +1,5 @@
 /* One search on a table. The sampler proposes settings; the nearest trial of the table that is
- * not taken yet stands for the proposal; the scheduler trains it to recorded points, and the
+ * not taken yet represents the proposal; the scheduler trains it to recorded points, and the
  * search pays for the training between them. Interfaces and order of calls are the
  * controller's.
  *

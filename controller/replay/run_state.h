@@ -24,9 +24,10 @@ struct run_trial {
     int64_t tokens, until; /* trained, and to be trained to */
     int64_t paid;          /* cost of its row's curve so far */
     int64_t clock;         /* when it reached its last point: cost since the search began */
-    bool beyond;           /* its record is over, the rest is paid; busy until `clock` */
-    bool discarded;        /* ever */
-    double last;           /* last loss */
+    bool
+        beyond; /* trained beyond its record; its cost is already charged; busy until `clock` */
+    bool discarded; /* ever */
+    double last;    /* last loss */
 };
 
 struct run {
@@ -40,7 +41,7 @@ struct run {
     uint32_t count, workers;
     uint32_t *training; /* numbers of the trials in training, [training_count] */
     uint32_t training_count;
-    bool *taken;                  /* rows that stand for a trial */
+    bool *taken;                  /* rows that represent a trial */
     bool exhausted;               /* the sampler has nothing left to propose */
     bool ended;                   /* the search is over */
     int64_t spent, budget;        /* cost of all trials */

@@ -25,7 +25,7 @@ static int find_value(const struct esp_table_param *param, const char *cell)
     return -1;
 }
 
-/* One cell of a parameter's column: the drawn value, and the number that it stands for. */
+/* One cell of a parameter's column: the drawn value, and the number that represents it. */
 static int read_cell(const struct esp_table_param *param,
                      const struct esp_csv *csv,
                      size_t row,

@@ -11,7 +11,7 @@ extern const char *const esp_table_scale_names[];
 /* The scale of a parameter's values. Values with texts among them are placed by their
  * index, so their scale is linear. */
 enum esp_table_scale esp_table_param_scale(const struct esp_table_param *param);
-/* The number that a value stands for: a text's is its index. */
+/* The number that represents a value; for a text its index. */
 double esp_table_param_number(const struct esp_table_param *param, int value);
 
 /* x transformed to the scale; not finite outside its domain. */

@@ -1,4 +1,4 @@
-/* The settings that a study can propose, as far as they can be counted.
+/* The settings that a study can propose, where their number is finite.
  *
  * Choices, integers and quantised numbers have finitely many values; a continuous range has
  * not. Values are compared as a trial gets them: 3.0 and 3 are one choice, and so are two draws

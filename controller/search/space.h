@@ -44,7 +44,7 @@ double esp_space_coordinate(const struct esp_space *space, int axis, double numb
 
 /* The axis of the parameter with this name; -1: not searched. */
 int esp_space_find(const struct esp_space *space, const char *name);
-/* The number that a drawn value stands for; NaN on a NOMINAL axis. */
+/* The number that a drawn value represents; NaN on a NOMINAL axis. */
 double esp_space_number(const struct esp_space *space, int axis, double drawn);
 
 #endif

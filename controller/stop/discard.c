@@ -52,8 +52,11 @@ void esp_discard_calibrated(struct esp_discard *d, const double *scores, int cou
 void esp_discard_init(struct esp_discard *d, const struct esp_study *study)
 {
     const struct esp_stopping *stopping = &study->stopping;
-    *d = (struct esp_discard){
-        .risk = stopping->risk, .seed = study->seed, .before = NAN, .audit = -1, .best = -1};
+    *d = (struct esp_discard){.risk = stopping->risk,
+                              .seed = study->seed,
+                              .score_before_audit = NAN,
+                              .audit = -1,
+                              .best = -1};
     esp_discard_calibrated(d, stopping->calibration, stopping->calibration_count);
     esp_loss_ranking_init(&d->audits);
     for (int k = 0; k < ESP_DISCARD_MARKS; k++) {
@@ -173,7 +176,7 @@ apply_own_verdict(struct esp_discard *d, enum esp_verdict_action action, uint32_
     case ESP_VERDICT_CONTINUE:
         if (d->audit < 0) {
             d->audit = trial;
-            d->before = esp_discard_score(d);
+            d->score_before_audit = esp_discard_score(d);
         }
         break;
     default:
@@ -257,5 +260,5 @@ double esp_discard_score(const struct esp_discard *d)
             score = fmax(score, beaten_by(d, k, (double)t->loss[k]));
         }
     }
-    return fmax(score, d->before); /* fmax passes over NaN */
+    return fmax(score, d->score_before_audit); /* fmax passes over NaN */
 }

@@ -63,7 +63,8 @@
 #include <espalier/event.h>
 #include <espalier/study.h>
 
-#define ESP_DISCARD_MARKS 25 /* half octaves: 12 before the horizon, and the horizon */
+#define ESP_DISCARD_MARKS                                                                      \
+    25 /* 24 half octaves before the horizon (12 octaves), and the horizon */
 #define ESP_AUDIT_EVERY 20
 
 struct esp_discard_trial {
@@ -81,7 +82,7 @@ struct esp_discard {
     int studies;   /* K */
     double limit;  /* q; infinity: nothing is discarded */
     int64_t audit; /* trial that is audited; -1: none yet */
-    double before; /* score before the audit */
+    double score_before_audit;
     struct esp_discard_trial *trials;
     uint32_t count, capacity;
     struct esp_loss_ranking all[ESP_DISCARD_MARKS];

@@ -1,7 +1,7 @@
 /* Whether the score of one study may calibrate the discards of another.
  *
- * The promise of discard.h holds for studies that are exchangeable: before they ran, nothing
- * distinguished them as far as their scores are concerned. A score depends on how many rivals a
+ * The risk of discard.h holds for studies that are exchangeable: before they ran, nothing was
+ * known that made their scores differ in distribution. A score depends on how many rivals a
  * trial meets and on where it waits among them. So two studies must have
  *
  *   - the same metric, goal, method and kind of prior, which decide where trials lie,
@@ -10,12 +10,12 @@
  *     decide where trials wait,
  *   - plans for as many settings, or up to twice as many. A score counts rivals: fewer would
  *     make the limit too small, more only make it cautious; a tenth fewer is accepted. A plan
- * is run_cap, or the budget in full trainings, without what is kept for repeats (no trial is
- *     ranked against a repeat), or the size of the grid. Studies without a plan match each
+ *     is run_cap, or the budget in full trainings, without what is kept for repeats (no trial
+ *     is ranked against a repeat), or the size of the grid. Studies without a plan match each
  *     other.
  *
- * Data, model, horizon and batch sizes may differ: the promise is about the user's studies as
- * they come. */
+ * Data, model, horizon and batch sizes may differ: the risk is an average over the user's
+ * studies. */
 #ifndef ESPALIER_STOP_EXCHANGEABLE_H
 #define ESPALIER_STOP_EXCHANGEABLE_H
 

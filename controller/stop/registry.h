@@ -34,7 +34,7 @@ struct esp_scheduler_row {
     const char *variant; /* a row that shares its word: what its keys choose, for messages */
     struct esp_scheduler_alias aliases[ESP_SCHEDULER_ALIASES_MAX];
     const struct esp_scheduler_ops *ops;
-    const char *keys[ESP_SCHEDULER_KEYS_MAX];     /* it takes; `repeats` is everyone's */
+    const char *keys[ESP_SCHEDULER_KEYS_MAX];     /* that it takes, besides `repeats` */
     const char *required[ESP_SCHEDULER_KEYS_MAX]; /* of these, in a study file */
     double risk; /* default of `risk`; 0: it does not take that key */
     int repeats; /* default of `repeats` where a trainer's seed is ours to set */

@@ -176,7 +176,7 @@ void esp_stopping_release(struct esp_stopping *stopping);
  * is checked with it before it is used. */
 bool esp_param_is_drawn(const struct esp_param *param, double drawn);
 
-/* The value that a drawn double stands for; its text points into the study. */
+/* The value that a drawn double represents; its text points into the study. */
 struct esp_value esp_param_value(const struct esp_param *param, double drawn);
 
 /* The drawn value at u in [0, 1): the inverse distribution function (W&B's definitions). */

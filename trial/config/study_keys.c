@@ -75,7 +75,7 @@ static const struct esp_key top[] = {
      .example = "{tokens: 2e7, hours: 1}"},
     {.name = "early_terminate",
      .type = ESP_KEY_MAPPING,
-     .or_form = "the word of a type",
+     .or_form = "the name of a scheduler",
      .fallback_text = "freeze-thaw where the trainer can save and its horizon is known; "
                       "else none",
      .meaning = "the scheduler: which trials are paused, continued and stopped before their "
@@ -155,8 +155,8 @@ static const struct esp_key metric[] = {
      .type = ESP_KEY_WORD,
      .words = impute_words,
      .meaning =
-         "W&B's substitute for the missing value of a failed trial; a failed trial counts "
-         "as bad here, whatever it says",
+         "W&B's substitute for the missing value of a failed trial; it has no effect here, "
+         "where a failed trial always counts as bad",
      .with = "name: val_loss"},
     {.name = "impute_while_running",
      .type = ESP_KEY_WORD,
