@@ -6,7 +6,8 @@
 #include "event_text.h"
 #include "store.h"
 
-/* Statements of the writer, prepared once when the ledger is opened. Their SQL is in fold.c. */
+/* Statements of the writer, prepared once when the ledger is opened. Their SQL is in
+ * statements.c. */
 enum esp_sql {
     ESP_SQL_BEGIN,
     ESP_SQL_COMMIT,
@@ -60,8 +61,8 @@ int esp_store_read_study(struct esp_store *store, struct esp_error *error);
 int esp_store_prepare(struct esp_store *store, struct esp_error *error);
 
 /* Prepares and finalizes the statements. Returns a SQLite result code. */
-int esp_fold_prepare(struct esp_store *store);
-void esp_fold_release(struct esp_store *store);
+int esp_statements_prepare(struct esp_store *store);
+void esp_statements_finalize(struct esp_store *store);
 
 /* Writes one event and the rows of the other tables that it changes. Returns a SQLite result
  * code, -EINVAL (a field that the ledger cannot represent) or -ENOMEM. */

@@ -123,7 +123,7 @@ int esp_store_read_study(struct esp_store *store, struct esp_error *error)
 
 int esp_store_prepare(struct esp_store *store, struct esp_error *error)
 {
-    int rc = esp_fold_prepare(store);
+    int rc = esp_statements_prepare(store);
     return rc == SQLITE_OK ? 0
                            : esp_database_fail(store->db, rc, store->path, "be read", error);
 }
@@ -265,7 +265,7 @@ void esp_store_close(struct esp_store *store)
     }
     if (store->db) {
         esp_store_rollback(store);
-        esp_fold_release(store);
+        esp_statements_finalize(store);
         if (store->study && store->broken == 0) {
             complete_file(store);
         }

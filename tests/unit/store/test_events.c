@@ -278,117 +278,118 @@ static void no_kind_has_two_members_with_the_same_key(void **state)
         }                                                                                      \
     }
 
+static const double values[] = {0.5, 2};
+static const struct esp_measure measure = {"accuracy", 0.25};
+/* An event of every kind, and its text in the ledger. */
+static const struct {
+    struct esp_event event;
+    const char *text;
+} cases[] = {
+    {{.kind = ESP_EVENT_OPENED, .opened = {1, "0.1"}},
+     "{\"incarnation\":1,\"version\":\"0.1\"}"},
+    {{.kind = ESP_EVENT_ENDED, .ended = {.state = ESP_STUDY_RUNNING}},
+     "{\"state\":\"running\",\"exit_code\":0}"},
+    {{.kind = ESP_EVENT_ENDED,
+      .ended = {ESP_STUDY_COMPLETE, 3, true, ESP_SCORED_SEEDS, 2.5, {0}, ESP_END_NONE}},
+     "{\"state\":\"complete\",\"exit_code\":3,\"code\":1,\"scored\":true,\"score\":2.5}"},
+    {{.kind = ESP_EVENT_ENDED,
+      .ended = {.state = ESP_STUDY_BUDGET, .exit_code = 4, .remedy = {17, 1e6, 0.5, 2}}},
+     "{\"state\":\"budget\",\"exit_code\":4,\"tie_run_cap\":17,\"tie_tokens\":1000000,"
+     "\"tie_seconds\":0.5,\"tie_usd\":2}"},
+    {{.kind = ESP_EVENT_ENDED,
+      .ended = {.state = ESP_STUDY_COMPLETE, .reason = ESP_END_EXHAUSTED}},
+     "{\"state\":\"complete\",\"exit_code\":0,\"reason\":\"exhausted\"}"},
+    {{.kind = ESP_EVENT_CHANGED, .changed = {"run_cap", 0}},
+     "{\"setting_value\":0,\"setting\":\"run_cap\"}"},
+    {{.kind = ESP_EVENT_CREATED, .created = {4096, 5, -1, {values, 2}, NO_REASON}},
+     "{\"horizon\":4096,\"seed\":5,\"values\":[0.5,2],\"verdict\":\"none\","
+     "\"verdict_trial\":-1,\"rule\":\"new\"}"},
+    {{.kind = ESP_EVENT_CREATED, .created = {4096, 6, 3, {values, 2}, NO_REASON}},
+     "{\"horizon\":4096,\"seed\":6,\"values\":[0.5,2],\"verdict\":\"repeat\","
+     "\"verdict_trial\":3,\"rule\":\"new\"}"},
+    {{.kind = ESP_EVENT_VERDICT,
+      .trial = 2,
+      .verdict = {ESP_VERDICT_PAUSE,
+                  2,
+                  1024,
+                  {.rule = ESP_RULE_ASHA_WAIT,
+                   .at = 1024,
+                   .rank = 2,
+                   .of = 3,
+                   .value = 2.5,
+                   .threshold = NAN,
+                   .expected = NAN,
+                   .cost = INFINITY,
+                   .cost_seconds = NAN,
+                   .rivals = {7, -1, -1, -1}}}},
+     "{\"verdict\":\"pause\",\"verdict_trial\":2,\"until\":1024,\"rule\":\"asha-wait\","
+     "\"rung\":0,\"at\":1024,\"rank\":2,\"of\":3,\"value\":2.5,\"cost\":\"Infinity\","
+     "\"rivals\":[7]}"},
+    {{.kind = ESP_EVENT_MOVED,
+      .moved = {.process = 0xabc,
+                .trigger = ESP_TRIGGER_GRANT,
+                .from = ESP_TRIAL_QUEUED,
+                .to = ESP_TRIAL_ASSIGNED,
+                .until = 9,
+                .resumed_from = -1}},
+     "{\"process\":\"0000000000000abc\",\"trigger\":\"grant\",\"from\":\"QUEUED\","
+     "\"to\":\"ASSIGNED\",\"granted_until\":9,\"resumed_from\":-1}"},
+    {{.kind = ESP_EVENT_MOVED,
+      .sequence = 4,
+      .moved = {.trigger = ESP_TRIGGER_LOST,
+                .from = ESP_TRIAL_RUNNING,
+                .to = ESP_TRIAL_STOPPING,
+                .cause = ESP_CAUSE_LOST,
+                .excused = true,
+                .text = "gone"}},
+     "{\"sequence\":4,\"trigger\":\"lost\",\"from\":\"RUNNING\",\"to\":\"STOPPING\","
+     "\"cause\":\"lost\",\"excused\":true,\"words\":\"gone\"}"},
+    {{.kind = ESP_EVENT_STARTED_AT, .sequence = 1, .started = {0, 4096, true, NULL}},
+     "{\"sequence\":1,\"stands_at\":0,\"own_horizon\":4096,\"can_save\":true}"},
+    {{.kind = ESP_EVENT_STARTED_AT, .started = {8, 9, false, "hash"}},
+     "{\"stands_at\":8,\"own_horizon\":9,\"can_save\":false,\"fell_back\":\"hash\"}"},
+    {{.kind = ESP_EVENT_REPORT,
+      .sequence = 2,
+      .report = {{1, 40, 0.5, NAN, 3, &measure, 1}, true}},
+     "{\"sequence\":2,\"waiting\":true,\"step\":1,\"tokens\":40,\"device_seconds\":0.5,"
+     "\"metric\":\"NaN\",\"train_loss\":3,\"measures\":[\"accuracy\",0.25]}"},
+    {{.kind = ESP_EVENT_SAVED,
+      .sequence = 3,
+      .saved = {{1, 2, 3}, "a/b", "here", 4, 5, 6, 7, 0.5}},
+     "{\"sequence\":3,\"path\":\"a/b\",\"saved_host\":\"here\",\"saved_step\":4,"
+     "\"saved_tokens\":5,\"bytes\":6,\"hash\":\"0000000000000007\",\"saved_seconds\":0.5,"
+     "\"saved_trial\":1,\"saved_attempt\":2,\"saved_sequence\":3}"},
+    {{.kind = ESP_EVENT_DROPPED, .dropped.checkpoint = 11}, "{\"checkpoint\":11}"},
+    {{.kind = ESP_EVENT_DIRECTED, .directive = {0, ESP_DIRECT_CONTINUE, 0, false}},
+     "{\"directive\":0,\"direct\":\"continue\",\"train_until\":0,\"keep\":false}"},
+    {{.kind = ESP_EVENT_FAILED, .failed = {-5, false, "it broke"}},
+     "{\"error\":-5,\"words\":\"it broke\"}"},
+    {{.kind = ESP_EVENT_FAILED, .failed = {-28, true, NULL}}, "{\"error\":-28,\"flag\":true}"},
+    {{.kind = ESP_EVENT_AGENT, .agent = {0xf000000000000001u, 2, "host", "cpu"}},
+     "{\"process\":\"f000000000000001\",\"slots\":2,\"host\":\"host\",\"device\":\"cpu\"}"},
+    {{.kind = ESP_EVENT_SPAWNED, .spawned = {0xabc, 0xffffffffffffffffu, 0}},
+     "{\"process\":\"0000000000000abc\",\"agent\":-1,\"slot\":0}"},
+    {{.kind = ESP_EVENT_EXITED, .exited = {0xabc, -1, 9, false, "tail"}},
+     "{\"process\":\"0000000000000abc\",\"status\":-1,\"signal\":9,\"asked\":false,"
+     "\"tail\":\"tail\"}"},
+    {{.kind = ESP_EVENT_COMMAND, .command = {3, ESP_VERB_SET, -22, "no"}},
+     "{\"command\":3,\"verb\":\"set\",\"answer_code\":-22,\"answer\":\"no\"}"},
+    {{.kind = ESP_EVENT_COMMAND, .command = {3, (enum esp_command_verb)99, 0, NULL}},
+     "{\"command\":3,\"verb\":99,\"answer_code\":0}"},
+    {{.kind = ESP_EVENT_NOTE, .note.text = "n"}, "{\"note\":\"n\"}"},
+    {{.kind = ESP_EVENT_PROTOCOL, .protocol = {.fault = "absurd"}},
+     "{\"trigger\":\"grant\",\"from\":\"QUEUED\",\"fault\":\"absurd\"}"},
+    {{.kind = ESP_EVENT_FIT, .fit = {ESP_FITTED_SAMPLER, {NULL, 0}}}, "{\"which\":0}"},
+    {{.kind = ESP_EVENT_FIT, .fit = {ESP_FITTED_SCHEDULER, {values, 2}}},
+     "{\"which\":1,\"values\":[0.5,2]}"},
+    {{.kind = ESP_EVENT_CALIBRATED, .calibrated = {4, {NULL, 0}}},
+     "{\"looked_at\":4,\"scores\":[]}"},
+};
+
 /* The text of an event is a format: ledgers of earlier versions must load, and this one's must
  * read the same to those who query them. */
 static void each_kind_is_written_as_it_always_was(void **state)
 {
-    static const double values[] = {0.5, 2};
-    static const struct esp_measure measure = {"accuracy", 0.25};
-    const struct {
-        struct esp_event event;
-        const char *text;
-    } cases[] = {
-        {{.kind = ESP_EVENT_OPENED, .opened = {1, "0.1"}},
-         "{\"incarnation\":1,\"version\":\"0.1\"}"},
-        {{.kind = ESP_EVENT_ENDED, .ended = {.state = ESP_STUDY_RUNNING}},
-         "{\"state\":\"running\",\"exit_code\":0}"},
-        {{.kind = ESP_EVENT_ENDED,
-          .ended = {ESP_STUDY_COMPLETE, 3, true, ESP_SCORED_SEEDS, 2.5, {0}, ESP_END_NONE}},
-         "{\"state\":\"complete\",\"exit_code\":3,\"code\":1,\"scored\":true,\"score\":2.5}"},
-        {{.kind = ESP_EVENT_ENDED,
-          .ended = {.state = ESP_STUDY_BUDGET, .exit_code = 4, .remedy = {17, 1e6, 0.5, 2}}},
-         "{\"state\":\"budget\",\"exit_code\":4,\"tie_run_cap\":17,\"tie_tokens\":1000000,"
-         "\"tie_seconds\":0.5,\"tie_usd\":2}"},
-        {{.kind = ESP_EVENT_ENDED,
-          .ended = {.state = ESP_STUDY_COMPLETE, .reason = ESP_END_EXHAUSTED}},
-         "{\"state\":\"complete\",\"exit_code\":0,\"reason\":\"exhausted\"}"},
-        {{.kind = ESP_EVENT_CHANGED, .changed = {"run_cap", 0}},
-         "{\"setting_value\":0,\"setting\":\"run_cap\"}"},
-        {{.kind = ESP_EVENT_CREATED, .created = {4096, 5, -1, {values, 2}, NO_REASON}},
-         "{\"horizon\":4096,\"seed\":5,\"values\":[0.5,2],\"verdict\":\"none\","
-         "\"verdict_trial\":-1,\"rule\":\"new\"}"},
-        {{.kind = ESP_EVENT_CREATED, .created = {4096, 6, 3, {values, 2}, NO_REASON}},
-         "{\"horizon\":4096,\"seed\":6,\"values\":[0.5,2],\"verdict\":\"repeat\","
-         "\"verdict_trial\":3,\"rule\":\"new\"}"},
-        {{.kind = ESP_EVENT_VERDICT,
-          .trial = 2,
-          .verdict = {ESP_VERDICT_PAUSE,
-                      2,
-                      1024,
-                      {.rule = ESP_RULE_ASHA_WAIT,
-                       .at = 1024,
-                       .rank = 2,
-                       .of = 3,
-                       .value = 2.5,
-                       .threshold = NAN,
-                       .expected = NAN,
-                       .cost = INFINITY,
-                       .cost_seconds = NAN,
-                       .rivals = {7, -1, -1, -1}}}},
-         "{\"verdict\":\"pause\",\"verdict_trial\":2,\"until\":1024,\"rule\":\"asha-wait\","
-         "\"rung\":0,\"at\":1024,\"rank\":2,\"of\":3,\"value\":2.5,\"cost\":\"Infinity\","
-         "\"rivals\":[7]}"},
-        {{.kind = ESP_EVENT_MOVED,
-          .moved = {.process = 0xabc,
-                    .trigger = ESP_TRIGGER_GRANT,
-                    .from = ESP_TRIAL_QUEUED,
-                    .to = ESP_TRIAL_ASSIGNED,
-                    .until = 9,
-                    .resumed_from = -1}},
-         "{\"process\":\"0000000000000abc\",\"trigger\":\"grant\",\"from\":\"QUEUED\","
-         "\"to\":\"ASSIGNED\",\"granted_until\":9,\"resumed_from\":-1}"},
-        {{.kind = ESP_EVENT_MOVED,
-          .sequence = 4,
-          .moved = {.trigger = ESP_TRIGGER_LOST,
-                    .from = ESP_TRIAL_RUNNING,
-                    .to = ESP_TRIAL_STOPPING,
-                    .cause = ESP_CAUSE_LOST,
-                    .excused = true,
-                    .text = "gone"}},
-         "{\"sequence\":4,\"trigger\":\"lost\",\"from\":\"RUNNING\",\"to\":\"STOPPING\","
-         "\"cause\":\"lost\",\"excused\":true,\"words\":\"gone\"}"},
-        {{.kind = ESP_EVENT_STARTED_AT, .sequence = 1, .started = {0, 4096, true, NULL}},
-         "{\"sequence\":1,\"stands_at\":0,\"own_horizon\":4096,\"can_save\":true}"},
-        {{.kind = ESP_EVENT_STARTED_AT, .started = {8, 9, false, "hash"}},
-         "{\"stands_at\":8,\"own_horizon\":9,\"can_save\":false,\"fell_back\":\"hash\"}"},
-        {{.kind = ESP_EVENT_REPORT,
-          .sequence = 2,
-          .report = {{1, 40, 0.5, NAN, 3, &measure, 1}, true}},
-         "{\"sequence\":2,\"waiting\":true,\"step\":1,\"tokens\":40,\"device_seconds\":0.5,"
-         "\"metric\":\"NaN\",\"train_loss\":3,\"measures\":[\"accuracy\",0.25]}"},
-        {{.kind = ESP_EVENT_SAVED,
-          .sequence = 3,
-          .saved = {{1, 2, 3}, "a/b", "here", 4, 5, 6, 7, 0.5}},
-         "{\"sequence\":3,\"path\":\"a/b\",\"saved_host\":\"here\",\"saved_step\":4,"
-         "\"saved_tokens\":5,\"bytes\":6,\"hash\":\"0000000000000007\",\"saved_seconds\":0.5,"
-         "\"saved_trial\":1,\"saved_attempt\":2,\"saved_sequence\":3}"},
-        {{.kind = ESP_EVENT_DROPPED, .dropped.checkpoint = 11}, "{\"checkpoint\":11}"},
-        {{.kind = ESP_EVENT_DIRECTED, .directive = {0, ESP_DIRECT_CONTINUE, 0, false}},
-         "{\"directive\":0,\"direct\":\"continue\",\"train_until\":0,\"keep\":false}"},
-        {{.kind = ESP_EVENT_FAILED, .failed = {-5, false, "it broke"}},
-         "{\"error\":-5,\"words\":\"it broke\"}"},
-        {{.kind = ESP_EVENT_FAILED, .failed = {-28, true, NULL}},
-         "{\"error\":-28,\"flag\":true}"},
-        {{.kind = ESP_EVENT_AGENT, .agent = {0xf000000000000001u, 2, "host", "cpu"}},
-         "{\"process\":\"f000000000000001\",\"slots\":2,\"host\":\"host\",\"device\":\"cpu\"}"},
-        {{.kind = ESP_EVENT_SPAWNED, .spawned = {0xabc, 0xffffffffffffffffu, 0}},
-         "{\"process\":\"0000000000000abc\",\"agent\":-1,\"slot\":0}"},
-        {{.kind = ESP_EVENT_EXITED, .exited = {0xabc, -1, 9, false, "tail"}},
-         "{\"process\":\"0000000000000abc\",\"status\":-1,\"signal\":9,\"asked\":false,"
-         "\"tail\":\"tail\"}"},
-        {{.kind = ESP_EVENT_COMMAND, .command = {3, ESP_VERB_SET, -22, "no"}},
-         "{\"command\":3,\"verb\":\"set\",\"answer_code\":-22,\"answer\":\"no\"}"},
-        {{.kind = ESP_EVENT_COMMAND, .command = {3, (enum esp_command_verb)99, 0, NULL}},
-         "{\"command\":3,\"verb\":99,\"answer_code\":0}"},
-        {{.kind = ESP_EVENT_NOTE, .note.text = "n"}, "{\"note\":\"n\"}"},
-        {{.kind = ESP_EVENT_PROTOCOL, .protocol = {.fault = "absurd"}},
-         "{\"trigger\":\"grant\",\"from\":\"QUEUED\",\"fault\":\"absurd\"}"},
-        {{.kind = ESP_EVENT_FIT, .fit = {ESP_FITTED_SAMPLER, {NULL, 0}}}, "{\"which\":0}"},
-        {{.kind = ESP_EVENT_FIT, .fit = {ESP_FITTED_SCHEDULER, {values, 2}}},
-         "{\"which\":1,\"values\":[0.5,2]}"},
-        {{.kind = ESP_EVENT_CALIBRATED, .calibrated = {4, {NULL, 0}}},
-         "{\"looked_at\":4,\"scores\":[]}"},
-    };
     struct esp_text text = {0};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
