@@ -5,24 +5,9 @@
 #include "calibration.h"
 #include "cost_unit.h"
 
+#include <espalier/json_text.h>
 #include <math.h>
 #include <stdio.h>
-
-static void print_text(const char *text)
-{
-    putchar('"');
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\') {
-            putchar('\\');
-        }
-        if ((unsigned char)*text < 0x20) {
-            printf("\\u%04x", *text);
-        } else {
-            putchar(*text);
-        }
-    }
-    putchar('"');
-}
 
 /* JSON has no infinity: such a loss is printed as 1e30, such a cost as null. */
 static void print_loss(double loss)
@@ -51,13 +36,13 @@ static void print_cost(enum esp_cost_unit unit, int64_t cost)
 static void print_names(const struct esp_table *table, const struct esp_replay_call *call)
 {
     printf("\"table\":");
-    print_text(table->name);
+    esp_json_print(stdout, table->name);
     printf(",\"method\":");
-    print_text(call->policy.method);
+    esp_json_print(stdout, call->policy.method);
     printf(",\"scheduler\":");
-    print_text(call->policy.scheduler);
+    esp_json_print(stdout, call->policy.scheduler);
     printf(",\"prior\":");
-    print_text(call->policy.prior);
+    esp_json_print(stdout, call->policy.prior);
     printf(",\"unit\":\"%s\"", esp_cost_unit_name(table->unit));
 }
 

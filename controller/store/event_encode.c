@@ -3,7 +3,7 @@
 #include "event_fields.h"
 #include "event_text.h"
 #include <errno.h>
-#include <espalier/utf8.h>
+#include <espalier/json_text.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -68,24 +68,10 @@ bool esp_text_clean(struct esp_text *text, const char *string)
 
 void esp_text_quote(struct esp_text *text, const char *string)
 {
-    const unsigned char *s = (const unsigned char *)string;
+    char piece[ESP_JSON_PIECE_SIZE];
     put(text, "\"", 1);
-    while (*s) {
-        size_t length = esp_utf8_length((const char *)s, ESP_UTF8_TERMINATED);
-        if (length == 0) {
-            put(text, "\xef\xbf\xbd", 3);
-            s++;
-        } else if (*s == '"' || *s == '\\') {
-            char escaped[2] = {'\\', (char)*s++};
-            put(text, escaped, 2);
-        } else if (*s < 0x20) {
-            char escaped[8];
-            snprintf(escaped, sizeof escaped, "\\u%04x", *s++);
-            put(text, escaped, 6);
-        } else {
-            put(text, (const char *)s, length);
-            s += length;
-        }
+    for (size_t used; (used = esp_json_piece(string, piece)) > 0; string += used) {
+        put(text, piece, strlen(piece));
     }
     put(text, "\"", 1);
 }

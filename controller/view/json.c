@@ -1,6 +1,6 @@
 #include "json.h"
 
-#include <espalier/utf8.h>
+#include <espalier/json_text.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,25 +11,10 @@ void esp_json_string(struct esp_buffer *text, const char *string)
         esp_buffer_add(text, "null");
         return;
     }
+    char piece[ESP_JSON_PIECE_SIZE];
     esp_buffer_add(text, "\"");
-    for (const unsigned char *p = (const unsigned char *)string; *p;) {
-        size_t length = esp_utf8_length((const char *)p, ESP_UTF8_TERMINATED);
-        if (*p == '"' || *p == '\\') {
-            esp_buffer_addf(text, "\\%c", *p);
-        } else if (*p == '\n') {
-            esp_buffer_add(text, "\\n");
-        } else if (*p == '\t') {
-            esp_buffer_add(text, "\\t");
-        } else if (*p == '\r') {
-            esp_buffer_add(text, "\\r");
-        } else if (*p < 0x20 || *p == 0x7F) {
-            esp_buffer_addf(text, "\\u%04x", *p);
-        } else if (length == 0) {
-            esp_buffer_add(text, "\\ufffd");
-        } else {
-            esp_buffer_add_bytes(text, (const char *)p, length);
-        }
-        p += length ? length : 1;
+    for (size_t used; (used = esp_json_piece(string, piece)) > 0; string += used) {
+        esp_buffer_add(text, piece);
     }
     esp_buffer_add(text, "\"");
 }

@@ -2,25 +2,10 @@
  * values is passed to a program. */
 #include "yaml_tree.h"
 
+#include <espalier/json_text.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void put_text(FILE *out, const char *text)
-{
-    fputc('"', out);
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\') {
-            fprintf(out, "\\%c", c);
-        } else if (c < 0x20) {
-            fprintf(out, "\\u%04x", c);
-        } else {
-            fputc(c, out);
-        }
-    }
-    fputc('"', out);
-}
 
 /* Writes the fewest digits that read back as the same number. */
 static void put_real(FILE *out, double real)
@@ -53,14 +38,14 @@ static void put_scalar(FILE *out, const struct esp_yaml_node *node)
         if (isfinite(value.real)) {
             put_real(out, value.real);
         } else {
-            put_text(out, node->text);
+            esp_json_print(out, node->text);
         }
         break;
     case ESP_VALUE_BOOLEAN:
         fputs(value.integer ? "true" : "false", out);
         break;
     case ESP_VALUE_TEXT:
-        put_text(out, node->text);
+        esp_json_print(out, node->text);
         break;
     }
 }
@@ -78,7 +63,7 @@ static void put(FILE *out, const struct esp_yaml_node *node)
     for (size_t i = 0; i < node->size; i++) {
         fputs(i ? ", " : "", out);
         if (mapping) {
-            put_text(out, node->keys[i]->text);
+            esp_json_print(out, node->keys[i]->text);
             fputs(": ", out);
         }
         put(out, node->values[i]);
