@@ -61,8 +61,8 @@ static void drop_superseded(struct esp_core *core, struct esp_trial *t)
     }
 }
 
-/* A trial that is given up at the stated risk keeps no checkpoint. (Trials that are discarded
- * at the study's end keep theirs, and can be continued.) */
+/* A trial that is discarded at the stated risk keeps no checkpoint. (Trials that are pruned
+ * because the study ends keep theirs, and can be continued.) */
 static void drop_all(struct esp_core *core, struct esp_trial *t)
 {
     for (int i = ESP_CHECKPOINTS_KEPT - 1; i >= 0; i--) {

@@ -109,7 +109,7 @@ void esp_discards_calibration(double risk,
     } else {
         esp_buffer_addf(out,
                         "risk %g: %lld of the %d finished studies that it needs: trials are "
-                        "paused, and none is given up yet",
+                        "paused, and none is discarded yet",
                         risk,
                         (long long)calibration,
                         esp_discard_needed(risk));
@@ -127,7 +127,7 @@ void esp_discards_words(const struct esp_discards *d, int64_t trials, struct esp
         return;
     }
     esp_buffer_addf(out,
-                    "given up: %lld of %lld trials (%.0f %%)",
+                    "discarded: %lld of %lld trials (%.0f %%)",
                     (long long)d->discarded,
                     (long long)trials,
                     trials > 0 ? 100.0 * (double)d->discarded / (double)trials : 0);

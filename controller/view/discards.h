@@ -10,7 +10,7 @@ struct esp_discards {
     bool calibrated;         /* the calibration is recorded */
     int64_t calibration;     /* finished studies in it */
     int needed;              /* finished studies that the risk needs */
-    double limit;            /* better trials that are allowed; infinity: none is given up */
+    double limit;            /* better trials that are allowed; infinity: none is discarded */
     int64_t discarded;       /* trials, also those that were started again */
     int64_t restarts;        /* times that such a trial was started again */
     int64_t audits;          /* trials that were kept to test the rule */
@@ -24,7 +24,7 @@ int esp_discards_read(struct esp_ledger *ledger,
                       struct esp_error *error);
 
 /* Appends "risk 0.05: 7 of the 19 finished studies that it needs: trials are paused, and none
- * is given up yet", or the limit that was calibrated; without a line end. */
+ * is discarded yet", or the limit that was calibrated; without a line end. */
 void esp_discards_calibration(double risk,
                               int64_t calibration,
                               double limit,

@@ -119,7 +119,7 @@ static const char *action_words(enum esp_verdict_action action)
     case ESP_VERDICT_START:
         return "started";
     case ESP_VERDICT_DISCARD:
-        return "given up";
+        return "discarded";
     case ESP_VERDICT_END:
         return "ended the search";
     case ESP_VERDICT_REPEAT:
@@ -281,7 +281,7 @@ add_calibrated(const struct esp_verdict *verdict, const char *metric, struct esp
     esp_buffer_addf(
         out,
         "%s at mark %d: calibrated on %.0f finished studies at risk %g. %s %.5g at ",
-        verdict->action == ESP_VERDICT_SPARE ? "not given up, as an audit," : "given up",
+        verdict->action == ESP_VERDICT_SPARE ? "not discarded, as an audit," : "discarded",
         (int)reason->rung,
         reason->cost,
         reason->expected,
@@ -297,7 +297,7 @@ add_calibrated(const struct esp_verdict *verdict, const char *metric, struct esp
     esp_buffer_add(
         out,
         verdict->action == ESP_VERDICT_SPARE
-            ? " By the rule it would be given up; one in twenty such trials is kept, to test "
+            ? " By the rule it would be discarded; one in twenty such trials is kept, to test "
               "the rule."
             : " Its checkpoint is deleted.");
 }

@@ -140,10 +140,10 @@ enum esp_verdict_action {
     ESP_VERDICT_PAUSE,
     ESP_VERDICT_PRUNE,
     ESP_VERDICT_START,   /* a new trial, until `until` */
-    ESP_VERDICT_DISCARD, /* a paused trial is given up */
+    ESP_VERDICT_DISCARD, /* a paused trial is discarded */
     ESP_VERDICT_END,     /* the search is over */
     ESP_VERDICT_REPEAT,  /* a new trial with the settings of `trial` and another seed */
-    ESP_VERDICT_SPARE,   /* would be given up, but stays paused as an audit */
+    ESP_VERDICT_SPARE,   /* would be discarded, but stays paused as an audit */
 };
 
 struct esp_verdict {

@@ -74,7 +74,7 @@ def test_a_study_gives_trials_up_by_scores_of_finished_studies(t):
     assert still
     assert files(runs / "next", still[0]) == []
     why = t.run("why", runs / "next", still[0])[0]
-    words = re.search(r"given up at mark \d+: calibrated on 6 finished studies at risk 0.3. val_loss "
+    words = re.search(r"discarded at mark \d+: calibrated on 6 finished studies at risk 0.3. val_loss "
                       r"[\d.]+ at \S+ tokens is rank (\d+) of (\d+) there; the limit is (\d+) better ones. "
                       r"Nearest rivals: #\d+", why)
     assert words and int(words[1]) > int(words[3]), why
