@@ -165,11 +165,21 @@ static void a_refused_hello_binds_nothing(void **state)
     assert_int_equal(peer.key, 9);
     wire_send(w, peer, &fenced);
     wire_answer(w, real, ESP_MESSAGE_FENCED);
+    /* On a busy machine the refused connection may have been asked for another Hello. */
     struct esp_message none;
-    assert_int_equal(esp_dealer_receive(refused, &none, NULL), -EAGAIN);
+    while (esp_dealer_receive(refused, &none, NULL) == 0) {
+        assert_int_equal(none.kind, ESP_MESSAGE_INTRODUCE);
+    }
+    /* The messages of the refused connection may arrive after those of the other one. */
+    struct esp_error error = {""};
+    for (int64_t end = esp_clock_ms() + WAIT_MS;
+         esp_router_counts(w->router).unknown < 2 && esp_clock_ms() < end;) {
+        assert_int_equal(wire_receive(w, &peer, &none, &error, 10), -EAGAIN);
+    }
+    assert_int_equal(esp_router_counts(w->router).unknown, 2);
     assert_int_equal(esp_router_counts(w->router).peers, 1);
     assert_int_equal(esp_router_counts(w->router).refused, 1);
-    assert_int_equal(esp_router_counts(w->router).unknown, 2);
+    peer = (struct esp_peer){ESP_ROLE_TRIAL, 9};
     /* A refused connection may try again. */
     refuse = false;
     hello(refused, ESP_ROLE_TRIAL, 9);
