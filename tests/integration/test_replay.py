@@ -75,7 +75,7 @@ def test_replay_of_a_study_without_pauses_equals_replay_of_its_table(t):
     # Both in one call, the study by the path of its ledger: the printed table has one row for each.
     out, _ = t.run("replay", table, run / "study.db", "--method", "random", "--scheduler", "asha",
                    "--seeds", 2)
-    rows = [line.split("  ")[1:] for line in out.splitlines() if line.startswith("small")]
+    rows = [line.split() for line in out.splitlines() if line.startswith("small")]
     assert len(rows) == 2, out
     assert rows[0][:-1] == rows[1][:-1], out  # all but the last column, which is a time
     assert "at least" not in out, out
