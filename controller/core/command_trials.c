@@ -96,8 +96,8 @@ static struct esp_command_result extend(uint32_t trial)
     return result(
         -ENOTSUP,
         trial,
-        "extending a trial is not implemented; start a study with more tokens and add "
-        "a trial with these parameters to it");
+        "a trial keeps the horizon that it was created with; to train longer, raise "
+        "trainer.tokens in a copy of the study file and run that in another folder (--dir)");
 }
 
 struct esp_command_result

@@ -145,7 +145,7 @@ static void extend_is_refused_with_a_reason(void **state)
     driver_command(&d, 1, ESP_VERB_EXTEND, 0);
     assert_int_equal(answer(), -ENOTSUP);
     assert_non_null(strstr(driver_find(&d, ESP_MESSAGE_REPLY)->reply.text,
-                           "extending a trial is not implemented"));
+                           "raise trainer.tokens in a copy of the study file"));
     driver_end(&d);
 }
 
