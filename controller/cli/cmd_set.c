@@ -29,8 +29,7 @@ read_setting(const char *text, char *name, struct esp_setting *out, struct esp_e
         return esp_error_set(
             error,
             -1,
-            "set: \"%s\" cannot be changed%s%s%s The names are run_cap, workers, "
-            "budget.tokens, budget.hours and budget.usd.",
+            "set: \"%s\" cannot be changed%s%s%s The names are " ESP_LIVE_SETTING_NAMES ".",
             name,
             near ? "; did you mean \"" : ".",
             near ? near : "",
@@ -77,8 +76,8 @@ const struct esp_cli_verb esp_cli_row_set = {
     .operand_min = 2,
     .operand_max = 16,
     .summary = "Change run_cap, workers or a budget of a study",
-    .details = "The names are run_cap, workers, budget.tokens, budget.hours and "
-               "budget.usd. The study may be running or not; a search that has "
+    .details = "The names are " ESP_LIVE_SETTING_NAMES
+               ". The study may be running or not; a search that has "
                "ended continues with `espalier resume DIR`.\n"
                "  espalier set runs/quickstart run_cap=40 budget.hours=2",
     .main = set,

@@ -17,7 +17,7 @@ static const char *setting_fault(const struct esp_setting *setting)
     int known = esp_live_setting_find(setting->name);
     const struct esp_value *value = &setting->value;
     if (known < 0) {
-        return "settings are run_cap, workers, budget.tokens, budget.hours and budget.usd";
+        return "settings are " ESP_LIVE_SETTING_NAMES;
     }
     if (value->type != ESP_VALUE_REAL && value->type != ESP_VALUE_INTEGER) {
         return "a setting's value is not a number";

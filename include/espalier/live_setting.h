@@ -23,6 +23,9 @@ struct esp_live_setting_row {
 
 extern const struct esp_live_setting_row esp_live_settings[ESP_LIVE_COUNT];
 
+/* Their names as a list in words, for messages. */
+#define ESP_LIVE_SETTING_NAMES "run_cap, workers, budget.tokens, budget.hours and budget.usd"
+
 /* The setting with this name; -1: there is none. */
 int esp_live_setting_find(const char *name);
 

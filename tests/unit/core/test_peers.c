@@ -2,6 +2,7 @@
 #include "driver.h"
 
 #include <errno.h>
+#include <espalier/live_setting.h>
 #include <math.h>
 #include <string.h>
 
@@ -112,6 +113,9 @@ static void an_added_trial_has_the_values_it_was_given(void **state)
 static void settings_out_of_range_change_nothing(void **state)
 {
     (void)state;
+    for (int i = 0; i < ESP_LIVE_COUNT; i++) { /* the list in words has every row */
+        assert_non_null(strstr(ESP_LIVE_SETTING_NAMES, esp_live_settings[i].name));
+    }
     set_up(2);
     struct {
         const char *name;
