@@ -2,8 +2,6 @@
 
 #include <espalier/json_text.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 void esp_json_string(struct esp_buffer *text, const char *string)
 {
@@ -21,13 +19,8 @@ void esp_json_string(struct esp_buffer *text, const char *string)
 
 static void add_shortest(struct esp_buffer *text, double value)
 {
-    char digits[40];
-    for (int precision = 15; precision <= 17; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, value);
-        if (strtod(digits, NULL) == value) {
-            break;
-        }
-    }
+    char digits[ESP_JSON_NUMBER_SIZE];
+    esp_json_number(value, digits);
     esp_buffer_add(text, digits);
 }
 

@@ -1,9 +1,10 @@
-/* JSON strings (RFC 8259, section 7), for every writer of JSON: buffers, the ledger, stdio. */
+/* JSON strings and numbers (RFC 8259, sections 6 and 7), for every writer of JSON. */
 #ifndef ESPALIER_JSON_TEXT_H
 #define ESPALIER_JSON_TEXT_H
 
 #include <espalier/utf8.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The longest piece: \uXXXX and a NUL. */
@@ -44,6 +45,22 @@ static inline void esp_json_print(FILE *out, const char *text)
         fputs(piece, out);
     }
     fputc('"', out);
+}
+
+/* The longest finite double with 17 significant digits, "-2.2250738585072014e-308", and a NUL.
+ */
+#define ESP_JSON_NUMBER_SIZE 25
+
+/* Writes a finite double with the fewest of 15 to 17 significant digits that read back as the
+ * same number. */
+static inline void esp_json_number(double value, char digits[ESP_JSON_NUMBER_SIZE])
+{
+    for (int precision = 15; precision <= 17; precision++) {
+        snprintf(digits, ESP_JSON_NUMBER_SIZE, "%.*g", precision, value);
+        if (strtod(digits, NULL) == value) {
+            break;
+        }
+    }
 }
 
 #endif

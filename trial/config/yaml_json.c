@@ -4,22 +4,7 @@
 
 #include <espalier/json_text.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-/* Writes the fewest digits that read back as the same number. */
-static void put_real(FILE *out, double real)
-{
-    char digits[40];
-
-    for (int precision = 15; precision <= 17; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, real);
-        if (strtod(digits, NULL) == real) {
-            break;
-        }
-    }
-    fputs(digits, out);
-}
 
 static void put_scalar(FILE *out, const struct esp_yaml_node *node)
 {
@@ -36,7 +21,9 @@ static void put_scalar(FILE *out, const struct esp_yaml_node *node)
     case ESP_VALUE_REAL:
         /* JSON has neither infinity nor NaN. */
         if (isfinite(value.real)) {
-            put_real(out, value.real);
+            char digits[ESP_JSON_NUMBER_SIZE];
+            esp_json_number(value.real, digits);
+            fputs(digits, out);
         } else {
             esp_json_print(out, node->text);
         }
